@@ -1,0 +1,142 @@
+"""The CustomResourceDefinition, made from the models.
+
+A structural schema (kubernetes.io/docs/tasks/extend-kubernetes/custom-resources) is stricter than JSON Schema:
+no references, no nulls among the types, no titles. The rest of what Pydantic writes is kept as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from freehold.api.v1alpha1 import GROUP, KIND, PLURAL, VERSION, Microservice
+
+Schema = dict[str, Any]
+
+
+def structural(schema: Schema, definitions: Schema) -> Schema:
+    """The same schema without references, titles and nulls."""
+    if "$ref" in schema:
+        target = definitions[schema["$ref"].rsplit("/", 1)[1]]
+        return structural({**target, **{k: v for k, v in schema.items() if k != "$ref"}}, definitions)
+    if "anyOf" in schema:
+        (only,) = [option for option in schema["anyOf"] if option.get("type") != "null"]
+        rest = {k: v for k, v in schema.items() if k != "anyOf"}
+        return structural({**only, **rest}, definitions)
+    kept = {k: v for k, v in schema.items() if k not in {"title", "const", "$defs", "additionalProperties"}}
+    if kept.get("default", ...) is None:
+        del kept["default"]
+    if "const" in schema:
+        kept["enum"] = [schema["const"]]
+    if "description" in kept:
+        kept["description"] = " ".join(kept["description"].split())
+    if "properties" in kept:
+        kept["properties"] = {k: structural(v, definitions) for k, v in kept["properties"].items()}
+    for nested in ("items", "additionalProperties"):
+        if isinstance(schema.get(nested), dict):
+            kept[nested] = structural(schema[nested], definitions)
+    return kept
+
+
+def openapi_schema() -> Schema:
+    """The resource's schema as the API server takes it."""
+    raw = Microservice.model_json_schema(by_alias=True)
+    schema = structural(raw, raw.get("$defs", {}))
+    standard = {
+        "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}"},
+        "kind": {"type": "string", "description": KIND},
+        "metadata": {"type": "object"},
+    }
+    return {**schema, "properties": {**standard, **schema["properties"]}}
+
+
+def column(name: str, path: str, description: str, *, wide: bool = False, kind: str = "string") -> Schema:
+    """A printer column; a wide one shows with `-o wide`."""
+    shown = {"name": name, "type": kind, "jsonPath": path, "description": description}
+    return {**shown, "priority": 1} if wide else shown
+
+
+COLUMNS = [
+    column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether all is well"),
+    column("Status", '.status.conditions[?(@.type=="Ready")].reason', "What it waits for, or what is wrong"),
+    column("Endpoint", ".status.endpoint", "Where consumers reach it"),
+    column("Database", ".status.database", "Its own database server"),
+    column("Consumes", ".status.consumes", "The services it calls"),
+    column("Age", ".metadata.creationTimestamp", "When it was made", kind="date"),
+    column(
+        "Isolation",
+        '.status.conditions[?(@.type=="IsolationEnforced")].reason',
+        "Whether its network policies are in place",
+        wide=True,
+    ),
+    column("Image", ".spec.image", "The image it runs", wide=True),
+    column(
+        "Message", '.status.conditions[?(@.type=="Ready")].message', "The status in a sentence", wide=True
+    ),
+]
+
+
+def custom_resource_definition() -> Schema:
+    """The whole CustomResourceDefinition, ready to apply."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": f"{PLURAL}.{GROUP}",
+            "labels": {
+                "app.kubernetes.io/name": "freehold",
+                "app.kubernetes.io/part-of": "freehold",
+                "servicebinding.io/provisioned-service": "true",
+            },
+        },
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": ["msvc"],
+                "categories": ["freehold"],
+            },
+            "versions": [version()],
+        },
+    }
+
+
+def version() -> Schema:
+    """The one version that is served and stored."""
+    return {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": openapi_schema()},
+        "additionalPrinterColumns": COLUMNS,
+        "subresources": {
+            "status": {},
+            "scale": {
+                "specReplicasPath": ".spec.replicas",
+                "statusReplicasPath": ".status.replicas",
+                "labelSelectorPath": ".status.selector",
+            },
+        },
+    }
+
+
+class _Literal(yaml.SafeDumper):
+    """Writes the same list twice as two lists, not as an anchor and an alias."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the dumper's own signature
+        return True
+
+
+def as_yaml() -> str:
+    """The definition as the file in manifests/crd."""
+    head = "# Generated by `make generate` from operator/freehold/api/v1alpha1.py; edit the models instead.\n"
+    return head + yaml.dump(custom_resource_definition(), Dumper=_Literal, sort_keys=False, width=110)
+
+
+if __name__ == "__main__":
+    print(as_yaml(), end="")
