@@ -1,0 +1,54 @@
+"""`python -m localcluster.netpol`: the agent of one node, in that node's network namespace."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from .agent import Agent, NftError, Settings
+from .kubeconfig import KubeconfigError, api_server
+
+
+def main() -> int:
+    """Runs until SIGTERM or SIGINT; the table stays in force afterwards."""
+    options = _parser().parse_args()
+    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    settings = Settings(options.node, options.pod_cidr, options.cluster_cidr, options.sandboxes, options.ready_file)
+    try:
+        asyncio.run(_run(settings, options.kubeconfig))
+    except (KubeconfigError, NftError, OSError) as error:
+        print(f"netpol agent of {options.node}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _run(settings: Settings, kubeconfig: Path) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(stop, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await Agent(settings).run(api_server(kubeconfig))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("localcluster.netpol", description="Enforces NetworkPolicies on one node.")
+    parser.add_argument("--node", required=True, help="the node's name at the API server")
+    parser.add_argument("--pod-cidr", required=True, help="the addresses of this node's pods")
+    parser.add_argument("--cluster-cidr", help="the addresses of all nodes' pods; default: --pod-cidr")
+    parser.add_argument("--kubeconfig", required=True, type=Path, help="who may watch pods, namespaces and policies")
+    parser.add_argument("--ready-file", required=True, type=Path, help="made once the first table is in force")
+    where = "where libcni keeps its results; default: %(default)s"
+    parser.add_argument("--sandboxes", type=Path, default=Path("/var/lib/cni/results"), help=where)
+    level = "debug, info, warning or error; default: %(default)s"
+    parser.add_argument("--log-level", default="info", help=level)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

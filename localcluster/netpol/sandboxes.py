@@ -1,0 +1,86 @@
+"""Addresses that the network plugin has handed out on this node, before the API server knows them.
+
+The kubelet publishes a pod's address about a second after its network is there; its containers are running by then.
+libcni leaves the result of each successful call in a file, with the uid of the pod, before a container starts: from
+there the agent lets a new pod in, under its policies, in time for its first packet.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Network, ip_interface
+from pathlib import Path
+
+from asyncinotify import Inotify, Mask
+
+from .intervals import contains, network_range
+from .model import Pod
+
+log = logging.getLogger(__name__)
+
+
+class Sandboxes:
+    """The uid of the pod behind each address in `pod_cidr`, as the folder of libcni's results says."""
+
+    def __init__(self, folder: Path, pod_cidr: str, changed: Callable[[], None]) -> None:
+        self._folder = folder
+        self._reach = (network_range(IPv4Network(pod_cidr)),)
+        self._changed = changed
+        self._results: dict[str, tuple[float, str, tuple[int, ...]]] = {}
+
+    def holders(self) -> dict[int, str]:
+        """Address → uid; of two results for one address the younger is true."""
+        return {a: uid for _, uid, addresses in sorted(self._results.values()) for a in addresses}
+
+    async def run(self) -> None:
+        """Follows the folder until cancelled."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with Inotify() as inotify:
+            gone = Mask.DELETE | Mask.MOVED_FROM
+            inotify.add_watch(self._folder, Mask.CLOSE_WRITE | Mask.MOVED_TO | gone)
+            for file in self._folder.iterdir():
+                self._read(file)
+            self._changed()
+            async for event in inotify:
+                if event.name is None:
+                    continue
+                if event.mask & gone:
+                    self._results.pop(str(event.name), None)
+                else:
+                    self._read(self._folder / event.name)
+                self._changed()
+
+    def _read(self, file: Path) -> None:
+        try:
+            written, content = file.stat().st_mtime, json.loads(file.read_text())
+            uid = dict(content["cniArgs"])["K8S_POD_UID"]
+            found = (int(ip_interface(ip["address"]).ip) for ip in content["result"]["ips"])
+            addresses = tuple(a for a in found if contains(self._reach, a))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.debug("%s tells nothing of a pod: %r", file, error)
+            return
+        if addresses:
+            self._results[file.name] = (written, uid, addresses)
+
+
+def placed(pods: Iterable[Pod], sandboxes: Mapping[int, str]) -> list[Pod]:
+    """The pods with the addresses their sandboxes give them; where API and plugin differ, the plugin is right.
+
+    An address whose sandbox belongs to no known pod is nobody's: its pod's labels have not been seen yet.
+    """
+    found: dict[str, list[int]] = {}
+    for address, uid in sandboxes.items():
+        found.setdefault(uid, []).append(address)
+    return [
+        dataclasses.replace(pod, addresses=addresses) if addresses != pod.addresses else pod
+        for pod in pods
+        for addresses in [_addresses(pod, sandboxes, found)]
+    ]
+
+
+def _addresses(pod: Pod, sandboxes: Mapping[int, str], found: Mapping[str, list[int]]) -> tuple[int, ...]:
+    published = {address for address in pod.addresses if sandboxes.get(address, pod.uid) == pod.uid}
+    return tuple(sorted(published | set(found.get(pod.uid, ()))))
