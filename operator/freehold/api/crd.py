@@ -46,7 +46,8 @@ def openapi_schema() -> Schema:
     standard = {
         "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}"},
         "kind": {"type": "string", "description": KIND},
-        "metadata": {"type": "object"},
+        # The bound lets the API server estimate what the rules on names cost.
+        "metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 253}}},
     }
     return {**schema, "properties": {**standard, **schema["properties"]}}
 
@@ -71,9 +72,7 @@ COLUMNS = [
         wide=True,
     ),
     column("Image", ".spec.image", "The image it runs", wide=True),
-    column(
-        "Message", '.status.conditions[?(@.type=="Ready")].message', "The status in a sentence", wide=True
-    ),
+    column("Message", '.status.conditions[?(@.type=="Ready")].message', "The status in a sentence", wide=True),
 ]
 
 

@@ -23,7 +23,10 @@ def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     """CEL validations for a schema; a message that starts with `=` is itself a CEL expression (KEP-2876)."""
     return {
         "x-kubernetes-validations": [
-            {"rule": rule, ("messageExpression" if text.startswith("=") else "message"): text.removeprefix("=")}
+            {
+                "rule": rule,
+                ("messageExpression" if text.startswith("=") else "message"): text.removeprefix("="),
+            }
             for rule, text in pairs
         ]
     }
@@ -97,7 +100,9 @@ class Grpc(Model):
 
     port: int = Field(default=50051, ge=1024, le=65535)
     """The port the service listens on, handed to it as GRPC_PORT. Services run without privileges, hence from 1024."""
-    consumers: Annotated[Consumers, Field(json_schema_extra={"default": {}})] = Field(default_factory=Consumers)
+    consumers: Annotated[Consumers, Field(json_schema_extra={"default": {"from": "SameNamespace"}})] = Field(
+        default_factory=Consumers
+    )
     """Who may consume this endpoint."""
 
 
@@ -171,6 +176,7 @@ class Database(Model):
         str,
         Field(
             pattern=r"^1[4-8]$",
+            max_length=2,
             json_schema_extra=rules(
                 (
                     "self == oldSelf",
@@ -206,10 +212,13 @@ class MicroserviceSpec(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            ("has(self.grpc) || has(self.http)", "a service needs spec.grpc or spec.http, else nothing can reach it"),
+            (
+                "has(self.grpc) || has(self.http)",
+                "a service needs spec.grpc or spec.http, else nothing can reach it",
+            ),
             (
                 "!has(self.grpc) || !has(self.http) || self.grpc.port != self.http.port",
-                "='spec.grpc.port and spec.http.port are both ' + string(self.http.port) + '; give each its own'",
+                "spec.grpc.port and spec.http.port are the same; give each a port of its own",
             ),
         )
     )
@@ -288,8 +297,8 @@ class MicroserviceStatus(Model):
 NAME_RULES = rules(
     (
         "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",
-        "=\"metadata.name '\" + self.metadata.name + \"' must be at most 40 lower-case letters, digits and hyphens, "
-        "start with a letter and end with a letter or digit; it becomes a DNS name\"",
+        '="metadata.name \'" + self.metadata.name + "\' must be at most 40 lower-case letters, digits and hyphens, '
+        'start with a letter and end with a letter or digit; it becomes a DNS name"',
     ),
     (
         "!self.metadata.name.contains('-database')",

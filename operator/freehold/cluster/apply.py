@@ -1,0 +1,131 @@
+"""From plans to the cluster: the one place that writes.
+
+An object is written only where it differs; one that nobody of ours made is never taken over; what a capability no
+longer wants is removed, but for what holds data. Run again, it writes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from freehold.api.v1alpha1 import GROUP, KIND, VERSION
+from freehold.cluster import compare
+from freehold.cluster.cache import Cache
+from freehold.cluster.client import Api
+from freehold.cluster.errors import NameTakenError
+from freehold.cluster.kinds import BY_NAME, EVENT, HOLDS_DATA, MICROSERVICE, RUNNING, Kind
+from freehold.core import meta
+from freehold.core.model import Event, Key, Object, Observed, Plan, Ref, Service
+from freehold.core.status import Status
+
+logger = logging.getLogger(__name__)
+NOTE_LIMIT = 1024
+"""Of an Event's note (events.k8s.io/v1)."""
+
+
+async def apply(api: Api, cache: Cache, service: Service, observed: Observed, plans: Iterable[Plan]) -> None:
+    """Write what differs, what pods stand on before what starts them; then remove what is not wanted any more.
+
+    Raises the first ClusterError, after everything that could be written was.
+    """
+    listed = list(plans)
+    wanted = [body for plan in listed for body in plan.objects]
+    running = {kind.name for kind in RUNNING}
+    for wave in (
+        [body for body in wanted if body["kind"] not in running],
+        [body for body in wanted if body["kind"] in running],
+    ):
+        await _together(_write(api, cache, service, observed, body) for body in wave)
+    await _together(_delete(api, service.namespace, live) for live in _unwanted(service, observed, listed))
+
+
+async def _together(work: Iterable[asyncio.Future[None]] | Iterator[object]) -> None:
+    """Run side by side; one that fails stops no other, and is raised when all are done."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def _write(api: Api, cache: Cache, service: Service, observed: Observed, body: Object) -> None:
+    kind, ref = BY_NAME[body["kind"]], Ref(body["kind"], body["metadata"]["name"])
+    stored = cache.owned.get(service.key, {}).get(ref)
+    if stored is None:
+        await _refuse_what_is_not_ours(api, kind, body)
+    elif stored.foreign:
+        await _disown(api, kind, body)
+    elif compare.contains(observed.objects[ref], body):
+        return
+    logger.info("%s: write %s %s", service.key, ref.kind, ref.name)
+    cache.put_owned(await api.apply(kind, body))
+
+
+async def _refuse_what_is_not_ours(api: Api, kind: Kind, body: Object) -> None:
+    """An object the watches do not know may still exist: somebody else's, which is left alone."""
+    metadata = body["metadata"]
+    live = await api.get(kind, metadata["namespace"], metadata["name"])
+    if live and live["metadata"].get("labels", {}).get(meta.MANAGED_BY) != meta.MANAGER:
+        said = f"{body['kind']} {metadata['name']} exists in namespace {metadata['namespace']} and is not Freehold's"
+        raise NameTakenError(409, f"{said}; rename one of the two, or delete it if nobody needs it")
+
+
+async def _disown(api: Api, kind: Kind, body: Object) -> None:
+    """Take over what others added, so that the apply that follows removes it."""
+    metadata = body["metadata"]
+    live = await api.get(kind, metadata["namespace"], metadata["name"])
+    if live:
+        version = live["metadata"]["resourceVersion"]
+        patch = {"metadata": {"managedFields": compare.disown(live), "resourceVersion": version}}
+        await api.merge(kind, metadata["namespace"], metadata["name"], patch)
+
+
+def _unwanted(service: Service, observed: Observed, plans: Iterable[Plan]) -> Iterator[Object]:
+    """What carries a capability's label and this service as its owner, and is neither wanted nor kept."""
+    for plan in plans:
+        stays = plan.keep | {Ref(body["kind"], body["metadata"]["name"]) for body in plan.objects}
+        for ref, live in observed.objects.items():
+            metadata = live["metadata"]
+            mine = any(owner["uid"] == service.uid for owner in metadata.get("ownerReferences", []))
+            labelled = metadata["labels"].get(meta.CAPABILITY) == plan.capability
+            gone = "deletionTimestamp" in metadata
+            if mine and labelled and ref not in stays and ref.kind not in HOLDS_DATA and not gone:
+                yield live
+
+
+async def _delete(api: Api, namespace: str, live: Object) -> None:
+    logger.info("%s: remove %s %s", namespace, live["kind"], live["metadata"]["name"])
+    await api.delete(BY_NAME[live["kind"]], namespace, live["metadata"]["name"], live["metadata"]["uid"])
+
+
+async def write_status(api: Api, key: Key, status: Status) -> Object:
+    """The whole status; what it no longer says goes."""
+    body = {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": KIND,
+        "metadata": {"name": key.name, "namespace": key.namespace},
+        "status": status,
+    }
+    return await api.apply(MICROSERVICE, body, subresource="status")
+
+
+async def write_event(api: Api, key: Key, uid: str, event: Event) -> None:
+    """An Event about the resource, for `kubectl describe`."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    regarding = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "uid": uid, **key._asdict()}
+    body = {
+        "apiVersion": EVENT.api,
+        "kind": EVENT.name,
+        "metadata": {"generateName": f"{key.name}-", "namespace": key.namespace},
+        "eventTime": now,
+        "type": event.type,
+        "reason": event.reason,
+        "note": event.note[:NOTE_LIMIT],
+        "action": "Reconcile",
+        "regarding": regarding,
+        "reportingController": "freehold.dev/operator",
+        "reportingInstance": "freehold",
+    }
+    await api.create(EVENT, key.namespace, body)

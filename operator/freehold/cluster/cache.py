@@ -1,0 +1,130 @@
+"""What the cluster holds of Freehold's, kept up to date by watches and kept small.
+
+An object is stored compressed, without what only the API server cares for, for a service has about fifteen and is
+looked at rarely. Services are indexed by who names them, so that a change on one side wakes the other.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from freehold.cluster import compare
+from freehold.core import meta
+from freehold.core.model import Key, Object, Ref, StorageClass
+
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object of the cluster. foreign: whether somebody else added to it."""
+
+    version: int
+    uid: str
+    foreign: bool
+    packed: bytes
+
+    def unpack(self) -> Object:
+        decoded: Object = json.loads(zlib.decompress(self.packed))
+        return decoded
+
+
+def store(live: Object) -> Stored:
+    """An object as it is kept: compressed, without managedFields."""
+    metadata = {k: v for k, v in live["metadata"].items() if k != "managedFields"}
+    text = json.dumps({**live, "metadata": metadata}, separators=(",", ":"))
+    return Stored(
+        int(metadata["resourceVersion"]), metadata["uid"], compare.foreign(live), zlib.compress(text.encode(), 1)
+    )
+
+
+class Cache:
+    """The one picture of the cluster. `wake` is called with each service that may have something to do."""
+
+    def __init__(self, wake: Callable[[Key], None]) -> None:
+        self._wake = wake
+        self.services: dict[Key, Stored] = {}
+        self.owned: defaultdict[Key, dict[Ref, Stored]] = defaultdict(dict)
+        self.consumes: dict[Key, frozenset[Key]] = {}
+        self.namespaces: dict[str, dict[str, str]] = {}
+        self.storage_classes: dict[str, StorageClass] = {}
+
+    def put_service(self, live: Object, consumes: frozenset[Key]) -> None:
+        """Take in a Microservice; itself, those it names and those that name it may have something to do."""
+        key = Key(live["metadata"]["namespace"], live["metadata"]["name"])
+        known, new = self.services.get(key), store(live)
+        if known and known.uid == new.uid and known.version >= new.version:
+            return
+        before = self.consumes.get(key, frozenset())
+        self.services[key] = new
+        self.consumes[key] = consumes
+        self.wake(key, *before, *consumes, *self.consumers(key))
+
+    def drop_service(self, key: Key) -> None:
+        """Forget a Microservice; those it named and those that name it may have something to do."""
+        self.services.pop(key, None)
+        before = self.consumes.pop(key, frozenset())
+        self.wake(*before, *self.consumers(key))
+
+    def consumers(self, provider: Key) -> Iterator[Key]:
+        """The services that declare to consume this one."""
+        return (key for key, consumes in self.consumes.items() if provider in consumes)
+
+    def put_owned(self, live: Object) -> None:
+        """Take in an object of a service's; an older version than the one known is ignored."""
+        key, ref = _belongs(live)
+        known = self.owned[key].get(ref)
+        new = store(live)
+        if known and known.uid == new.uid and known.version >= new.version:
+            return
+        self.owned[key][ref] = new
+        self.wake(key)
+
+    def drop_owned(self, live: Object) -> None:
+        key, ref = _belongs(live)
+        known = self.owned[key].get(ref)
+        if known and known.uid == live["metadata"]["uid"]:
+            del self.owned[key][ref]
+        if not self.owned[key]:
+            del self.owned[key]
+        self.wake(key)
+
+    def put_namespace(self, live: Object) -> None:
+        """Take in a namespace's labels, on which a provider's consent may depend."""
+        name, labels = live["metadata"]["name"], live["metadata"].get("labels", {})
+        if self.namespaces.get(name) != labels:
+            self.namespaces[name] = labels
+            inside = [key for key in self.services if key.namespace == name]
+            self.wake(*inside, *(provider for key in inside for provider in self.consumes.get(key, ())))
+
+    def drop_namespace(self, live: Object) -> None:
+        self.namespaces.pop(live["metadata"]["name"], None)
+
+    def put_storage_class(self, live: Object) -> None:
+        """Take in a storage class; services that wait for one may go on."""
+        annotations = live["metadata"].get("annotations", {})
+        name = live["metadata"]["name"]
+        self.storage_classes[name] = StorageClass(
+            name, annotations.get(DEFAULT_CLASS) == "true", bool(live.get("allowVolumeExpansion"))
+        )
+        self.wake(*self.services)
+
+    def drop_storage_class(self, live: Object) -> None:
+        self.storage_classes.pop(live["metadata"]["name"], None)
+        self.wake(*self.services)
+
+    def wake(self, *keys: Key) -> None:
+        """Wake those of these services that exist."""
+        for key in dict.fromkeys(keys):
+            if key in self.services:
+                self._wake(key)
+
+
+def _belongs(live: Object) -> tuple[Key, Ref]:
+    metadata = live["metadata"]
+    key = Key(metadata["namespace"], metadata["labels"].get(meta.INSTANCE, ""))
+    return key, Ref(live["kind"], metadata["name"])

@@ -1,0 +1,173 @@
+"""A thin way to the API server: plain objects in and out, one event loop, no thread for a call.
+
+Connections and credentials are the official client's; its models are not used, for plain dictionaries are what
+server-side apply takes and what the core builds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client, config
+
+from freehold.cluster.errors import ClusterError, TransientError, from_status
+from freehold.cluster.kinds import Kind
+from freehold.core.model import Object
+
+FIELD_MANAGER = "freehold"
+REQUEST_SECONDS = 20.0
+WATCH_SECONDS = 50
+"""A watch is renewed this often, so that one gone silent is noticed within a minute."""
+PAGE = 500
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+
+
+async def connect() -> client.ApiClient:
+    """A client for the cluster this process runs in, or for the one KUBECONFIG names."""
+    settings = client.Configuration()
+    # Watches hold a connection each; requests must never wait for one of them.
+    settings.connection_pool_maxsize = 256
+    if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+        config.load_incluster_config(client_configuration=settings)
+    else:
+        await config.load_kube_config(os.environ.get("KUBECONFIG"), client_configuration=settings)
+    return client.ApiClient(settings)
+
+
+class Api:
+    """The verbs Freehold uses. Every method raises `ClusterError` or a kind of it."""
+
+    def __init__(self, connection: client.ApiClient) -> None:
+        self._connection = connection
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
+        """The object, or None where there is none."""
+        try:
+            return await self._json("GET", kind.path(namespace, name))
+        except ClusterError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def list(self, kind: Kind, namespace: str | None, labels: str = "") -> tuple[list[Object], str]:
+        """All objects of a kind, read in pages, and the resourceVersion to watch from."""
+        found: list[Object] = []
+        query: dict[str, Any] = {"limit": PAGE, "labelSelector": labels}
+        while True:
+            page = await self._json("GET", kind.path(namespace), query)
+            found += page.get("items", [])
+            query["continue"] = page["metadata"].get("continue", "")
+            if not query["continue"]:
+                return found, page["metadata"]["resourceVersion"]
+
+    async def watch(
+        self, kind: Kind, namespace: str | None, labels: str, version: str
+    ) -> AsyncIterator[tuple[str, Object]]:
+        """What changes from a resourceVersion on, until the server ends it, bookmarks included."""
+        seconds = WATCH_SECONDS + random.randrange(10)
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": seconds,
+            "labelSelector": labels,
+            "resourceVersion": version,
+        }
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=seconds + 5)
+        response = await self._send("GET", kind.path(namespace), query, timeout=timeout)
+        try:
+            async for line in _lines(response):
+                change = json.loads(line)
+                if change["type"] == "ERROR":
+                    status = change["object"]
+                    raise from_status(status.get("code", 500), status.get("message", "the watch failed"))
+                yield change["type"], change["object"]
+        finally:
+            response.close()
+
+    async def apply(self, kind: Kind, body: Object, *, subresource: str = "") -> Object:
+        """Server-side apply (kubernetes.io/docs/reference/using-api/server-side-apply), taking back what others took."""
+        metadata = body["metadata"]
+        path = kind.path(metadata["namespace"], metadata["name"]) + (f"/{subresource}" if subresource else "")
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        return await self._json("PATCH", path, query, body, content=APPLY)
+
+    async def merge(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
+        """A merge patch (RFC 7396)."""
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._json("PATCH", kind.path(namespace, name), query, body, content=MERGE)
+
+    async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
+        return await self._json("POST", kind.path(namespace), {"fieldManager": FIELD_MANAGER}, body)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete this very object, and what it owns in the background; one already gone is as good."""
+        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        try:
+            await self._json("DELETE", kind.path(namespace, name), None, body)
+        except ClusterError as error:
+            if error.status != 404:
+                raise
+
+    async def _json(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        body: Object | None = None,
+        content: str = "application/json",
+    ) -> Object:
+        response = await self._send(method, path, query, body, content)
+        decoded: Object = await response.json()
+        return decoded
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        body: Object | None = None,
+        content: str = "application/json",
+        timeout: Any = REQUEST_SECONDS,  # noqa: ASYNC109 - handed to the client, which takes this or its own type
+    ) -> aiohttp.ClientResponse:
+        """Send and check the status; network trouble becomes an error that passes by itself."""
+        headers = {"Accept": "application/json", "Content-Type": content}
+        parameters = [(key, value) for key, value in (query or {}).items() if value != ""]
+        try:
+            request = await self._connection.param_serialize(
+                method, path, query_params=parameters, header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
+            answer = (await self._connection.call_api(*request, _request_timeout=timeout)).response
+            if answer.status >= 400:
+                raise from_status(answer.status, await _message(answer))
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise TransientError(0, f"the API server does not answer: {error or type(error).__name__}") from error
+        response: aiohttp.ClientResponse = answer
+        return response
+
+
+async def _message(answer: aiohttp.ClientResponse) -> str:
+    """The sentence of a Status object, or whatever was sent instead of one."""
+    text = await answer.text()
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return text.strip()[:500] or f"HTTP status {answer.status}"
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """The lines of a stream; one that breaks or goes silent becomes an error that passes by itself."""
+    try:
+        async for line in response.content:
+            if line.strip():
+                yield line
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise TransientError(0, f"the watch broke: {error or type(error).__name__}") from error

@@ -1,0 +1,52 @@
+"""The kinds Freehold reads and writes: where the API serves them, and in which order they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from freehold.api.v1alpha1 import GROUP, PLURAL, VERSION
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of object. api: `v1` or `group/version`. plural: its name in a path."""
+
+    name: str
+    api: str
+    plural: str
+    namespaced: bool = True
+
+    def path(self, namespace: str | None = None, name: str | None = None) -> str:
+        """The path of a collection or, with a name, of one object."""
+        root = f"/api/{self.api}" if "/" not in self.api else f"/apis/{self.api}"
+        scope = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
+        return f"{root}{scope}/{self.plural}" + (f"/{name}" if name else "")
+
+
+MICROSERVICE: Final = Kind("Microservice", f"{GROUP}/{VERSION}", PLURAL)
+POD: Final = Kind("Pod", "v1", "pods")
+NAMESPACE: Final = Kind("Namespace", "v1", "namespaces", namespaced=False)
+STORAGE_CLASS: Final = Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", namespaced=False)
+EVENT: Final = Kind("Event", "events.k8s.io/v1", "events")
+
+QUIET: Final = (
+    Kind("ServiceAccount", "v1", "serviceaccounts"),
+    Kind("Secret", "v1", "secrets"),
+    Kind("ConfigMap", "v1", "configmaps"),
+    Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
+    Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),
+    Kind("Service", "v1", "services"),
+    Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
+)
+"""Written first: what pods stand on, the policies that hold them among it."""
+RUNNING: Final = (
+    Kind("StatefulSet", "apps/v1", "statefulsets"),
+    Kind("Job", "batch/v1", "jobs"),
+    Kind("Deployment", "apps/v1", "deployments"),
+)
+"""Written last: what starts pods."""
+OWNED: Final = (*QUIET, *RUNNING)
+BY_NAME: Final = {kind.name: kind for kind in OWNED}
+HOLDS_DATA: Final = frozenset({"PersistentVolumeClaim", "Secret"})
+"""Never pruned: a volume, and the credentials without which it cannot be opened."""

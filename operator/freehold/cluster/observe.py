@@ -1,0 +1,83 @@
+"""From the cache to what the core may look at. The only place where time and chance come in."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from freehold.api.v1alpha1 import Grpc, Microservice
+from freehold.cluster.cache import Cache, Stored
+from freehold.core import credentials
+from freehold.core.model import Key, Object, Observed, Peer, Platform, Service
+
+
+class InvalidResource(Exception):
+    """A resource that the schema let in and this version cannot read; the message says where."""
+
+
+def parse(live: Object) -> Service:
+    """The resource as the core takes it. Raises InvalidResource."""
+    metadata = live["metadata"]
+    try:
+        spec = Microservice.model_validate({"spec": live.get("spec", {})}).spec
+    except ValidationError as error:
+        raise InvalidResource(_explain(error)) from error
+    key = Key(metadata["namespace"], metadata["name"])
+    return Service(key, metadata["uid"], metadata["generation"], spec, metadata.get("labels", {}))
+
+
+def consumed_by(live: Object) -> frozenset[Key]:
+    """The services a resource says it consumes; none, where it cannot be read."""
+    try:
+        service = parse(live)
+    except InvalidResource:
+        return frozenset()
+    return frozenset(Key(c.namespace or service.namespace, c.name) for c in service.spec.consumes)
+
+
+def observe(cache: Cache, service: Service, platform: Platform, status: Object) -> Observed:
+    """All that is known about one service at this moment."""
+    owned = {ref: stored.unpack() for ref, stored in cache.owned.get(service.key, {}).items()}
+    names = cache.consumes.get(service.key, frozenset()) | frozenset(cache.consumers(service.key))
+    return Observed(
+        now=datetime.now(UTC).replace(microsecond=0),
+        platform=platform,
+        objects={ref: live for ref, live in owned.items() if ref.kind != "Pod"},
+        pods=tuple(live for ref, live in sorted(owned.items()) if ref.kind == "Pod"),
+        peers=_peers(cache, names),
+        namespace_labels=cache.namespaces,
+        storage_classes=tuple(sorted(cache.storage_classes.values(), key=lambda c: (not c.default, c.name))),
+        passwords={role: secrets.token_urlsafe(24) for role in credentials.ROLES},
+        status=status,
+    )
+
+
+def _peers(cache: Cache, names: Iterable[Key]) -> dict[Key, Peer]:
+    found = {key: _peer(cache, key, cache.services[key]) for key in names if key in cache.services}
+    return {key: peer for key, peer in found.items() if peer}
+
+
+def _peer(cache: Cache, key: Key, stored: Stored) -> Peer | None:
+    """Another service, from what it declares; one that is being deleted is as good as gone."""
+    live = stored.unpack()
+    if "deletionTimestamp" in live["metadata"]:
+        return None
+    conditions = live.get("status", {}).get("conditions", [])
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return Peer(key, _grpc(live), cache.consumes.get(key, frozenset()), ready)
+
+
+def _grpc(live: Object) -> Grpc | None:
+    declared = live.get("spec", {}).get("grpc")
+    try:
+        return Grpc.model_validate(declared) if declared is not None else None
+    except ValidationError:
+        return None
+
+
+def _explain(error: ValidationError) -> str:
+    """Each fault with its place in the resource."""
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())

@@ -1,0 +1,97 @@
+"""Watches: list a kind, then follow its changes, for ever.
+
+A watch that ends is taken up where it ended; one that expired (410 Gone), broke or went silent begins with a new list,
+whose differences count as changes. Nothing is polled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from freehold.cluster.client import Api
+from freehold.cluster.errors import ClusterError
+from freehold.cluster.kinds import Kind
+from freehold.core.model import Object
+
+logger = logging.getLogger(__name__)
+LONGEST_PAUSE = 10.0
+
+
+@dataclass
+class Watch:
+    """One kind in one namespace (or all), delivered to two callbacks. synced: set once the first list is in."""
+
+    api: Api
+    kind: Kind
+    put: Callable[[Object], None]
+    drop: Callable[[Object], None]
+    namespace: str | None = None
+    labels: str = ""
+    synced: asyncio.Event = field(default_factory=asyncio.Event)
+    heard: float = field(default_factory=time.monotonic)
+    """When the server was last heard of, by the monotonic clock; liveness looks at it."""
+
+    def __post_init__(self) -> None:
+        self._known: dict[tuple[str, str], Object] = {}
+        self._version = ""
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        pause = 0.2
+        while True:
+            try:
+                if not self._version:
+                    await self._list()
+                await self._follow()
+                pause = 0.2
+            except ClusterError as error:
+                self._version = "" if error.status else self._version
+                logger.warning("watch of %s: %s; again in %.1f s", self.kind.plural, error.message, pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _list(self) -> None:
+        objects, version = await self.api.list(self.kind, self.namespace, self.labels)
+        gone = dict(self._known)
+        for live in objects:
+            gone.pop(_identity(live), None)
+            self._take({"apiVersion": self.kind.api, "kind": self.kind.name, **live})
+        for stub in gone.values():
+            self._lose(stub)
+        self._version = version
+        self.heard = time.monotonic()
+        self.synced.set()
+
+    async def _follow(self) -> None:
+        async for change, live in self.api.watch(self.kind, self.namespace, self.labels, self._version):
+            self.heard = time.monotonic()
+            self._version = live["metadata"]["resourceVersion"]
+            if change in ("ADDED", "MODIFIED"):
+                self._take(live)
+            elif change == "DELETED":
+                self._lose(live)
+        self.heard = time.monotonic()
+
+    def _take(self, live: Object) -> None:
+        self._known[_identity(live)] = _stub(live)
+        self.put(live)
+
+    def _lose(self, live: Object) -> None:
+        self._known.pop(_identity(live), None)
+        self.drop(live)
+
+
+def _identity(live: Object) -> tuple[str, str]:
+    return live["metadata"].get("namespace", ""), live["metadata"]["name"]
+
+
+def _stub(live: Object) -> Object:
+    """As much of an object as it takes to say later that it is gone."""
+    metadata = live["metadata"]
+    kept = {key: metadata[key] for key in ("name", "namespace", "uid") if key in metadata}
+    labels = {k: v for k, v in metadata.get("labels", {}).items() if k.endswith("/instance")}
+    return {"kind": live["kind"], "metadata": {**kept, "labels": labels}}

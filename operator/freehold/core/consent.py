@@ -1,0 +1,85 @@
+"""Who may reach whom: a consumer declares `consumes`, the provider consents, and only both together open anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from freehold.api.v1alpha1 import Consumed, Consumers, ConsumersFrom, NamespaceSelector, SelectorRequirement
+from freehold.core import names
+from freehold.core.model import Key, Observed, Peer, Reason, Ref, Service
+
+DEFAULT_PORT = 50051
+
+
+def provider_key(service: Service, consumed: Consumed) -> Key:
+    """Which service is meant; without a namespace, one of the consumer's own."""
+    return Key(consumed.namespace or service.namespace, consumed.name)
+
+
+def provider_port(service: Service, consumed: Consumed, observed: Observed) -> int:
+    """The provider's port; while it is away the one last known, so that its absence restarts nobody."""
+    peer = observed.peers.get(provider_key(service, consumed))
+    if peer and peer.grpc:
+        return peer.grpc.port
+    known = observed.objects.get(Ref("ConfigMap", names.consumed(service.name)), {}).get("data", {})
+    return int(known.get(f"{consumed.name}.port", DEFAULT_PORT))
+
+
+def refusal(service: Service, consumed: Consumed, observed: Observed) -> tuple[Reason, str] | None:
+    """Why this service cannot be consumed, and who can change that; None where it can."""
+    provider = provider_key(service, consumed)
+    peer = observed.peers.get(provider)
+    where = f"{provider.name} in namespace {provider.namespace}"
+    if peer is None:
+        return Reason.PROVIDER_NOT_FOUND, f"{where} does not exist; it is used as soon as it does"
+    if peer.grpc is None:
+        return (
+            Reason.PROVIDER_HAS_NO_ENDPOINT,
+            f"{where} declares no spec.grpc, so there is nothing to consume",
+        )
+    if not admits(peer, service.namespace, observed.namespace_labels):
+        hint = f"its owner can add {service.namespace} under spec.grpc.consumers"
+        said = f"{where} admits no consumers from namespace {service.namespace}; {hint}"
+        return Reason.CONSUMER_NOT_ALLOWED, said
+    return None
+
+
+def consumers(service: Service, observed: Observed) -> list[Key]:
+    """The services that declare to consume this one and are admitted, in order."""
+    if service.spec.grpc is None:
+        return []
+    me = Peer(service.key, service.spec.grpc, frozenset())
+    return sorted(
+        peer.key
+        for peer in observed.peers.values()
+        if service.key in peer.consumes and admits(me, peer.key.namespace, observed.namespace_labels)
+    )
+
+
+def admits(provider: Peer, namespace: str, labels: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether the provider consents to consumers from this namespace."""
+    rule = provider.grpc.consumers if provider.grpc else Consumers()
+    if rule.from_ is ConsumersFrom.ALL:
+        return True
+    if rule.from_ is ConsumersFrom.SAME_NAMESPACE:
+        return namespace == provider.key.namespace
+    return rule.selector is not None and selects(rule.selector, labels.get(namespace, {}))
+
+
+def selects(selector: NamespaceSelector, labels: Mapping[str, str]) -> bool:
+    """A label selector's meaning (kubernetes.io/docs/concepts/overview/working-with-objects/labels)."""
+    exact = all(labels.get(key) == value for key, value in selector.match_labels.items())
+    return exact and all(_holds(requirement, labels) for requirement in selector.match_expressions)
+
+
+def _holds(requirement: SelectorRequirement, labels: Mapping[str, str]) -> bool:
+    present = requirement.key in labels
+    match requirement.operator:
+        case "Exists":
+            return present
+        case "DoesNotExist":
+            return not present
+        case "In":
+            return present and labels[requirement.key] in requirement.values
+        case "NotIn":
+            return not present or labels[requirement.key] not in requirement.values

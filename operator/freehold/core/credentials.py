@@ -1,0 +1,80 @@
+"""Credentials: made once, kept, and held by nobody who does not need them.
+
+The service gets a role that may read and write rows, its migrations one that owns the schema, and the server alone
+holds the password of each. Secrets of a retained database outlive the resource, so that a resource of the same name
+takes the data up again with credentials that work.
+"""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import quote
+
+from freehold.api.v1alpha1 import DeletionPolicy
+from freehold.core import meta, names
+from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
+
+CAPABILITY = "credentials"
+SUPERUSER = "postgres"
+ROLES = (names.ROLE_SERVICE, names.ROLE_OWNER, SUPERUSER)
+
+
+def desired(service: Service, observed: Observed) -> Plan:
+    """One Secret for the server, one to bind the service, one for the owner of the schema."""
+    if service.spec.database is None:
+        return Plan(CAPABILITY, ())
+    passwords = {role: _kept(service, observed, role) or observed.passwords[role] for role in ROLES}
+    objects = (
+        _secret(service, names.server_secret(service.name), "Opaque", passwords),
+        _binding(service, names.database(service.name), names.ROLE_SERVICE, passwords),
+        _binding(service, names.owner_secret(service.name), names.ROLE_OWNER, passwords),
+    )
+    said = f"bound by Secret {names.database(service.name)}; migrations alone use {names.owner_secret(service.name)}"
+    return Plan(CAPABILITY, objects, Condition(Type.CREDENTIALS_READY, State.TRUE, Reason.KEPT, said))
+
+
+def _kept(service: Service, observed: Observed, role: str) -> str | None:
+    """The password that is in use: the server's Secret knows them all, a binding Secret its own role's."""
+    server = observed.objects.get(Ref("Secret", names.server_secret(service.name)), {}).get("data", {})
+    bindings = {
+        names.ROLE_SERVICE: names.database(service.name),
+        names.ROLE_OWNER: names.owner_secret(service.name),
+    }
+    binding = observed.objects.get(Ref("Secret", bindings.get(role, "")), {}).get("data", {})
+    encoded = server.get(role) or binding.get("password")
+    return base64.b64decode(encoded).decode() if encoded else None
+
+
+def _binding(service: Service, name: str, role: str, passwords: dict[str, str]) -> Object:
+    """A Secret of the well-known form (servicebinding.io, 'Well-known Secret Entries')."""
+    host = names.host(names.database(service.name), service.namespace)
+    password = passwords[role]
+    data = {
+        "type": "postgresql",
+        "provider": "freehold",
+        "host": host,
+        "port": str(names.PORT_POSTGRESQL),
+        "database": names.DATABASE,
+        "username": role,
+        "password": password,
+        "uri": f"postgresql://{role}:{quote(password, safe='')}@{host}:{names.PORT_POSTGRESQL}/{names.DATABASE}",
+    }
+    return _secret(service, name, "servicebinding.io/postgresql", data)
+
+
+def _secret(service: Service, name: str, kind: str, data: dict[str, str]) -> Object:
+    return meta.build(
+        service,
+        "v1",
+        "Secret",
+        name,
+        meta.labels(service, meta.DATABASE, CAPABILITY),
+        owned=_goes_with_the_resource(service),
+        type=kind,
+        data={key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
+    )
+
+
+def _goes_with_the_resource(service: Service) -> bool:
+    database = service.spec.database
+    return database is not None and database.deletion_policy is DeletionPolicy.DELETE

@@ -1,0 +1,222 @@
+"""The endpoint: the service's pods, and the name by which they are reached, which never changes.
+
+The Service is headless, so that gRPC clients see every pod and balance calls among them (grpc.io, 'Name Resolution').
+New pods start only after their schema is in; until then the pods that serve are left exactly as they are.
+"""
+
+from __future__ import annotations
+
+from freehold.core import consent, gates, meta, names, pods
+from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
+
+CAPABILITY = "endpoint"
+USUAL: Object = {"requests": {"cpu": "25m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+DRAIN_SECONDS = 2
+"""How long a pod goes on serving after it has left the endpoints, for its callers to have seen it go."""
+
+
+def desired(service: Service, observed: Observed) -> Plan:
+    """The name at once; the pods when the database is ready and migrated."""
+    objects: tuple[Object, ...] = (_account(service), _service(service))
+    if service.spec.replicas > 1:
+        objects += (_disruption_budget(service),)
+    deployment = Ref("Deployment", service.name)
+    if not _may_roll_out(service, observed):
+        return Plan(CAPABILITY, objects, _condition(service, observed), frozenset({deployment}))
+    return Plan(CAPABILITY, (*objects, _deployment(service, observed)), _condition(service, observed))
+
+
+def _may_roll_out(service: Service, observed: Observed) -> bool:
+    if service.spec.database is None:
+        return True
+    if not gates.migrated(service, observed) or not _binding(service, observed):
+        return False
+    serves = Ref("Deployment", service.name) in observed.objects
+    return serves or gates.database_ready(service, observed)
+
+
+def _binding(service: Service, observed: Observed) -> Object | None:
+    return observed.objects.get(Ref("Secret", names.database(service.name)))
+
+
+def _labels(service: Service, version: str = "") -> dict[str, str]:
+    return meta.labels(service, meta.SERVICE, CAPABILITY, version)
+
+
+def _account(service: Service) -> Object:
+    return meta.build(
+        service, "v1", "ServiceAccount", service.name, _labels(service), automountServiceAccountToken=False
+    )
+
+
+def _service(service: Service) -> Object:
+    ports: list[Object] = []
+    if service.spec.grpc:
+        port = {"name": "grpc", "port": service.spec.grpc.port, "targetPort": "grpc", "protocol": "TCP"}
+        ports.append({**port, "appProtocol": "kubernetes.io/h2c"})
+    if service.spec.http:
+        port = {"name": "http", "port": service.spec.http.port, "targetPort": "http", "protocol": "TCP"}
+        ports.append({**port, "appProtocol": "http"})
+    selector = meta.selector(service.name, meta.SERVICE)
+    spec = {"clusterIP": "None", "selector": selector, "ports": ports}
+    return meta.build(service, "v1", "Service", service.name, _labels(service), spec=spec)
+
+
+def _disruption_budget(service: Service) -> Object:
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": meta.selector(service.name, meta.SERVICE)}}
+    return meta.build(service, "policy/v1", "PodDisruptionBudget", service.name, _labels(service), spec=spec)
+
+
+def _deployment(service: Service, observed: Observed) -> Object:
+    labels = _labels(service, meta.image_version(service.spec.image))
+    pod = {"containers": [_container(service, observed)], "volumes": _volumes(service)}
+    if service.spec.replicas > 1:
+        pod["topologySpreadConstraints"] = _spread(service)
+    return meta.build(
+        service,
+        "apps/v1",
+        "Deployment",
+        service.name,
+        labels,
+        spec={
+            "replicas": service.spec.replicas,
+            "selector": {"matchLabels": meta.selector(service.name, meta.SERVICE)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": pods.template(
+                labels,
+                _content(service, observed),
+                serviceAccountName=service.name,
+                terminationGracePeriodSeconds=30 + DRAIN_SECONDS,
+                **pod,
+            ),
+        },
+    )
+
+
+def _content(service: Service, observed: Observed) -> dict[str, str]:
+    """What the pods read only when they start, so that a change of it must roll them."""
+    binding = _binding(service, observed) if service.spec.database else None
+    return {meta.CONTENT: meta.digest(binding.get("data"))} if binding else {}
+
+
+def _spread(service: Service) -> list[Object]:
+    chosen = {"labelSelector": {"matchLabels": meta.selector(service.name, meta.SERVICE)}}
+    return [
+        {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", **chosen}
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]
+
+
+def _container(service: Service, observed: Observed) -> Object:
+    spec = service.spec
+    ports: list[Object] = []
+    if spec.grpc:
+        ports.append({"name": "grpc", "containerPort": spec.grpc.port, "protocol": "TCP"})
+    if spec.http:
+        ports.append({"name": "http", "containerPort": spec.http.port, "protocol": "TCP"})
+    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]
+    if spec.database or spec.consumes:
+        mounts.append({"name": "bindings", "mountPath": names.BINDING_ROOT, "readOnly": True})
+    return pods.container(
+        "service",
+        spec.image,
+        spec.resources,
+        USUAL,
+        env=_environment(service, observed),
+        ports=ports,
+        volumeMounts=mounts,
+        lifecycle={"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
+        **_probes(service),
+    )
+
+
+def _environment(service: Service, observed: Observed) -> list[Object]:
+    """The published contract, the same in every language."""
+    spec = service.spec
+    variables: list[Object] = [{"name": "SERVICE_BINDING_ROOT", "value": names.BINDING_ROOT}]
+    if spec.grpc:
+        variables.append({"name": "GRPC_PORT", "value": str(spec.grpc.port)})
+    if spec.http:
+        variables.append({"name": "HTTP_PORT", "value": str(spec.http.port)})
+    if spec.database:
+        url = {"secretKeyRef": {"name": names.database(service.name), "key": "uri"}}
+        variables.append({"name": "DATABASE_URL", "valueFrom": url})
+    for consumed in spec.consumes:
+        port = consent.provider_port(service, consumed, observed)
+        target = names.target(consent.provider_key(service, consumed), port)
+        variables.append({"name": names.target_variable(consumed.name), "value": target})
+    return variables
+
+
+def _volumes(service: Service) -> list[Object]:
+    """Scratch space, and a directory for each binding (servicebinding.io, 'Workload Projection')."""
+    sources: list[Object] = []
+    if service.spec.database:
+        keys = ("type", "provider", "host", "port", "database", "username", "password", "uri")
+        items = [{"key": key, "path": f"database/{key}"} for key in keys]
+        sources.append({"secret": {"name": names.database(service.name), "items": items}})
+    for consumed in service.spec.consumes:
+        parts = ("type", "host", "port", "uri")
+        items = [{"key": f"{consumed.name}.{part}", "path": f"{consumed.name}/{part}"} for part in parts]
+        sources.append({"configMap": {"name": names.consumed(service.name), "items": items}})
+    scratch: list[Object] = [{"name": "tmp", "emptyDir": {}}]
+    return [*scratch, {"name": "bindings", "projected": {"sources": sources}}] if sources else scratch
+
+
+def _probes(service: Service) -> Object:
+    """gRPC's own health service where there is one (KEP-2727), else the front end's /healthz."""
+    if service.spec.grpc:
+        check: Object = {"grpc": {"port": service.spec.grpc.port}}
+    else:
+        check = {"httpGet": {"path": "/healthz", "port": "http"}}
+    return {
+        "startupProbe": {**check, "periodSeconds": 1, "failureThreshold": 120},
+        "readinessProbe": {**check, "periodSeconds": 5},
+        "livenessProbe": {**check, "periodSeconds": 10, "failureThreshold": 6, "timeoutSeconds": 5},
+    }
+
+
+def _condition(service: Service, observed: Observed) -> Condition:
+    return Condition(Type.ENDPOINT_READY, *_state(service, observed))
+
+
+def _state(service: Service, observed: Observed) -> tuple[State, Reason, str]:
+    live = observed.objects.get(Ref("Deployment", service.name))
+    if live is None:
+        return (
+            State.UNKNOWN,
+            Reason.WAITING_FOR_MIGRATIONS,
+            "pods start once the database is ready and migrated",
+        )
+    available = live.get("status", {}).get("availableReplicas", 0)
+    trouble = pods.trouble(pods.component_pods(observed, meta.SERVICE)) or _refusal(live)
+    still = f"; {available} of {service.spec.replicas} pods serve" if available else ""
+    if trouble:
+        return State.FALSE, trouble.reason, trouble.message + still
+    if not _may_roll_out(service, observed):
+        image = live["spec"]["template"]["spec"]["containers"][0]["image"].rpartition("/")[2]
+        said = f"{image} goes on serving until the migrations of {service.spec.image.rpartition('/')[2]} are in"
+        return State.UNKNOWN, Reason.WAITING_FOR_MIGRATIONS, said
+    return _progress(service, live, available)
+
+
+def _progress(service: Service, live: Object, available: int) -> tuple[State, Reason, str]:
+    status, wanted = live.get("status", {}), service.spec.replicas
+    settled = (
+        status.get("observedGeneration") == live["metadata"].get("generation")
+        and live["spec"].get("replicas") == wanted
+        and status.get("updatedReplicas", 0) == status.get("replicas", 0) == wanted == available
+    )
+    if settled and wanted == 0:
+        return State.TRUE, Reason.SCALED_TO_ZERO, "scaled to zero; set spec.replicas to serve again"
+    if settled:
+        return State.TRUE, Reason.AVAILABLE, f"{available} of {wanted} pods serve"
+    return State.UNKNOWN, Reason.ROLLING_OUT, f"{available} of {wanted} pods serve; a rollout is under way"
+
+
+def _refusal(live: Object) -> pods.Trouble | None:
+    """What an admission rule or a quota said when it refused a pod."""
+    for condition in live.get("status", {}).get("conditions", []):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return pods.Trouble(Reason.REFUSED_BY_ADMISSION, f"pods are refused: {condition.get('message', '')}")
+    return None

@@ -1,0 +1,46 @@
+"""Where a service stands on its way from a resource to running pods, read off what is observed and never remembered.
+
+A later capability asks here whether an earlier one is done; capabilities do not ask each other.
+"""
+
+from __future__ import annotations
+
+from freehold.core import meta, names
+from freehold.core.model import Object, Observed, Ref, Service
+
+
+def database_ready(service: Service, observed: Observed) -> bool:
+    """Whether the server of the newest template serves."""
+    live = observed.objects.get(Ref("StatefulSet", names.database(service.name)))
+    status = live.get("status", {}) if live else {}
+    return bool(
+        live
+        and status.get("observedGeneration") == live["metadata"].get("generation")
+        and status.get("readyReplicas", 0) >= 1
+        and status.get("updatedReplicas", 0) >= 1
+    )
+
+
+def migrations_job(service: Service, observed: Observed) -> str | None:
+    """The Job for this image and command on this very volume; None where there is no volume or nothing to migrate."""
+    database = service.spec.database
+    claim = observed.objects.get(Ref("PersistentVolumeClaim", names.database_volume(service.name)))
+    if database is None or database.migrations is None or claim is None:
+        return None
+    content = meta.digest(service.spec.image, database.migrations.command, claim["metadata"]["uid"])
+    return names.migrations_job(service.name, content)
+
+
+def migrated(service: Service, observed: Observed) -> bool:
+    """Whether new pods may start: the schema they need is in, or they need none."""
+    database = service.spec.database
+    if database is None or database.migrations is None:
+        return True
+    job = migrations_job(service, observed)
+    return job is not None and finished(observed.objects.get(Ref("Job", job)), "Complete")
+
+
+def finished(job: Object | None, outcome: str) -> bool:
+    """Whether a Job ended so: `Complete` or `Failed`."""
+    conditions = job.get("status", {}).get("conditions", []) if job else []
+    return any(c["type"] == outcome and c["status"] == "True" for c in conditions)

@@ -1,0 +1,97 @@
+"""Isolation: every pod of a service is closed both ways, but for what is declared, port by port.
+
+A service takes calls from its admitted consumers and reaches DNS, its own database and the services it consumes. Its
+database takes connections from the service and its migrations, and opens none.
+"""
+
+from __future__ import annotations
+
+from freehold.core import consent, meta, names
+from freehold.core.model import Condition, Key, Object, Observed, Plan, Reason, Service, State, Type
+
+CAPABILITY = "isolation"
+DNS_PODS = {
+    "namespaceSelector": {"matchLabels": {meta.NAMESPACE_NAME: "kube-system"}},
+    "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+}
+DNS_ON_THE_NODE = {"ipBlock": {"cidr": "169.254.20.10/32"}}
+"""The address of a node-local DNS cache (kubernetes.io/docs/tasks/administer-cluster/nodelocaldns)."""
+
+
+def desired(service: Service, observed: Observed) -> Plan:
+    """A policy for the service, and one each for its database and its migrations where it has them."""
+    policies = [_policy(service, service.name, meta.SERVICE, _ingress(service, observed), _egress(service, observed))]
+    if service.spec.database:
+        policies.append(_database_policy(service))
+        if service.spec.database.migrations:
+            own = [_dns(), _to_database(service)]
+            policies.append(_policy(service, names.migrations(service.name), meta.MIGRATIONS, [], own))
+    admitted = ", ".join(map(str, consent.consumers(service, observed))) or "nobody"
+    said = f"{len(policies)} network policies deny all that is not declared, both ways; gRPC admits {admitted}"
+    condition = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, said)
+    return Plan(CAPABILITY, tuple(policies), condition)
+
+
+def _policy(service: Service, name: str, component: str, ingress: list[Object], egress: list[Object]) -> Object:
+    return meta.build(
+        service,
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        name,
+        meta.labels(service, component, CAPABILITY),
+        spec={
+            "podSelector": {"matchLabels": meta.selector(service.name, component)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": ingress,
+            "egress": egress,
+        },
+    )
+
+
+def _database_policy(service: Service) -> Object:
+    clients = [_pods(service.key, component) for component in (meta.SERVICE, meta.MIGRATIONS)]
+    ingress = [{"from": clients, "ports": [_tcp(names.PORT_POSTGRESQL)]}]
+    return _policy(service, names.database(service.name), meta.DATABASE, ingress, [])
+
+
+def _ingress(service: Service, observed: Observed) -> list[Object]:
+    allowed: list[Object] = []
+    callers = [_pods(key, meta.SERVICE) for key in consent.consumers(service, observed)]
+    # An empty `from` would admit everybody (networking.k8s.io/v1), so without consumers there is no rule at all.
+    if service.spec.grpc and callers:
+        allowed.append({"from": callers, "ports": [_tcp(service.spec.grpc.port)]})
+    if service.spec.http:
+        allowed.append({"ports": [_tcp(service.spec.http.port)]})
+    return allowed
+
+
+def _egress(service: Service, observed: Observed) -> list[Object]:
+    allowed = [_dns()]
+    if service.spec.database:
+        allowed.append(_to_database(service))
+    for consumed in service.spec.consumes:
+        if consent.refusal(service, consumed, observed) is None:
+            provider = consent.provider_key(service, consumed)
+            port = consent.provider_port(service, consumed, observed)
+            allowed.append({"to": [_pods(provider, meta.SERVICE)], "ports": [_tcp(port)]})
+    return allowed
+
+
+def _to_database(service: Service) -> Object:
+    return {"to": [_pods(service.key, meta.DATABASE)], "ports": [_tcp(names.PORT_POSTGRESQL)]}
+
+
+def _dns() -> Object:
+    ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    return {"to": [DNS_PODS, DNS_ON_THE_NODE], "ports": ports}
+
+
+def _pods(key: Key, component: str) -> Object:
+    return {
+        "namespaceSelector": {"matchLabels": {meta.NAMESPACE_NAME: key.namespace}},
+        "podSelector": {"matchLabels": meta.selector(key.name, component)},
+    }
+
+
+def _tcp(port: int) -> Object:
+    return {"protocol": "TCP", "port": port}

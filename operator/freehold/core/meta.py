@@ -1,0 +1,81 @@
+"""What every object carries: labels, an owner, and digests that stand for content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from freehold.api.v1alpha1 import GROUP, KIND, VERSION
+from freehold.core.model import Object, Service
+
+NAME = "app.kubernetes.io/name"
+INSTANCE = "app.kubernetes.io/instance"
+VERSION_LABEL = "app.kubernetes.io/version"
+COMPONENT = "app.kubernetes.io/component"
+PART_OF = "app.kubernetes.io/part-of"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "freehold"
+CAPABILITY = "freehold.dev/capability"
+CONTENT = "freehold.dev/content"
+"""Annotates a pod template with the digest of configuration it reads, so that a change rolls the pods."""
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
+
+SERVICE = "service"
+DATABASE = "database"
+MIGRATIONS = "migrations"
+
+
+def selector(name: str, component: str) -> dict[str, str]:
+    """The labels that select one service's pods of one component, and no other's."""
+    return {INSTANCE: name, COMPONENT: component, MANAGED_BY: MANAGER}
+
+
+def labels(service: Service, component: str, capability: str, version: str = "") -> dict[str, str]:
+    """The recommended labels (kubernetes.io/docs/concepts/overview/working-with-objects/common-labels)."""
+    shown = {VERSION_LABEL: version} if version else {}
+    part_of = service.labels.get(PART_OF, service.namespace)
+    named = {NAME: service.name, PART_OF: part_of, CAPABILITY: capability}
+    return {**named, **selector(service.name, component), **shown}
+
+
+def image_version(image: str) -> str:
+    """An image's tag as a label's value, empty where it has none that fits."""
+    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    return tag if re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", tag) else ""
+
+
+def owner(service: Service) -> Object:
+    """The reference by which the cluster's garbage collector removes an object with its Microservice."""
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": KIND,
+        "name": service.name,
+        "uid": service.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def build(
+    service: Service,
+    api_version: str,
+    kind: str,
+    name: str,
+    labelled: dict[str, str],
+    *,
+    owned: bool = True,
+    **body: Any,
+) -> Object:
+    """An object of the service's namespace. One that is not owned outlives the Microservice."""
+    metadata: Object = {"name": name, "namespace": service.namespace, "labels": labelled}
+    if owned:
+        metadata["ownerReferences"] = [owner(service)]
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
+
+
+def digest(*parts: Any) -> str:
+    """Ten hexadecimal digits that stand for the content of plain data."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

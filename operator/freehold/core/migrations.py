@@ -1,0 +1,142 @@
+"""Migrations: the schema is brought up to date by a Job from the service's image, before its pods are.
+
+One Job for each image, command and volume; that it is complete is the record that it ran. When it fails, the pods that
+serve go on serving, and the condition says what the migration said last.
+"""
+
+from __future__ import annotations
+
+from freehold.api.v1alpha1 import Migrations
+from freehold.core import gates, meta, names, pods
+from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
+
+CAPABILITY = "migrations"
+USUAL: Object = {"requests": {"cpu": "25m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+ATTEMPTS = 3
+
+
+def desired(service: Service, observed: Observed) -> Plan:
+    """The Job, once the database is ready; a migration that still runs is never cut short by the next."""
+    database = service.spec.database
+    if database is None or database.migrations is None:
+        return Plan(CAPABILITY, ())
+    running = _running_before(service, observed)
+    wanted = gates.migrations_job(service, observed)
+    if running:
+        said = f"waiting for {running.name} to end before the next migration starts"
+        return _plan((), State.UNKNOWN, Reason.MIGRATING, said, keep=frozenset({running}))
+    if wanted and (gates.database_ready(service, observed) or Ref("Job", wanted) in observed.objects):
+        job = _job(service, database.migrations, wanted)
+        return _plan((job,), *_outcome(service, observed, wanted))
+    return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, "waiting for the database to be ready")
+
+
+def _plan(
+    objects: tuple[Object, ...],
+    state: State,
+    reason: Reason,
+    message: str,
+    keep: frozenset[Ref] = frozenset(),
+) -> Plan:
+    return Plan(CAPABILITY, objects, Condition(Type.MIGRATIONS_APPLIED, state, reason, message), keep)
+
+
+def _running_before(service: Service, observed: Observed) -> Ref | None:
+    """An earlier Job with a container that runs at this moment."""
+    wanted = gates.migrations_job(service, observed)
+    for pod in pods.component_pods(observed, meta.MIGRATIONS):
+        job = pod["metadata"]["labels"].get("batch.kubernetes.io/job-name", "")
+        if job != wanted and Ref("Job", job) in observed.objects and pods.is_running(pod):
+            return Ref("Job", job)
+    return None
+
+
+def _outcome(service: Service, observed: Observed, name: str) -> tuple[State, Reason, str]:
+    job = observed.objects.get(Ref("Job", name))
+    mine = [
+        pod
+        for pod in pods.component_pods(observed, meta.MIGRATIONS)
+        if pod["metadata"]["labels"].get("batch.kubernetes.io/job-name") == name
+    ]
+    trouble = pods.trouble(sorted(mine, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True))
+    if gates.finished(job, "Complete"):
+        return State.TRUE, Reason.APPLIED, f"the schema is the one {_short(service.spec.image)} needs"
+    if gates.finished(job, "Failed") or (trouble and trouble.reason is Reason.CRASH_LOOPING):
+        return State.FALSE, Reason.MIGRATION_FAILED, _failure(service, observed, name, trouble)
+    if trouble:
+        return State.FALSE, *trouble
+    return (
+        State.UNKNOWN,
+        Reason.MIGRATING,
+        f"{name} brings the schema to what {_short(service.spec.image)} needs",
+    )
+
+
+def _failure(service: Service, observed: Observed, job: str, trouble: pods.Trouble | None) -> str:
+    said = trouble.message if trouble else "its pods are gone, and their log with them"
+    said = said.removeprefix(f"{job}-").partition(" ")[2] if said.startswith(job) else said
+    tries = observed.objects.get(Ref("Job", job), {}).get("status", {}).get("failed", 0)
+    over = gates.finished(observed.objects.get(Ref("Job", job)), "Failed")
+    hint = (
+        f"apply a corrected image to try again, or delete Job {job} to run this one again"
+        if over
+        else f"attempt {max(tries, 1)} of {ATTEMPTS}, it is tried again"
+    )
+    return f"{_short(service.spec.image)} {said}. {_serving(service, observed)}{hint}"
+
+
+def _serving(service: Service, observed: Observed) -> str:
+    """Which image goes on serving, if one does."""
+    live = observed.objects.get(Ref("Deployment", service.name))
+    if not live:
+        return ""
+    return f"{_short(live['spec']['template']['spec']['containers'][0]['image'])} goes on serving; "
+
+
+def _short(image: str) -> str:
+    """An image without its registry and path."""
+    return image.rpartition("/")[2]
+
+
+def _job(service: Service, migrations: Migrations, name: str) -> Object:
+    labels = meta.labels(service, meta.MIGRATIONS, CAPABILITY, meta.image_version(service.spec.image))
+    return meta.build(
+        service,
+        "batch/v1",
+        "Job",
+        name,
+        labels,
+        spec={
+            "backoffLimit": ATTEMPTS - 1,
+            "template": pods.template(
+                labels,
+                {},
+                restartPolicy="Never",
+                serviceAccountName=service.name,
+                containers=[_container(service, migrations)],
+                volumes=[
+                    {"name": "tmp", "emptyDir": {}},
+                    {"name": "database", "secret": {"secretName": names.owner_secret(service.name)}},
+                ],
+            ),
+        },
+    )
+
+
+def _container(service: Service, migrations: Migrations) -> Object:
+    url = {"secretKeyRef": {"name": names.owner_secret(service.name), "key": "uri"}}
+    return pods.container(
+        "migrations",
+        service.spec.image,
+        service.spec.resources,
+        USUAL,
+        command=list(migrations.command),
+        env=[
+            {"name": "SERVICE_BINDING_ROOT", "value": names.BINDING_ROOT},
+            {"name": "DATABASE_URL", "valueFrom": url},
+        ],
+        volumeMounts=[
+            {"name": "tmp", "mountPath": "/tmp"},
+            {"name": "database", "mountPath": f"{names.BINDING_ROOT}/database", "readOnly": True},
+        ],
+    )

@@ -1,0 +1,189 @@
+"""The vocabulary of the core: what is asked for, what is seen, and what is to be done about it.
+
+Everything here is data, and frozen. `Observed` holds all a capability may look at, the time and fresh passwords
+included, so that the same input always gives the same `Plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from freehold.api.v1alpha1 import Grpc, MicroserviceSpec
+
+Object = dict[str, Any]
+"""A Kubernetes object as the API server takes and gives it."""
+
+
+class Ref(NamedTuple):
+    """An object of the service's own namespace."""
+
+    kind: str
+    name: str
+
+
+class Key(NamedTuple):
+    """A Microservice, wherever it is."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One Microservice as its team declared it."""
+
+    key: Key
+    uid: str
+    generation: int
+    spec: MicroserviceSpec
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.key.name
+
+    @property
+    def namespace(self) -> str:
+        return self.key.namespace
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another Microservice, as far as this one may know it: whether it listens, and who consumes whom."""
+
+    key: Key
+    grpc: Grpc | None
+    consumes: frozenset[Key]
+    ready: bool = False
+
+
+@dataclass(frozen=True)
+class StorageClass:
+    """A storage class of the cluster."""
+
+    name: str
+    default: bool = False
+    expandable: bool = False
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What the platform team set for the whole cluster."""
+
+    postgresql_image: str = "docker.io/library/postgres:{version}"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All a capability may look at.
+
+    objects: the service's own objects, by kind and name. peers: the providers it names and the services that name it.
+    passwords: fresh ones, to be used only where none is kept. status: what was last written to the resource.
+    """
+
+    now: datetime
+    platform: Platform = Platform()
+    objects: Mapping[Ref, Object] = field(default_factory=dict)
+    pods: tuple[Object, ...] = ()
+    peers: Mapping[Key, Peer] = field(default_factory=dict)
+    namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    storage_classes: tuple[StorageClass, ...] = ()
+    passwords: Mapping[str, str] = field(default_factory=dict)
+    status: Mapping[str, Any] = field(default_factory=dict)
+
+
+class State(StrEnum):
+    """Of a condition. FALSE needs somebody; UNKNOWN is under way and passes by itself."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Type(StrEnum):
+    """The conditions a Microservice can have, in the order they are shown."""
+
+    READY = "Ready"
+    DEPENDENCIES_RESOLVED = "DependenciesResolved"
+    ISOLATION_ENFORCED = "IsolationEnforced"
+    CREDENTIALS_READY = "CredentialsReady"
+    DATABASE_READY = "DatabaseReady"
+    MIGRATIONS_APPLIED = "MigrationsApplied"
+    ENDPOINT_READY = "EndpointReady"
+
+
+class Reason(StrEnum):
+    """Every reason a condition can give; programs may rely on them."""
+
+    # under way
+    STARTING = "Starting"
+    ROLLING_OUT = "RollingOut"
+    MIGRATING = "Migrating"
+    WAITING_FOR_DATABASE = "WaitingForDatabase"
+    WAITING_FOR_MIGRATIONS = "WaitingForMigrations"
+    VOLUME_PENDING = "VolumePending"
+    # well
+    READY = "Ready"
+    AVAILABLE = "Available"
+    APPLIED = "Applied"
+    KEPT = "Kept"
+    RESOLVED = "Resolved"
+    NONE_DECLARED = "NoneDeclared"
+    POLICIES_APPLIED = "PoliciesApplied"
+    SCALED_TO_ZERO = "ScaledToZero"
+    # needs somebody
+    STORAGE_CLASS_MISSING = "StorageClassMissing"
+    VOLUME_CANNOT_GROW = "VolumeCannotGrow"
+    VOLUME_BEING_DELETED = "VolumeBeingDeleted"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CANNOT_START = "CannotStart"
+    CRASH_LOOPING = "CrashLooping"
+    UNSCHEDULABLE = "Unschedulable"
+    REFUSED_BY_ADMISSION = "RefusedByAdmission"
+    MIGRATION_FAILED = "MigrationFailed"
+    PROVIDER_NOT_FOUND = "ProviderNotFound"
+    PROVIDER_HAS_NO_ENDPOINT = "ProviderHasNoEndpoint"
+    CONSUMER_NOT_ALLOWED = "ConsumerNotAllowed"
+    NAME_TAKEN = "NameTaken"
+    INVALID_SPEC = "InvalidSpec"
+    CLUSTER_REFUSED = "ClusterRefused"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One thing that is true, false or under way, and why, in words for the person who reads it."""
+
+    type: Type
+    state: State
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that turned, worth a line in `kubectl describe`."""
+
+    type: str
+    reason: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a capability wants of the world: these objects, no others of its own but those it keeps, and this said.
+
+    capability: whose plan it is; objects that carry its label and are neither wanted nor kept are removed.
+    keep: objects to leave exactly as they are.
+    """
+
+    capability: str
+    objects: tuple[Object, ...]
+    condition: Condition | None = None
+    keep: frozenset[Ref] = frozenset()

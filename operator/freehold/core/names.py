@@ -1,0 +1,81 @@
+"""Every name Freehold gives, each made once, here.
+
+A Microservice's name is at most 40 characters and never contains `-database` (the API server refuses others), so no
+derived name is too long (a StatefulSet's pods carry a label of at most 63 characters) and no two services collide.
+"""
+
+from __future__ import annotations
+
+from freehold.core.model import Key
+
+PORT_POSTGRESQL = 5432
+DATABASE = "app"
+"""The database, and the role the service uses; each server holds one service's data, so the name need not differ."""
+ROLE_SERVICE = "app"
+ROLE_OWNER = "owner"
+BINDING_ROOT = "/bindings"
+
+
+def database(service: str) -> str:
+    """The StatefulSet, the client Service, the ServiceAccount and the binding Secret of a service's database."""
+    return f"{service}-database"
+
+
+def database_nodes(service: str) -> str:
+    """The headless Service that gives the server's pods their names."""
+    return f"{service}-database-nodes"
+
+
+def database_volume(service: str) -> str:
+    """The claim of the volume that holds the data."""
+    return f"{service}-database-data"
+
+
+def database_configuration(service: str) -> str:
+    """The ConfigMap with the server's start script and access rules."""
+    return f"{service}-database-configuration"
+
+
+def owner_secret(service: str) -> str:
+    """The Secret of the role that owns the schema, for migrations alone."""
+    return f"{service}-database-owner"
+
+
+def server_secret(service: str) -> str:
+    """The Secret with every role's password, mounted by the server alone."""
+    return f"{service}-database-server"
+
+
+def migrations_job(service: str, digest: str) -> str:
+    """The Job that brings the schema up to date for one image and command on one volume."""
+    return f"{service}-migrations-{digest}"
+
+
+def migrations(service: str) -> str:
+    """The network policy of the migration pods."""
+    return f"{service}-migrations"
+
+
+def consumed(service: str) -> str:
+    """The ConfigMap with the addresses of the services it consumes."""
+    return f"{service}-consumes"
+
+
+def host(name: str, namespace: str) -> str:
+    """The DNS name of a Service, in the form that every pod of the cluster resolves."""
+    return f"{name}.{namespace}.svc"
+
+
+def endpoint(provider: Key, port: int) -> str:
+    """Where a service's gRPC is reached; this never changes while the port does not."""
+    return f"{host(provider.name, provider.namespace)}:{port}"
+
+
+def target(provider: Key, port: int) -> str:
+    """The same for a gRPC client, which resolves it to every pod (grpc.io, 'Custom Name Resolution')."""
+    return f"dns:///{endpoint(provider, port)}"
+
+
+def target_variable(provider: str) -> str:
+    """The environment variable that holds a consumed service's gRPC target."""
+    return f"{provider.upper().replace('-', '_')}_GRPC_TARGET"

@@ -1,0 +1,140 @@
+"""Pods: how every one of them is built, and what is the matter with one that does not run.
+
+All pods satisfy the Pod Security Standard `restricted` (kubernetes.io/docs/concepts/security/pod-security-standards),
+write to named volumes alone, and hold no ServiceAccount token.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from freehold.api.v1alpha1 import Resources
+from freehold.core.model import Object, Observed, Reason
+
+CONTAINER_SECURITY: Object = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+LAST_LINES = 3
+LINE_LIMIT = 300
+IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+CONFIG_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+
+
+class Trouble(NamedTuple):
+    """What keeps a pod from running, in words for its owner."""
+
+    reason: Reason
+    message: str
+
+
+def container(name: str, image: str, asked: Resources | None, usual: Object, **body: Any) -> Object:
+    """A hardened container; the end of its log is kept where the operator can read it without access to logs."""
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "securityContext": CONTAINER_SECURITY,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "resources": asked.model_dump(exclude_defaults=True) if asked else usual,
+        **body,
+    }
+
+
+def template(labels: dict[str, str], annotations: dict[str, str], **spec: Any) -> Object:
+    """A pod template without a token and without the variables of every Service around it."""
+    metadata: Object = {"labels": labels}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {
+        "metadata": metadata,
+        "spec": {"automountServiceAccountToken": False, "enableServiceLinks": False, **spec},
+    }
+
+
+def component_pods(observed: Observed, component: str) -> list[Object]:
+    """The service's pods of one component that are not on their way out."""
+    return [
+        pod
+        for pod in observed.pods
+        if pod["metadata"]["labels"].get("app.kubernetes.io/component") == component
+        and "deletionTimestamp" not in pod["metadata"]
+    ]
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether the kubelet says so."""
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))
+
+
+def is_running(pod: Object) -> bool:
+    """Whether one of its containers runs at this moment."""
+    statuses = pod.get("status", {}).get("containerStatuses", [])
+    return any("running" in status.get("state", {}) for status in statuses)
+
+
+def trouble(pods: Iterable[Object]) -> Trouble | None:
+    """The first thing that keeps any of these pods from running, if there is one."""
+    for pod in pods:
+        found = _scheduling_trouble(pod) or _container_trouble(pod)
+        if found:
+            return found
+    return None
+
+
+def last_lines(text: str) -> str:
+    """The end of a log, short enough for a condition, without passwords of connection strings."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    joined = " / ".join(line[:LINE_LIMIT] for line in lines[-LAST_LINES:])
+    return re.sub(r"(://[^:/@\s]+:)[^@\s]+@", r"\1***@", joined)
+
+
+def _scheduling_trouble(pod: Object) -> Trouble | None:
+    for condition in pod.get("status", {}).get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            said = condition.get("message", "the scheduler gave no reason")
+            return Trouble(Reason.UNSCHEDULABLE, f"no node takes pod {pod['metadata']['name']}: {said}")
+    return None
+
+
+def _container_trouble(pod: Object) -> Trouble | None:
+    for status in pod.get("status", {}).get("containerStatuses", []):
+        if status.get("ready"):
+            continue
+        found = _waiting_trouble(status) or _exit_trouble(pod, status)
+        if found:
+            return found
+    return None
+
+
+def _waiting_trouble(status: Object) -> Trouble | None:
+    waiting = status.get("state", {}).get("waiting", {})
+    reason, said = waiting.get("reason", ""), waiting.get("message", "").strip()
+    if reason in IMAGE_REASONS:
+        image = status.get("image", "")
+        return Trouble(
+            Reason.IMAGE_PULL_FAILED,
+            f"image {image} cannot be pulled: {said or reason}; "
+            f"push it, correct its name, or let the nodes pull from its registry",
+        )
+    if reason in CONFIG_REASONS:
+        return Trouble(Reason.CANNOT_START, f"container {status['name']} cannot start: {said or reason}")
+    return None
+
+
+def _exit_trouble(pod: Object, status: Object) -> Trouble | None:
+    states = (status.get("state", {}), status.get("lastState", {}))
+    ended = next((s["terminated"] for s in states if s.get("terminated", {}).get("exitCode")), None)
+    if ended is None:
+        return None
+    killed = " (out of memory)" if ended.get("reason") == "OOMKilled" else ""
+    said = last_lines(ended.get("message", "")) or "it logged nothing"
+    return Trouble(
+        Reason.CRASH_LOOPING,
+        f"{pod['metadata']['name']} stopped with exit code {ended['exitCode']}{killed}: {said}",
+    )

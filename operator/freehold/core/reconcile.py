@@ -1,0 +1,61 @@
+"""What Freehold does for a service, on one screen.
+
+Each capability looks at the service and at what is observed, and says what should be. Nothing here touches the cluster:
+`cluster.observe` makes the observation, `cluster.apply` brings it about. Run again on the result, the same code asks
+for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from freehold.core import credentials, database, dependencies, endpoint, isolation, migrations, status
+from freehold.core.model import Condition, Event, Observed, Plan, Reason, Service, State, Type
+
+CAPABILITIES = (
+    dependencies.desired,  # whom it calls, and whether they consent
+    isolation.desired,  # walls, before anything that could reach through them
+    credentials.desired,  # made once, kept
+    database.desired,  # a server of its own
+    migrations.desired,  # its schema, before its pods
+    endpoint.desired,  # its pods, behind a name that never changes
+)
+
+
+def reconcile(service: Service, observed: Observed) -> tuple[Plan, ...]:
+    """What every capability wants."""
+    return tuple(capability(service, observed) for capability in CAPABILITIES)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What to tell people: a status, to be written after `pause` seconds, and with it these events."""
+
+    status: status.Status
+    pause: float
+    events: tuple[Event, ...]
+
+
+def report(service: Service, observed: Observed, plans: tuple[Plan, ...], refused: Condition | None = None) -> Report:
+    """Fold what the capabilities say. refused: what the cluster said no to, which then is what Ready repeats."""
+    conditions = [plan.condition for plan in plans if plan.condition]
+    summary = refused or status.ready(conditions)
+    return _report(status.whole(service, observed, [summary, *conditions]), observed.status, observed.now)
+
+
+def report_invalid(generation: int, before: Mapping[str, Any], now: datetime, fault: str) -> Report:
+    """For a resource that cannot be read: it says so itself, and what runs goes on as it is."""
+    said = f"{fault}; what runs goes on unchanged until the resource is corrected"
+    condition = Condition(Type.READY, State.FALSE, Reason.INVALID_SPEC, said)
+    wanted = {**before, "observedGeneration": generation}
+    wanted["conditions"] = status.entries([condition], generation, before, now)
+    return _report(wanted, before, now)
+
+
+def _report(wanted: status.Status, before: Mapping[str, Any], now: datetime) -> Report:
+    if wanted == dict(before):
+        return Report(wanted, 0.0, ())
+    return Report(wanted, status.pause(before, wanted, now), status.events(before, wanted))

@@ -1,0 +1,125 @@
+"""Status: what the capabilities say, folded into one answer to "is it well, where is it reached".
+
+Conditions follow the API conventions: a list keyed by type, a reason for programs, a message for people,
+observedGeneration, and a transition time that moves only when the status does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from freehold.core import meta, names
+from freehold.core.model import Condition, Event, Observed, Reason, Ref, Service, State, Type
+
+PROGRESS_EVERY = timedelta(seconds=5)
+"""How often a resource that is merely under way says so; what needs somebody, or is done, is said at once."""
+Status = dict[str, Any]
+
+
+def ready(conditions: Iterable[Condition]) -> Condition:
+    """Ready is true when all else is; otherwise it repeats the first that needs somebody, or else that is awaited."""
+    listed = list(conditions)
+    unmet = [c for c in listed if c.state is not State.TRUE]
+    if not unmet:
+        return Condition(Type.READY, State.TRUE, Reason.READY, f"all {len(listed)} conditions are met")
+    first = next((c for c in unmet if c.state is State.FALSE), unmet[0])
+    count = f"{len(unmet)} of {len(listed)} conditions {'is' if len(unmet) == 1 else 'are'} not met"
+    return Condition(Type.READY, State.FALSE, first.reason, f"{count}; {first.type}: {first.message}")
+
+
+def whole(service: Service, observed: Observed, conditions: Iterable[Condition]) -> Status:
+    """The status of a service, Ready first among its conditions."""
+    spec = service.spec
+    port = spec.grpc.port if spec.grpc else spec.http.port if spec.http else 0
+    shown: Status = {
+        "observedGeneration": service.generation,
+        "replicas": _replicas(service, observed),
+        "selector": ",".join(f"{k}={v}" for k, v in meta.selector(service.name, meta.SERVICE).items()),
+        "endpoint": names.endpoint(service.key, port),
+        "conditions": entries(conditions, service.generation, observed.status, observed.now),
+    }
+    if spec.database:
+        shown["binding"] = {"name": names.database(service.name)}
+        shown["database"] = f"{spec.database.engine} {spec.database.version}, {spec.database.storage.size}"
+    if spec.consumes:
+        shown["consumes"] = ", ".join(consumed.name for consumed in spec.consumes)
+    return shown
+
+
+def entries(conditions: Iterable[Condition], generation: int, before: Mapping[str, Any], now: datetime) -> list[Status]:
+    """Conditions as the API shows them; the transition time of one that did not turn is carried over."""
+    known = _by_type(before)
+
+    def entry(condition: Condition) -> Status:
+        was = known.get(condition.type, {})
+        turned = was.get("status") != condition.state
+        return {
+            "type": condition.type.value,
+            "status": condition.state.value,
+            "reason": condition.reason.value,
+            "message": condition.message,
+            "lastTransitionTime": now.strftime("%Y-%m-%dT%H:%M:%SZ") if turned else was["lastTransitionTime"],
+            "observedGeneration": generation,
+        }
+
+    return [entry(condition) for condition in conditions]
+
+
+def pause(before: Mapping[str, Any], wanted: Status, now: datetime) -> float:
+    """Seconds until a new status is worth a write: none when something turned that a person waits for."""
+    same_shape = set(_by_type(before)) == set(_by_type(wanted))
+    if not same_shape or before.get("observedGeneration") != wanted["observedGeneration"]:
+        return 0.0
+    if _urgent(before) != _urgent(wanted):
+        return 0.0
+    last = max(_time(entry["lastTransitionTime"]) for entry in before["conditions"])
+    return max(0.0, (last + PROGRESS_EVERY - now).total_seconds())
+
+
+def events(before: Mapping[str, Any], wanted: Status) -> tuple[Event, ...]:
+    """A line for what now needs somebody, for what was put right, and for the service becoming ready."""
+    known = _by_type(before)
+    lines = []
+    for kind, entry in _by_type(wanted).items():
+        was = known.get(kind, {"status": State.UNKNOWN, "reason": ""})
+        needs, needed = entry["status"] == State.FALSE, was["status"] == State.FALSE
+        note = entry["message"] if kind == Type.READY else f"{kind}: {entry['message']}"
+        if kind == Type.READY and _only(wanted):
+            lines.append(Event("Warning", entry["reason"], note))
+        elif kind == Type.READY and not needs and was["status"] != entry["status"]:
+            lines.append(Event("Normal", entry["reason"], note))
+        elif kind != Type.READY and needs and (not needed or was["reason"] != entry["reason"]):
+            lines.append(Event("Warning", entry["reason"], note))
+        elif kind != Type.READY and needed and not needs:
+            lines.append(Event("Normal", entry["reason"], note))
+    return tuple(lines)
+
+
+def _only(wanted: Status) -> bool:
+    """Whether Ready alone says what is wrong, because the capabilities could not be asked or not be heeded."""
+    own = {Reason.INVALID_SPEC, Reason.NAME_TAKEN, Reason.CLUSTER_REFUSED}
+    return _by_type(wanted)[Type.READY]["reason"] in own
+
+
+def _urgent(written: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """What a person waits for: whether it is ready, and everything that needs somebody."""
+    return {
+        kind: (entry["status"], "" if kind == Type.READY else entry["message"])
+        for kind, entry in _by_type(written).items()
+        if kind == Type.READY or entry["status"] == State.FALSE
+    }
+
+
+def _by_type(written: Mapping[str, Any]) -> dict[str, Status]:
+    return {entry["type"]: entry for entry in written.get("conditions", [])}
+
+
+def _replicas(service: Service, observed: Observed) -> int:
+    live = observed.objects.get(Ref("Deployment", service.name), {})
+    return int(live.get("status", {}).get("replicas", 0))
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,134 @@
+"""The operator: watches feed the cache, the cache wakes services, and each is observed, decided about and applied."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from freehold.cluster import apply, kinds, observe
+from freehold.cluster.cache import Cache
+from freehold.cluster.client import WATCH_SECONDS, Api
+from freehold.cluster.errors import ClusterError, NameTakenError, TransientError
+from freehold.cluster.observe import InvalidResource
+from freehold.cluster.watch import Watch
+from freehold.core import meta
+from freehold.core.model import Condition, Key, Object, Reason, Service, State, Type
+from freehold.core.reconcile import Report, reconcile, report, report_invalid
+from freehold.shell.queue import Queue
+from freehold.shell.settings import Settings
+
+logger = logging.getLogger(__name__)
+WORKERS = 10
+RESYNC_SECONDS = 600.0
+"""Every service is looked at this often even when nothing happens, in case something was missed."""
+REFUSED_AGAIN_SECONDS = 30.0
+"""What the cluster refused may be allowed later: a quota raised, a name freed. No event tells."""
+SILENT_SECONDS = 3 * WATCH_SECONDS
+
+
+class Operator:
+    """Everything that runs; started and stopped by the handlers."""
+
+    def __init__(self, api: Api, settings: Settings) -> None:
+        self.api = api
+        self.settings = settings
+        self.queue = Queue(self._work)
+        self.cache = Cache(self.queue.wake)
+        self.watches = list(self._watches())
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _watches(self) -> Iterable[Watch]:
+        mine = f"{meta.MANAGED_BY}={meta.MANAGER}"
+        for namespace in self.settings.namespaces or (None,):
+            yield Watch(self.api, kinds.MICROSERVICE, self._put_service, self._drop_service, namespace)
+            for kind in (*kinds.OWNED, kinds.POD):
+                yield Watch(self.api, kind, self.cache.put_owned, self.cache.drop_owned, namespace, mine)
+        yield Watch(self.api, kinds.NAMESPACE, self.cache.put_namespace, self.cache.drop_namespace)
+        yield Watch(self.api, kinds.STORAGE_CLASS, self.cache.put_storage_class, self.cache.drop_storage_class)
+
+    async def start(self) -> None:
+        """Watch; work once every first list is in, and not before: deciding on half a picture would cut off callers."""
+        self._tasks = [asyncio.create_task(watch.run()) for watch in self.watches]
+        await asyncio.gather(*(watch.synced.wait() for watch in self.watches))
+        logger.info("watching %d services in %s", len(self.cache.services), self._where())
+        self._tasks += [asyncio.create_task(self.queue.run()) for _ in range(WORKERS)]
+        self._tasks.append(asyncio.create_task(self._resync()))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.api.close()
+
+    def silent(self) -> list[str]:
+        """The kinds of which nothing was heard for too long; none, when all is well."""
+        now = time.monotonic()
+        return [watch.kind.plural for watch in self.watches if now - watch.heard > SILENT_SECONDS]
+
+    def _where(self) -> str:
+        return f"namespaces {', '.join(self.settings.namespaces)}" if self.settings.namespaces else "all namespaces"
+
+    def _put_service(self, live: Object) -> None:
+        self.cache.put_service(live, observe.consumed_by(live))
+
+    def _drop_service(self, live: Object) -> None:
+        key = Key(live["metadata"]["namespace"], live["metadata"]["name"])
+        self.cache.drop_service(key)
+        self.queue.forget(key)
+
+    async def _resync(self) -> None:
+        while True:
+            await asyncio.sleep(RESYNC_SECONDS)
+            self.cache.wake(*self.cache.services)
+
+    async def _work(self, key: Key) -> float | None:
+        """Bring one service to what it should be. Returns the seconds until it wants to be looked at again."""
+        stored = self.cache.services.get(key)
+        if stored is None:
+            return None
+        live = stored.unpack()
+        if "deletionTimestamp" in live["metadata"]:
+            return None  # what it owned goes with it, by the cluster's garbage collector; the rest is kept
+        try:
+            service = observe.parse(live)
+        except InvalidResource as error:
+            return await self._report_invalid(key, live, error)
+        return await self._reconcile(service, live.get("status", {}))
+
+    async def _reconcile(self, service: Service, before: Object) -> float | None:
+        observed = observe.observe(self.cache, service, self.settings.platform, before)
+        plans = reconcile(service, observed)
+        try:
+            await apply.apply(self.api, self.cache, service, observed, plans)
+        except TransientError:
+            raise
+        except ClusterError as error:
+            await self._say(service.key, service.uid, before, report(service, observed, plans, _refused(error)))
+            return REFUSED_AGAIN_SECONDS
+        return await self._say(service.key, service.uid, before, report(service, observed, plans))
+
+    async def _report_invalid(self, key: Key, live: Object, error: InvalidResource) -> float | None:
+        before, metadata = live.get("status", {}), live["metadata"]
+        now = datetime.now(UTC).replace(microsecond=0)
+        said = report_invalid(metadata["generation"], before, now, str(error))
+        return await self._say(key, metadata["uid"], before, said)
+
+    async def _say(self, key: Key, uid: str, before: Object, said: Report) -> float | None:
+        """Write the status and its events, where they say something new and it is time to."""
+        if said.status == before:
+            return None
+        if said.pause > 0:
+            return said.pause
+        self._put_service(await apply.write_status(self.api, key, said.status))
+        for event in said.events:
+            await apply.write_event(self.api, key, uid, event)
+        return None
+
+
+def _refused(error: ClusterError) -> Condition:
+    """What the cluster said no to, as what the service is not ready for."""
+    reason = Reason.NAME_TAKEN if isinstance(error, NameTakenError) else Reason.CLUSTER_REFUSED
+    return Condition(Type.READY, State.FALSE, reason, error.message)
