@@ -1,0 +1,65 @@
+"""The images of the local cluster, built from Dockerfiles without a registry and kept in the cache by their content.
+
+`ensure` builds what is missing and returns the archives; `reference` says under which name a pod asks for an image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from .. import progress
+from ..errors import LocalClusterError
+from ..locks import locked
+from ..progress import Step
+from .builder import ENGINES, archive, build, build_with, folder
+from .recipes import SYSTEM, chosen, recipes
+
+# What Freehold and its examples run. The rest is made when something needs it.
+DEFAULT = ("operator", "postgres", "users", "payments", "storefront")
+
+
+def ensure(names: Iterable[str], step: Step | None = None) -> dict[str, Path]:
+    """Name → archive (OCI, its reference inside) of each image; builds those that no archive has yet.
+
+    The programs of coredns, local-path-provisioner and metrics-server must have been compiled before (tools.ensure).
+    """
+    names = list(names)
+    step = step or Step("images")
+    known, wanted = recipes(), chosen(names)
+    archives = {recipe.name: archive(recipe, known) for recipe in wanted}
+    if missing := [recipe for recipe in wanted if not archives[recipe.name].exists()]:
+        with locked(folder() / ".lock", "another build of images"):
+            for recipe in missing:
+                build(recipe, known, step)
+    step.say(", ".join(names))
+    return archives
+
+
+def reference(name: str) -> str:
+    """The full name of an image, such as `localhost/freehold/postgres:15`."""
+    return chosen([name])[0].reference
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m localcluster images [NAME…]`: builds images; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m localcluster images", description="Build the images.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"without one: {', '.join(DEFAULT)}")
+    parser.add_argument("--builder", choices=("buildah", *ENGINES), default="buildah")
+    parser.add_argument("--system", action="store_true", help="the local cluster's own images as well")
+    options = parser.parse_args(arguments)
+    names = [*(options.names or DEFAULT), *(["base", "pause", *SYSTEM] if options.system else [])]
+    try:
+        with progress.step("images") as step:
+            if options.builder == "buildah":
+                ensure(names, step)
+            else:
+                for recipe in chosen(names):
+                    build_with(options.builder, recipe, step)
+                step.say(", ".join(names))
+    except LocalClusterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0

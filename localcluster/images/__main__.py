@@ -1,0 +1,5 @@
+"""`python -m localcluster.images`."""
+
+from . import main
+
+raise SystemExit(main())

@@ -1,0 +1,91 @@
+"""What of this machine a build may use and no image keeps: certificates, caches, and the way to package registries.
+
+Everything is mounted into the build's RUN steps. Of a mount no image keeps more than an empty file or folder.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import shutil
+from pathlib import Path
+
+from ..errors import LocalClusterError
+from ..run import run
+
+CERTIFICATES = Path("/etc/ssl/certs")
+BUNDLE = CERTIFICATES / "ca-certificates.crt"
+APT_SETTINGS = ("Acquire::http", "Acquire::https", "Acquire::Check-Date", "Acquire::Check-Valid-Until")
+PIP_FILES = (Path("/etc/pip.conf"), Path("~/.config/pip/pip.conf"))
+PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host")
+GO_SETTINGS = ("GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOSUMDB", "GONOPROXY")
+
+
+def mounts(dockerfile: str, folder: Path) -> list[str]:
+    """The `--volume` values for a Dockerfile: those of apt and certificates, and of each language it uses.
+
+    `folder` takes the settings files; it must outlive the build.
+    """
+    # The machine's certificates under a layer that is thrown away: packages may write there while they are installed.
+    found = [f"{CERTIFICATES}:{CERTIFICATES}:O"] if BUNDLE.exists() else []
+    if settings := apt_settings():
+        found.append(_setting(folder / "apt.conf", settings, "/etc/apt/apt.conf.d/99machine"))
+    if "pip install" in dockerfile:
+        found.append(_setting(folder / "pip.conf", pip_settings(), "/etc/pip.conf"))
+    if "npm ci" in dockerfile:
+        found.append(_setting(folder / "npmrc", npm_settings(), "/root/.npmrc"))
+    if "GO_IMAGE" in dockerfile:
+        found += _go(folder)
+    return found
+
+
+def _setting(file: Path, text: str, seen_as: str) -> str:
+    file.write_text(text)
+    return f"{file}:{seen_as}:ro"
+
+
+def apt_settings() -> str:
+    """Proxies and date checks from the machine's own apt configuration, in apt's syntax."""
+    lines = run(["apt-config", "dump"]).splitlines()
+    return "".join(f"{line}\n" for line in lines if line.startswith(APT_SETTINGS) and not line.endswith(' "";'))
+
+
+def pip_settings() -> str:
+    """The machine's pip.conf, its PIP_… variables that name an index, and its certificates."""
+    parser = configparser.RawConfigParser()
+    parser.read(file.expanduser() for file in PIP_FILES)
+    settings = dict(parser["global"]) if parser.has_section("global") else {}
+    for name in PIP_SETTINGS:
+        if value := os.environ.get("PIP_" + name.upper().replace("-", "_")):
+            settings[name] = value
+    if BUNDLE.exists():
+        settings["cert"] = str(BUNDLE)
+    return "[global]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items())
+
+
+def npm_settings() -> str:
+    """The user's .npmrc, the registry from the environment, and the machine's certificates."""
+    file = Path("~/.npmrc").expanduser()
+    text = file.read_text().rstrip() + "\n" if file.exists() else ""
+    if registry := os.environ.get("NPM_CONFIG_REGISTRY"):
+        text += f"registry={registry}\n"
+    return text + (f"cafile={BUNDLE}\n" if BUNDLE.exists() else "")
+
+
+def _go(folder: Path) -> list[str]:
+    """The machine's Go at the official image's place, with its caches, so that modules are fetched once."""
+    if not shutil.which("go"):
+        raise LocalClusterError(
+            "Go is needed to build this image. Install Go 1.26 or newer (go.dev/dl) and run this again."
+        )
+    environment = json.loads(run(["go", "env", "-json"]))
+    settings = "".join(f"{name}={environment[name]}\n" for name in GO_SETTINGS if environment.get(name))
+    for cache in ("GOMODCACHE", "GOCACHE"):
+        Path(environment[cache]).mkdir(parents=True, exist_ok=True)
+    return [
+        f"{environment['GOROOT']}:/usr/local/go:ro",
+        f"{environment['GOMODCACHE']}:/go/pkg/mod",
+        f"{environment['GOCACHE']}:/root/.cache/go-build",
+        _setting(folder / "go.env", settings, "/root/.config/go/env"),
+    ]
