@@ -16,6 +16,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("operator", help="run the operator, against the cluster it is in or KUBECONFIG")
     run.add_argument("--liveness", metavar="URL", default="http://0.0.0.0:8080/healthz", help="where to answer probes")
+    run.add_argument("--metrics-port", metavar="PORT", type=int, help="serve Prometheus metrics there, at /metrics")
     run.set_defaults(action=operator)
     crd = commands.add_parser("crd", help="print the CustomResourceDefinition")
     crd.set_defaults(action=lambda _: print(as_yaml(), end=""))
@@ -34,9 +35,16 @@ def operator(arguments: argparse.Namespace) -> None:
 
     level = settings.from_environment().log_level
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    for noisy in ("kopf", "aiohttp.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     registry = kopf.get_default_registry()
     assert handlers  # imported for its handlers
     asyncio.run(
-        kopf.operator(registry=registry, clusterwide=True, standalone=True, liveness_endpoint=arguments.liveness)
+        kopf.operator(
+            registry=registry,
+            clusterwide=True,
+            standalone=True,
+            liveness_endpoint=arguments.liveness,
+            memo=kopf.Memo(metrics_port=arguments.metrics_port),
+        )
     )

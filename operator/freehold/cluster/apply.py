@@ -17,6 +17,7 @@ from freehold.cluster.cache import Cache
 from freehold.cluster.client import Api
 from freehold.cluster.errors import NameTakenError
 from freehold.cluster.kinds import BY_NAME, EVENT, HOLDS_DATA, MICROSERVICE, RUNNING, Kind
+from freehold.cluster.observe import leaving
 from freehold.core import meta
 from freehold.core.model import Event, Key, Object, Observed, Plan, Ref, Service
 from freehold.core.status import Status
@@ -55,6 +56,8 @@ async def _write(api: Api, cache: Cache, service: Service, observed: Observed, b
     stored = cache.owned.get(service.key, {}).get(ref)
     if stored is None:
         await _refuse_what_is_not_ours(api, kind, body)
+    elif leaving(stored.unpack(), service):
+        return  # once it is gone, its deletion wakes the service and it is made anew
     elif stored.foreign:
         await _disown(api, kind, body)
     elif compare.contains(observed.objects[ref], body):

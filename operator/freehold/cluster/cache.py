@@ -50,6 +50,7 @@ class Cache:
         self.services: dict[Key, Stored] = {}
         self.owned: defaultdict[Key, dict[Ref, Stored]] = defaultdict(dict)
         self.consumes: dict[Key, frozenset[Key]] = {}
+        self.ready: set[Key] = set()
         self.namespaces: dict[str, dict[str, str]] = {}
         self.storage_classes: dict[str, StorageClass] = {}
 
@@ -61,12 +62,14 @@ class Cache:
             return
         before = self.consumes.get(key, frozenset())
         self.services[key] = new
+        (self.ready.add if _is_ready(live) else self.ready.discard)(key)
         self.consumes[key] = consumes
         self.wake(key, *before, *consumes, *self.consumers(key))
 
     def drop_service(self, key: Key) -> None:
         """Forget a Microservice; those it named and those that name it may have something to do."""
         self.services.pop(key, None)
+        self.ready.discard(key)
         before = self.consumes.pop(key, frozenset())
         self.wake(*before, *self.consumers(key))
 
@@ -122,6 +125,11 @@ class Cache:
         for key in dict.fromkeys(keys):
             if key in self.services:
                 self._wake(key)
+
+
+def _is_ready(live: Object) -> bool:
+    conditions = live.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
 def _belongs(live: Object) -> tuple[Key, Ref]:

@@ -94,7 +94,7 @@ class Api:
             response.close()
 
     async def apply(self, kind: Kind, body: Object, *, subresource: str = "") -> Object:
-        """Server-side apply (kubernetes.io/docs/reference/using-api/server-side-apply), taking back what others took."""
+        """Server-side apply (kubernetes.io/docs/reference/using-api/server-side-apply), by force."""
         metadata = body["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"]) + (f"/{subresource}" if subresource else "")
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}

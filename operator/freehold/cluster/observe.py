@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from freehold.api.v1alpha1 import Grpc, Microservice
+from freehold.api.v1alpha1 import KIND, Grpc, Microservice
 from freehold.cluster.cache import Cache, Stored
+from freehold.cluster.kinds import HOLDS_DATA
 from freehold.core import credentials
 from freehold.core.model import Key, Object, Observed, Peer, Platform, Service
 
@@ -41,6 +42,7 @@ def consumed_by(live: Object) -> frozenset[Key]:
 def observe(cache: Cache, service: Service, platform: Platform, status: Object) -> Observed:
     """All that is known about one service at this moment."""
     owned = {ref: stored.unpack() for ref, stored in cache.owned.get(service.key, {}).items()}
+    owned = {ref: live for ref, live in owned.items() if not leaving(live, service) or ref.kind in HOLDS_DATA}
     names = cache.consumes.get(service.key, frozenset()) | frozenset(cache.consumers(service.key))
     return Observed(
         now=datetime.now(UTC).replace(microsecond=0),
@@ -55,6 +57,14 @@ def observe(cache: Cache, service: Service, platform: Platform, status: Object) 
     )
 
 
+def leaving(live: Object, service: Service) -> bool:
+    """Whether an object is on its way out: being deleted, or left by a former resource of the same name."""
+    metadata = live["metadata"]
+    controllers = [owner for owner in metadata.get("ownerReferences", []) if owner.get("controller")]
+    former = any(owner["kind"] == KIND and owner["uid"] != service.uid for owner in controllers)
+    return former or "deletionTimestamp" in metadata
+
+
 def _peers(cache: Cache, names: Iterable[Key]) -> dict[Key, Peer]:
     found = {key: _peer(cache, key, cache.services[key]) for key in names if key in cache.services}
     return {key: peer for key, peer in found.items() if peer}
@@ -65,9 +75,7 @@ def _peer(cache: Cache, key: Key, stored: Stored) -> Peer | None:
     live = stored.unpack()
     if "deletionTimestamp" in live["metadata"]:
         return None
-    conditions = live.get("status", {}).get("conditions", [])
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-    return Peer(key, _grpc(live), cache.consumes.get(key, frozenset()), ready)
+    return Peer(key, _grpc(live), cache.consumes.get(key, frozenset()), key in cache.ready)
 
 
 def _grpc(live: Object) -> Grpc | None:

@@ -18,6 +18,7 @@ from freehold.cluster.kinds import Kind
 from freehold.core.model import Object
 
 logger = logging.getLogger(__name__)
+FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 
 
@@ -41,18 +42,24 @@ class Watch:
 
     async def run(self) -> None:
         """Follow until cancelled."""
-        pause = 0.2
+        pause = FIRST_PAUSE
         while True:
             try:
                 if not self._version:
                     await self._list()
                 await self._follow()
-                pause = 0.2
             except ClusterError as error:
                 self._version = "" if error.status else self._version
                 logger.warning("watch of %s: %s; again in %.1f s", self.kind.plural, error.message, pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+            except Exception:
+                # A fault of ours with one object must not end the watch of all; the next list brings it again.
+                self._version = ""
+                logger.exception("watch of %s; again in %.1f s", self.kind.plural, pause)
+            else:
+                pause = FIRST_PAUSE
+                continue
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _list(self) -> None:
         objects, version = await self.api.list(self.kind, self.namespace, self.labels)

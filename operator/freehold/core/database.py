@@ -160,7 +160,7 @@ def _server(service: Service, database: Database, observed: Observed, credential
             "podManagementPolicy": "Parallel",
             "selector": {"matchLabels": meta.selector(service.name, meta.DATABASE)},
             "template": pods.template(
-                _labels(service, database),
+                meta.pod_labels(service, meta.DATABASE, database.version),
                 {meta.CONTENT: content},
                 serviceAccountName=names.database(service.name),
                 terminationGracePeriodSeconds=60,

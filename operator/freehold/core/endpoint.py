@@ -68,7 +68,7 @@ def _disruption_budget(service: Service) -> Object:
 
 
 def _deployment(service: Service, observed: Observed) -> Object:
-    labels = _labels(service, meta.image_version(service.spec.image))
+    version = meta.image_version(service.spec.image)
     pod = {"containers": [_container(service, observed)], "volumes": _volumes(service)}
     if service.spec.replicas > 1:
         pod["topologySpreadConstraints"] = _spread(service)
@@ -77,13 +77,13 @@ def _deployment(service: Service, observed: Observed) -> Object:
         "apps/v1",
         "Deployment",
         service.name,
-        labels,
+        _labels(service, version),
         spec={
             "replicas": service.spec.replicas,
             "selector": {"matchLabels": meta.selector(service.name, meta.SERVICE)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "template": pods.template(
-                labels,
+                meta.pod_labels(service, meta.SERVICE, version),
                 _content(service, observed),
                 serviceAccountName=service.name,
                 terminationGracePeriodSeconds=30 + DRAIN_SECONDS,

@@ -40,6 +40,12 @@ def labels(service: Service, component: str, capability: str, version: str = "")
     return {**named, **selector(service.name, component), **shown}
 
 
+def pod_labels(service: Service, component: str, version: str = "") -> dict[str, str]:
+    """The labels of pods: none of those that may change without a reason for new pods."""
+    shown = {VERSION_LABEL: version} if version else {}
+    return {NAME: service.name, **selector(service.name, component), **shown}
+
+
 def image_version(image: str) -> str:
     """An image's tag as a label's value, empty where it has none that fits."""
     tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]

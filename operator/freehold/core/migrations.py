@@ -99,17 +99,17 @@ def _short(image: str) -> str:
 
 
 def _job(service: Service, migrations: Migrations, name: str) -> Object:
-    labels = meta.labels(service, meta.MIGRATIONS, CAPABILITY, meta.image_version(service.spec.image))
+    version = meta.image_version(service.spec.image)
     return meta.build(
         service,
         "batch/v1",
         "Job",
         name,
-        labels,
+        meta.labels(service, meta.MIGRATIONS, CAPABILITY, version),
         spec={
             "backoffLimit": ATTEMPTS - 1,
             "template": pods.template(
-                labels,
+                meta.pod_labels(service, meta.MIGRATIONS, version),
                 {},
                 restartPolicy="Never",
                 serviceAccountName=service.name,

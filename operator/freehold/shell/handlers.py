@@ -11,6 +11,7 @@ from typing import Any
 import kopf
 
 from freehold.cluster.client import Api, connect
+from freehold.shell import metrics
 from freehold.shell.operator import Operator
 from freehold.shell.settings import from_environment
 
@@ -27,6 +28,8 @@ async def start(memo: Any, **_: Any) -> None:
     """Returns once every watch has its first list."""
     memo.operator = Operator(Api(await connect()), from_environment())
     await memo.operator.start()
+    if memo.get("metrics_port"):
+        metrics.serve(memo.operator.count, memo.metrics_port)
 
 
 @kopf.on.cleanup()

@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from freehold.cluster import apply, kinds, observe
 from freehold.cluster.cache import Cache
 from freehold.cluster.client import WATCH_SECONDS, Api
-from freehold.cluster.errors import ClusterError, NameTakenError, TransientError
+from freehold.cluster.errors import ClusterError, NameTakenError, RefusedError, TransientError
 from freehold.cluster.observe import InvalidResource
 from freehold.cluster.watch import Watch
 from freehold.core import meta
 from freehold.core.model import Condition, Key, Object, Reason, Service, State, Type
 from freehold.core.reconcile import Report, reconcile, report, report_invalid
+from freehold.shell import metrics
 from freehold.shell.queue import Queue
 from freehold.shell.settings import Settings
 
@@ -63,6 +64,10 @@ class Operator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.api.close()
 
+    def count(self) -> tuple[int, int]:
+        """How many services there are, and how many of them are ready."""
+        return len(self.cache.services), len(self.cache.ready)
+
     def silent(self) -> list[str]:
         """The kinds of which nothing was heard for too long; none, when all is well."""
         now = time.monotonic()
@@ -86,6 +91,10 @@ class Operator:
 
     async def _work(self, key: Key) -> float | None:
         """Bring one service to what it should be. Returns the seconds until it wants to be looked at again."""
+        with metrics.DURATION.time():
+            return await self._look_at(key)
+
+    async def _look_at(self, key: Key) -> float | None:
         stored = self.cache.services.get(key)
         if stored is None:
             return None
@@ -122,9 +131,12 @@ class Operator:
             return None
         if said.pause > 0:
             return said.pause
-        self._put_service(await apply.write_status(self.api, key, said.status))
-        for event in said.events:
-            await apply.write_event(self.api, key, uid, event)
+        try:
+            self._put_service(await apply.write_status(self.api, key, said.status))
+            for event in said.events:
+                await apply.write_event(self.api, key, uid, event)
+        except RefusedError as error:
+            logger.info("%s: its status cannot be written, as when it is being deleted: %s", key, error.message)
         return None
 
 

@@ -6,7 +6,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from freehold.cluster.errors import TransientError
 from freehold.core.model import Key
+from freehold.shell.metrics import FAILURES
 
 logger = logging.getLogger(__name__)
 FIRST_PAUSE = 0.5
@@ -76,11 +78,18 @@ class Queue:
     async def _once(self, key: Key) -> None:
         try:
             pause = await self._work(key)
+        except TransientError as error:
+            pause = self._next_pause(key)
+            logger.warning("%s: %s; again in %.1f s", key, error.message, pause)
         except Exception:
-            failures = self._failures[key] = self._failures.get(key, 0) + 1
-            pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
+            pause = self._next_pause(key)
             logger.exception("%s: failed; again in %.1f s", key, pause)
         else:
             self._failures.pop(key, None)
         if pause is not None:
             self.wake_in(key, pause)
+
+    def _next_pause(self, key: Key) -> float:
+        FAILURES.inc()
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        return float(min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE))
