@@ -82,11 +82,7 @@ class _Table:
 
     def _isolating(self, pod: Pod, direction: Direction) -> tuple[Policy, ...]:
         return tuple(
-            policy
-            for policy in self._policies
-            if policy.rules(direction) is not None
-            and policy.namespace == pod.namespace
-            and selects(policy.pods, pod.labels)
+            policy for policy in self._policies if policy.rules(direction) is not None and _concerns(policy, pod)
         )
 
     def _policy(self, policy: Policy, direction: Direction) -> Iterator[str]:
@@ -114,7 +110,7 @@ class _Table:
     def _resolved(self, ports: list[Port], peers: Ranges, policy: Policy, direction: Direction) -> list[str]:
         """Named ports as "address . port" of each pod that may be the destination and has a port of that name."""
         if direction == "ingress":
-            targets = {a: p for a, p in self._own.items() if policy in self._isolating(p, direction)}
+            targets = {a: p for a, p in self._own.items() if _concerns(policy, p)}
         else:
             targets = {a: p for a, p in self._scene.holders.items() if contains(peers, a)}
         found = {
@@ -129,6 +125,10 @@ class _Table:
         name = "peers-" + _digest(repr(ranges))
         self._peers[name] = ranges
         return name
+
+
+def _concerns(policy: Policy, pod: Pod) -> bool:
+    return policy.namespace == pod.namespace and selects(policy.pods, pod.labels)
 
 
 def _fixed_chains(pod_cidr: str, cluster_cidr: str) -> Iterator[list[str]]:
