@@ -1,0 +1,93 @@
+"""`python -m localcluster`: a real Kubernetes of two nodes on a machine without Docker."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from . import cluster, images, paths, status, tools
+from .errors import LocalClusterError
+from .paths import DEFAULT_NAME, ClusterPaths
+from .progress import step
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    where = ClusterPaths(options.name)
+    try:
+        if options.command in ("up", "down", "load") and os.geteuid():
+            raise LocalClusterError(f"`{options.command}` makes network and process namespaces; run it as root")
+        return int(options.run(where, options) or 0)
+    except LocalClusterError as error:
+        print(f"localcluster: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nlocalcluster: interrupted; the same command again goes on from here", file=sys.stderr)
+        return 130
+
+
+def _up(where: ClusterPaths, options: argparse.Namespace) -> None:
+    cluster.up(where, audit=options.audit)
+
+
+def _down(where: ClusterPaths, _: argparse.Namespace) -> None:
+    cluster.down(where)
+
+
+def _status(where: ClusterPaths, _: argparse.Namespace) -> bool:
+    return not status.show(where)
+
+
+def _env(where: ClusterPaths, _: argparse.Namespace) -> None:
+    print(f"export KUBECONFIG={where.kubeconfig}")
+    print(f'export PATH="{paths.tools_bin()}:$PATH"')
+
+
+def _tools(_: ClusterPaths, options: argparse.Namespace) -> None:
+    groups = tuple(options.groups) or tools.DEFAULT_GROUPS
+    with step("tools") as progress:
+        tools.ensure(groups, progress)
+
+
+def _images(_: ClusterPaths, options: argparse.Namespace) -> None:
+    images.ensure(options.images or list(images.RECIPES))
+
+
+def _load(where: ClusterPaths, options: argparse.Namespace) -> None:
+    with step("load") as progress:
+        names = [image for image in options.images if not Path(image).is_file()]
+        archives = [Path(image) for image in options.images if image not in names]
+        archives += images.ensure(names).values() if names else []
+        done = cluster.load(where, archives)
+        progress.detail = f"{', '.join(options.images)} ({done} imports, the rest was there)"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m localcluster", description=__doc__)
+    parser.add_argument("--name", default=DEFAULT_NAME, help="which cluster; a second one needs a second name")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    up = commands.add_parser("up", help="bring the cluster up, or put right what is missing of it")
+    audit = "keep a log of every change made through the API (a choice that lasts until `down`)"
+    up.add_argument("--audit", action=argparse.BooleanOptionalAction, default=None, help=audit)
+    up.set_defaults(run=_up)
+    commands.add_parser("down", help="end it and remove all it made").set_defaults(run=_down)
+    commands.add_parser("status", help="what runs, and whether it is well").set_defaults(run=_status)
+    env = "shell lines that let kubectl and helm find it: eval \"$(python -m localcluster env)\""
+    commands.add_parser("env", help=env).set_defaults(run=_env)
+    group = commands.add_parser("tools", help="compile the tools (default: those of the cluster, and helm)")
+    group.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(tools.GROUPS))
+    group.set_defaults(run=_tools)
+    build = commands.add_parser("images", help="build images (default: all)")
+    build.add_argument("images", nargs="*", metavar="NAME")
+    build.set_defaults(run=_images)
+    load = commands.add_parser("load", help="put images on the nodes")
+    load.add_argument("images", nargs="+", metavar="NAME|ARCHIVE", help="an image built here, or an OCI archive")
+    load.set_defaults(run=_load)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""The cluster's network: a hub, a namespace for each node around it, and one link to this machine.
+
+Addresses are from the blocks kept for documentation, so that they meet nobody's. This machine gets one of them, on one
+link; it learns no route to pods or services and forwards nothing, so none of their packets ever leaves the namespaces.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from dataclasses import dataclass
+
+from .errors import LocalClusterError
+from .run import run
+
+# The link between this machine and the hub: the first block of four that is free here.
+HOST_BLOCKS = ipaddress.ip_network("198.51.100.0/24")
+# The links between the hub and the nodes exist in the namespaces alone, so that every cluster may use the same.
+NODE_BLOCKS = ipaddress.ip_network("192.0.2.0/24")
+PODS = ipaddress.ip_network("10.244.0.0/16")
+SERVICES = ipaddress.ip_network("10.96.0.0/16")
+DNS_ADDRESS = "10.96.0.10"
+
+# The hub passes packets between nodes; neither this machine's to pods, nor pods' to this machine.
+HUB_RULES = """
+table inet freehold_hub
+delete table inet freehold_hub
+table inet freehold_hub {
+  chain forward {
+    type filter hook forward priority filter; policy drop;
+    iifname "node-*" oifname "node-*" accept
+  }
+}
+"""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Two ends of a wire, in a block of four addresses."""
+
+    block: ipaddress.IPv4Network
+
+    @property
+    def near(self) -> str:
+        return str(self.block[1])
+
+    @property
+    def far(self) -> str:
+        return str(self.block[2])
+
+
+@dataclass(frozen=True)
+class NodeNetwork:
+    """Where a node stands: its namespace, its link to the hub and the addresses of its pods."""
+
+    name: str
+    zone: str
+    link: Link
+    pods: ipaddress.IPv4Network
+
+    @property
+    def address(self) -> str:
+        return self.link.far
+
+
+@dataclass(frozen=True)
+class ClusterNetwork:
+    hub: str
+    host_link: Link
+    nodes: tuple[NodeNetwork, ...]
+
+    @property
+    def api_address(self) -> str:
+        """The address of the control plane, for nodes, pods and this machine alike."""
+        return self.host_link.far
+
+
+def plan(name: str, zones: tuple[str, ...], host_block: ipaddress.IPv4Network) -> ClusterNetwork:
+    """The addresses of a cluster with one node a zone."""
+    blocks = list(NODE_BLOCKS.subnets(new_prefix=30))
+    pods = list(PODS.subnets(new_prefix=24))
+    nodes = (
+        NodeNetwork(f"{name}-{zone}", zone, Link(blocks[index]), pods[index]) for index, zone in enumerate(zones)
+    )
+    return ClusterNetwork(name, Link(host_block), tuple(nodes))
+
+
+def free_host_block() -> ipaddress.IPv4Network:
+    """The first block of documentation addresses that no interface or route of this machine uses."""
+    shown = json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"]))
+    used = [ipaddress.ip_network(route["dst"], strict=False) for route in shown if route["dst"] != "default"]
+    for block in HOST_BLOCKS.subnets(new_prefix=30):
+        if not any(block.overlaps(taken) for taken in used):
+            return block
+    raise LocalClusterError(
+        f"Every address of {HOST_BLOCKS} is in use on this machine; the cluster needs four. "
+        "`ip route show` lists them; `python -m localcluster down --name …` frees those of another cluster."
+    )
+
+
+def ensure(network: ClusterNetwork) -> None:
+    """Makes the namespaces, links, addresses and routes that are not there."""
+    present = namespaces()
+    for name in (network.hub, *(node.name for node in network.nodes)):
+        if name not in present:
+            run(["ip", "netns", "add", name])
+        run(["ip", "-n", name, "link", "set", "lo", "up"])
+        run(["nsenter", f"--net=/run/netns/{name}", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+    run(["nsenter", f"--net=/run/netns/{network.hub}", "nft", "-f", "-"], stdin=HUB_RULES)
+    _connect_host(network)
+    for node in network.nodes:
+        _connect_node(network.hub, node)
+
+
+def remove(network: ClusterNetwork) -> None:
+    """Removes the namespaces; links end with either of their ends."""
+    present = namespaces()
+    for name in (*(node.name for node in network.nodes), network.hub):
+        if name in present:
+            run(["ip", "netns", "delete", name])
+
+
+def namespaces() -> set[str]:
+    listed = run(["ip", "-json", "netns", "list"]).strip()
+    return {entry["name"] for entry in json.loads(listed)} if listed else set()
+
+
+def _connect_host(network: ClusterNetwork) -> None:
+    wire = f"{network.hub[:13]}-0"
+    if not _has_link(None, wire):
+        run(["ip", "link", "add", wire, "type", "veth", "peer", "name", "host", "netns", network.hub])
+    run(["ip", "address", "replace", f"{network.host_link.near}/30", "dev", wire])
+    run(["ip", "link", "set", wire, "up"])
+    run(["ip", "-n", network.hub, "address", "replace", f"{network.host_link.far}/30", "dev", "host"])
+    run(["ip", "-n", network.hub, "link", "set", "host", "up"])
+
+
+def _connect_node(hub: str, node: NodeNetwork) -> None:
+    wire = f"node-{node.zone}"
+    if not _has_link(hub, wire):
+        run(["ip", "-n", hub, "link", "add", wire, "type", "veth", "peer", "name", "eth0", "netns", node.name])
+    run(["ip", "-n", hub, "address", "replace", f"{node.link.near}/30", "dev", wire])
+    run(["ip", "-n", hub, "link", "set", wire, "up"])
+    run(["ip", "-n", node.name, "address", "replace", f"{node.link.far}/30", "dev", "eth0"])
+    run(["ip", "-n", node.name, "link", "set", "eth0", "up"])
+    run(["ip", "-n", node.name, "route", "replace", "default", "via", node.link.near])
+    run(["ip", "-n", hub, "route", "replace", str(node.pods), "via", node.link.far])
+
+
+def _has_link(namespace: str | None, name: str) -> bool:
+    where = ["-n", namespace] if namespace else []
+    listed = json.loads(run(["ip", *where, "-json", "link", "show"]))
+    return any(entry["ifname"] == name for entry in listed)

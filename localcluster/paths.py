@@ -1,0 +1,57 @@
+"""Where everything of the local cluster lives: one cache folder, and nothing outside it that outlives `down`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_NAME = "freehold"
+
+
+def cache() -> Path:
+    """The cache folder: $FREEHOLD_CACHE, else freehold/ in the user's cache folder."""
+    named = os.environ.get("FREEHOLD_CACHE")
+    if named:
+        return Path(named).expanduser().resolve()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base).expanduser().resolve() / "freehold"
+
+
+def tools() -> Path:
+    """One folder for each compiled group of tools, and `current/bin`, which links to the newest of each."""
+    return cache() / "tools"
+
+
+def tools_bin() -> Path:
+    """The folder to put on PATH: kubectl, helm, kubelet, …"""
+    return tools() / "current" / "bin"
+
+
+@dataclass(frozen=True)
+class ClusterPaths:
+    """The state of one cluster. A second cluster gets a second name and so a second folder."""
+
+    name: str = DEFAULT_NAME
+
+    @property
+    def root(self) -> Path:
+        return cache() / ("cluster" if self.name == DEFAULT_NAME else f"cluster-{self.name}")
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig, for kubectl and helm."""
+        return self.root / "kubeconfig"
+
+    @property
+    def pki(self) -> Path:
+        return self.root / "pki"
+
+    @property
+    def lock(self) -> Path:
+        """Held while `up` or `down` runs, so that two of them never work on one cluster."""
+        return cache() / f"{self.name}.lock"
+
+    def machine(self, machine: str) -> Path:
+        """State, configuration and logs of one machine (the control plane or a node)."""
+        return self.root / machine

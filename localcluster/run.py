@@ -1,0 +1,49 @@
+"""Short commands of the machine: run, wait, and say plainly what failed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .errors import LocalClusterError
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout: float = 60,
+) -> str:
+    """Runs a command to its end and returns its standard output; raises LocalClusterError with its last words."""
+    shown = " ".join(map(str, argv))
+    try:
+        done = subprocess.run(
+            [str(word) for word in argv],
+            input=stdin,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+    except FileNotFoundError as error:
+        raise LocalClusterError(f"{argv[0]} is not installed; it was needed for: {shown}") from error
+    except subprocess.TimeoutExpired as error:
+        raise LocalClusterError(f"no end after {timeout:.0f} s: {shown}") from error
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip())[-2000:]
+        raise LocalClusterError(f"exit code {done.returncode} from: {shown}\n{said}")
+    return done.stdout
+
+
+def succeeds(argv: Sequence[str | Path]) -> bool:
+    """Whether a command that only asks something answers yes (exit code 0)."""
+    try:
+        run(argv)
+    except LocalClusterError:
+        return False
+    return True

@@ -1,0 +1,123 @@
+"""The first process of a machine (see machine.py): mounts its folders, starts its services in order, restarts them.
+
+It runs as process 1 of a process namespace, so that when it dies the kernel ends everything on the machine at once.
+Run as a script, by path, with a specification file as its only argument; it needs the standard library alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+RESTART_SECONDS = 1.0
+POLL_SECONDS = 0.05
+SIGNALS = {signal.SIGCHLD, signal.SIGTERM}
+
+
+@dataclass
+class Service:
+    """One program; `ready` (none, a socket or a file) is what the services after it wait for at the first start."""
+
+    name: str
+    argv: list[str]
+    log: str
+    env: dict[str, str] = field(default_factory=dict)
+    ready_socket: str | None = None
+    ready_file: str | None = None
+    process: subprocess.Popen[bytes] | None = None
+    not_before: float = 0.0
+    was_ready: bool = False
+
+    def start(self) -> None:
+        if self.ready_file:
+            Path(self.ready_file).unlink(missing_ok=True)
+        with Path(self.log).open("ab") as log:
+            self.process = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.env},
+                start_new_session=True,
+                preexec_fn=_unblock,
+            )
+        report(f"{self.name} started")
+
+    def is_ready(self) -> bool:
+        if self.process is None:
+            return False
+        if self.ready_file:
+            return Path(self.ready_file).exists()
+        return self.ready_socket is None or _accepts(self.ready_socket)
+
+
+def report(message: str) -> None:
+    print(time.strftime("%Y-%m-%dT%H:%M:%S"), message, flush=True)
+
+
+def main(specification: Path) -> None:
+    spec: dict[str, Any] = json.loads(specification.read_text())
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    socket.sethostname(spec["machine"])
+    for source, target in spec["binds"].items():
+        subprocess.run(["mount", "--bind", source, target], check=True)
+    # Containers ask for mounts that follow the machine's; a private mount has none to follow.
+    subprocess.run(["mount", "--make-rshared", "/"], check=True)
+    services = [Service(**service) for service in spec["services"]]
+    while True:
+        settled = start_due(services)
+        received = signal.sigtimedwait(SIGNALS, RESTART_SECONDS if settled else POLL_SECONDS)
+        if received and received.si_signo == signal.SIGTERM:
+            report("asked to stop")
+            return
+        reap(services)
+
+
+def start_due(services: list[Service]) -> bool:
+    """Starts whatever should run and does not; answers whether every service has been ready once."""
+    for service in services:
+        if service.process is None and time.monotonic() >= service.not_before:
+            service.start()
+        if not service.was_ready:
+            service.was_ready = service.is_ready()
+            if not service.was_ready:
+                return False
+            report(f"{service.name} ready")
+    return True
+
+
+def reap(services: list[Service]) -> None:
+    """Takes leave of every process that ended: services, to restart them, and orphans, which fall to process 1."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        for service in services:
+            if service.process is not None and service.process.pid == pid:
+                report(f"{service.name} ended with {os.waitstatus_to_exitcode(status)}; starting it again")
+                service.process.returncode = os.waitstatus_to_exitcode(status)
+                service.process, service.not_before = None, time.monotonic() + RESTART_SECONDS
+
+
+def _unblock() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def _accepts(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
