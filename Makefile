@@ -29,3 +29,52 @@ lock: | $(UV) ## write requirements.lock and operator/requirements.lock again
 	  --no-emit-find-links --group dev pyproject.toml -o requirements.lock
 	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --no-emit-find-links pyproject.toml -o operator/requirements.lock
+
+.PHONY: generate
+generate: venv tools ## write again what is generated: CRD, chart schema and README, install manifests, gRPC stubs
+	@$(PYTHON) hack/generate.py
+	@services/generate
+
+.PHONY: lint
+lint: venv tools ## style, types, layers, and whether anything generated is out of date
+	@.venv/bin/ruff check -q . && .venv/bin/ruff format -q --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports > /tmp/freehold-layers.$$$$ || { cat /tmp/freehold-layers.$$$$; rm /tmp/freehold-layers.$$$$; exit 1; }; rm /tmp/freehold-layers.$$$$
+	@$(PYTHON) hack/generate.py --check
+	@services/generate --check
+
+.PHONY: tools
+tools: venv ## the cluster's tools, from their pinned Go modules
+	@$(PYTHON) -m localcluster tools
+
+.PHONY: up
+up: venv ## a cluster with Freehold installed (CLUSTER=local|kind|current)
+	@$(PYTHON) -m hack.stage
+
+.PHONY: demo
+demo: venv ## the shop, in a real cluster: a purchase, two databases, a wall
+	@$(PYTHON) -m hack.demo
+
+.PHONY: down
+down: venv ## end the local cluster and remove all it made; tools and images stay cached
+	@$(PYTHON) -m localcluster down
+
+.PHONY: test-fast
+test-fast: venv tools ## unit, golden and API server tests; under two minutes
+	@$(PYTHON) -m pytest -q tests/unit tests/golden tests/api
+
+.PHONY: test-services
+test-services: venv tools ## each service's own tests, with its language's own tools
+	@services/test
+
+.PHONY: test-e2e
+test-e2e: venv tools ## the stories, in a real cluster
+	@$(PYTHON) -m pytest -v tests/e2e
+
+.PHONY: test
+test: ## all tests
+	@python3 hack/test.py
+
+.PHONY: bench
+bench: venv tools ## the figures of the README, measured here and now
+	@$(PYTHON) -m benchmarks

@@ -242,6 +242,11 @@ def _state(service: Service, database: Database, observed: Observed) -> tuple[St
     where = f"{names.host(names.database(service.name), service.namespace)}:{names.PORT_POSTGRESQL}"
     if gates.database_ready(service, observed):
         return State.TRUE, Reason.READY, f"PostgreSQL {database.version} serves at {where}"
+    claim = _claim(service, observed)
+    if claim and claim.get("status", {}).get("phase") != "Bound":
+        name = claim["spec"].get("storageClassName", "the default")
+        said = f"waiting for storage class {name} to provide {claim['metadata']['name']}, {database.storage.size}"
+        return State.UNKNOWN, Reason.VOLUME_PENDING, said
     return State.UNKNOWN, Reason.STARTING, f"waiting for PostgreSQL {database.version} to accept connections"
 
 

@@ -1,0 +1,165 @@
+"""Where Freehold is tried: the local cluster, kind, or the cluster of the current context; and how it gets there.
+
+CLUSTER=local|kind|current chooses; left out, kind where Docker or Podman runs, else the local cluster. The current
+context is used only when asked for by that word, and after it was named and confirmed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcluster import cluster, images, tools
+from localcluster.paths import ClusterPaths, cache, tools_bin
+from localcluster.progress import step
+
+ROOT = Path(__file__).resolve().parent.parent
+KIND_NAME = "freehold"
+SYSTEM_NAMESPACE = "freehold-system"
+IMAGES = ("operator", "postgres", "users", "payments", "storefront")
+
+
+class StageError(Exception):
+    """Something the user must know or correct; shown as it is, without a traceback."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A cluster to work in. kind: local, kind or current. kubeconfig: the file that leads to it."""
+
+    kind: str
+    kubeconfig: Path
+
+    def environment(self) -> dict[str, str]:
+        """For kubectl and helm: the pinned tools first, this cluster and no other."""
+        path = f"{tools_bin()}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, "PATH": path, "KUBECONFIG": str(self.kubeconfig)}
+
+    def run(self, *command: str | Path, text: str | None = None) -> str:
+        """Run a command against this cluster; what it printed. Raises StageError with what it said."""
+        done = subprocess.run(
+            list(map(str, command)), env=self.environment(), input=text, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise StageError(f"{' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+
+def choose() -> str:
+    """The kind of cluster to use."""
+    asked = os.environ.get("CLUSTER", "")
+    if asked not in ("", "local", "kind", "current"):
+        raise StageError(f"CLUSTER is {asked!r}; it can be local, kind or current")
+    return asked or ("kind" if container_engine() else "local")
+
+
+def container_engine() -> str | None:
+    """Docker or Podman, where one of them runs."""
+    for engine in ("docker", "podman"):
+        if shutil.which(engine) and not _status([engine, "info"]):
+            return engine
+    return None
+
+
+def introduce(what: str, kind: str) -> None:
+    """Say what is about to be used, before anything is."""
+    where = {
+        "local": "No Docker here: using a local Kubernetes of its own (localcluster/), nothing else on this machine is"
+        " touched.",
+        "kind": "Using kind: a cluster named freehold in containers of its own.",
+        "current": "Using the cluster of your current context.",
+    }
+    print(f"{what}. {where[kind]}")
+    if kind == "local" and not (tools_bin() / "kubelet").exists():
+        print(
+            "The first run builds Kubernetes from its Go modules, 10 to 15 minutes on two cores; later runs reuse it."
+        )
+
+
+def prepare(kind: str, names: Sequence[str] = IMAGES) -> Stage:
+    """Tools, cluster and images, each made where it is not there yet."""
+    with step("tools") as progress:
+        tools.ensure(tools.DEFAULT_GROUPS, progress)
+        progress.detail = "kubectl, helm" if kind != "local" else "kube-apiserver, kubelet, …, kubectl, helm"
+    if kind == "current":
+        return _current()
+    stage = _kind() if kind == "kind" else _local()
+    with step("images") as progress:
+        progress.detail = ", ".join(names)
+        _load(stage, images.ensure(list(names)).values())
+    return stage
+
+
+def install(stage: Stage, *arguments: str) -> None:
+    """Install or upgrade Freehold by its chart, and wait until the operator runs the image that was just loaded."""
+    with step("freehold") as progress:
+        progress.detail = "helm install freehold charts/freehold"
+        options = ("--namespace", SYSTEM_NAMESPACE, "--create-namespace", "--wait", "--timeout", "3m", *arguments)
+        stage.run("helm", "upgrade", "--install", "freehold", ROOT / "charts/freehold", *options)
+
+
+def _local() -> Stage:
+    where = ClusterPaths()
+    if os.geteuid():
+        raise StageError("the local cluster makes network namespaces; run this as root, or install Docker for kind")
+    cluster.up(where)
+    return Stage("local", where.kubeconfig)
+
+
+def _kind() -> Stage:
+    """The cluster of localcluster/kind.yaml; images come from the same Dockerfiles."""
+    kubeconfig = cache() / "kind-kubeconfig"
+    stage = Stage("kind", kubeconfig)
+    with step("cluster") as progress:
+        progress.detail = "2 nodes, zones a and b, by kind"
+        if container_engine() == "podman":
+            os.environ["KIND_EXPERIMENTAL_PROVIDER"] = "podman"
+        if KIND_NAME not in stage.run("kind", "get", "clusters").split():
+            stage.run("kind", "create", "cluster", "--name", KIND_NAME, "--config", ROOT / "localcluster/kind.yaml")
+        stage.run("kind", "export", "kubeconfig", "--name", KIND_NAME, "--kubeconfig", kubeconfig)
+    return stage
+
+
+def _current() -> Stage:
+    """The user's own cluster, once they have typed its name."""
+    files = os.environ.get("KUBECONFIG", str(Path("~/.kube/config").expanduser())).split(os.pathsep)
+    stage = Stage("current", Path(files[0]))
+    context = stage.run("kubectl", "config", "current-context").strip()
+    print(f"The current context is {context}. Freehold and its examples will be installed there.")
+    print("Its nodes must be able to pull the images that charts/freehold and manifests/examples name.")
+    if os.environ.get("CONFIRM") != context and input("Type its name to go on: ").strip() != context:
+        raise StageError(f"not confirmed; nothing was changed in {context}")
+    return stage
+
+
+def _load(stage: Stage, archives: Iterable[Path]) -> None:
+    if stage.kind == "local":
+        cluster.load(ClusterPaths(), list(archives))
+        return
+    for archive in archives:
+        stage.run("kind", "load", "image-archive", archive, "--name", KIND_NAME)
+
+
+def _status(command: list[str]) -> int:
+    return subprocess.run(command, capture_output=True, check=False).returncode
+
+
+def main() -> None:
+    """`python -m hack.stage`: cluster, images and Freehold, ready to apply to."""
+    kind = choose()
+    introduce("Freehold", kind)
+    stage = prepare(kind)
+    install(stage)
+    print(f"\nNext         export KUBECONFIG={stage.kubeconfig} PATH={tools_bin()}:$PATH")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except StageError as error:
+        sys.exit(f"freehold: {error}")
