@@ -109,7 +109,7 @@ def test_who_may_come_in(case: str) -> None:
     ("ports", "open_to_all"),
     [
         ([{"port": 80}], {("TCP", 80)}),
-        ([{}], {("TCP", 80), ("TCP", 8080), ("TCP", 8085), ("TCP", 9090)}),
+        ([{}], {("TCP", 80), ("TCP", 8080), ("TCP", 8085), ("TCP", 9090), ("TCP", 53)}),
         ([{"protocol": "UDP"}], {("UDP", 53), ("UDP", 80)}),
         ([{"port": 8080, "endPort": 8085}], {("TCP", 8080), ("TCP", 8085)}),
         ([{"port": 80}, {"port": 80, "endPort": 8084}], {("TCP", 80), ("TCP", 8080)}),
@@ -121,7 +121,16 @@ def test_who_may_come_in(case: str) -> None:
     ],
 )
 def test_which_ports_are_open(ports: list[Object], open_to_all: set[tuple[str, int]]) -> None:
-    trials = [("TCP", 80), ("TCP", 8080), ("TCP", 8085), ("TCP", 9090), ("UDP", 53), ("UDP", 80), ("SCTP", 7)]
+    trials = [
+        ("TCP", 80),
+        ("TCP", 8080),
+        ("TCP", 8085),
+        ("TCP", 9090),
+        ("TCP", 53),
+        ("UDP", 53),
+        ("UDP", 80),
+        ("SCTP", 7),
+    ]
     found = {trial for trial in trials if "stranger" in reached(ingress({"ports": ports}), "users", *trial)}
     assert found == open_to_all
     assert "stranger" not in reached(ingress({"ports": ports}), "users", "ICMP", None)
@@ -220,6 +229,13 @@ def test_an_unknown_source_is_dropped_to_try_again_and_a_known_one_refused_at_on
     assert cluster.tables["a"].verdict(_packet(unknown), "forward") == "drop"
     assert cluster.tables["a"].verdict(_packet(known), "forward") == "reject"
     assert Cluster(world()).tables["a"].verdict(_packet(unknown), "forward") == "accept"
+
+
+def test_an_address_of_this_node_claimed_by_a_pod_elsewhere_is_nobodys() -> None:
+    elsewhere = pod("shop/elsewhere", "10.244.0.77", {"app": "front"}, nodeName="b")
+    confused = world()
+    confused.pods.append(elsewhere)
+    assert Cluster(confused).tables["a"].verdict(_packet("10.244.0.77"), "forward") == "drop"
 
 
 def _packet(source: str) -> Packet:
