@@ -1,0 +1,77 @@
+// Command payments takes the payments of the shop: `payments` serves, `payments migrate` brings its schema up to date.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"freehold.dev/shop/payments/internal/config"
+	"freehold.dev/shop/payments/internal/server"
+	"freehold.dev/shop/payments/internal/store"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	command := "serve"
+	if len(os.Args) > 1 {
+		command = os.Args[1]
+	}
+	if err := run(ctx, command); err != nil {
+		fmt.Fprintf(os.Stderr, "payments %s: %v\n", command, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, command string) error {
+	switch command {
+	case "serve":
+		slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: shopwide})))
+		return serve(ctx)
+	case "migrate":
+		return migrate(ctx)
+	default:
+		return fmt.Errorf("there is no such command; use serve or migrate")
+	}
+}
+
+func serve(ctx context.Context) error {
+	settings, err := config.Read(os.Getenv)
+	if err != nil {
+		return err
+	}
+	return server.Serve(ctx, settings)
+}
+
+func migrate(ctx context.Context) error {
+	url, err := config.DatabaseURL(os.Getenv)
+	if err != nil {
+		return err
+	}
+	applied, err := store.Migrate(ctx, url, store.Packaged())
+	for _, name := range applied {
+		fmt.Println("applied", name)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Println("the schema is up to date")
+	return nil
+}
+
+// shopwide gives a log line the names that the other services of the shop use.
+func shopwide(groups []string, field slog.Attr) slog.Attr {
+	switch {
+	case len(groups) > 0:
+	case field.Key == slog.MessageKey:
+		field.Key = "message"
+	case field.Key == slog.LevelKey:
+		field.Value = slog.StringValue(strings.ToLower(field.Value.String()))
+	}
+	return field
+}

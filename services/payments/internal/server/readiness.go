@@ -1,0 +1,61 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
+	paymentsv1 "freehold.dev/shop/payments/gen/shop/payments/v1"
+	"freehold.dev/shop/payments/internal/store"
+)
+
+const (
+	firstPause   = 100 * time.Millisecond
+	longestPause = 2 * time.Second
+)
+
+// watch keeps the health service true: SERVING while the database answers. It asks at first quickly, then every two
+// seconds.
+func watch(ctx context.Context, payments *store.Store, healthy *health.Server) {
+	pause, known, serving := firstPause, false, false
+	for ctx.Err() == nil {
+		if answers := ping(ctx, payments); !known || answers != serving {
+			known, serving = true, answers
+			announce(healthy, serving)
+			slog.Info("readiness", "serving", serving, "because", because(serving))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+			pause = min(2*pause, longestPause)
+		}
+	}
+}
+
+func because(serving bool) string {
+	if serving {
+		return "the database answers"
+	}
+	return "the database does not answer; trying again"
+}
+
+func ping(ctx context.Context, payments *store.Store) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return payments.Ping(ctx) == nil
+}
+
+// announce says so for the server as a whole (the empty name, which probes ask for) and for its service. After
+// Shutdown the health service ignores it.
+func announce(healthy *health.Server, serving bool) {
+	state := grpc_health_v1.HealthCheckResponse_NOT_SERVING
+	if serving {
+		state = grpc_health_v1.HealthCheckResponse_SERVING
+	}
+	for _, name := range []string{"", paymentsv1.PaymentsService_ServiceDesc.ServiceName} {
+		healthy.SetServingStatus(name, state)
+	}
+}

@@ -1,0 +1,33 @@
+/** Starts the storefront, and lets requests end before it leaves. */
+
+import { once } from "node:events";
+import { log } from "./log.ts";
+import { createStorefront } from "./server.ts";
+import { readSettings, SettingsError } from "./settings.ts";
+import { openShop } from "./shop.ts";
+
+const GRACE_MS = 10_000;
+
+async function main(): Promise<void> {
+  const settings = readSettings(process.env);
+  const shop = openShop(settings.usersTarget, settings.paymentsTarget);
+  const server = createStorefront(shop);
+  server.listen(settings.httpPort);
+  await once(server, "listening");
+  log("info", "listening", { port: settings.httpPort });
+
+  await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
+  log("info", "leaving");
+  setTimeout(() => server.closeAllConnections(), GRACE_MS).unref();
+  server.close();
+  server.closeIdleConnections();
+  await once(server, "close");
+  shop.close();
+  log("info", "stopped");
+}
+
+main().catch((error: unknown) => {
+  const known = error instanceof SettingsError || (error as NodeJS.ErrnoException).code?.startsWith("E");
+  process.stderr.write(`storefront: ${known ? (error as Error).message : (error as Error).stack}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,41 @@
+/** What a person is told when something cannot be done, and with which HTTP status. */
+
+import { type ServiceError, status } from "@grpc/grpc-js";
+
+export class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    sentence: string,
+  ) {
+    super(sentence);
+  }
+}
+
+const HTTP_STATUS: Partial<Record<status, number>> = {
+  [status.INVALID_ARGUMENT]: 400,
+  [status.NOT_FOUND]: 404,
+  [status.ALREADY_EXISTS]: 409,
+  [status.UNAVAILABLE]: 503,
+  [status.DEADLINE_EXCEEDED]: 503,
+  [status.RESOURCE_EXHAUSTED]: 503,
+};
+
+/**
+ * The refusal of a gRPC call. What a service itself said is passed on (it names itself in `served-by`); what the
+ * transport said, like an address that refused the connection, is not for a person and becomes a sentence of our own.
+ */
+export function fromCall(service: string, error: ServiceError): Refusal {
+  const code = HTTP_STATUS[error.code] ?? 502;
+  if (code !== 502 && error.metadata.get("served-by").length > 0) {
+    return new Refusal(code, sentence(error.details));
+  }
+  return new Refusal(
+    code === 502 ? 502 : 503,
+    `The ${service} service does not answer just now. Nothing is lost; please try again in a moment.`,
+  );
+}
+
+function sentence(text: string): string {
+  const begun = /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text; // a field keeps its name
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}

@@ -1,0 +1,71 @@
+/** The routes: a page with two forms for people, and the same as JSON for scripts. */
+
+import { createServer, type Server, type ServerResponse } from "node:http";
+import * as api from "./api.ts";
+import { log } from "./log.ts";
+import { STYLE } from "./page.ts";
+import { Refusal } from "./refusal.ts";
+import type { Shop } from "./shop.ts";
+import * as site from "./site.ts";
+import { json, type Reply, Visit } from "./visit.ts";
+
+type Route = (visit: Visit) => Promise<Reply>;
+
+const ROUTES = new Map<string, Record<string, Route>>([
+  ["/", { GET: site.getPage }],
+  ["/users", { POST: site.postUser }],
+  ["/payments", { POST: site.postPayment }],
+  ["/api/users", { GET: api.getUsers, POST: api.postUser }],
+  ["/api/payments", { GET: api.getPayments, POST: api.postPayment }],
+  ["/style.css", { GET: async () => ({ status: 200, type: "text/css", body: STYLE }) }],
+  // Speaks of this process alone: restarting it would not bring back a service it calls.
+  ["/healthz", { GET: async () => ({ status: 200, type: "text/plain", body: "ok\n" }) }],
+]);
+
+const HEADERS = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+};
+
+/** An HTTP server that is not listening yet. */
+export function createStorefront(shop: Shop): Server {
+  const server = createServer((request, response) => void answer(new Visit(request, shop), response));
+  server.requestTimeout = 10_000;
+  return server;
+}
+
+async function answer(visit: Visit, response: ServerResponse): Promise<void> {
+  const { path } = visit;
+  const { method } = visit.request;
+  const reply = await route(visit, path, method === "HEAD" ? "GET" : (method ?? "")).catch((error: unknown) =>
+    refuse(visit, error),
+  );
+  response.writeHead(reply.status, {
+    "content-type": `${reply.type}; charset=utf-8`,
+    "server-timing": `total;dur=${visit.elapsedMs}`,
+    ...HEADERS,
+    ...reply.headers,
+  });
+  response.end(reply.body);
+  if (path !== "/healthz")
+    log("info", "request", { method, path, status: reply.status, ms: visit.elapsedMs });
+}
+
+async function route(visit: Visit, path: string, method: string): Promise<Reply> {
+  const methods = ROUTES.get(path);
+  if (!methods) throw new Refusal(404, "There is no such page; the shop is at /.");
+  const found = methods[method];
+  if (found) return found(visit);
+  const allow = Object.keys(methods).join(", ");
+  return { ...json(visit, 405, { error: `${path} answers ${allow} alone.` }), headers: { allow } };
+}
+
+function refuse(visit: Visit, error: unknown): Reply {
+  if (error instanceof Refusal) return json(visit, error.status, { error: error.message });
+  log("error", "a request failed for a reason of our own", { error: (error as Error).stack });
+  return json(visit, 500, {
+    error: "The storefront failed for a reason of its own; its log has the details.",
+  });
+}

@@ -1,0 +1,74 @@
+/** The shop as a page, for people. */
+
+import { randomUUID } from "node:crypto";
+import { pay, register } from "./actions.ts";
+import { type Fields, readFields } from "./fields.ts";
+import { type Listed, renderPage } from "./page.ts";
+import { Refusal } from "./refusal.ts";
+import type { Reply, Visit } from "./visit.ts";
+
+const NOTICES = new Map([
+  ["registered", "Welcome! You are registered and can pay."],
+  ["known", "This email address was registered before; nothing was changed."],
+  ["paid", "Thank you, the payment is recorded."],
+  ["repeated", "This payment was recorded before; it was not made again."],
+]);
+
+export async function getPage(visit: Visit): Promise<Reply> {
+  return page(visit, {});
+}
+
+export async function postUser(visit: Visit): Promise<Reply> {
+  return submit(visit, async (fields) => ((await register(visit, fields)).created ? "registered" : "known"));
+}
+
+export async function postPayment(visit: Visit): Promise<Reply> {
+  return submit(visit, async (fields) => ((await pay(visit, fields)).created ? "paid" : "repeated"));
+}
+
+/** Does it and shows the page afresh, so that reloading repeats nothing; or shows the form again, with the reason. */
+async function submit(visit: Visit, act: (fields: Fields) => Promise<string>): Promise<Reply> {
+  const typed = await readFields(visit.request);
+  try {
+    const headers = { location: `/?done=${await act(typed)}` };
+    return { status: 303, type: "text/plain", headers, body: "" };
+  } catch (error) {
+    if (error instanceof Refusal) return page(visit, typed, error);
+    throw error;
+  }
+}
+
+/** Shows what can be shown: a service that does not answer empties its own part of the page alone, with status 503. */
+async function page(visit: Visit, typed: Fields, refusal?: Refusal): Promise<Reply> {
+  const [users, payments] = await Promise.all([
+    listed(visit.ask("users", visit.shop.listUsers(visit.deadline)).then((found) => found.users)),
+    listed(
+      visit.ask("payments", visit.shop.listPayments("", visit.deadline)).then((found) => found.payments),
+    ),
+  ]);
+  const complete = "items" in users && "items" in payments;
+  const body = renderPage({
+    users,
+    payments,
+    typed,
+    notice: NOTICES.get(visit.query.get("done") ?? ""),
+    refusal: refusal?.message,
+    paymentKey: typed.idempotencyKey ?? randomUUID(),
+    footer: footer(visit),
+  });
+  return { status: refusal?.status ?? (complete ? 200 : 503), type: "text/html", body };
+}
+
+async function listed<Item>(asking: Promise<readonly Item[]>): Promise<Listed<Item>> {
+  try {
+    return { items: await asking };
+  } catch (error) {
+    if (error instanceof Refusal) return { sorry: error.message };
+    throw error;
+  }
+}
+
+function footer(visit: Visit): string {
+  const servers = Object.entries(visit.servedBy).map(([service, host]) => `${service}: ${host}`);
+  return `Answered in ${visit.elapsedMs} ms by ${servers.join(", ")}`;
+}

@@ -1,0 +1,42 @@
+"""The command line: `users` (or `users serve`) serves, `users migrate` brings the schema up to date."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+
+import psycopg
+
+from users import logs, schema, settings
+from users.errors import SettingsError
+
+
+def main() -> None:
+    """Runs the command. What whoever runs it can put right ends with one sentence and status 1."""
+    parser = argparse.ArgumentParser(prog="users", description="The people of the shop.")
+    parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
+    command = parser.parse_args().command
+    try:
+        _migrate() if command == "migrate" else _serve()
+    except (SettingsError, schema.MigrationError, psycopg.OperationalError) as error:
+        sys.exit(f"users {command}: {error}")
+
+
+def _serve() -> None:
+    from users.server import serve  # migrations need no gRPC
+
+    logs.configure()
+    asyncio.run(serve(settings.settings(os.environ)))
+
+
+def _migrate() -> None:
+    migrations = schema.packaged()
+    for name in schema.migrate(settings.database_url(os.environ), migrations):
+        print(f"applied {name}")
+    print(f"the schema is at {max(migrations)}")
+
+
+if __name__ == "__main__":
+    main()

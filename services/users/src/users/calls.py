@@ -1,0 +1,90 @@
+"""What every call has in common: a deadline, a refusal in plain words, one log line, who answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+import grpc
+import psycopg
+from grpc.aio import ServerInterceptor, ServicerContext
+
+from users.errors import InvalidArgumentError, NotFoundError
+
+LONGEST_CALL = 5.0
+"""Seconds a call may take when its caller states no deadline, or a later one."""
+
+Context: TypeAlias = "ServicerContext[Any, Any]"
+Behaviour = Callable[[object, Context], Awaitable[object]]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+log = logging.getLogger("users.calls")
+host = socket.gethostname()
+
+
+class Calls(ServerInterceptor):
+    """Wraps the shop's own methods; health and reflection pass untouched."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """The method's handler, wrapped."""
+        handler = await continuation(handler_call_details)
+        if (
+            not handler_call_details.method.startswith("/shop.")
+            or handler is None
+            or handler.unary_unary is None
+        ):
+            return handler
+        return grpc.unary_unary_rpc_method_handler(
+            partial(_answer, handler_call_details.method, handler.unary_unary),  # type: ignore[arg-type]
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+
+async def _answer(method: str, behaviour: Behaviour, request: object, context: Context) -> object:
+    started = time.perf_counter()
+    code = grpc.StatusCode.OK
+    context.set_trailing_metadata((("served-by", host),))
+    try:
+        async with asyncio.timeout(_allowed(context)):
+            return await behaviour(request, context)
+    except asyncio.CancelledError:
+        code = grpc.StatusCode.CANCELLED
+        raise
+    except Exception as error:
+        code, sentence = refusal(error)
+        await context.abort(code, sentence)
+    finally:
+        elapsed = round((time.perf_counter() - started) * 1000, 1)
+        log.info("call", extra={"fields": {"method": method, "code": code.name, "ms": elapsed}})
+
+
+def _allowed(context: Context) -> float:
+    remaining = context.time_remaining()
+    return LONGEST_CALL if remaining is None else min(remaining, LONGEST_CALL)
+
+
+def refusal(error: Exception) -> tuple[grpc.StatusCode, str]:
+    """The status of a call that failed, and the sentence its caller reads."""
+    match error:
+        case InvalidArgumentError():
+            return grpc.StatusCode.INVALID_ARGUMENT, str(error)
+        case NotFoundError():
+            return grpc.StatusCode.NOT_FOUND, str(error)
+        case psycopg.OperationalError():
+            log.warning("the database does not answer: %s", type(error).__name__)
+            return grpc.StatusCode.UNAVAILABLE, "the database of users does not answer; try again shortly"
+        case TimeoutError():
+            return grpc.StatusCode.DEADLINE_EXCEEDED, "users could not answer in the time allowed; try again"
+        case _:
+            log.error("a call failed for a reason of our own", exc_info=error)
+            return grpc.StatusCode.INTERNAL, "users failed for a reason of its own; its log has the details"

@@ -1,0 +1,72 @@
+"""The queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from users.database import Pool
+
+
+@dataclass(frozen=True)
+class Person:
+    """A row of the table users."""
+
+    id: UUID
+    position: int
+    name: str
+    email: str
+    create_time: datetime
+
+
+COLUMNS = "id, position, name, email, create_time"
+
+
+class People:
+    """Reads and writes the table users, with the rights of the service's own role."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def register(self, name: str, email: str) -> tuple[Person, bool]:
+        """The person who has the email address, and whether this call registered them."""
+        inserted = await self._first(
+            "INSERT INTO users (name, email) VALUES (%s, %s) "
+            f"ON CONFLICT (email) DO NOTHING RETURNING {COLUMNS}",
+            (name, email),
+        )
+        if inserted:
+            return inserted, True
+        earlier = await self._first(f"SELECT {COLUMNS} FROM users WHERE email = %s", (email,))
+        if earlier is None:
+            raise RuntimeError("an email address was taken and then free again; nothing here deletes users")
+        return earlier, False
+
+    async def get(self, person_id: UUID) -> Person | None:
+        """The person with this id."""
+        return await self._first(f"SELECT {COLUMNS} FROM users WHERE id = %s", (person_id,))
+
+    async def newest(self, before: int | None, most: int) -> Sequence[Person]:
+        """At most so many people registered before that position, the newest first."""
+        async with (
+            self._pool.connection() as connection,
+            connection.cursor(row_factory=class_row(Person)) as cursor,
+        ):
+            await cursor.execute(
+                f"SELECT {COLUMNS} FROM users WHERE %(before)s::bigint IS NULL OR position < %(before)s "
+                "ORDER BY position DESC LIMIT %(most)s",
+                {"before": before, "most": most},
+            )
+            return await cursor.fetchall()
+
+    async def _first(self, query: str, values: tuple[object, ...]) -> Person | None:
+        async with (
+            self._pool.connection() as connection,
+            connection.cursor(row_factory=class_row(Person)) as cursor,
+        ):
+            await cursor.execute(query.encode(), values)
+            return await cursor.fetchone()
