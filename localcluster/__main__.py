@@ -12,20 +12,29 @@ from .errors import LocalClusterError
 from .paths import DEFAULT_NAME, ClusterPaths
 from .progress import step
 
+NEED_ROOT = ("up", "down", "load")
+
 
 def main() -> int:
+    # The builder of images has options of its own, --help among them.
+    if sys.argv[1:2] == ["images"]:
+        return images.main(sys.argv[2:])
     options = _parser().parse_args()
-    where = ClusterPaths(options.name)
     try:
-        if options.command in ("up", "down", "load") and os.geteuid():
-            raise LocalClusterError(f"`{options.command}` makes network and process namespaces; run it as root")
-        return int(options.run(where, options) or 0)
+        if options.command in NEED_ROOT:
+            _check_root(options.command)
+        return int(options.run(ClusterPaths(options.name), options) or 0)
     except LocalClusterError as error:
         print(f"localcluster: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nlocalcluster: interrupted; the same command again goes on from here", file=sys.stderr)
         return 130
+
+
+def _check_root(command: str) -> None:
+    if os.geteuid():
+        raise LocalClusterError(f"`{command}` makes network and process namespaces; run it as root")
 
 
 def _up(where: ClusterPaths, options: argparse.Namespace) -> None:
@@ -51,15 +60,11 @@ def _tools(_: ClusterPaths, options: argparse.Namespace) -> None:
         tools.ensure(groups, progress)
 
 
-def _images(_: ClusterPaths, options: argparse.Namespace) -> None:
-    images.ensure(options.images or list(images.RECIPES))
-
-
 def _load(where: ClusterPaths, options: argparse.Namespace) -> None:
     with step("load") as progress:
         names = [image for image in options.images if not Path(image).is_file()]
         archives = [Path(image) for image in options.images if image not in names]
-        archives += images.ensure(names).values() if names else []
+        archives += images.ensure(names, progress).values()
         done = cluster.load(where, archives)
         progress.detail = f"{', '.join(options.images)} ({done} imports, the rest was there)"
 
@@ -75,14 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(run=_up)
     commands.add_parser("down", help="end it and remove all it made").set_defaults(run=_down)
     commands.add_parser("status", help="what runs, and whether it is well").set_defaults(run=_status)
-    env = "shell lines that let kubectl and helm find it: eval \"$(python -m localcluster env)\""
+    env = 'shell lines that let kubectl and helm find it: eval "$(python -m localcluster env)"'
     commands.add_parser("env", help=env).set_defaults(run=_env)
     group = commands.add_parser("tools", help="compile the tools (default: those of the cluster, and helm)")
     group.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(tools.GROUPS))
     group.set_defaults(run=_tools)
-    build = commands.add_parser("images", help="build images (default: all)")
-    build.add_argument("images", nargs="*", metavar="NAME")
-    build.set_defaults(run=_images)
+    commands.add_parser("images", help="build images; `images --help` says which")
     load = commands.add_parser("load", help="put images on the nodes")
     load.add_argument("images", nargs="+", metavar="NAME|ARCHIVE", help="an image built here, or an OCI archive")
     load.set_defaults(run=_load)

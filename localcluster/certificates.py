@@ -54,9 +54,7 @@ def ensure(folder: Path, identities: Sequence[Identity]) -> bool:
     for identity in identities:
         _issue(folder, identity, *authorities[identity.authority])
     _write_key(folder / f"{SERVICE_ACCOUNT_KEY}.key", key := _key())
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     (folder / f"{SERVICE_ACCOUNT_KEY}.pub").write_bytes(public)
     # Last: its presence says that the set is complete.
     manifest.write_text(wanted)
@@ -102,9 +100,7 @@ def _authority(folder: Path, name: str) -> tuple[x509.Certificate, ec.EllipticCu
     return certificate, key
 
 
-def _issue(
-    folder: Path, identity: Identity, issuer: x509.Certificate, issuer_key: ec.EllipticCurvePrivateKey
-) -> None:
+def _issue(folder: Path, identity: Identity, issuer: x509.Certificate, issuer_key: ec.EllipticCurvePrivateKey) -> None:
     key = _key()
     groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in identity.groups]
     subject = x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, identity.common_name)])
@@ -169,7 +165,5 @@ def _write(path: Path, certificate: x509.Certificate, key: ec.EllipticCurvePriva
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
     path.touch(mode=0o600)
     path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cgroups, certificates, controlplane, images, network, node, nodeimages, packages, paths, tools
+from . import certificates, cgroups, controlplane, images, network, node, nodeimages, packages, paths, tools
 from .errors import LocalClusterError
 from .locks import locked
 from .machine import Machine, ServiceSpec
@@ -65,7 +65,7 @@ def up(where: ClusterPaths, *, audit: bool | None = None) -> None:
             packages.ensure(progress)
             progress.detail = f"Kubernetes {tools.kubernetes_version()}, containerd, CoreDNS, metrics-server"
         with step("images", "of the system") as progress:
-            archives = images.ensure(SYSTEM_IMAGES)
+            archives = images.ensure(SYSTEM_IMAGES, progress)
             progress.detail = ", ".join(SYSTEM_IMAGES)
         with step("cluster") as progress:
             _start(configure(where, settings(where, audit)), archives.values(), progress)
@@ -86,7 +86,14 @@ def _start(cluster: Cluster, archives: Iterable[Path], progress: Step) -> None:
         _wait_nodes(cluster, loaded)
     progress.say("waiting for names and volumes")
     for namespace, deployment in NEEDED:
-        rollout = ("-n", namespace, "rollout", "status", f"deployment/{deployment}", f"--timeout={PATIENCE_SECONDS}s")
+        rollout = (
+            "-n",
+            namespace,
+            "rollout",
+            "status",
+            f"deployment/{deployment}",
+            f"--timeout={PATIENCE_SECONDS}s",
+        )
         cluster.kubectl(*rollout, timeout=PATIENCE_SECONDS + 5)
     progress.detail = f"{len(ZONES)} nodes, zones {' and '.join(ZONES)}, network policies enforced"
 

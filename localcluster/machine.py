@@ -56,7 +56,11 @@ class Machine:
     def specification(self) -> str:
         binds = {str(self.folder(path)): path for path in OWN_FOLDERS}
         return json.dumps(
-            {"machine": self.name, "binds": binds, "services": [asdict(service) for service in self.services]},
+            {
+                "machine": self.name,
+                "binds": binds,
+                "services": [asdict(service) for service in self.services],
+            },
             indent=1,
         )
 
@@ -103,10 +107,27 @@ class Machine:
 
     def _spawn(self, spec: Path) -> int:
         """Starts the supervisor in its namespaces, detached from this terminal; returns its process id out here."""
-        namespaces = ["unshare", "--mount", "--propagation=private", "--pid", "--fork", "--mount-proc", "--uts", "--ipc"]
+        namespaces = [
+            "unshare",
+            "--mount",
+            "--propagation=private",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+            "--uts",
+            "--ipc",
+        ]
         with (self.root / "supervisor.log").open("ab") as log:
             outer = subprocess.Popen(
-                ["nsenter", f"--net=/run/netns/{self.name}", *namespaces, sys.executable, "-I", SUPERVISOR, spec],
+                [
+                    "nsenter",
+                    f"--net=/run/netns/{self.name}",
+                    *namespaces,
+                    sys.executable,
+                    "-I",
+                    SUPERVISOR,
+                    spec,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -14,11 +14,11 @@ from .errors import LocalClusterError
 from .run import run
 
 # The link between this machine and the hub: the first block of four that is free here.
-HOST_BLOCKS = ipaddress.ip_network("198.51.100.0/24")
+HOST_BLOCKS = ipaddress.IPv4Network("198.51.100.0/24")
 # The links between the hub and the nodes exist in the namespaces alone, so that every cluster may use the same.
-NODE_BLOCKS = ipaddress.ip_network("192.0.2.0/24")
-PODS = ipaddress.ip_network("10.244.0.0/16")
-SERVICES = ipaddress.ip_network("10.96.0.0/16")
+NODE_BLOCKS = ipaddress.IPv4Network("192.0.2.0/24")
+PODS = ipaddress.IPv4Network("10.244.0.0/16")
+SERVICES = ipaddress.IPv4Network("10.96.0.0/16")
 DNS_ADDRESS = "10.96.0.10"
 
 # The hub passes packets between nodes; neither this machine's to pods, nor pods' to this machine.
@@ -79,16 +79,14 @@ def plan(name: str, zones: tuple[str, ...], host_block: ipaddress.IPv4Network) -
     """The addresses of a cluster with one node a zone."""
     blocks = list(NODE_BLOCKS.subnets(new_prefix=30))
     pods = list(PODS.subnets(new_prefix=24))
-    nodes = (
-        NodeNetwork(f"{name}-{zone}", zone, Link(blocks[index]), pods[index]) for index, zone in enumerate(zones)
-    )
+    nodes = (NodeNetwork(f"{name}-{zone}", zone, Link(blocks[index]), pods[index]) for index, zone in enumerate(zones))
     return ClusterNetwork(name, Link(host_block), tuple(nodes))
 
 
 def free_host_block() -> ipaddress.IPv4Network:
     """The first block of documentation addresses that no interface or route of this machine uses."""
     shown = json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"]))
-    used = [ipaddress.ip_network(route["dst"], strict=False) for route in shown if route["dst"] != "default"]
+    used = [ipaddress.IPv4Network(route["dst"], strict=False) for route in shown if route["dst"] != "default"]
     for block in HOST_BLOCKS.subnets(new_prefix=30):
         if not any(block.overlaps(taken) for taken in used):
             return block

@@ -99,7 +99,9 @@ def _services(node: NodeNetwork, root: Path) -> tuple[ServiceSpec, ...]:
 
     return (
         service(
-            "containerd", ["containerd", f"--config={root / 'containerd.toml'}"], ready_socket=CONTAINERD_SOCKET
+            "containerd",
+            ["containerd", f"--config={root / 'containerd.toml'}"],
+            ready_socket=CONTAINERD_SOCKET,
         ),
         service("kube-proxy", [str(binaries / "kube-proxy"), f"--config={root / 'kube-proxy.yaml'}"]),
         service("network-policy", agent, env={"PYTHONPATH": str(PROJECT)}, ready_file=ready),
@@ -116,7 +118,11 @@ def _pod_network(node: NodeNetwork) -> dict[str, Any]:
         "routes": [{"dst": "0.0.0.0/0"}],
         "dataDir": "/run/cni-addresses",
     }
-    return {"cniVersion": "1.0.0", "name": "pods", "plugins": [{"type": "ptp", "ipMasq": False, "ipam": ipam}]}
+    return {
+        "cniVersion": "1.0.0",
+        "name": "pods",
+        "plugins": [{"type": "ptp", "ipMasq": False, "ipam": ipam}],
+    }
 
 
 def _kubelet(node: NodeNetwork, root: Path, pki: Path) -> dict[str, Any]:

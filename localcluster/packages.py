@@ -5,7 +5,6 @@ apt is told to upgrade nothing; services that the packages bring are neither sta
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -79,7 +78,7 @@ def _install(wanted: list[str]) -> None:
         with tempfile.NamedTemporaryFile("w", prefix="policy-rc.d-") as policy:
             policy.write("#!/bin/sh\nexit 101\n")
             policy.flush()
-            os.chmod(policy.name, 0o755)
+            Path(policy.name).chmod(0o755)
             script = f'mount --bind {policy.name} {POLICY} && exec apt-get install "$@"'
             run(
                 ["unshare", "--mount", "sh", "-c", script, "apt-get", *OPTIONS, *wanted],

@@ -110,11 +110,11 @@ def _compile(group: Group, step: Step) -> None:
     try:
         for package, command in group.commands.items():
             step.say(f"compiling {command} ({group.name}{estimate})")
-            build = ["nice", "-n", "5", "go", "build", *FLAGS, f"-ldflags={group.link}"]
-            target = ["-o", work / "bin" / command, package]
-            run([*build, *target], cwd=SOURCES / group.name, env=ENVIRONMENT, timeout=3600)
+            build: list[str | Path] = ["nice", "-n", "5", "go", "build", *FLAGS, f"-ldflags={group.link}"]
+            build += ["-o", work / "bin" / command, package]
+            run(build, cwd=SOURCES / group.name, env=ENVIRONMENT, timeout=3600)
         shutil.rmtree(group.folder, ignore_errors=True)
-        os.chmod(work, 0o755)
+        work.chmod(0o755)
         work.rename(group.folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -122,7 +122,9 @@ def _compile(group: Group, step: Step) -> None:
 
 def _check_go() -> None:
     if not shutil.which("go"):
-        raise LocalClusterError("Go is needed to compile Kubernetes. Install Go 1.26 or newer (go.dev/dl) and run this again.")
+        raise LocalClusterError(
+            "Go is needed to compile Kubernetes. Install Go 1.26 or newer (go.dev/dl) and run this again."
+        )
     environment = json.loads(run(["go", "env", "-json"]))
     major, minor = (int(part) for part in re.findall(r"\d+", environment["GOVERSION"])[:2])
     if (major, minor) < (1, 21):
@@ -142,5 +144,3 @@ def _link(group: Group) -> None:
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(os.path.relpath(target, link.parent))
         fresh.replace(link)
-
-
