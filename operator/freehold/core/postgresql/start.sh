@@ -4,7 +4,7 @@ set -Eeuo pipefail
 
 set_roles() {
   # The entrypoint's own first start listens on no address, so an answer here is the real server's.
-  until pg_isready --quiet --host 127.0.0.1; do sleep 0.1; done
+  until pg_isready --quiet --host 127.0.0.1 --username app --dbname app; do sleep 0.1; done
   psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --host /var/run/postgresql --username postgres \
     --dbname "$POSTGRES_DB" --file /freehold/roles.sql >/dev/null
   touch /tmp/roles-are-set

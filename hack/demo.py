@@ -1,0 +1,128 @@
+"""The demo: the shop in a real cluster. A person registers and pays; two databases hold a row each; a wall stands.
+
+Run again, it reuses all that is there and takes a minute or two.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hack.stage import ROOT, Stage, StageError, choose, install, introduce, prepare
+from localcluster.errors import LocalClusterError
+from localcluster.progress import step
+
+SHOP = "shop"
+EXAMPLES = ROOT / "manifests/examples/shop"
+READY_WITHIN = "240s"
+COUNT = {
+    "users": "select count(*) || ' ' || case count(*) when 1 then 'row' else 'rows' end from users",
+    "payments": "select count(*) || ' ' || case count(*) when 1 then 'row' else 'rows' end from payments",
+}
+REACH = "require('net').connect({port:5432,host:'users-database.shop.svc',timeout:3000})"
+REPORT = (
+    ".on('connect',()=>{console.log('connected');process.exit(1)})"
+    ".on('timeout',()=>{console.log('timed out');process.exit(0)})"
+    ".on('error',e=>{console.log(e.code==='ECONNREFUSED'||e.code==='ECONNRESET'?'refused':e.code);process.exit(0)})"
+)
+
+
+def main() -> None:
+    kind = choose()
+    introduce("Freehold demo", kind)
+    stage = prepare(kind)
+    install(stage)
+    _shop(stage)
+    print()
+    print(stage.run("kubectl", "get", "msvc", "-n", SHOP))
+    with _forwarded(stage) as address:
+        print(f"A purchase   {_purchase(stage, address)}")
+    print(f"A wall       {_wall(stage)}")
+    print("Next         the shop's page: kubectl port-forward -n shop deployment/storefront 8080:8080")
+    print("             kubectl describe msvc payments -n shop · make down")
+    print(
+    print(f"             after: export KUBECONFIG={stage.kubeconfig} PATH={tools_bin()}:$PATH")
+    )
+
+
+def _shop(stage: Stage) -> None:
+    with step("shop") as progress:
+        progress.detail = "kubectl apply -f manifests/examples/shop/"
+        stage.run("kubectl", "apply", "-f", EXAMPLES / "namespace.yaml")
+        stage.run("kubectl", "apply", "-f", EXAMPLES)
+        try:
+            ready = f"--timeout={READY_WITHIN}"
+            stage.run("kubectl", "wait", "msvc", "--all", "-n", SHOP, "--for=condition=Ready", ready)
+        except StageError as error:
+            state = stage.run("kubectl", "get", "msvc", "-n", SHOP, "-o", "wide")
+            raise StageError(f"the shop is not ready after {READY_WITHIN}\n{state}\n{error}") from error
+
+
+@contextmanager
+def _forwarded(stage: Stage) -> Iterator[str]:
+    """The storefront's address on this machine, by a port forwarded for as long as it is needed."""
+    command = ["kubectl", "port-forward", "-n", SHOP, "deployment/storefront", ":8080", "--address", "127.0.0.1"]
+    forward = subprocess.Popen(command, env=stage.environment(), stdout=subprocess.PIPE, text=True)
+    try:
+        # kubectl prints one line once it listens: Forwarding from 127.0.0.1:PORT -> 8080
+        said = forward.stdout.readline() if forward.stdout else ""
+        port = said.partition("127.0.0.1:")[2].partition(" ")[0]
+        if not port:
+            raise StageError("kubectl port-forward to the storefront did not start")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        forward.terminate()
+        forward.wait()
+
+
+def _purchase(stage: Stage, address: str) -> str:
+    """Registers a person and makes a payment over the storefront's API, then looks into both databases."""
+    started = time.monotonic()
+    person = _post(address, "/api/users", {"name": "Ada", "email": "ada@example.com"})
+    user = person["user"]["id"]
+    key = f"demo-{os.getpid()}-{time.time_ns()}"
+    order = {"userId": user, "amount": "12.50", "currency": "EUR", "idempotencyKey": key}
+    paid = _post(address, "/api/payments", order)["payment"]
+    took = (time.monotonic() - started) * 1000
+    rows = {name: _psql(stage, name, query) for name, query in COUNT.items()}
+    return (
+        f"Ada is registered (users: {rows['users']} on users-database-0) and paid {paid['amount']} {paid['currency']} "
+        f"(payments: {rows['payments']} on payments-database-0), {took:.0f} ms"
+    )
+
+
+def _post(address: str, path: str, body: dict[str, str]) -> Any:
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(address + path, json.dumps(body).encode(), headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise StageError(f"POST {path}: HTTP {error.code}: {error.read().decode()[:500]}") from error
+
+
+def _psql(stage: Stage, service: str, query: str) -> str:
+    server = ("-n", SHOP, f"{service}-database-0", "--", "psql", "-h", "/var/run/postgresql", "-U", "postgres")
+    return stage.run("kubectl", "exec", *server, "-Atc", query, "app").strip()
+
+
+def _wall(stage: Stage) -> str:
+    """An attempt to connect, from where the storefront stands."""
+    pod = ("-n", SHOP, "deployment/storefront", "--", "node", "-e")
+    said = stage.run("kubectl", "exec", *pod, REACH + REPORT).strip()
+    return f"storefront → users-database:5432 {said}, as declared"
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (StageError, LocalClusterError) as error:
+        sys.exit(f"freehold: {error}")
