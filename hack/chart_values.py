@@ -30,7 +30,7 @@ class ValuesError(Exception):
 
 @dataclass(frozen=True)
 class Value:
-    """One value. path: its keys from the top. default: what the chart sets, as plain data. inner: what a section holds."""
+    """One value. path: its keys from the top. default: what the chart sets, as plain data. inner: a section's own."""
 
     path: tuple[str, ...]
     default: Any

@@ -5,7 +5,8 @@
     charts/freehold/values.yaml → values.schema.json and README.md (its text is in README.md.in)
     charts/freehold → manifests/install/freehold.yaml
 
-Needs Helm: on PATH, or the one that `python -m localcluster tools` compiled. Exit code 1: something is out of date.
+Run it as `python -m hack.generate`. It needs Helm: the one that `python -m localcluster tools helm` compiles, or one on
+PATH. Exit code 1: something is out of date.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import chart_values
 from freehold.api.crd import as_yaml
+
+from hack import chart_values
+from localcluster.paths import tools_bin
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "charts/freehold"
@@ -45,9 +47,7 @@ metadata:
 
 def helm() -> str:
     """The Helm to use: the one compiled from its pinned module, so that all get the same output, or the one on PATH."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    cache = Path(os.environ.get("FREEHOLD_CACHE") or Path(home) / "freehold")
-    pinned = cache / "tools/current/bin/helm"
+    pinned = tools_bin() / "helm"
     found = str(pinned) if pinned.exists() else shutil.which("helm")
     if not found:
         sys.exit("generate: Helm is not here. Compile the pinned one with `python -m localcluster tools helm`.")

@@ -1,0 +1,162 @@
+"""The chart: what a release is made of, how the operator's pod is held, and which values are refused."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from freehold.api.crd import custom_resource_definition
+
+from hack.generate import CHART
+from tests.unit.delivery.helm import Object, of_kind, render, run, template, the
+
+NOT_RESTRICTED = {"hostNetwork", "hostPID", "hostIPC", "hostUsers"}
+
+
+def pod(objects: list[Object]) -> Object:
+    return the(objects, "Deployment")["spec"]["template"]["spec"]
+
+
+def test_lint_finds_nothing() -> None:
+    done = run("lint", "--strict", str(CHART))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_pod_satisfies_pod_security_restricted() -> None:
+    spec = pod(render())
+    (container,) = spec["containers"]
+    assert not NOT_RESTRICTED & set(spec)
+    assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert [list(volume) for volume in spec["volumes"]] == [["name", "emptyDir"]]
+
+
+def test_one_operator_at_a_time_with_probes_and_a_memory_limit() -> None:
+    deployment = the(render(), "Deployment")["spec"]
+    (container,) = deployment["template"]["spec"]["containers"]
+    assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
+    assert container["ports"] == [{"name": "health", "containerPort": 8080}]
+    for probe in ("startupProbe", "livenessProbe"):
+        assert container[probe]["httpGet"] == {"path": "/healthz", "port": "health"}
+    assert container["resources"]["limits"]["memory"]
+
+
+def test_the_operator_is_told_its_settings() -> None:
+    (container,) = pod(render("logLevel=debug", "postgresql.image=postgres:{version}"))["containers"]
+    assert {one["name"]: one["value"] for one in container["env"]} == {
+        "FREEHOLD_NAMESPACES": "",
+        "FREEHOLD_POSTGRESQL_IMAGE": "postgres:{version}",
+        "FREEHOLD_LOG_LEVEL": "debug",
+    }
+
+
+def test_an_image_may_be_pinned_by_its_digest() -> None:
+    digest = f"sha256:{'0a' * 32}"
+    (container,) = pod(render("image.repository=example.org:5000/freehold", "image.tag=1.0", f"image.digest={digest}"))[
+        "containers"
+    ]
+    assert container["image"] == f"example.org:5000/freehold:1.0@{digest}"
+
+
+def test_nobody_reaches_the_operator_and_it_reaches_dns_and_the_api_server_alone() -> None:
+    objects = render("networkPolicy.apiServer.cidrs={192.0.2.1/32}", "networkPolicy.apiServer.ports={6443}")
+    spec = the(objects, "NetworkPolicy")["spec"]
+    dns, server = spec["egress"]
+    labels = the(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert spec["podSelector"]["matchLabels"].items() <= labels.items()
+    assert (spec["policyTypes"], spec["ingress"]) == (["Ingress", "Egress"], [])
+    assert {port["port"] for port in dns["ports"]} == {53} and all(dns["to"])
+    assert server == {"to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}], "ports": [{"protocol": "TCP", "port": 6443}]}
+    assert not of_kind(render("networkPolicy.enabled=false"), "NetworkPolicy")
+
+
+def test_the_definition_is_the_models_and_outlives_the_release() -> None:
+    found = the(render(), "CustomResourceDefinition", "microservices.freehold.dev")
+    made = custom_resource_definition()
+    assert found["spec"] == made["spec"]
+    assert (
+        made["metadata"]["labels"].items() - {("app.kubernetes.io/name", "freehold")}
+        <= found["metadata"]["labels"].items()
+    )
+    assert found["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+
+
+def test_the_definition_may_be_let_go_or_left_out() -> None:
+    let_go = the(render("crds.keep=false"), "CustomResourceDefinition", "microservices.freehold.dev")
+    assert not let_go["metadata"]["annotations"]
+    assert not of_kind(render("crds.enabled=false"), "CustomResourceDefinition")
+
+
+def test_labels_of_the_user_never_replace_those_that_select_the_pod() -> None:
+    objects = render("podLabels.team=platform", "podLabels.app\\.kubernetes\\.io/name=other")
+    labels = the(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert (labels["team"], labels["app.kubernetes.io/name"]) == ("platform", "freehold")
+
+
+def test_two_releases_share_no_cluster_wide_name() -> None:
+    def names(release: str) -> set[tuple[str, str]]:
+        objects = render("crds.enabled=false", "namespaces={shop}", release=release)
+        return {(body["kind"], body["metadata"]["name"]) for body in objects if body["kind"].startswith("Cluster")}
+
+    first, second = names("freehold"), names("tenant")
+    assert first and second and not first & second
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("logLevel=loud", "at '/logLevel': value must be one of 'debug', 'info', 'warning', 'error'"),
+        ("namespaces={Shop}", "at '/namespaces/0': 'Shop' does not match pattern"),
+        ("namespaces=shop", "at '/namespaces': got string, want array"),
+        ("replicas=2", "additional properties 'replicas' not allowed"),
+        ("image.tag=", "at '/image/tag': '' does not match pattern"),
+        ("image.repository=freehold:dev", "at '/image/repository': 'freehold:dev' does not match pattern"),
+        ("postgresql.image=postgres:15", "at '/postgresql/image': 'postgres:15' does not match pattern"),
+        ("networkPolicy.apiServer.ports={0}", "at '/networkPolicy/apiServer/ports/0': minimum: got 0, want 1"),
+        ("crds.keep=maybe", "at '/crds/keep': got string, want boolean"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_name(setting: str, said: str) -> None:
+    done = template(setting)
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_a_kubernetes_too_old_is_refused() -> None:
+    done = template(kube_version="1.30.9")
+    assert done.returncode != 0 and "1.31" in done.stderr
+
+
+def test_another_chart_may_depend_on_it() -> None:
+    assert render("global.team=platform")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ((), ["looks after every namespace", "kubectl -n freehold-system rollout status deployment/freehold"]),
+        (("namespaces={shop,accounts}",), ["the namespaces shop, accounts", "kubectl -n shop apply"]),
+        (("networkPolicy.enabled=false",), ["no NetworkPolicy"]),
+        (("crds.keep=false",), ["Take care: crds.keep is false"]),
+    ],
+)
+def test_notes_say_what_to_do_next(settings: tuple[str, ...], told: list[str]) -> None:
+    sets = [part for setting in settings for part in ("--set", setting)]
+    where = ["--namespace", "freehold-system", "--dry-run=client"]
+    done = run("install", "freehold", str(CHART), *where, *sets)
+    notes = " ".join(done.stdout.partition("NOTES:")[2].split())
+    assert done.returncode == 0, done.stderr
+    assert [words for words in told if words not in notes] == []
+
+
+def test_the_example_in_the_notes_is_valid() -> None:
+    """What people copy first must be what the resource's models accept."""
+    from freehold.api.v1alpha1 import Microservice
+
+    text = (CHART / "templates/NOTES.txt").read_text()
+    example = text.partition("<<'EOF'\n")[2].partition("  EOF")[0]
+    body = yaml.safe_load(example)
+    Microservice.model_validate(body)
