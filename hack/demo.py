@@ -18,6 +18,7 @@ from typing import Any
 
 from hack.stage import ROOT, Stage, StageError, choose, install, introduce, prepare
 from localcluster.errors import LocalClusterError
+from localcluster.paths import tools_bin
 from localcluster.progress import step
 
 SHOP = "shop"
@@ -48,9 +49,7 @@ def main() -> None:
     print(f"A wall       {_wall(stage)}")
     print("Next         the shop's page: kubectl port-forward -n shop deployment/storefront 8080:8080")
     print("             kubectl describe msvc payments -n shop · make down")
-    print(
     print(f"             after: export KUBECONFIG={stage.kubeconfig} PATH={tools_bin()}:$PATH")
-    )
 
 
 def _shop(stage: Stage) -> None:
