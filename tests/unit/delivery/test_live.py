@@ -31,7 +31,7 @@ def copy(tmp_path: Path) -> Path:
 
 @contextmanager
 def live(copy: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
-    arguments = [ROOT / "hack/live", copy.parent / "image", copy, *command]
+    arguments: list[str | Path] = [ROOT / "hack/live", copy.parent / "image", copy, *command]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=copy.parent) as process:
         try:
             yield process

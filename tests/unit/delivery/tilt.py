@@ -1,4 +1,4 @@
-"""The Tiltfile as Tilt would evaluate it: the same interpreter, and its built-ins with the parameters Tilt documents."""
+"""The Tiltfile as Tilt evaluates it: the same interpreter, and built-ins with the parameters that Tilt documents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def evaluate(context: str, text: str | None = None) -> list[tuple[str, Given]]:
     program = text if text is not None else (ROOT / "Tiltfile").read_text()
     # One program: what one `exec` has made, another can no longer change.
     starlark.exec(f"{BUILTINS}\n{program}", filename="tilt.star + Tiltfile")
-    return [(made["call"], made["given"]) for made in starlark.get("calls")]
+    return [(made["call"], made["given"]) for made in starlark.eval("calls")]
 
 
 def dockerfiles() -> dict[str, str]:
