@@ -18,7 +18,9 @@ async function main(): Promise<void> {
 
   await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
   log("info", "leaving");
-  setTimeout(() => server.closeAllConnections(), GRACE_MS).unref();
+  setTimeout(() => {
+    server.closeAllConnections();
+  }, GRACE_MS).unref();
   server.close();
   server.closeIdleConnections();
   await once(server, "close");
@@ -27,7 +29,14 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const known = error instanceof SettingsError || (error as NodeJS.ErrnoException).code?.startsWith("E");
-  process.stderr.write(`storefront: ${known ? (error as Error).message : (error as Error).stack}\n`);
+  process.stderr.write(`storefront: ${reason(error)}\n`);
   process.exitCode = 1;
 });
+
+/** A sentence for what whoever runs this can put right, like a port that is taken; the whole trace for the rest. */
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error instanceof SettingsError || "syscall" in error
+    ? error.message
+    : (error.stack ?? error.message);
+}

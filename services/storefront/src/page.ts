@@ -29,43 +29,50 @@ const CURRENCIES = ["EUR", "USD", "GBP", "CHF", "JPY"];
 export function renderPage(page: Page): string {
   const names = new Map(("items" in page.users ? page.users.items : []).map((user) => [user.id, user.name]));
   return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>The shop</title>
-<link rel="stylesheet" href="/style.css">
-<link rel="icon" href="data:,">
-</head>
-<body>
-<header><h1>The shop</h1></header>
-<main>
-${page.notice ? html`<p class="notice" role="status">${page.notice}</p>` : ""}
-${page.refusal ? html`<p class="refusal" role="alert">${page.refusal}</p>` : ""}
-<section aria-labelledby="people">
-<h2 id="people">People</h2>
-${registration(page.typed)}
-${list(page.users, "Nobody is registered yet.", person)}
-</section>
-<section aria-labelledby="payments">
-<h2 id="payments">Payments</h2>
-${payment(page)}
-${list(page.payments, "Nothing has been paid yet.", (paid) => line(paid, names))}
-</section>
-</main>
-<footer>${page.footer}</footer>
-</body>
-</html>
-`.text;
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>The shop</title>
+        <link rel="stylesheet" href="/style.css" />
+        <link rel="icon" href="data:," />
+      </head>
+      <body>
+        <header><h1>The shop</h1></header>
+        <main>
+          ${page.notice ? html`<p class="notice" role="status">${page.notice}</p>` : ""}
+          ${page.refusal ? html`<p class="refusal" role="alert">${page.refusal}</p>` : ""}
+          <section aria-labelledby="people">
+            <h2 id="people">People</h2>
+            ${registration(page.typed)} ${list(page.users, "Nobody is registered yet.", person)}
+          </section>
+          <section aria-labelledby="payments">
+            <h2 id="payments">Payments</h2>
+            ${payment(page)} ${list(page.payments, "Nothing has been paid yet.", (paid) => line(paid, names))}
+          </section>
+        </main>
+        <footer>${page.footer}</footer>
+      </body>
+    </html> `.text;
 }
 
 function registration(typed: Page["typed"]): Html {
   return html`<form method="post" action="/users">
-<label>Name <input name="name" required maxlength="200" autocomplete="name" value="${typed.name ?? ""}"></label>
-<label>Email <input name="email" type="email" required maxlength="254" autocomplete="email"
-  value="${typed.email ?? ""}"></label>
-<button>Register</button>
-</form>`;
+    <label
+      >Name <input name="name" required maxlength="200" autocomplete="name" value="${typed.name ?? ""}"
+    /></label>
+    <label
+      >Email
+      <input
+        name="email"
+        type="email"
+        required
+        maxlength="254"
+        autocomplete="email"
+        value="${typed.email ?? ""}"
+    /></label>
+    <button>Register</button>
+  </form>`;
 }
 
 function payment({ users, typed, paymentKey }: Page): Html {
@@ -74,23 +81,43 @@ function payment({ users, typed, paymentKey }: Page): Html {
   const people = users.items.map((user) => option(user.id, `${user.name} (${user.email})`, typed.userId));
   const currencies = CURRENCIES.map((currency) => option(currency, currency, typed.currency));
   return html`<form method="post" action="/payments">
-<input type="hidden" name="idempotencyKey" value="${paymentKey}">
-<label>Who pays <select name="userId">${people}</select></label>
-<label>Amount <input name="amount" required inputmode="decimal" placeholder="12.50" size="8"
-  value="${typed.amount ?? ""}"></label>
-<label>Currency <select name="currency">${currencies}</select></label>
-<button>Pay</button>
-</form>`;
+    <input type="hidden" name="idempotencyKey" value="${paymentKey}" />
+    <label
+      >Who pays
+      <select name="userId">
+        ${people}
+      </select></label
+    >
+    <label
+      >Amount
+      <input
+        name="amount"
+        required
+        inputmode="decimal"
+        placeholder="12.50"
+        size="8"
+        value="${typed.amount ?? ""}"
+    /></label>
+    <label
+      >Currency
+      <select name="currency">
+        ${currencies}
+      </select></label
+    >
+    <button>Pay</button>
+  </form>`;
 }
 
 function option(value: string, label: string, chosen: string | undefined): Html {
-  return html`<option value="${value}"${value === chosen ? html` selected` : ""}>${label}</option>`;
+  return html`<option value="${value}" ${value === chosen ? html` selected` : ""}>${label}</option>`;
 }
 
 function list<Item>(listed: Listed<Item>, empty: string, row: (item: Item) => Html): Html {
   if ("sorry" in listed) return html`<p class="refusal">${listed.sorry}</p>`;
   if (listed.items.length === 0) return html`<p>${empty}</p>`;
-  return html`<ul>${listed.items.map(row)}</ul>`;
+  return html`<ul>
+    ${listed.items.map(row)}
+  </ul>`;
 }
 
 function person(user: User): Html {
@@ -105,7 +132,9 @@ function line(paid: Payment, names: ReadonlyMap<string, string>): Html {
 
 function moment(time: Date | undefined): Html {
   if (!time) return new Html("");
-  return html`<time datetime="${time.toISOString()}">${time.toISOString().slice(0, 16).replace("T", " ")}</time>`;
+  return html`<time datetime="${time.toISOString()}"
+    >${time.toISOString().slice(0, 16).replace("T", " ")}</time
+  >`;
 }
 
 /** The page's style sheet. */

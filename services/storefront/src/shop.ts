@@ -115,8 +115,8 @@ function call<Request, Response>(
       if (error) reject(fromCall(service, error));
     });
     // The trailing metadata comes with the status, after the response.
-    calling.on("status", ({ metadata }) =>
-      resolve({ value, servedBy: String(metadata.get("served-by")[0] ?? "") }),
-    );
+    calling.on("status", ({ metadata }) => {
+      resolve({ value, servedBy: String(metadata.get("served-by")[0] ?? "") });
+    });
   });
 }
