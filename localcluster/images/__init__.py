@@ -15,7 +15,7 @@ from ..errors import LocalClusterError
 from ..locks import locked
 from ..progress import Step
 from .builder import ENGINES, archive, build, build_with, folder
-from .recipes import SYSTEM, chosen, recipes
+from .recipes import SYSTEM, by_name, chosen
 
 # What Freehold and its examples run. The rest is made when something needs it.
 DEFAULT = ("operator", "postgres", "users", "payments", "storefront")
@@ -28,7 +28,7 @@ def ensure(names: Iterable[str], step: Step | None = None) -> dict[str, Path]:
     """
     names = list(names)
     step = step or Step("images")
-    known, wanted = recipes(), chosen(names)
+    known, wanted = by_name(), chosen(names)
     archives = {recipe.name: archive(recipe, known) for recipe in wanted}
     if missing := [recipe for recipe in wanted if not archives[recipe.name].exists()]:
         with locked(folder() / ".lock", "another build of images"):

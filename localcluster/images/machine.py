@@ -74,7 +74,7 @@ def npm_settings() -> str:
 
 
 def _go(folder: Path) -> list[str]:
-    """The machine's Go at the official image's place, with its caches, so that modules are fetched once."""
+    """The machine's Go at the official image's place, and its caches at root's, so that modules are fetched once."""
     if not shutil.which("go"):
         raise LocalClusterError(
             "Go is needed to build this image. Install Go 1.26 or newer (go.dev/dl) and run this again."
@@ -85,7 +85,7 @@ def _go(folder: Path) -> list[str]:
         Path(environment[cache]).mkdir(parents=True, exist_ok=True)
     return [
         f"{environment['GOROOT']}:/usr/local/go:ro",
-        f"{environment['GOMODCACHE']}:/go/pkg/mod",
+        f"{environment['GOMODCACHE']}:/root/go/pkg/mod",
         f"{environment['GOCACHE']}:/root/.cache/go-build",
         _setting(folder / "go.env", settings, "/root/.config/go/env"),
     ]

@@ -57,7 +57,7 @@ class Recipe:
         return {arg: PARENTS[arg] for arg in arguments(self.dockerfile.read_text()) if arg in PARENTS}
 
 
-def recipes() -> dict[str, Recipe]:
+def by_name() -> dict[str, Recipe]:
     """Every image by its name."""
     own = [
         Recipe("base", "bookworm", HERE / "base/Dockerfile", fill=context.debian, fill_version=context.debian_version),
@@ -73,7 +73,7 @@ def recipes() -> dict[str, Recipe]:
 def _system(name: str) -> Recipe:
     group, module = SYSTEM[name]
     pins = HERE.parent / "tools" / group / "go.mod"
-    found = re.search(rf"{re.escape(module)} (v\S+)", pins.read_text())
+    found = re.search(rf"{re.escape(module)} v(\S+)", pins.read_text())
     if not found:
         raise LocalClusterError(f"{pins} does not require {module}, which the image {name} is made from")
     # current/bin holds links; a build cannot follow one out of its context.
@@ -83,7 +83,7 @@ def _system(name: str) -> Recipe:
 
 def chosen(names: Iterable[str]) -> list[Recipe]:
     """The recipes of these names, in their order; an unknown name is an error that lists the known ones."""
-    known = recipes()
+    known = by_name()
     unknown = sorted(set(names) - set(known))
     if unknown:
         raise LocalClusterError(f"no image is named {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
