@@ -13,12 +13,15 @@ from pathlib import Path
 from .agent import Agent, NftError, Settings
 from .kubeconfig import KubeconfigError, api_server
 
+RESULTS = Path("/var/lib/cni/results")
+
 
 def main() -> int:
     """Runs until SIGTERM or SIGINT; the table stays in force afterwards."""
     options = _parser().parse_args()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    settings = Settings(options.node, options.pod_cidr, options.cluster_cidr, options.sandboxes, options.ready_file)
+    folders = tuple(options.sandboxes or [RESULTS])
+    settings = Settings(options.node, options.pod_cidr, options.cluster_cidr, folders, options.ready_file)
     try:
         asyncio.run(_run(settings, options.kubeconfig))
     except (KubeconfigError, NftError, OSError) as error:
@@ -43,8 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cluster-cidr", help="the addresses of all nodes' pods; default: --pod-cidr")
     parser.add_argument("--kubeconfig", required=True, type=Path, help="who may watch pods, namespaces and policies")
     parser.add_argument("--ready-file", required=True, type=Path, help="made once the first table is in force")
-    where = "where libcni keeps its results; default: %(default)s"
-    parser.add_argument("--sandboxes", type=Path, default=Path("/var/lib/cni/results"), help=where)
+    where = (
+        f"where libcni keeps its results, of this node or another on this machine; may be repeated; default: {RESULTS}"
+    )
+    parser.add_argument("--sandboxes", type=Path, action="append", help=where)
     level = "debug, info, warning or error; default: %(default)s"
     parser.add_argument("--log-level", default="info", help=level)
     return parser

@@ -32,7 +32,7 @@ class Settings:
     node: str
     pod_cidr: str
     cluster_cidr: str | None
-    sandboxes: Path
+    sandboxes: tuple[Path, ...]
     ready_file: Path
 
 
@@ -48,7 +48,7 @@ class Agent:
             "/api/v1/namespaces", lambda obj: obj["metadata"].get("labels") or {}, changed
         )
         self._policies: Mirror[Policy] = Mirror("/apis/networking.k8s.io/v1/networkpolicies", policy_from, changed)
-        self._sandboxes = sandboxes.Sandboxes(settings.sandboxes, settings.pod_cidr, changed)
+        self._sandboxes = sandboxes.Sandboxes(settings.sandboxes, settings.cluster_cidr or settings.pod_cidr, changed)
 
     async def run(self, server: ApiServer) -> None:
         """Closes the node unless an earlier agent's table is in force, then follows the cluster until cancelled."""

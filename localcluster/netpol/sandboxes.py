@@ -1,8 +1,9 @@
-"""Addresses that the network plugin has handed out on this node, before the API server knows them.
+"""Addresses that the network plugin has handed out, before the API server knows them.
 
 The kubelet publishes a pod's address about a second after its network is there; its containers are running by then.
 libcni leaves the result of each successful call in a file, with the uid of the pod, before a container starts: from
-there the agent lets a new pod in, under its policies, in time for its first packet.
+there the agent lets a new pod in, under its policies, in time for its first packet. Where nodes share a machine,
+reading the neighbours' results as well does the same for packets between nodes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, ip_interface
 from pathlib import Path
 
@@ -23,34 +24,35 @@ log = logging.getLogger(__name__)
 
 
 class Sandboxes:
-    """The uid of the pod behind each address in `pod_cidr`, as the folder of libcni's results says."""
+    """The uid of the pod behind each address in `cidr`, as the folders of libcni's results say."""
 
-    def __init__(self, folder: Path, pod_cidr: str, changed: Callable[[], None]) -> None:
-        self._folder = folder
-        self._reach = (network_range(IPv4Network(pod_cidr)),)
+    def __init__(self, folders: Sequence[Path], cidr: str, changed: Callable[[], None]) -> None:
+        self._folders = folders
+        self._reach = (network_range(IPv4Network(cidr)),)
         self._changed = changed
-        self._results: dict[str, tuple[float, str, tuple[int, ...]]] = {}
+        self._results: dict[Path, tuple[float, str, tuple[int, ...]]] = {}
 
     def holders(self) -> dict[int, str]:
         """Address → uid; of two results for one address the younger is true."""
         return {a: uid for _, uid, addresses in sorted(self._results.values()) for a in addresses}
 
     async def run(self) -> None:
-        """Follows the folder until cancelled."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Follows the folders until cancelled."""
         with Inotify() as inotify:
             gone = Mask.DELETE | Mask.MOVED_FROM
-            inotify.add_watch(self._folder, Mask.CLOSE_WRITE | Mask.MOVED_TO | gone)
-            for file in self._folder.iterdir():
-                self._read(file)
+            for folder in self._folders:
+                folder.mkdir(parents=True, exist_ok=True)
+                inotify.add_watch(folder, Mask.CLOSE_WRITE | Mask.MOVED_TO | gone)
+                for file in folder.iterdir():
+                    self._read(file)
             self._changed()
             async for event in inotify:
-                if event.name is None:
+                if event.path is None:
                     continue
                 if event.mask & gone:
-                    self._results.pop(str(event.name), None)
+                    self._results.pop(event.path, None)
                 else:
-                    self._read(self._folder / event.name)
+                    self._read(event.path)
                 self._changed()
 
     def _read(self, file: Path) -> None:
@@ -63,7 +65,7 @@ class Sandboxes:
             log.debug("%s tells nothing of a pod: %r", file, error)
             return
         if addresses:
-            self._results[file.name] = (written, uid, addresses)
+            self._results[file] = (written, uid, addresses)
 
 
 def placed(pods: Iterable[Pod], sandboxes: Mapping[int, str]) -> list[Pod]:
