@@ -201,7 +201,11 @@ class Database(Model):
 class Consumed(Model):
     """A service whose endpoint this one calls."""
 
-    name: str = Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=40)
+    name: str = Field(
+        pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$",
+        max_length=40,
+        json_schema_extra=rules(("self != 'database'", "no service is named 'database'; it names this one's own")),
+    )
     """The provider's name; its address arrives as <NAME>_GRPC_TARGET."""
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)] | None = None
     """The provider's namespace; left out, this one. The provider must consent under its spec.grpc.consumers."""
@@ -303,6 +307,10 @@ NAME_RULES = rules(
     (
         "!self.metadata.name.contains('-database')",
         "=\"metadata.name '\" + self.metadata.name + \"' contains '-database', which names the databases of services\"",
+    ),
+    (
+        "self.metadata.name != 'database'",
+        "a service is not named 'database'; its consumers find their own database under that name",
     ),
     (
         "!has(self.spec.consumes) || "

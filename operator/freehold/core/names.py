@@ -52,8 +52,8 @@ def migrations_job(service: str, digest: str) -> str:
 
 
 def migrations(service: str) -> str:
-    """The network policy of the migration pods."""
-    return f"{service}-migrations"
+    """The network policy of the migration pods; a service may itself be named `users-migrations`."""
+    return f"{service}-database-migrations"
 
 
 def consumed(service: str) -> str:
