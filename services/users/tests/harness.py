@@ -1,0 +1,116 @@
+"""A database as Freehold makes it, and a running server."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import grpc
+import psycopg
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from psycopg import sql
+
+from users import schema
+
+PASSWORD = "correct-horse"  # the server trusts its socket; the tests look for this in the logs
+SERVING = 1
+
+
+@dataclass(frozen=True)
+class Database:
+    """An empty database of a test's own, and who may connect to it."""
+
+    name: str
+    folder: str
+    admin: str
+
+    def url(self, role: str) -> str:
+        """The connection URI of a role: owner or app."""
+        return f"postgresql://{self.name}_{role}:{PASSWORD}@/{self.name}?host={self.folder}"
+
+    def run(self, statement: str) -> None:
+        """Runs a statement as the superuser, with this database's name for {}."""
+        with psycopg.connect(self.admin, autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(sql.Identifier(self.name)))
+
+    def go_away(self) -> None:
+        """Refuses connections and ends those there are, as a server that stops does."""
+        self.run("ALTER DATABASE {} ALLOW_CONNECTIONS false")
+        self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.name}'")
+
+    def come_back(self) -> None:
+        """Takes connections again."""
+        self.run("ALTER DATABASE {} ALLOW_CONNECTIONS true")
+
+    def waiting(self) -> int:
+        """How many queries wait for a lock."""
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+        with psycopg.connect(self.admin) as connection:
+            (count,) = connection.execute(query, (self.name,)).fetchone() or (0,)
+        return int(count)
+
+
+def empty_database() -> Database:
+    """A database without tables."""
+    admin = os.environ.get("TEST_DATABASE_URL")
+    assert admin, "set TEST_DATABASE_URL, or run the tests as: services/with-postgres .venv/bin/pytest"
+    folder = parse_qs(urlsplit(admin).query)["host"][0]
+    database = Database(f"t{uuid.uuid4().hex[:12]}", folder, admin)
+    name = database.name
+    database.run(f"CREATE ROLE {name}_owner LOGIN")
+    database.run(f"CREATE ROLE {name}_app LOGIN")
+    database.run(f"CREATE DATABASE {{}} OWNER {name}_owner")
+    with psycopg.connect(database.url("owner")) as connection:
+        connection.execute(
+            f"ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {name}_app".encode()
+        )
+    return database
+
+
+def migrated_database() -> Database:
+    """A database with the schema of this release."""
+    database = empty_database()
+    schema.migrate(database.url("owner"), schema.packaged())
+    return database
+
+
+class Server:
+    """`users serve` in a process of its own."""
+
+    def __init__(self, database: Database, log: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        environment = {"DATABASE_URL": database.url("app"), "GRPC_PORT": str(self.port)}
+        self.log = log
+        with log.open("w") as output:
+            self.process = subprocess.Popen([sys.executable, "-m", "users"], env=environment, stdout=output)
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
+
+    def await_health(self, status: int) -> None:
+        """Returns once the health service says so; fails after ten seconds."""
+        for answer in self.watch():
+            if answer.status == status:
+                return
+
+    def watch(self) -> Iterator[HealthCheckResponse]:
+        """What the health service says, now and whenever it changes; for ten seconds at most."""
+        stub = HealthStub(self.channel)
+        answers: Iterator[HealthCheckResponse] = stub.Watch(  # type: ignore[attr-defined]
+            HealthCheckRequest(), timeout=10, wait_for_ready=True
+        )
+        return answers
+
+    def close(self) -> None:
+        """Ends the process, however it is."""
+        self.channel.close()
+        self.process.kill()
+        self.process.wait()
