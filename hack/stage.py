@@ -99,7 +99,9 @@ def install(stage: Stage, *arguments: str) -> None:
     """Install or upgrade Freehold by its chart, and wait until the operator runs the image that was just loaded."""
     with step("freehold") as progress:
         progress.detail = "helm install freehold charts/freehold"
-        options = ("--namespace", SYSTEM_NAMESPACE, "--create-namespace", "--wait", "--timeout", "3m", *arguments)
+        # A definition that an earlier install kept, or that was applied by hand, is taken into the release.
+        taking = ("--create-namespace", "--take-ownership", "--force-conflicts", "--wait", "--timeout", "3m")
+        options = ("--namespace", SYSTEM_NAMESPACE, *taking, *arguments)
         stage.run("helm", "upgrade", "--install", "freehold", ROOT / "charts/freehold", *options)
 
 

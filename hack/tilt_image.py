@@ -16,7 +16,8 @@ from pathlib import Path
 
 from localcluster import cluster, progress
 from localcluster.images import builder
-from localcluster.images.recipes import Recipe, fingerprint, recipes
+from localcluster.images.recipes import Recipe, by_name, fingerprint
+from localcluster.locks import locked
 from localcluster.paths import ClusterPaths
 
 
@@ -32,11 +33,12 @@ def main() -> None:
 
 def put_on_nodes(recipe: Recipe, step: progress.Step) -> str:
     """The image's full name, once every node has it."""
-    known = recipes()
+    known = by_name()
     tagged = replace(recipe, tag=f"live-{fingerprint(recipe, known)}")
-    archive = builder.build(tagged, known, step)
-    cluster.load(ClusterPaths(), [archive])
-    archive.unlink()
+    with locked(builder.folder() / ".lock", "another build of images"):
+        archive = builder.build(tagged, known, step)
+        cluster.load(ClusterPaths(), [archive])
+        archive.unlink()
     return tagged.reference
 
 
