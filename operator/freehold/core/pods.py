@@ -89,9 +89,10 @@ def trouble(pods: Iterable[Object]) -> Trouble | None:
 
 def last_lines(text: str) -> str:
     """The end of a log, short enough for a condition, without passwords of connection strings."""
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    joined = " / ".join(line[:LINE_LIMIT] for line in lines[-LAST_LINES:])
-    return re.sub(r"(://[^:/@\s]+:)[^@\s]+@", r"\1***@", joined)
+    # Before lines are cut, for a password whose end is cut off is not known as one.
+    hidden = re.sub(r"(://[^:/@\s]+:)[^@\s]+@", r"\1***@", text)
+    lines = [line.strip() for line in hidden.splitlines() if line.strip()]
+    return " / ".join(line[:LINE_LIMIT] for line in lines[-LAST_LINES:])
 
 
 def _scheduling_trouble(pod: Object) -> Trouble | None:
