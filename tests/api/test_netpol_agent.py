@@ -1,0 +1,249 @@
+"""The policy agent as it runs on a node: a real API server on one side, nft in a network namespace on the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client, config
+from urllib3.exceptions import HTTPError
+
+from localcluster.apiserver import ApiServer
+from localcluster.netpol.render import TABLE
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("nft"),
+    reason="needs root and nft, to load tables into a network namespace of its own",
+)
+
+NAMESPACE = "netpol-test-agent"
+TYPICAL_SECONDS = 0.15
+MOST_MEMORY_KB = 60_000
+
+
+def until(true: Callable[[], bool], seconds: float = 10) -> None:
+    """Waits for something outside the API, which nothing announces."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.002)
+
+
+class Node:
+    """A network namespace with an agent: `nft`, as the agent finds it, is the real one in that namespace."""
+
+    def __init__(self, folder: Path, kubeconfig: Path) -> None:
+        self.results, self.ready = folder / "results", folder / "ready"
+        self._kubeconfig, self._log = kubeconfig, folder / "log"
+        program = folder / "bin" / "nft"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec ip netns exec {NAMESPACE} {shutil.which("nft")} "$@"\n')
+        program.chmod(0o755)
+        self._environment = os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+        subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
+        self.process = self._start()
+
+    def restart(self) -> None:
+        """Kills the agent as a crash would, and starts another."""
+        self.ready.unlink(missing_ok=True)
+        self.process.kill()
+        self.process.wait()
+        self.process = self._start()
+
+    def table(self) -> str:
+        command = ["ip", "netns", "exec", NAMESPACE, "nft", "list", "table", *TABLE.split()]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+    def holds(self, address: str) -> bool:
+        """Whether the node's table knows the address as one of its pods'."""
+        held = self.table().partition("set held")[2].partition("}\n\n")[0]
+        return f" {address}" in held.replace(",", " ").replace("{", " ").replace("}", " ")
+
+    def memory_kb(self) -> int:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
+
+    def remove(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=10)
+        subprocess.run(["ip", "netns", "delete", NAMESPACE], check=True)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        told = ["--node", "node-a", "--pod-cidr", "10.244.0.0/24", "--cluster-cidr", "10.244.0.0/16"]
+        files = ["--kubeconfig", self._kubeconfig, "--ready-file", self.ready, "--sandboxes", self.results]
+        with self._log.open("ab") as log:
+            command = [sys.executable, "-m", "localcluster.netpol", *told, *files]
+            return subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[ApiServer]:
+    with ApiServer() as server:
+        config.load_kube_config(str(server.kubeconfig))
+        client.CoreV1Api().create_namespace({"metadata": {"name": "shop"}})
+        client.CoreV1Api().create_namespaced_service_account("shop", {"metadata": {"name": "default"}})
+        yield server
+
+
+@pytest.fixture(scope="module")
+def replace_server(api: ApiServer) -> Iterator[Callable[[], None]]:
+    """Kills the API server and starts another in its place, on the same data."""
+    with ExitStack() as ends:
+
+        def replace() -> None:
+            pid = api.pid("kube-apiserver")
+            command = Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            log = ends.enter_context((api.logs / "second.log").open("wb"))
+            ends.callback(ends.enter_context(subprocess.Popen(command, stdout=log, stderr=log)).kill)
+
+        yield replace
+
+
+@pytest.fixture
+def node(api: ApiServer, tmp_path: Path) -> Iterator[Node]:
+    made = Node(tmp_path, api.kubeconfig)
+    until(made.ready.exists)
+    yield made
+    made.remove()
+    client.NetworkingV1Api().delete_collection_namespaced_network_policy("shop")
+    client.CoreV1Api().delete_collection_namespaced_pod("shop", grace_period_seconds=0)
+
+
+def create_pod(name: str, address: str | None = None, node_name: str = "node-a") -> str:
+    """Creates a pod on the node and returns its uid; with an address it is Running, as the kubelet would say."""
+    spec = {"nodeName": node_name, "containers": [{"name": "main", "image": "none"}]}
+    body = {"metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
+    uid = client.CoreV1Api().create_namespaced_pod("shop", body).metadata.uid
+    if address:
+        status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}
+        client.CoreV1Api().patch_namespaced_pod_status(name, "shop", {"status": status})
+    return str(uid)
+
+
+def create_policy(name: str, **spec: Any) -> None:
+    body = {"metadata": {"name": name}, "spec": {"podSelector": {}, **spec}}
+    client.NetworkingV1Api().create_namespaced_network_policy("shop", body)
+
+
+def write_result(node: Node, uid: str, address: str) -> Path:
+    """What libcni leaves when the network plugin has made a pod's network."""
+    file = node.results / f"pods-{uid}-eth0"
+    file.write_text(json.dumps({"cniArgs": [["K8S_POD_UID", uid]], "result": {"ips": [{"address": f"{address}/24"}]}}))
+    return file
+
+
+def test_pods_and_policies_come_and_go(node: Node) -> None:
+    create_pod("users", "10.244.0.5")
+    until(lambda: node.holds("10.244.0.5"))
+    create_policy("deny")
+    until(lambda: "10.244.0.5 : goto ingress-of-" in node.table())
+    client.NetworkingV1Api().delete_namespaced_network_policy("deny", "shop")
+    until(lambda: "goto ingress-of-" not in node.table())
+    client.CoreV1Api().delete_namespaced_pod("users", "shop", grace_period_seconds=0)
+    until(lambda: not node.holds("10.244.0.5"))
+
+
+def test_a_pod_is_let_in_under_its_policies_before_the_kubelet_publishes_its_address(node: Node) -> None:
+    create_policy("deny")
+    uid = create_pod("early")
+    file = write_result(node, uid, "10.244.0.6")
+    until(lambda: node.holds("10.244.0.6"))
+    assert "10.244.0.6 : goto ingress-of-" in node.table()
+    file.unlink()
+    until(lambda: not node.holds("10.244.0.6"))
+
+
+def test_the_network_plugin_is_right_about_whose_an_address_is(node: Node) -> None:
+    create_pod("old", "10.244.0.7")
+    until(lambda: node.holds("10.244.0.7"))
+    write_result(node, "a-pod-not-seen-yet", "10.244.0.7")
+    until(lambda: not node.holds("10.244.0.7"))
+
+
+def test_a_change_is_enforced_within_150_ms_as_a_rule(node: Node) -> None:
+    create_pod("users", "10.244.0.5")
+    until(lambda: node.holds("10.244.0.5"))
+    taken = []
+    for number in range(10):
+        create_policy(f"policy-{number}")
+        begun = time.monotonic()
+        until(lambda wanted=f"ingress/shop/policy-{number} ": wanted in node.table())
+        taken.append(time.monotonic() - begun)
+    assert statistics.median(taken) < TYPICAL_SECONDS
+
+
+def test_the_table_outlives_the_agent_and_a_new_agent_does_not_open_or_close_it(api: ApiServer, node: Node) -> None:
+    create_pod("users", "10.244.0.5")
+    create_policy("deny")
+    until(lambda: "10.244.0.5 : goto ingress-of-" in node.table())
+    before = node.table()
+    os.kill(api.pid("kube-apiserver"), signal.SIGSTOP)
+    try:
+        node.restart()
+        time.sleep(1.5)
+        assert node.table() == before
+        assert not node.ready.exists()
+    finally:
+        os.kill(api.pid("kube-apiserver"), signal.SIGCONT)
+    until(node.ready.exists, 30)
+    assert node.table() == before
+
+
+def test_without_an_api_server_nothing_is_open(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        json.dumps(
+            {
+                "current-context": "x",
+                "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+                "clusters": [{"name": "x", "cluster": {"server": "https://127.0.0.1:9"}}],
+                "users": [{"name": "x", "user": {"token": "none"}}],
+            }
+        )
+    )
+    made = Node(tmp_path, kubeconfig)
+    try:
+        until(lambda: "ip saddr 10.244.0.0/24 goto leaving" in made.table())
+        assert "ip saddr != @held drop" in made.table()
+        assert not made.holds("10.244.0.")
+        assert not made.ready.exists()
+    finally:
+        made.remove()
+
+
+def test_the_agent_follows_an_api_server_that_was_replaced(replace_server: Callable[[], None], node: Node) -> None:
+    replace_server()
+    until(_answers, 60)
+    create_pod("late", "10.244.0.8")
+    until(lambda: node.holds("10.244.0.8"), 30)
+
+
+def test_three_hundred_pods_fit_in_little_memory(node: Node) -> None:
+    for number in range(300):
+        create_pod(f"pod-{number}", f"10.244.{number % 2}.{10 + number // 2}", "node-" + "ab"[number % 2])
+        if number % 5 == 0:
+            create_policy(
+                f"policy-{number}", ingress=[{"from": [{"podSelector": {}}], "ports": [{"port": number + 1}]}]
+            )
+    until(lambda: node.holds("10.244.0.159"))
+    assert node.memory_kb() < MOST_MEMORY_KB
+
+
+def _answers() -> bool:
+    try:
+        return bool(client.CoreV1Api().list_namespaced_service_account("shop").items)
+    except (HTTPError, client.ApiException):
+        return False
