@@ -1,0 +1,104 @@
+"""From stored objects to what the core may look at."""
+
+from __future__ import annotations
+
+import pytest
+from freehold.cluster import observe
+from freehold.cluster.cache import Cache
+from freehold.core import credentials
+from freehold.core.model import Key, Object, Platform, Ref
+
+from tests.unit.core.worlds import IMAGE
+
+USERS = Key("shop", "users")
+
+
+def microservice(key: Key = USERS, uid: str = "now", **spec: object) -> Object:
+    metadata = {**key._asdict(), "uid": uid, "generation": 3, "resourceVersion": "1"}
+    return {"kind": "Microservice", "metadata": metadata, "spec": {"image": IMAGE, "grpc": {}, **spec}}
+
+
+def owned(kind: str, *, by: str | None = "now", **metadata: object) -> Object:
+    """An object of users', controlled by the Microservice with that uid."""
+    owner = {"kind": "Microservice", "name": "users", "uid": by, "controller": True}
+    whole = {"name": "users", "namespace": "shop", "uid": f"{kind}-{by}", "resourceVersion": "1", **metadata}
+    labels = {"app.kubernetes.io/instance": "users"}
+    return {"kind": kind, "metadata": {**whole, "labels": labels, "ownerReferences": [owner] if by else []}}
+
+
+def cache_with(*objects: Object) -> Cache:
+    cache = Cache(lambda _: None)
+    for live in objects:
+        if live["kind"] == "Microservice":
+            cache.put_service(live, observe.consumed_by(live))
+        else:
+            cache.put_owned(live)
+    return cache
+
+
+def seen(*objects: Object) -> set[Ref]:
+    cache = cache_with(microservice(), *objects)
+    return set(observe.observe(cache, observe.parse(microservice()), Platform(), {}).objects)
+
+
+LEAVES = "2026-01-02T03:04:05Z"
+
+
+@pytest.mark.parametrize(
+    ("says", "live", "expected"),
+    [
+        ("its own", owned("Service"), True),
+        ("one without an owner, as kept data has none", owned("Secret", by=None), True),
+        ("one being deleted is as good as gone", owned("Service", deletionTimestamp=LEAVES), False),
+        ("one a former resource of that name left is as good as gone", owned("Service", by="former"), False),
+        ("a volume being deleted is still looked at", owned("PersistentVolumeClaim", deletionTimestamp=LEAVES), True),
+        ("credentials of a former resource are still looked at", owned("Secret", by="former"), True),
+    ],
+)
+def test_what_is_seen(says: str, live: Object, expected: bool) -> None:
+    assert (Ref(live["kind"], "users") in seen(live)) is expected, says
+
+
+def test_a_resource_is_read_as_its_team_wrote_it() -> None:
+    service = observe.parse(microservice(consumes=[{"name": "payments", "namespace": "bank"}]))
+    assert (service.key, service.uid, service.generation) == (USERS, "now", 3)
+    assert service.spec.grpc is not None and service.spec.grpc.port == 50051
+    assert observe.consumed_by(microservice(consumes=[{"name": "payments"}])) == {Key("shop", "payments")}
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"image": None}, "spec.image"),
+        ({"replicas": "many"}, "spec.replicas"),
+        ({"database": {"engine": "oracle", "storage": {"size": "1Gi"}}}, "spec.database.engine"),
+        ({"grpc": {"port": 80}}, "spec.grpc.port"),
+    ],
+)
+def test_what_cannot_be_read_says_where(spec: Object, words: str) -> None:
+    with pytest.raises(observe.InvalidResource, match=words):
+        observe.parse(microservice(**spec))
+    assert observe.consumed_by(microservice(**spec)) == frozenset()
+
+
+def test_only_services_that_name_each_other_are_peers() -> None:
+    abroad, caller, stranger = Key("accounts", "people"), Key("shop", "payments"), Key("shop", "stranger")
+    mine = microservice(consumes=[{"name": "people", "namespace": "accounts"}])
+    others = [microservice(abroad), microservice(caller, consumes=[{"name": "users"}]), microservice(stranger)]
+    cache = cache_with(mine, *others)
+    assert set(observe.observe(cache, observe.parse(mine), Platform(), {}).peers) == {abroad, caller}
+
+
+def test_a_provider_that_is_being_deleted_is_as_good_as_gone() -> None:
+    mine, provider = microservice(consumes=[{"name": "payments"}]), microservice(Key("shop", "payments"))
+    provider["metadata"]["deletionTimestamp"] = LEAVES
+    cache = cache_with(mine, provider)
+    assert not observe.observe(cache, observe.parse(mine), Platform(), {}).peers
+
+
+def test_passwords_are_fresh_each_time_and_one_for_each_role() -> None:
+    cache, service = cache_with(microservice()), observe.parse(microservice())
+    one, other = (observe.observe(cache, service, Platform(), {}).passwords for _ in range(2))
+    assert set(one) == set(credentials.ROLES)
+    assert len({*one.values(), *other.values()}) == 2 * len(credentials.ROLES)
+    assert all(len(password) >= 32 for password in one.values())

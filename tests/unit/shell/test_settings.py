@@ -1,0 +1,33 @@
+"""Settings: what the environment says, or a sentence about what is wrong with it."""
+
+from __future__ import annotations
+
+import pytest
+from freehold.core.model import Platform
+from freehold.shell.settings import Settings, from_environment
+
+
+@pytest.mark.parametrize(
+    ("says", "environment", "expected"),
+    [
+        ("nothing is said", {}, Settings((), Platform(), "INFO")),
+        ("empty is all namespaces", {"FREEHOLD_NAMESPACES": " , "}, Settings((), Platform(), "INFO")),
+        (
+            "two namespaces, with spaces",
+            {"FREEHOLD_NAMESPACES": "shop, accounts,"},
+            Settings(("shop", "accounts"), Platform(), "INFO"),
+        ),
+        (
+            "an image and a level",
+            {"FREEHOLD_POSTGRESQL_IMAGE": "mirror/postgres:{version}-1", "FREEHOLD_LOG_LEVEL": "debug"},
+            Settings((), Platform("mirror/postgres:{version}-1"), "DEBUG"),
+        ),
+    ],
+)
+def test_settings(says: str, environment: dict[str, str], expected: Settings) -> None:
+    assert from_environment(environment) == expected, says
+
+
+def test_an_image_without_a_place_for_the_version_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"must contain \{version\}"):
+        from_environment({"FREEHOLD_POSTGRESQL_IMAGE": "postgres:15"})
