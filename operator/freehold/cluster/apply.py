@@ -86,9 +86,10 @@ async def _disown(api: Api, kind: Kind, body: Object) -> None:
 
 
 def _unwanted(service: Service, observed: Observed, plans: Iterable[Plan]) -> Iterator[Object]:
-    """What carries a capability's label and this service as its owner, and is neither wanted nor kept."""
+    """What is to be made anew, or carries a capability's label and is neither wanted nor kept."""
     for plan in plans:
         stays = plan.keep | {Ref(body["kind"], body["metadata"]["name"]) for body in plan.objects}
+        yield from (observed.objects[ref] for ref in plan.discard)
         for ref, live in observed.objects.items():
             metadata = live["metadata"]
             mine = any(owner["uid"] == service.uid for owner in metadata.get("ownerReferences", []))
@@ -100,7 +101,10 @@ def _unwanted(service: Service, observed: Observed, plans: Iterable[Plan]) -> It
 
 async def _delete(api: Api, namespace: str, live: Object) -> None:
     logger.info("%s: remove %s %s", namespace, live["kind"], live["metadata"]["name"])
-    await api.delete(BY_NAME[live["kind"]], namespace, live["metadata"]["name"], live["metadata"]["uid"])
+    # What may hold data goes only as it was when it was found to hold none.
+    named = ("uid", "resourceVersion") if live["kind"] in HOLDS_DATA else ("uid",)
+    preconditions = {key: live["metadata"][key] for key in named}
+    await api.delete(BY_NAME[live["kind"]], namespace, live["metadata"]["name"], preconditions)
 
 
 async def write_status(api: Api, key: Key, status: Status) -> Object:

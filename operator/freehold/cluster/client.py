@@ -108,9 +108,9 @@ class Api:
     async def create(self, kind: Kind, namespace: str, body: Object) -> Object:
         return await self._json("POST", kind.path(namespace), {"fieldManager": FIELD_MANAGER}, body)
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        """Delete this very object, and what it owns in the background; one already gone is as good."""
-        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+    async def delete(self, kind: Kind, namespace: str, name: str, preconditions: Object) -> None:
+        """Delete the object that meets them, and what it owns in the background; one already gone is as good."""
+        body = {"preconditions": preconditions, "propagationPolicy": "Background"}
         try:
             await self._json("DELETE", kind.path(namespace, name), None, body)
         except ClusterError as error:

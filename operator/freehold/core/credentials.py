@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from urllib.parse import quote
 
-from freehold.api.v1alpha1 import DeletionPolicy
+from freehold.api.database import DeletionPolicy
 from freehold.core import meta, names
 from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
 

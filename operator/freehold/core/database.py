@@ -9,21 +9,9 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from freehold.api.v1alpha1 import Database, DeletionPolicy
-from freehold.core import gates, meta, names, pods
-from freehold.core.model import (
-    Condition,
-    Object,
-    Observed,
-    Plan,
-    Reason,
-    Ref,
-    Service,
-    State,
-    StorageClass,
-    Type,
-)
-from freehold.core.quantity import as_number
+from freehold.api.database import Database
+from freehold.core import gates, meta, names, pods, volume
+from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
 
 CAPABILITY = "database"
 USER = 999
@@ -43,14 +31,15 @@ def desired(service: Service, observed: Observed) -> Plan:
     objects: tuple[Object, ...] = (
         _account(service),
         _configuration(service),
-        _volume(service, database, observed),
+        volume.claim(service, database, observed, CAPABILITY),
         _client_service(service),
         _nodes_service(service),
     )
     secret = observed.objects.get(Ref("Secret", names.server_secret(service.name)))
     if secret:
         objects += (_server(service, database, observed, meta.digest(secret.get("data"))),)
-    return Plan(CAPABILITY, objects, _condition(service, database, observed))
+    discard = volume.misplaced(service, database, observed)
+    return Plan(CAPABILITY, objects, _condition(service, database, observed), discard=discard)
 
 
 def _labels(service: Service, database: Database) -> dict[str, str]:
@@ -78,50 +67,6 @@ def _account(service: Service) -> Object:
         meta.labels(service, meta.DATABASE, CAPABILITY),
         automountServiceAccountToken=False,
     )
-
-
-def _volume(service: Service, database: Database, observed: Observed) -> Object:
-    """The claim; with Retain it has no owner, so that nothing but a person removes it."""
-    storage = database.storage
-    size = storage.size if _may_grow(service, database, observed) else _held(service, observed)
-    spec: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
-    if storage.class_name:
-        spec["storageClassName"] = storage.class_name
-    return meta.build(
-        service,
-        "v1",
-        "PersistentVolumeClaim",
-        names.database_volume(service.name),
-        meta.labels(service, meta.DATABASE, CAPABILITY),
-        owned=database.deletion_policy is DeletionPolicy.DELETE,
-        spec=spec,
-    )
-
-
-def _claim(service: Service, observed: Observed) -> Object | None:
-    return observed.objects.get(Ref("PersistentVolumeClaim", names.database_volume(service.name)))
-
-
-def _held(service: Service, observed: Observed) -> str:
-    """The size the claim asks for today, empty where there is no claim."""
-    claim = _claim(service, observed)
-    return str(claim["spec"]["resources"]["requests"]["storage"]) if claim else ""
-
-
-def _may_grow(service: Service, database: Database, observed: Observed) -> bool:
-    """Whether the claim may be asked for the declared size; the API server refuses to grow what cannot expand."""
-    held = _held(service, observed)
-    if not held or as_number(held) == as_number(database.storage.size):
-        return True
-    shrinks = as_number(database.storage.size) < as_number(held)
-    storage_class = _storage_class(service, observed)
-    return not shrinks and storage_class is not None and storage_class.expandable
-
-
-def _storage_class(service: Service, observed: Observed) -> StorageClass | None:
-    claim = _claim(service, observed)
-    name = claim["spec"].get("storageClassName") if claim else None
-    return next((c for c in observed.storage_classes if c.name == name), None)
 
 
 def _service(service: Service, name: str, **spec: object) -> Object:
@@ -236,45 +181,15 @@ def _condition(service: Service, database: Database, observed: Observed) -> Cond
 
 def _state(service: Service, database: Database, observed: Observed) -> tuple[State, Reason, str]:
     running = pods.component_pods(observed, meta.DATABASE)
-    trouble = _volume_trouble(service, database, observed) or pods.trouble(running)
+    trouble = volume.trouble(service, database, observed) or pods.trouble(running)
     if trouble:
         return State.FALSE, *trouble
     where = f"{names.host(names.database(service.name), service.namespace)}:{names.PORT_POSTGRESQL}"
     if gates.database_ready(service, observed):
         return State.TRUE, Reason.READY, f"PostgreSQL {database.version} serves at {where}"
-    claim = _claim(service, observed)
-    if claim and claim.get("status", {}).get("phase") != "Bound":
+    claim = volume.claimed(service, observed)
+    if claim and not volume.is_bound(claim):
         name = claim["spec"].get("storageClassName", "the default")
         said = f"waiting for storage class {name} to provide {claim['metadata']['name']}, {database.storage.size}"
         return State.UNKNOWN, Reason.VOLUME_PENDING, said
     return State.UNKNOWN, Reason.STARTING, f"waiting for PostgreSQL {database.version} to accept connections"
-
-
-def _volume_trouble(service: Service, database: Database, observed: Observed) -> pods.Trouble | None:
-    claim = _claim(service, observed)
-    if claim and "deletionTimestamp" in claim["metadata"]:
-        said = f"volume claim {claim['metadata']['name']} is being deleted and goes when its server stops"
-        return pods.Trouble(Reason.VOLUME_BEING_DELETED, f"{said}; take a copy of the data first")
-    if claim and claim.get("status", {}).get("phase") == "Bound":
-        return _growth_trouble(service, database, observed)
-    return _class_trouble(database, observed)
-
-
-def _growth_trouble(service: Service, database: Database, observed: Observed) -> pods.Trouble | None:
-    if _may_grow(service, database, observed):
-        return None
-    said = f"the volume holds {_held(service, observed)} and its storage class cannot expand it to"
-    hint = "set the size back, or use a class with allowVolumeExpansion"
-    return pods.Trouble(Reason.VOLUME_CANNOT_GROW, f"{said} {database.storage.size}; {hint}")
-
-
-def _class_trouble(database: Database, observed: Observed) -> pods.Trouble | None:
-    asked = database.storage.class_name
-    known = ", ".join(f"{c.name} (default)" if c.default else c.name for c in observed.storage_classes)
-    has = f"the cluster has: {known}" if known else "the cluster has none"
-    if asked and asked not in {c.name for c in observed.storage_classes}:
-        return pods.Trouble(Reason.STORAGE_CLASS_MISSING, f"storage class {asked} does not exist; {has}")
-    if not asked and not any(c.default for c in observed.storage_classes):
-        said = "the cluster has no default storage class; name one under spec.database.storage.className"
-        return pods.Trouble(Reason.STORAGE_CLASS_MISSING, f"{said}; {has}")
-    return None

@@ -6,7 +6,7 @@ serve go on serving, and the condition says what the migration said last.
 
 from __future__ import annotations
 
-from freehold.api.v1alpha1 import Migrations
+from freehold.api.database import Migrations
 from freehold.core import gates, meta, names, pods
 from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
 

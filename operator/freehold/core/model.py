@@ -141,6 +141,7 @@ class Reason(StrEnum):
     # needs somebody
     STORAGE_CLASS_MISSING = "StorageClassMissing"
     VOLUME_CANNOT_GROW = "VolumeCannotGrow"
+    VOLUME_CANNOT_MOVE = "VolumeCannotMove"
     VOLUME_BEING_DELETED = "VolumeBeingDeleted"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CANNOT_START = "CannotStart"
@@ -181,9 +182,11 @@ class Plan:
 
     capability: whose plan it is; objects that carry its label and are neither wanted nor kept are removed.
     keep: objects to leave exactly as they are.
+    discard: objects that hold nothing yet and are to be made anew.
     """
 
     capability: str
     objects: tuple[Object, ...]
     condition: Condition | None = None
     keep: frozenset[Ref] = frozenset()
+    discard: frozenset[Ref] = frozenset()

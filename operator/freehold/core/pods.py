@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from freehold.api.v1alpha1 import Resources
+from freehold.api.database import Resources
 from freehold.core.model import Object, Observed, Reason
 
 CONTAINER_SECURITY: Object = {

@@ -1,0 +1,101 @@
+"""The volume that holds a database's data: claimed once, grown where it can be, and removed by a person alone."""
+
+from __future__ import annotations
+
+from freehold.api.database import Database, DeletionPolicy
+from freehold.core import meta, names
+from freehold.core.model import Object, Observed, Reason, Ref, Service
+from freehold.core.pods import Trouble
+from freehold.core.quantity import as_number
+
+
+def claim(service: Service, database: Database, observed: Observed, capability: str) -> Object:
+    """What is claimed; with Retain it has no owner, so that nothing but a person removes it.
+
+    Where the live claim can be neither grown nor moved it is asked for as it is, for the API server would refuse.
+    """
+    live, storage = claimed(service, observed), database.storage
+    spec: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage.size}}}
+    if storage.class_name:
+        spec["storageClassName"] = storage.class_name
+    if live and not _may_grow(live, database, observed):
+        spec["resources"] = {"requests": {"storage": _size(live)}}
+    if live and _elsewhere(live, database):
+        spec.pop("storageClassName")
+    return meta.build(
+        service,
+        "v1",
+        "PersistentVolumeClaim",
+        names.database_volume(service.name),
+        meta.labels(service, meta.DATABASE, capability),
+        owned=database.deletion_policy is DeletionPolicy.DELETE,
+        spec=spec,
+    )
+
+
+def claimed(service: Service, observed: Observed) -> Object | None:
+    """The live claim."""
+    return observed.objects.get(Ref("PersistentVolumeClaim", names.database_volume(service.name)))
+
+
+def misplaced(service: Service, database: Database, observed: Observed) -> frozenset[Ref]:
+    """The live claim, while it waits for a class that is no longer asked for: it holds nothing and may be made anew."""
+    live = claimed(service, observed)
+    if live is None or is_bound(live) or not _elsewhere(live, database):
+        return frozenset()
+    return frozenset({Ref("PersistentVolumeClaim", live["metadata"]["name"])})
+
+
+def is_bound(live: Object) -> bool:
+    """Whether there is a volume behind the claim."""
+    return bool(live.get("status", {}).get("phase") == "Bound")
+
+
+def trouble(service: Service, database: Database, observed: Observed) -> Trouble | None:
+    """What is the matter with the volume, and what its owner can do."""
+    live = claimed(service, observed)
+    if live is None or not is_bound(live):
+        return _class_trouble(database, observed)
+    if "deletionTimestamp" in live["metadata"]:
+        said = f"volume claim {live['metadata']['name']} is being deleted and goes when its server stops"
+        return Trouble(Reason.VOLUME_BEING_DELETED, f"{said}; take a copy of the data first")
+    if _elsewhere(live, database):
+        said = f"the volume is of storage class {_class(live)} and cannot become {database.storage.class_name}"
+        return Trouble(Reason.VOLUME_CANNOT_MOVE, f"{said}; set spec.database.storage.className back")
+    if not _may_grow(live, database, observed):
+        said = f"the volume holds {_size(live)} and storage class {_class(live)} cannot expand it to"
+        hint = "set the size back, or let the class allow volume expansion"
+        return Trouble(Reason.VOLUME_CANNOT_GROW, f"{said} {database.storage.size}; {hint}")
+    return None
+
+
+def _size(live: Object) -> str:
+    return str(live["spec"]["resources"]["requests"]["storage"])
+
+
+def _class(live: Object) -> str | None:
+    name = live["spec"].get("storageClassName")
+    return str(name) if name else None
+
+
+def _elsewhere(live: Object, database: Database) -> bool:
+    """Whether another class is asked for than the claim's; asking for none is content with any."""
+    return database.storage.class_name is not None and database.storage.class_name != _class(live)
+
+
+def _may_grow(live: Object, database: Database, observed: Observed) -> bool:
+    held, asked = as_number(_size(live)), as_number(database.storage.size)
+    expandable = {c.name for c in observed.storage_classes if c.expandable}
+    return held == asked or (asked > held and _class(live) in expandable)
+
+
+def _class_trouble(database: Database, observed: Observed) -> Trouble | None:
+    asked = database.storage.class_name
+    known = ", ".join(f"{c.name} (default)" if c.default else c.name for c in observed.storage_classes)
+    has = f"the cluster has: {known}" if known else "the cluster has none"
+    if asked and asked not in {c.name for c in observed.storage_classes}:
+        return Trouble(Reason.STORAGE_CLASS_MISSING, f"storage class {asked} does not exist; {has}")
+    if not asked and not any(c.default for c in observed.storage_classes):
+        said = "the cluster has no default storage class; name one under spec.database.storage.className"
+        return Trouble(Reason.STORAGE_CLASS_MISSING, f"{said}; {has}")
+    return None
