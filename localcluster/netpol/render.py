@@ -56,7 +56,9 @@ class _Table:
     def __init__(self, scene: Scene, own: Mapping[int, Pod], policies: list[Policy]) -> None:
         self._scene = scene
         self._own = own
-        self._policies = policies
+        self._policies: dict[str, list[Policy]] = {}
+        for policy in policies:
+            self._policies.setdefault(policy.namespace, []).append(policy)
         self._peers: dict[str, Ranges] = {}
 
     def sets(self) -> Iterator[list[str]]:
@@ -82,7 +84,9 @@ class _Table:
 
     def _isolating(self, pod: Pod, direction: Direction) -> tuple[Policy, ...]:
         return tuple(
-            policy for policy in self._policies if policy.rules(direction) is not None and _concerns(policy, pod)
+            policy
+            for policy in self._policies.get(pod.namespace, ())
+            if policy.rules(direction) is not None and selects(policy.pods, pod.labels)
         )
 
     def _policy(self, policy: Policy, direction: Direction) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from .intervals import ALL_ADDRESSES, Ranges, merged
 from .model import Labels, Peer, Pod, Policy, selects
@@ -21,21 +22,29 @@ class Scene:
         if peers is None:
             return ALL_ADDRESSES
         blocks = [block for peer in peers for block in peer.addresses or ()]
-        pods = [
-            (address, address)
-            for address, pod in self.holders.items()
-            if any(self._is_meant(pod, peer, policy) for peer in peers)
-        ]
+        pods = [(address, address) for peer in peers for address in self._selected(peer, policy)]
         return merged(blocks + pods)
 
-    def _is_meant(self, pod: Pod, peer: Peer, policy: Policy) -> bool:
-        if peer.addresses is not None or not selects(peer.pods or (), pod.labels):
-            return False
+    def _selected(self, peer: Peer, policy: Policy) -> Iterator[int]:
+        if peer.addresses is not None:
+            return
+        for namespace in self._homes(peer, policy):
+            for address, pod in self._members.get(namespace, ()):
+                if selects(peer.pods or (), pod.labels):
+                    yield address
+
+    def _homes(self, peer: Peer, policy: Policy) -> list[str]:
+        """The namespaces a peer means. One not seen yet is none of them: its labels are unknown, not absent."""
         if peer.namespaces is None:
-            return pod.namespace == policy.namespace
-        labels = self.namespaces.get(pod.namespace)
-        # A namespace not seen yet has unknown labels, not none: NotIn and DoesNotExist must not let it in.
-        return labels is not None and selects(peer.namespaces, labels)
+            return [policy.namespace]
+        return [name for name, labels in self.namespaces.items() if selects(peer.namespaces, labels)]
+
+    @cached_property
+    def _members(self) -> dict[str, list[tuple[int, Pod]]]:
+        members: dict[str, list[tuple[int, Pod]]] = {}
+        for address, pod in self.holders.items():
+            members.setdefault(pod.namespace, []).append((address, pod))
+        return members
 
 
 def holders(pods: Iterable[Pod]) -> dict[int, Pod]:
