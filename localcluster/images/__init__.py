@@ -32,8 +32,7 @@ def ensure(names: Iterable[str], step: Step | None = None) -> dict[str, Path]:
     archives = {recipe.name: archive(recipe, known) for recipe in wanted}
     if missing := [recipe for recipe in wanted if not archives[recipe.name].exists()]:
         with locked(folder() / ".lock", "another build of images"):
-            for recipe in missing:
-                build(recipe, known, step)
+            archives |= {recipe.name: build(recipe, known, step) for recipe in missing}
     step.say(", ".join(names))
     return archives
 

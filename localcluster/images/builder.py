@@ -40,6 +40,8 @@ def build(recipe: Recipe, known: Mapping[str, Recipe], step: Step) -> Path:
         _build(recipe, parents, _store_name(recipe, target), Path(work))
         fresh = Path(work) / "image.tar"
         _buildah("push", "--quiet", _store_name(recipe, target), f"oci-archive:{fresh}:{recipe.reference}")
+        if archive(recipe, known) != target:  # edited meanwhile: the image may be of either content
+            return build(recipe, known, step)
         fresh.rename(target)
     _forget_older(recipe, target)
     return target

@@ -1,6 +1,6 @@
 """What of this machine a build may use and no image keeps: certificates, caches, and the way to package registries.
 
-Everything is mounted into the build's RUN steps. Of a mount no image keeps more than an empty file or folder.
+Everything is mounted into the build's RUN steps, and no image keeps any of it.
 """
 
 from __future__ import annotations
@@ -23,26 +23,23 @@ GO_SETTINGS = ("GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOSUMDB", "GONOPROXY")
 
 
 def mounts(dockerfile: str, folder: Path) -> list[str]:
-    """The `--volume` values for a Dockerfile: those of apt and certificates, and of each language it uses.
+    """The `--volume` values for a Dockerfile's RUN steps.
 
-    `folder` takes the settings files; it must outlive the build.
+    `folder` takes the settings files; it must outlive the build. Each is mounted over a folder that every image has,
+    and under a layer that is thrown away (`O`), so that nothing written there, and no mount point, is kept.
     """
-    # The machine's certificates under a layer that is thrown away: packages may write there while they are installed.
-    found = [f"{CERTIFICATES}:{CERTIFICATES}:O"] if BUNDLE.exists() else []
-    if settings := apt_settings():
-        found.append(_setting(folder / "apt.conf", settings, "/etc/apt/apt.conf.d/99machine"))
-    if "pip install" in dockerfile:
-        found.append(_setting(folder / "pip.conf", pip_settings(), "/etc/pip.conf"))
-    if "npm ci" in dockerfile:
-        found.append(_setting(folder / "npmrc", npm_settings(), "/root/.npmrc"))
-    if "GO_IMAGE" in dockerfile:
-        found += _go(folder)
-    return found
-
-
-def _setting(file: Path, text: str, seen_as: str) -> str:
-    file.write_text(text)
-    return f"{file}:{seen_as}:ro"
+    settings = {
+        "apt/99machine": apt_settings(),
+        "home/.config/pip/pip.conf": pip_settings(),
+        "home/.npmrc": npm_settings(),
+    }
+    found = _go(settings) if "GO_IMAGE" in dockerfile else []
+    for name, text in settings.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    if BUNDLE.exists():
+        found.insert(0, f"{CERTIFICATES}:{CERTIFICATES}:O")
+    return [f"{folder}/apt:/etc/apt/apt.conf.d:O", f"{folder}/home:/root:O", *found]
 
 
 def apt_settings() -> str:
@@ -73,19 +70,19 @@ def npm_settings() -> str:
     return text + (f"cafile={BUNDLE}\n" if BUNDLE.exists() else "")
 
 
-def _go(folder: Path) -> list[str]:
+def _go(settings: dict[str, str]) -> list[str]:
     """The machine's Go at the official image's place, and its caches at root's, so that modules are fetched once."""
     if not shutil.which("go"):
         raise LocalClusterError(
             "Go is needed to build this image. Install Go 1.26 or newer (go.dev/dl) and run this again."
         )
     environment = json.loads(run(["go", "env", "-json"]))
-    settings = "".join(f"{name}={environment[name]}\n" for name in GO_SETTINGS if environment.get(name))
+    chosen = (f"{name}={environment[name]}\n" for name in GO_SETTINGS if environment.get(name))
+    settings["home/.config/go/env"] = "".join(chosen)
     for cache in ("GOMODCACHE", "GOCACHE"):
         Path(environment[cache]).mkdir(parents=True, exist_ok=True)
     return [
         f"{environment['GOROOT']}:/usr/local/go:ro",
         f"{environment['GOMODCACHE']}:/root/go/pkg/mod",
         f"{environment['GOCACHE']}:/root/.cache/go-build",
-        _setting(folder / "go.env", settings, "/root/.config/go/env"),
     ]
