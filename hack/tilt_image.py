@@ -26,20 +26,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work, progress.step(name) as step:
         file = Path(work) / "Dockerfile"
         file.write_text(os.environ["DOCKERFILE"])
-        reference = put_on_nodes(Recipe(name, "live", file), step)
+        image = recipe(name, file)
+        put_on_nodes(image, step)
     answer.parent.mkdir(parents=True, exist_ok=True)
-    answer.write_text(reference)
+    answer.write_text(image.reference)
 
 
-def put_on_nodes(recipe: Recipe, step: progress.Step) -> str:
-    """The image's full name, once every node has it."""
-    known = by_name()
-    tagged = replace(recipe, tag=f"live-{fingerprint(recipe, known)}")
+def recipe(name: str, dockerfile: Path) -> Recipe:
+    """The image of this Dockerfile, its tag a digest of all it is made from."""
+    untagged = Recipe(name, "", dockerfile)
+    return replace(untagged, tag=f"live-{fingerprint(untagged, by_name())}")
+
+
+def put_on_nodes(image: Recipe, step: progress.Step) -> None:
+    """Builds it, and returns once every node has it."""
     with locked(builder.folder() / ".lock", "another build of images"):
-        archive = builder.build(tagged, known, step)
+        archive = builder.build(image, by_name(), step)
         cluster.load(ClusterPaths(), [archive])
         archive.unlink()
-    return tagged.reference
 
 
 if __name__ == "__main__":

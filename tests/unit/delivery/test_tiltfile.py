@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import starlark_go
 import yaml
 
+from hack import tilt_image
 from hack.generate import ROOT
 from localcluster.images.recipes import copied
 from localcluster.paths import DEFAULT_NAME
@@ -82,6 +84,18 @@ def test_both_builders_make_the_same_image(name: str) -> None:
     assert docker["contents"] == buildah["contents"]
     assert docker["live_update"] == buildah["live_update"]
     assert {*docker["only"], *path_of(name)} == set(buildah["deps"])
+
+
+@pytest.mark.parametrize("name", ["operator", "users"])
+def test_the_name_of_a_local_image_follows_what_it_is_made_from(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "Dockerfile"
+    contents = builds(LOCAL)[name]["contents"]
+    references = []
+    for text in (contents, contents, f"{contents}\nENV CHANGED=yes"):
+        file.write_text(text)
+        references.append(tilt_image.recipe(name, file).reference)
+    assert re.fullmatch(rf"localhost/freehold/{name}:live-[0-9a-f]{{12}}", references[0])
+    assert references[0] == references[1] != references[2]
 
 
 def path_of(name: str) -> list[str]:
