@@ -32,7 +32,7 @@ lock: | $(UV) ## write requirements.lock and operator/requirements.lock again
 
 .PHONY: generate
 generate: venv tools ## write again what is generated: CRD, chart schema and README, install manifests, gRPC stubs
-	@$(PYTHON) hack/generate.py
+	@$(PYTHON) -m hack.generate
 	@services/generate
 
 .PHONY: lint
@@ -40,7 +40,7 @@ lint: venv tools ## style, types, layers, and whether anything generated is out 
 	@.venv/bin/ruff check -q . && .venv/bin/ruff format -q --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports > /tmp/freehold-layers.$$$$ || { cat /tmp/freehold-layers.$$$$; rm /tmp/freehold-layers.$$$$; exit 1; }; rm /tmp/freehold-layers.$$$$
-	@$(PYTHON) hack/generate.py --check
+	@$(PYTHON) -m hack.generate --check
 	@services/generate --check
 
 .PHONY: tools

@@ -182,6 +182,8 @@ def _condition(service: Service, observed: Observed) -> Condition:
 
 def _state(service: Service, observed: Observed) -> tuple[State, Reason, str]:
     live = observed.objects.get(Ref("Deployment", service.name))
+    if live is None and _may_roll_out(service, observed):
+        return State.UNKNOWN, Reason.ROLLING_OUT, "its first pods are being started"
     if live is None:
         return (
             State.UNKNOWN,

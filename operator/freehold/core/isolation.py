@@ -27,7 +27,8 @@ def desired(service: Service, observed: Observed) -> Plan:
             own = [_dns(), _to_database(service)]
             policies.append(_policy(service, names.migrations(service.name), meta.MIGRATIONS, [], own))
     admitted = ", ".join(map(str, consent.consumers(service, observed))) or "nobody"
-    said = f"{len(policies)} network policies deny all that is not declared, both ways; gRPC admits {admitted}"
+    walls = "1 network policy denies" if len(policies) == 1 else f"{len(policies)} network policies deny"
+    said = f"{walls} all that is not declared, both ways; gRPC admits {admitted}"
     condition = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, said)
     return Plan(CAPABILITY, tuple(policies), condition)
 
