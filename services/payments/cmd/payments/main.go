@@ -23,7 +23,7 @@ func main() {
 		command = os.Args[1]
 	}
 	if err := run(ctx, command); err != nil {
-		fmt.Fprintf(os.Stderr, "payments %s: %v\n", command, err)
+		fmt.Fprintf(os.Stderr, "payments %s: %s\n", command, strings.Join(strings.Fields(err.Error()), " "))
 		os.Exit(1)
 	}
 }

@@ -1,0 +1,130 @@
+package server_test
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	paymentsv1 "freehold.dev/shop/payments/gen/shop/payments/v1"
+	usersv1 "freehold.dev/shop/payments/gen/shop/users/v1"
+	"freehold.dev/shop/payments/internal/config"
+	"freehold.dev/shop/payments/internal/server"
+	"freehold.dev/shop/payments/internal/testdb"
+)
+
+// people is another team's service: it answers in its contract's words, and knows one person.
+type people struct {
+	usersv1.UnimplementedUsersServiceServer
+	server  *grpc.Server
+	known   string
+	allowed atomic.Int64 // how much time the last call had
+}
+
+func startPeople(t *testing.T) (*people, string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &people{server: grpc.NewServer(), known: uuid.NewString()}
+	usersv1.RegisterUsersServiceServer(p.server, p)
+	go func() { _ = p.server.Serve(listener) }()
+	t.Cleanup(p.server.Stop)
+	return p, listener.Addr().String()
+}
+
+func (p *people) GetUser(ctx context.Context, request *usersv1.GetUserRequest) (*usersv1.GetUserResponse, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		p.allowed.Store(int64(time.Until(deadline)))
+	}
+	if request.GetId() != p.known {
+		return nil, status.Error(codes.NotFound, "no user has this id")
+	}
+	return &usersv1.GetUserResponse{User: &usersv1.User{Id: p.known}}, nil
+}
+
+// shop is a running payments service with all it needs.
+type shop struct {
+	paymentsv1.PaymentsServiceClient
+	database *testdb.Database
+	people   *people
+	health   grpc_health_v1.HealthClient
+	stop     context.CancelFunc
+	ended    chan error
+}
+
+func start(t *testing.T, database *testdb.Database) *shop {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // finds a free port
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	_ = listener.Close()
+	known, target := startPeople(t)
+	connection, err := grpc.NewClient("127.0.0.1:"+strconv.Itoa(port),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &shop{
+		paymentsv1.NewPaymentsServiceClient(connection), database, known,
+		grpc_health_v1.NewHealthClient(connection), stop, make(chan error, 1),
+	}
+	go func() {
+		s.ended <- server.Serve(ctx, config.Settings{
+			GRPCPort: port, DatabaseURL: database.URL("app"), UsersTarget: target,
+		})
+	}()
+	t.Cleanup(func() { stop(); _ = connection.Close() })
+	return s
+}
+
+func startReady(t *testing.T) *shop {
+	t.Helper()
+	s := start(t, testdb.Migrated(t))
+	s.await(t, grpc_health_v1.HealthCheckResponse_SERVING)
+	return s
+}
+
+// await returns once the health service says so, and fails after ten seconds.
+func (s *shop) await(t *testing.T, want grpc_health_v1.HealthCheckResponse_ServingStatus) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	stream, err := s.health.Watch(ctx, &grpc_health_v1.HealthCheckRequest{}, grpc.WaitForReady(true))
+	for err == nil {
+		var said *grpc_health_v1.HealthCheckResponse
+		if said, err = stream.Recv(); err == nil && said.GetStatus() == want {
+			return
+		}
+	}
+	t.Fatalf("waiting for %v: %v", want, err)
+}
+
+func within(t *testing.T, limit time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func (s *shop) pay(t *testing.T, user, key string, cents int64, options ...grpc.CallOption) (
+	*paymentsv1.MakePaymentResponse, error,
+) {
+	t.Helper()
+	return s.MakePayment(within(t, 4*time.Second), &paymentsv1.MakePaymentRequest{
+		UserId: user, IdempotencyKey: key, Amount: &paymentsv1.Money{Currency: "EUR", MinorUnits: cents},
+	}, options...)
+}
