@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -20,6 +21,8 @@ from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
 from localcluster.apiserver import ApiServer
+from localcluster.netpol.kubeconfig import api_server
+from localcluster.netpol.mirror import Mirror, session
 from localcluster.netpol.render import TABLE
 
 pytestmark = pytest.mark.skipif(
@@ -229,6 +232,19 @@ def test_the_agent_follows_an_api_server_that_was_replaced(replace_server: Calla
     until(_answers, 60)
     create_pod("late", "10.244.0.8")
     until(lambda: node.holds("10.244.0.8"), 30)
+
+
+async def test_a_version_the_server_has_forgotten_leads_to_a_new_list(api: ApiServer) -> None:
+    complete = asyncio.Event()
+    namespaces = Mirror("/api/v1/namespaces", lambda obj: obj["metadata"]["name"], complete.set)
+    namespaces._version = "1"  # from long before the server's memory, as after hours without a connection
+    async with session(api_server(api.kubeconfig)) as http, asyncio.timeout(10):
+        following = asyncio.create_task(namespaces.run(http))
+        while not namespaces.items:
+            complete.clear()
+            await complete.wait()
+        following.cancel()
+    assert "/shop" in namespaces.items
 
 
 def test_three_hundred_pods_fit_in_little_memory(node: Node) -> None:

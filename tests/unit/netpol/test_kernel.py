@@ -133,5 +133,12 @@ def test_a_forged_source_gets_nowhere(laboratory: Laboratory) -> None:
     assert target.heard(SECOND)
 
 
+def test_policies_with_the_longest_names_load_apart(laboratory: Laboratory) -> None:
+    long = "shop/" + ".".join(["a" * 50] * 4 + ["b" * 40])
+    names = [long + "-first", long + "-second", "shop/1-starts.with-a-digit"]
+    laboratory.load(text(world(DENY_ALL, *(policy(name, ingress=[{}]) for name in names)), "a"))
+    assert laboratory.attempt("TCP", INTERNET, FIRST, 80) == "accept"
+
+
 def _leaves(address: str) -> Object:
     return policy(f"shop/leaves-{address}", **selecting(address), policyTypes=["Egress"], egress=[{}])
