@@ -1,6 +1,6 @@
 {{/*
 All the operator may do, in one place: what it watches it may list and watch; what it writes by server-side apply it may
-create and patch. It replaces nothing, and has no right to delete what holds data or what opens it.
+create and patch. It replaces nothing, and may not delete the Secrets without which a database cannot be opened.
 */}}
 
 {{/* In each namespace it looks after. */}}
@@ -12,8 +12,12 @@ create and patch. It replaces nothing, and has no right to delete what holds dat
   resources: [microservices/status]
   verbs: [patch]
 - apiGroups: [""]
-  resources: [persistentvolumeclaims, secrets]
+  resources: [secrets]
   verbs: [get, list, watch, create, patch]
+# A claim is deleted only while no volume is bound to it, to ask for another storage class.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [configmaps, serviceaccounts, services]
   verbs: [get, list, watch, create, patch, delete]

@@ -31,7 +31,7 @@ def resource(kind: Kind) -> tuple[str, str]:
 
 def in_a_namespace() -> Rights:
     """What the operator's code watches and writes in each namespace, from its own list of kinds."""
-    owned = {resource(kind): WRITTEN if kind.name in kinds.HOLDS_DATA else PRUNED for kind in kinds.OWNED}
+    owned = {resource(kind): WRITTEN if kind.name == "Secret" else PRUNED for kind in kinds.OWNED}
     group, plural = resource(kinds.MICROSERVICE)
     return owned | {
         (group, plural): WATCHED,
