@@ -1,0 +1,95 @@
+"""A golden case: what a cluster holds, as YAML, and what Freehold would have of it, as YAML.
+
+An input's first document is the service in question; all others are what its cluster holds besides: its own objects
+and pods, other services, namespaces and storage classes. They go the way of watched objects, through the cache. What
+the API server would have filled in and no case is about (uid, resourceVersion, labels) is filled in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from freehold.cluster import observe
+from freehold.cluster.cache import Cache
+from freehold.core.model import Object, Observed, Plan, Platform, Service
+from freehold.core.reconcile import reconcile, report
+
+HERE = Path(__file__).parent
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+PASSWORDS = {"app": "fresh-app", "owner": "fresh-owner", "postgres": "fresh-postgres"}
+
+
+def names() -> list[str]:
+    return sorted(file.stem for file in (HERE / "input").glob("*.yaml"))
+
+
+def rendered(name: str) -> str:
+    """What is planned and said for a case, as YAML documents: first the words, then the objects."""
+    text = (HERE / f"input/{name}.yaml").read_text()
+    subject, *others = yaml.safe_load_all(text)
+    service, seen = _observed(subject, others)
+    plans = reconcile(service, seen)
+    documents = [_words(service, seen, plans), *(_masked(body) for plan in plans for body in plan.objects)]
+    return yaml.dump_all(documents, Dumper=_Literal, sort_keys=False, width=110, explicit_start=True)
+
+
+def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]:
+    cache = Cache(lambda _: None)
+    for live in map(_filled, [subject, *others]):
+        match live["kind"]:
+            case "Microservice":
+                cache.put_service(live, observe.consumed_by(live))
+            case "Namespace":
+                cache.put_namespace(live)
+            case "StorageClass":
+                cache.put_storage_class(live)
+            case _:
+                cache.put_owned(live)
+    service = observe.parse(_filled(subject))
+    seen = observe.observe(cache, service, Platform(), subject.get("status", {}))
+    return service, replace(seen, now=NOW, passwords=PASSWORDS)
+
+
+def _filled(live: Object) -> Object:
+    name = live["metadata"]["name"]
+    usual: Object = {"namespace": "shop", "uid": f"uid-of-{name}", "resourceVersion": "1", "generation": 1}
+    labels = {"app.kubernetes.io/instance": "users", **live["metadata"].get("labels", {})}
+    return {**live, "metadata": {**usual, **live["metadata"], "labels": labels}}
+
+
+def _words(service: Service, seen: Observed, plans: tuple[Plan, ...]) -> Object:
+    said = report(service, seen, plans)
+    kept = sorted(f"{ref.kind} {ref.name}" for plan in plans for ref in plan.keep)
+    events = [f"{event.type} {event.reason}: {event.note}" for event in said.events]
+    return {"status": said.status, "written after seconds": said.pause, "events": events, "kept as they are": kept}
+
+
+def _masked(body: Object) -> Object:
+    """Without the server's own scripts, and the digest that changes with them: a case is not about their text."""
+    if body["metadata"]["name"].endswith("-database-configuration"):
+        return {**body, "data": dict.fromkeys(body["data"], "…")}
+    if body["kind"] == "StatefulSet":
+        template = body["spec"]["template"]
+        metadata = {**template["metadata"], "annotations": {"freehold.dev/content": "…"}}
+        return {**body, "spec": {**body["spec"], "template": {**template, "metadata": metadata}}}
+    return body
+
+
+class _Literal(yaml.SafeDumper):
+    """Writes the same list twice as two lists, and words of an enumeration as text."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the dumper's own signature
+        return True
+
+
+_Literal.add_multi_representer(str, lambda dumper, text: dumper.represent_str(str(text)))
+
+
+def outputs() -> Iterator[str]:
+    """The names of the outputs there are."""
+    return (file.stem for file in (HERE / "output").glob("*.yaml"))

@@ -1,0 +1,23 @@
+"""What Freehold plans and says for whole situations, word for word.
+
+`pytest tests/golden --update-golden` writes the outputs anew; read their difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.golden import cases
+
+
+@pytest.mark.parametrize("name", cases.names())
+def test_golden(name: str, pytestconfig: pytest.Config) -> None:
+    output = cases.HERE / f"output/{name}.yaml"
+    planned = cases.rendered(name)
+    if pytestconfig.getoption("--update-golden"):
+        output.write_text(planned)
+    assert planned == output.read_text(), f"{name}: if this is meant, run pytest tests/golden --update-golden"
+
+
+def test_every_output_has_its_input() -> None:
+    assert sorted(cases.outputs()) == cases.names()
