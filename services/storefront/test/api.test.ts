@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openForTest } from "./harness.ts";
+
+const ADA = { name: "Ada", email: "ada@example.org" };
+
+function json(content: unknown, headers: Record<string, string> = {}): RequestInit {
+  return {
+    method: "POST",
+    body: JSON.stringify(content),
+    headers: { "content-type": "application/json", ...headers },
+  };
+}
+
+async function body(answer: Response): Promise<Record<string, unknown>> {
+  return (await answer.json()) as Record<string, unknown>;
+}
+
+test("a script registers a person and makes a payment", async (context) => {
+  const { url, users } = await openForTest(context);
+  const first = await fetch(`${url}/api/users`, json(ADA));
+  const again = await fetch(`${url}/api/users`, json(ADA));
+  assert.deepEqual([first.status, again.status], [201, 200]);
+  const registered = await body(first);
+  assert.deepEqual(registered.user, { ...ADA, id: users[0]?.id, createTime: "1970-01-01T00:00:00.000Z" });
+  assert.equal((registered.servedBy as Record<string, string>).users, "users-0");
+
+  const payment = { userId: users[0]?.id, amount: "12.50", currency: "EUR" };
+  const key = { "idempotency-key": "breakfast" };
+  const paid = await fetch(`${url}/api/payments`, json(payment, key));
+  const repeated = await fetch(`${url}/api/payments`, json(payment, key));
+  assert.deepEqual([paid.status, repeated.status], [201, 200]);
+  const expected = { ...payment, id: "payment-0", createTime: "1970-01-01T00:00:00.000Z" };
+  assert.deepEqual((await body(paid)).payment, expected);
+
+  assert.deepEqual((await body(await fetch(`${url}/api/payments?userId=${users[0]?.id ?? ""}`))).payments, [
+    expected,
+  ]);
+  assert.deepEqual((await body(await fetch(`${url}/api/payments?userId=other`))).payments, []);
+});
+
+test("each call to a service has a deadline", async (context) => {
+  const { url, allowed } = await openForTest(context);
+  await fetch(`${url}/api/users`);
+  await fetch(`${url}/api/payments`);
+
+  assert.equal(allowed.length, 2);
+  assert.ok(allowed.every((milliseconds) => milliseconds > 0 && milliseconds <= 3_000));
+});
+
+const REFUSED: [string, RequestInit, number, RegExp][] = [
+  ["/api/users", json({ ...ADA, email: "nope" }), 400, /^Email must look like/],
+  ["/api/users", json([]), 400, /^Send a JSON object/],
+  ["/api/users", json({ name: 7 }), 400, /^Send a JSON object/],
+  ["/api/users", { method: "POST", body: "name=Ada" }, 415, /^Send application\/json, or a form/],
+  ["/api/users", json({ name: "A".repeat(20_000) }), 413, /^At most 16384 bytes/],
+  ["/api/users", { method: "DELETE" }, 405, /^\/api\/users answers GET, POST alone/],
+  ["/api/payments", json({ userId: "x", amount: "1", currency: "EUR" }), 404, /^No user has this id\.$/],
+  [
+    "/api/payments",
+    json({ userId: "x", amount: "1.001", currency: "EUR" }),
+    400,
+    /^Amount must look like 12\.50/,
+  ],
+  ["/nowhere", {}, 404, /^There is no such page/],
+  ["//", {}, 404, /^There is no such page/],
+];
+
+for (const [path, request, status, sentence] of REFUSED) {
+  test(`${path} refuses with ${status}: ${sentence.source}`, async (context) => {
+    const { url } = await openForTest(context);
+    const answer = await fetch(url + path, request);
+
+    assert.equal(answer.status, status);
+    assert.match(String((await body(answer)).error), sentence);
+  });
+}
+
+test("it is healthy, and refuses with 503, while a service is away", async (context) => {
+  const { url, stopUsers } = await openForTest(context);
+  stopUsers();
+
+  assert.equal((await fetch(`${url}/healthz`)).status, 200);
+  const answer = await fetch(`${url}/api/users`);
+  assert.equal(answer.status, 503);
+  assert.match(String((await body(answer)).error), /^The users service does not answer just now/);
+});
