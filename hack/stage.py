@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcluster import cluster, images, tools
+from localcluster.images.builder import archive, build_with
+from localcluster.images.recipes import by_name, chosen
 from localcluster.paths import ClusterPaths, cache, tools_bin
-from localcluster.progress import step
+from localcluster.progress import Step, step
 
 ROOT = Path(__file__).resolve().parent.parent
 KIND_NAME = "freehold"
@@ -90,8 +92,11 @@ def prepare(kind: str, names: Sequence[str] = IMAGES) -> Stage:
         return _current()
     stage = _kind() if kind == "kind" else _local()
     with step("images") as progress:
+        if kind == "kind":
+            _load_into_kind(stage, names, progress)
+        else:
+            cluster.load(ClusterPaths(), list(images.ensure(names, progress).values()))
         progress.detail = ", ".join(names)
-        _load(stage, images.ensure(list(names)).values())
     return stage
 
 
@@ -101,8 +106,15 @@ def install(stage: Stage, *arguments: str) -> None:
         progress.detail = "helm install freehold charts/freehold"
         # A definition that an earlier install kept, or that was applied by hand, is taken into the release.
         taking = ("--create-namespace", "--take-ownership", "--force-conflicts", "--wait", "--timeout", "3m")
-        options = ("--namespace", SYSTEM_NAMESPACE, *taking, *arguments)
+        # The tag stays the same while the image changes, so what it is made of tells the Deployment to roll.
+        made_of = ("--set-string", f"podAnnotations.freehold\\.dev/made-of={_fingerprint(stage)}")
+        options = ("--namespace", SYSTEM_NAMESPACE, *taking, *made_of, *arguments)
         stage.run("helm", "upgrade", "--install", "freehold", ROOT / "charts/freehold", *options)
+
+
+def _fingerprint(stage: Stage) -> str:
+    """Stands for the content of the operator's image; empty where it comes from a registry."""
+    return "" if stage.kind == "current" else archive(chosen(["operator"])[0], by_name()).stem.rpartition("-")[2]
 
 
 def _local() -> Stage:
@@ -139,12 +151,12 @@ def _current() -> Stage:
     return stage
 
 
-def _load(stage: Stage, archives: Iterable[Path]) -> None:
-    if stage.kind == "local":
-        cluster.load(ClusterPaths(), list(archives))
-        return
-    for archive in archives:
-        stage.run("kind", "load", "image-archive", archive, "--name", KIND_NAME)
+def _load_into_kind(stage: Stage, names: Iterable[str], progress: Step) -> None:
+    """The same Dockerfiles, built by the engine that kind's nodes run in."""
+    engine = container_engine() or "docker"
+    for recipe in chosen(names):
+        build_with(engine, recipe, progress)
+        stage.run("kind", "load", "docker-image", recipe.reference, "--name", KIND_NAME)
 
 
 def _status(command: list[str]) -> int:
