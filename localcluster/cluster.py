@@ -5,13 +5,12 @@ from __future__ import annotations
 import ipaddress
 import json
 import shutil
-import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import certificates, cgroups, controlplane, images, network, node, nodeimages, packages, paths, tools
+from . import certificates, cgroups, controlplane, images, network, node, nodeimages, packages, paths, readiness, tools
 from .errors import LocalClusterError
 from .locks import locked
 from .machine import Machine, ServiceSpec
@@ -23,10 +22,8 @@ ZONES = ("a", "b")
 API_PORT = 6443
 SYSTEM_IMAGES = ("pause", "base", "coredns", "local-path-provisioner", "metrics-server")
 MANIFESTS = Path(__file__).with_name("manifests")
-# What must work before the cluster is of use. Figures (metrics-server) come when two rounds are collected.
+# What must work before the cluster is of use, by namespace. Figures come later, after two rounds.
 NEEDED = (("kube-system", "coredns"), ("local-path-storage", "local-path-provisioner"))
-# How long a part may take to come up, on a busy machine too, before that is reported as a failure.
-PATIENCE_SECONDS = 90
 SYSTEM_NAMESPACES = ("kube-system", "local-path-storage")
 
 
@@ -61,14 +58,19 @@ def up(where: ClusterPaths, *, audit: bool | None = None) -> None:
     """Brings the cluster up, or puts right what is missing of it; does nothing to one that is well."""
     with locked(where.lock, f"another `up` or `down` of {where.name}", wait=False):
         with step("tools", "compiled and cached") as progress:
-            tools.ensure(tools.CLUSTER_GROUPS, progress)
             packages.ensure(progress)
+            tools.ensure(tools.CLUSTER_GROUPS, progress)
             progress.detail = f"Kubernetes {tools.kubernetes_version()}, containerd, CoreDNS, metrics-server"
         with step("images", "of the system") as progress:
             archives = images.ensure(SYSTEM_IMAGES, progress)
             progress.detail = ", ".join(SYSTEM_IMAGES)
         with step("cluster") as progress:
-            _start(configure(where, settings(where, audit)), archives.values(), progress)
+            cluster = configure(where, settings(where, audit))
+            try:
+                _start(cluster, archives.values(), progress)
+            except LocalClusterError as error:
+                troubles = [trouble for machine in cluster.machines for trouble in machine.troubles()]
+                raise LocalClusterError("\n".join([str(error), *troubles])) from error
 
 
 def _start(cluster: Cluster, archives: Iterable[Path], progress: Step) -> None:
@@ -80,22 +82,22 @@ def _start(cluster: Cluster, archives: Iterable[Path], progress: Step) -> None:
         machine.start()
     with ThreadPoolExecutor() as pool:
         loaded = pool.submit(_load_when_ready, cluster, list(archives))
-        _wait_api(cluster)
-        cluster.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={MANIFESTS}")
+        readiness.api(cluster)
+        # Without validation here: it asks for every schema, and waits for metrics-server's while that is not up.
+        apply = ("apply", "--server-side", "--force-conflicts", "--validate=false", f"--filename={MANIFESTS}")
+        readiness.until(lambda: cluster.kubectl(*apply), f"The manifests in {MANIFESTS} were not taken")
         progress.say("waiting for the nodes")
-        _wait_nodes(cluster, loaded)
+        loaded.result()
+        readiness.nodes(cluster)
     progress.say("waiting for names and volumes")
-    for namespace, deployment in NEEDED:
-        rollout = (
-            "-n",
-            namespace,
-            "rollout",
-            "status",
-            f"deployment/{deployment}",
-            f"--timeout={PATIENCE_SECONDS}s",
-        )
-        cluster.kubectl(*rollout, timeout=PATIENCE_SECONDS + 5)
+    readiness.addons(cluster, NEEDED)
     progress.detail = f"{len(ZONES)} nodes, zones {' and '.join(ZONES)}, network policies enforced"
+
+
+def _load_when_ready(cluster: Cluster, archives: list[Path]) -> None:
+    for machine in cluster.nodes:
+        readiness.containerd(machine)
+    nodeimages.load(cluster.nodes, archives)
 
 
 def down(where: ClusterPaths) -> None:
@@ -118,12 +120,22 @@ def settings(where: ClusterPaths, audit: bool | None = None) -> Settings:
     """The cluster's settings, chosen now if this is its first start; they are kept before anything else is made."""
     file = where.root / "settings.json"
     known = Settings(**json.loads(file.read_text())) if file.exists() else None
-    block = known.host_block if known else str(network.free_host_block())
+    block = known.host_block if known else _new_block(where.name)
     chosen = Settings(block, audit if audit is not None else bool(known and known.audit))
     if chosen != known:
         where.root.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(chosen.__dict__))
     return chosen
+
+
+def _new_block(name: str) -> str:
+    """An address block for a cluster that is new; its namespaces are refused when somebody else has made them."""
+    if taken := network.namespaces() & {name, *(f"{name}-{zone}" for zone in ZONES)}:
+        raise LocalClusterError(
+            f"This machine has network namespaces {', '.join(sorted(taken))}, but {paths.cache()} has no such cluster. "
+            "Was it started with another FREEHOLD_CACHE? Use that one with `down`, or give this cluster another --name."
+        )
+    return str(network.free_host_block())
 
 
 def describe(where: ClusterPaths, chosen: Settings) -> Cluster:
@@ -147,7 +159,11 @@ def configure(where: ClusterPaths, chosen: Settings) -> Cluster:
     for program in (controlplane.CONTROLLER_MANAGER, controlplane.SCHEDULER):
         certificates.write_kubeconfig(plane.kubeconfig(program), where.pki, program, plane.url, where.name)
     certificates.write_kubeconfig(where.kubeconfig, where.pki, "admin", plane.url, where.name)
-    nodes = (node.configure(one, where.machine(one.name), where.pki, plane.url) for one in plan.nodes)
+    roots = {one: where.machine(one.name) for one in plan.nodes}
+    nodes = (
+        node.configure(one, roots[one], where.pki, plane.url, [roots[other] for other in roots if other != one])
+        for one in roots
+    )
     return Cluster(where, plan, Machine(plan.hub, root, _control_services(plane)), tuple(nodes))
 
 
@@ -161,48 +177,6 @@ def _control_services(plane: controlplane.ControlPlane) -> tuple[ServiceSpec, ..
         controlplane.SCHEDULER: controlplane.scheduler(plane),
     }
     return tuple(ServiceSpec(name, argv, str(logs / f"{name}.log")) for name, argv in programs.items())
-
-
-def _wait_api(cluster: Cluster) -> None:
-    """Until the API server says that it is ready; nothing can be watched before that."""
-    logs = cluster.control.root / "logs"
-    _until(
-        lambda: cluster.kubectl("get", "--raw=/readyz", "--request-timeout=2s"),
-        f"The API server was not ready after {PATIENCE_SECONDS} s; see {logs}",
-    )
-
-
-def _load_when_ready(cluster: Cluster, archives: list[Path]) -> None:
-    for machine in cluster.nodes:
-        socket = machine.folder("/run") / "containerd" / "containerd.sock"
-        _until(
-            socket.stat,
-            f"containerd of {machine.name} did not start; see {machine.root / 'logs'}",
-        )
-    nodeimages.load(cluster.nodes, archives)
-
-
-def _wait_nodes(cluster: Cluster, loaded: Future[None]) -> None:
-    names = [machine.name for machine in cluster.nodes]
-    failure = f"A node did not become Ready; see {', '.join(str(machine.root / 'logs') for machine in cluster.nodes)}"
-    _until(lambda: cluster.kubectl("get", "nodes", *names), failure)
-    loaded.result()
-    ready = ("wait", "--for=condition=Ready", "nodes", *names, f"--timeout={PATIENCE_SECONDS}s")
-    _until(lambda: cluster.kubectl(*ready, timeout=PATIENCE_SECONDS + 5), failure)
-
-
-def _until(attempt: Callable[[], object], failure: str) -> None:
-    """Tries until it succeeds, for what cannot be watched because what would tell is not there yet."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            attempt()
-        except (LocalClusterError, FileNotFoundError) as error:
-            if time.monotonic() > deadline:
-                raise LocalClusterError(f"{failure}\n{error}") from error
-            time.sleep(0.1)
-        else:
-            return
 
 
 def load(where: ClusterPaths, archives: Iterable[Path]) -> int:

@@ -16,6 +16,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .errors import LocalClusterError
 
@@ -49,6 +50,11 @@ class Machine:
     def record(self) -> Path:
         return self.root / "machine.json"
 
+    @property
+    def journal(self) -> Path:
+        """What its first process did: which services it started, and which ended."""
+        return self.root / "supervisor.log"
+
     def folder(self, path: str) -> Path:
         """Where a folder of the machine, such as /var/log, is found from outside."""
         return self.root / path.strip("/").replace("/", "-")
@@ -66,18 +72,24 @@ class Machine:
 
     def running(self) -> int | None:
         """The process id of its first process, if that very process is still alive."""
-        try:
-            recorded = json.loads(self.record.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+        recorded = self._recorded()
+        if recorded is None or started_at(recorded["pid"]) != recorded["started"]:
             return None
-        return recorded["pid"] if started_at(recorded["pid"]) == recorded["started"] else None
+        return int(recorded["pid"])
 
-    def start(self) -> bool:
-        """Starts it unless it runs as specified; answers whether it had to. A changed one is started anew."""
+    def since(self) -> float:
+        """When it was started, in seconds of the Unix epoch."""
+        recorded = self._recorded()
+        return float(recorded["since"]) if recorded else 0.0
+
+    def start(self) -> None:
+        """Starts it unless it runs; when its specification changed, only the services that differ start anew."""
         spec = self.root / "specification.json"
-        if self.running() and spec.exists() and spec.read_text() == self.specification():
-            return False
-        self.stop()
+        if pid := self.running():
+            if spec.read_text() != self.specification():
+                spec.write_text(self.specification())
+                os.kill(pid, signal.SIGHUP)
+            return
         check_reachable(self.root, SUPERVISOR, Path(sys.executable))
         for path in OWN_FOLDERS:
             self.folder(path).mkdir(parents=True, exist_ok=True)
@@ -87,8 +99,7 @@ class Machine:
             stale.mkdir()
         spec.write_text(self.specification())
         pid = self._spawn(spec)
-        self.record.write_text(json.dumps({"pid": pid, "started": started_at(pid)}))
-        return True
+        self.record.write_text(json.dumps({"pid": pid, "started": started_at(pid), "since": time.time()}))
 
     def stop(self) -> None:
         """Ends it and everything on it; the kernel ends the rest of a process namespace with its first process."""
@@ -105,6 +116,20 @@ class Machine:
             raise LocalClusterError(f"{self.name} is not running; `python -m localcluster up` starts it")
         return ["nsenter", f"--target={pid}", "--mount", "--net", "--", *map(str, argv)]
 
+    def troubles(self) -> list[str]:
+        """What ended lately although it should run, each with the last words of its log."""
+        journal = self.journal.read_text().splitlines()[-20:] if self.journal.exists() else []
+        ended = {line.split()[1] for line in journal if " ended with " in line}
+        logs = [self.root / "logs" / f"{name}.log" for name in sorted(ended)]
+        words = {log: log.read_text(errors="replace").splitlines()[-2:] for log in logs}
+        return [f"{self.name}: {log.stem} ends again and again ({log}):\n" + "\n".join(words[log]) for log in logs]
+
+    def _recorded(self) -> dict[str, Any] | None:
+        try:
+            return dict(json.loads(self.record.read_text()))
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+
     def _spawn(self, spec: Path) -> int:
         """Starts the supervisor in its namespaces, detached from this terminal; returns its process id out here."""
         namespaces = [
@@ -117,7 +142,7 @@ class Machine:
             "--uts",
             "--ipc",
         ]
-        with (self.root / "supervisor.log").open("ab") as log:
+        with self.journal.open("ab") as log:
             outer = subprocess.Popen(
                 [
                     "nsenter",
@@ -140,7 +165,7 @@ class Machine:
             if children:
                 return int(children[0])
             time.sleep(0.01)
-        raise LocalClusterError(f"{self.name} did not start; see {self.root / 'supervisor.log'}")
+        raise LocalClusterError(f"{self.name} did not start; see {self.journal}")
 
 
 def started_at(pid: int) -> str | None:

@@ -142,6 +142,8 @@ def _connect_node(hub: str, node: NodeNetwork) -> None:
     run(["ip", "-n", node.name, "address", "replace", f"{node.link.far}/30", "dev", "eth0"])
     run(["ip", "-n", node.name, "link", "set", "eth0", "up"])
     run(["ip", "-n", node.name, "route", "replace", "default", "via", node.link.near])
+    # A pod that is gone is unreachable at once, instead of its packets going round between node and hub.
+    run(["ip", "-n", node.name, "route", "replace", "unreachable", str(node.pods)])
     run(["ip", "-n", hub, "route", "replace", str(node.pods), "via", node.link.far])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ PROXY_USER = "system:kube-proxy"
 POLICY_AGENT_USER = "freehold:network-policy-agent"
 PROJECT = Path(__file__).resolve().parent.parent
 MAX_PODS = 110
+# Where containerd's CNI library notes the addresses it gave, before the API server hears of them.
+SANDBOXES = "/var/lib/cni/results"
 
 # No registry is reachable, so a missing image fails at once, and a collected one would never come back.
 CONTAINERD = f"""\
@@ -63,8 +66,8 @@ def identities(node: NodeNetwork) -> list[Identity]:
     ]
 
 
-def configure(node: NodeNetwork, root: Path, pki: Path, api_url: str) -> Machine:
-    """Writes the node's configuration and describes its machine."""
+def configure(node: NodeNetwork, root: Path, pki: Path, api_url: str, neighbours: Sequence[Path] = ()) -> Machine:
+    """Writes the node's configuration and describes its machine; `neighbours` are the roots of the other nodes."""
     for program in ("kubelet", "kube-proxy", "network-policy"):
         write_kubeconfig(root / f"{program}.kubeconfig", pki, f"{node.name}-{program}", api_url, "node")
     cni = root / "cni"
@@ -73,10 +76,10 @@ def configure(node: NodeNetwork, root: Path, pki: Path, api_url: str) -> Machine
     _write(root / "resolv.conf", "# Pods ask the cluster's own server; there is no other.\n")
     _write(root / "kubelet.yaml", yaml.safe_dump(_kubelet(node, root, pki)))
     _write(root / "kube-proxy.yaml", yaml.safe_dump(_kube_proxy(node, root)))
-    return Machine(node.name, root, _services(node, root))
+    return Machine(node.name, root, _services(node, root, neighbours))
 
 
-def _services(node: NodeNetwork, root: Path) -> tuple[ServiceSpec, ...]:
+def _services(node: NodeNetwork, root: Path, neighbours: Sequence[Path]) -> tuple[ServiceSpec, ...]:
     binaries, logs = paths.tools_bin(), root / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     ready = "/run/network-policy.ready"
@@ -84,6 +87,9 @@ def _services(node: NodeNetwork, root: Path) -> tuple[ServiceSpec, ...]:
         *(sys.executable, "-m", "localcluster.netpol", "--node", node.name, "--pod-cidr", str(node.pods)),
         *("--cluster-cidr", str(PODS)),
         *("--kubeconfig", str(root / "network-policy.kubeconfig"), "--ready-file", ready),
+        *("--sandboxes", SANDBOXES),
+        # So that a new pod's first packet is known on the other nodes as well.
+        *(word for other in neighbours for word in ("--sandboxes", f"{other}/var-lib/cni/results")),
     ]
     kubelet = [
         str(binaries / "kubelet"),

@@ -2,6 +2,7 @@
 
 It runs as process 1 of a process namespace, so that when it dies the kernel ends everything on the machine at once.
 Run as a script, by path, with a specification file as its only argument; it needs the standard library alone.
+SIGHUP makes it read the file again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 RESTART_SECONDS = 1.0
 POLL_SECONDS = 0.05
-SIGNALS = {signal.SIGCHLD, signal.SIGTERM}
+SIGNALS = {signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM}
 
 
 @dataclass
@@ -32,9 +33,9 @@ class Service:
     env: dict[str, str] = field(default_factory=dict)
     ready_socket: str | None = None
     ready_file: str | None = None
-    process: subprocess.Popen[bytes] | None = None
-    not_before: float = 0.0
-    was_ready: bool = False
+    process: subprocess.Popen[bytes] | None = field(default=None, compare=False)
+    not_before: float = field(default=0.0, compare=False)
+    was_ready: bool = field(default=False, compare=False)
 
     def start(self) -> None:
         if self.ready_file:
@@ -71,14 +72,30 @@ def main(specification: Path) -> None:
         subprocess.run(["mount", "--bind", source, target], check=True)
     # Containers ask for mounts that follow the machine's; a private mount has none to follow.
     subprocess.run(["mount", "--make-rshared", "/"], check=True)
-    services = [Service(**service) for service in spec["services"]]
+    services = read_services(specification)
     while True:
         settled = start_due(services)
         received = signal.sigtimedwait(SIGNALS, RESTART_SECONDS if settled else POLL_SECONDS)
         if received and received.si_signo == signal.SIGTERM:
             report("asked to stop")
             return
+        if received and received.si_signo == signal.SIGHUP:
+            services = replace(services, read_services(specification))
         reap(services)
+
+
+def read_services(specification: Path) -> list[Service]:
+    return [Service(**service) for service in json.loads(specification.read_text())["services"]]
+
+
+def replace(running: list[Service], wanted: list[Service]) -> list[Service]:
+    """Ends the services that are no longer wanted as they are; those that are the same go on undisturbed."""
+    for service in running:
+        if service.process is not None and service not in wanted:
+            report(f"{service.name} changed or is no longer wanted; ending it")
+            service.process.kill()
+            service.process.wait()
+    return [running[running.index(service)] if service in running else service for service in wanted]
 
 
 def start_due(services: list[Service]) -> bool:

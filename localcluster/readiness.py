@@ -1,0 +1,97 @@
+"""Whether each part is up, by what it says itself now and not by what was last written about it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from .errors import LocalClusterError
+from .machine import Machine
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+# How long a part may take to come up, on a busy machine too, before that is reported as a failure.
+PATIENCE_SECONDS = 90
+POLL_SECONDS = 0.1
+
+
+def until(attempt: Callable[[], object], failure: str) -> None:
+    """Tries until it succeeds, for what cannot be watched because what would tell is not there yet."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            attempt()
+        except (LocalClusterError, OSError) as error:
+            if time.monotonic() > deadline:
+                raise LocalClusterError(f"{failure}\n{error}") from error
+            time.sleep(POLL_SECONDS)
+        else:
+            return
+
+
+def api(cluster: Cluster) -> None:
+    """Until the API server says that it is ready."""
+    logs = cluster.control.root / "logs"
+    until(
+        lambda: cluster.kubectl("get", "--raw=/readyz", "--request-timeout=2s"),
+        f"The API server was not ready after {PATIENCE_SECONDS} s; see {logs}",
+    )
+
+
+def containerd(machine: Machine) -> None:
+    """Until a node's containerd listens."""
+    socket = machine.folder("/run") / "containerd" / "containerd.sock"
+    until(socket.stat, f"containerd of {machine.name} did not start; see {machine.root / 'logs'}")
+
+
+def nodes(cluster: Cluster) -> None:
+    """Until each kubelet reports since its machine was started, and reports Ready."""
+    logs = ", ".join(str(machine.root / "logs") for machine in cluster.nodes)
+    failure = f"A node did not become Ready; see {logs}"
+    for machine in cluster.nodes:
+        until(functools.partial(_check_reports, cluster, machine), failure)
+    names = [machine.name for machine in cluster.nodes]
+    ready = ("wait", "--for=condition=Ready", "nodes", *names, f"--timeout={PATIENCE_SECONDS}s")
+    until(lambda: cluster.kubectl(*ready, timeout=PATIENCE_SECONDS + 5), failure)
+
+
+def addons(cluster: Cluster, deployments: Iterable[tuple[str, str]]) -> None:
+    """Until the Deployments (namespace, name) are rolled out, with pods that run since their machine was started."""
+    since = {machine.name: machine.since() for machine in cluster.nodes}
+    for namespace, name in deployments:
+        rollout = ("rollout", "status", f"deployment/{name}", f"--timeout={PATIENCE_SECONDS}s")
+        failure = f"{name} in namespace {namespace} did not come up"
+        until(functools.partial(_check_pods, cluster, namespace, name, since), failure)
+        cluster.kubectl("-n", namespace, *rollout, timeout=PATIENCE_SECONDS + 5)
+
+
+def _check_reports(cluster: Cluster, machine: Machine) -> None:
+    lease = cluster.kubectl("-n", "kube-node-lease", "get", "lease", machine.name, "-o", "json")
+    if seconds(json.loads(lease)["spec"]["renewTime"]) < machine.since():
+        raise LocalClusterError(f"The kubelet of {machine.name} has not reported since the node was started")
+
+
+def _check_pods(cluster: Cluster, namespace: str, deployment: str, since: dict[str, float]) -> None:
+    pods = json.loads(cluster.kubectl("-n", namespace, "get", "pods", "-o", "json"))["items"]
+    names = [pod["metadata"]["name"] for pod in pods if _is_stale(pod, since)]
+    stale = [name for name in names if name.startswith(f"{deployment}-")]
+    if stale:
+        raise LocalClusterError(f"{', '.join(stale)}: not started again since the node was started")
+
+
+def _is_stale(pod: dict[str, Any], since: dict[str, float]) -> bool:
+    """Whether what is written about a running pod is from before its node was started."""
+    states = (container["state"] for container in pod["status"].get("containerStatuses", []))
+    started = [seconds(state["running"]["startedAt"]) for state in states if "running" in state]
+    # The API server keeps whole seconds.
+    return any(moment + 1 < since.get(pod["spec"].get("nodeName"), 0.0) for moment in started)
+
+
+def seconds(moment: str) -> float:
+    """A time as the API server writes it, in seconds of the Unix epoch."""
+    return datetime.fromisoformat(moment).timestamp()
