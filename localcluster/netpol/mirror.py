@@ -69,6 +69,7 @@ class Mirror(Generic[T]):
                 await self._follow(http)
                 failures = 0
             except _Expired:
+                log.warning("watch of %s: the server has forgotten version %s; listing anew", self._path, self._version)
                 self._version = ""
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 delay = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -129,7 +130,7 @@ class Laboratory:
         run("ip", "-n", namespace, "link", "set", "eth0", "up")
 
     def _namespace(self, name: str) -> str:
-        namespace = f"netpol-test-{name}"
+        namespace = f"netpol-{os.getpid()}-{name}"
         run("ip", "netns", "add", namespace)
         self._namespaces.append(namespace)
         run("ip", "-n", namespace, "link", "set", "lo", "up")
