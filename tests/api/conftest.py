@@ -1,0 +1,67 @@
+"""One API server for all tests, with Freehold's definition in it; an operator for those that want one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from localcluster.apiserver import ApiServer
+from tests.api import operators
+from tests.api.cluster import APPLY, Cluster, Refused, until
+from tests.api.operators import Operator
+
+ROOT = Path(__file__).parents[2]
+DEFINITION = ROOT / "manifests/crd/microservices.freehold.dev.yaml"
+STORAGE_CLASS = {
+    "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    "provisioner": "example.com/none",
+    "allowVolumeExpansion": True,
+}
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ApiServer]:
+    with ApiServer(audit=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cluster(server: ApiServer) -> Cluster:
+    """The API server with the definition in it and one storage class that can expand."""
+    cluster = Cluster(server.kubeconfig)
+    definition = yaml.safe_load(DEFINITION.read_text())
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
+    cluster.request("PATCH", path, definition, APPLY, fieldManager="tests")
+    cluster.request("POST", "/apis/storage.k8s.io/v1/storageclasses", STORAGE_CLASS)
+    until(lambda: _served(cluster), "the definition is served")
+    return cluster
+
+
+def _served(cluster: Cluster) -> bool:
+    try:
+        return "items" in cluster.request("GET", "/apis/freehold.dev/v1alpha1/microservices")
+    except Refused:
+        return False
+
+
+@pytest.fixture(scope="module")
+def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """An operator for all namespaces, one for each module."""
+    log = tmp_path_factory.mktemp("operator") / "log"
+    with operators.running(cluster.kubeconfig, log) as running:
+        yield running
+    text = log.read_text()
+    assert "Traceback" not in text, text
+
+
+@pytest.fixture
+def home(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace of the test's own; the services in it are deleted afterwards."""
+    words = request.node.name.removeprefix("test_").replace("_", "-").replace("[", "-").replace("]", "")
+    name = "".join(letter for letter in words.lower() if letter.isalnum() or letter == "-")[:50].strip("-")
+    yield cluster.namespace(name)
+    for live in cluster.list("Microservice", name):
+        cluster.delete("Microservice", name, live["metadata"]["name"])

@@ -1,0 +1,215 @@
+"""What the API server takes and refuses, in the words a person reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from freehold.core.model import Object
+
+from tests.api.cluster import Cluster, Refused
+from tests.api.conftest import ROOT
+
+SPEC: Object = {"image": "users:1", "grpc": {"port": 50051}}
+DATABASE: Object = {"version": "15", "storage": {"size": "2Gi", "className": "standard"}}
+
+
+def microservice(name: str = "users", namespace: str = "default", **spec: Any) -> Object:
+    """A Microservice; a part of the spec that is None is left out."""
+    whole = {key: value for key, value in {**SPEC, **spec}.items() if value is not None}
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "freehold.dev/v1alpha1", "kind": "Microservice", "metadata": metadata, "spec": whole}
+
+
+def refusal(cluster: Cluster, body: Object) -> str:
+    """What the API server says to this resource; empty when it takes it."""
+    try:
+        cluster.create(body, dryRun="All", fieldValidation="Strict")
+    except Refused as refused:
+        return str(refused)
+    return ""
+
+
+TAKEN = [
+    ("gRPC alone", microservice()),
+    ("HTTP alone", microservice(grpc=None, http={})),
+    ("both, by their default ports", microservice(grpc={}, http={})),
+    ("the longest name", microservice("a" * 40)),
+    ("a name of one letter", microservice("a")),
+    ("a name with digits and hyphens", microservice("users-2-eu")),
+    ("none", microservice(replicas=0)),
+    ("a hundred", microservice(replicas=100)),
+    ("a selector that goes with Selector", microservice(grpc={"consumers": {"from": "Selector", "selector": {}}})),
+    ("consumes its namesake elsewhere", microservice(consumes=[{"name": "users", "namespace": "accounts"}])),
+    ("a database by its default engine and version", microservice(database={"storage": {"size": "1Gi"}})),
+    ("half a gigabyte more", microservice(database={"storage": {"size": "1.5Gi"}})),
+    ("the newest version", microservice(database={**DATABASE, "version": "18"})),
+]
+
+
+@pytest.mark.parametrize(("says", "body"), TAKEN, ids=[says for says, _ in TAKEN])
+def test_it_takes(cluster: Cluster, says: str, body: Object) -> None:
+    assert refusal(cluster, body) == "", says
+
+
+NAME_FORM = "must be at most 40 lower-case letters, digits and hyphens, start with a letter"
+REFUSED = [
+    ("no image", microservice(image=None), "spec.image: Required value"),
+    ("an image with a space", microservice(image="a b"), "spec.image"),
+    (
+        "neither gRPC nor HTTP",
+        microservice(grpc=None),
+        "a service needs spec.grpc or spec.http, else nothing can reach it",
+    ),
+    (
+        "one port for both",
+        microservice(grpc={"port": 8080}, http={"port": 8080}),
+        "spec.grpc.port and spec.http.port are the same; give each a port of its own",
+    ),
+    ("a privileged gRPC port", microservice(grpc={"port": 1023}), "should be greater than or equal to 1024"),
+    ("a privileged HTTP port", microservice(http={"port": 80}), "should be greater than or equal to 1024"),
+    ("a port beyond the last", microservice(grpc={"port": 65536}), "should be less than or equal to 65535"),
+    ("fewer than none", microservice(replicas=-1), "should be greater than or equal to 0"),
+    ("more than a hundred", microservice(replicas=101), "should be less than or equal to 100"),
+    (
+        "Selector without a selector",
+        microservice(grpc={"consumers": {"from": "Selector"}}),
+        "from: Selector needs a selector that says which namespaces",
+    ),
+    (
+        "a selector without Selector",
+        microservice(grpc={"consumers": {"selector": {}}}),
+        "a selector is only read with from: Selector; this one says from: SameNamespace",
+    ),
+    ("consumers from nowhere known", microservice(grpc={"consumers": {"from": "Some"}}), 'Unsupported value: "Some"'),
+    ("a name too long", microservice("a" * 41), NAME_FORM),
+    ("a name in upper case", microservice("Users"), "a lowercase RFC 1123 subdomain"),
+    ("a digit first", microservice("2users"), NAME_FORM),
+    ("a dot in the name", microservice("users.eu"), NAME_FORM),
+    (
+        "a name of a database",
+        microservice("users-database"),
+        "contains '-database', which names the databases of services",
+    ),
+    ("the name of every binding", microservice("database"), "a service is not named 'database'"),
+    ("consumes itself", microservice(consumes=[{"name": "users"}]), "a service does not consume itself"),
+    ("consumes twice", microservice(consumes=[{"name": "a"}, {"name": "a"}]), "Duplicate value"),
+    ("consumes what cannot be a name", microservice(consumes=[{"name": "A_B"}]), "spec.consumes[0].name"),
+    ("consumes a database", microservice(consumes=[{"name": "database"}]), "no service is named 'database'"),
+    (
+        "too much to consume",
+        microservice(consumes=[{"name": f"a{i}"} for i in range(33)]),
+        "must have at most 32 items",
+    ),
+    ("an unknown field", microservice(replica=2), 'unknown field "spec.replica"'),
+    ("an unknown field of a field", microservice(grpc={"prot": 1}), 'unknown field "spec.grpc.prot"'),
+    ("no storage", microservice(database={}), "spec.database.storage: Required value"),
+    ("no room", microservice(database={"storage": {"size": "0"}}), "spec.database.storage.size"),
+    ("less than no room", microservice(database={"storage": {"size": "-1Gi"}}), "spec.database.storage.size"),
+    ("a size that is none", microservice(database={"storage": {"size": "big"}}), "spec.database.storage.size"),
+    ("another engine", microservice(database={**DATABASE, "engine": "oracle"}), 'Unsupported value: "oracle"'),
+    ("a version too old", microservice(database={**DATABASE, "version": "9"}), "spec.database.version"),
+    ("an empty command", microservice(database={**DATABASE, "migrations": {"command": []}}), "at least 1 item"),
+    ("a policy unknown", microservice(database={**DATABASE, "deletionPolicy": "Keep"}), 'Unsupported value: "Keep"'),
+]
+
+
+@pytest.mark.parametrize(("says", "body", "words"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_it_refuses(cluster: Cluster, says: str, body: Object, words: str) -> None:
+    assert words in refusal(cluster, body), says
+
+
+@pytest.fixture(scope="module")
+def existing(cluster: Cluster) -> Object:
+    """A service with a database of 2Gi."""
+    cluster.namespace("edits")
+    return cluster.create(microservice(namespace="edits", database=DATABASE))
+
+
+GOOD_EDITS: list[tuple[str, Object]] = [
+    ("grows", {"storage": {"size": "3Gi"}}),
+    ("says the same in other words", {"storage": {"size": "2048Mi"}}),
+    ("corrects a class that does not exist", {"storage": {"className": "fast"}}),
+    ("keeps its data", {"deletionPolicy": "Retain"}),
+    ("lets its data go", {"deletionPolicy": "Delete"}),
+    ("migrates otherwise", {"migrations": {"command": ["other"]}}),
+]
+
+
+@pytest.mark.usefixtures("existing")
+@pytest.mark.parametrize(("says", "edit"), GOOD_EDITS, ids=[row[0] for row in GOOD_EDITS])
+def test_an_edit_is_taken(cluster: Cluster, says: str, edit: Object) -> None:
+    edited = cluster.patch("Microservice", "edits", "users", {"spec": {"database": edit}}, dryRun="All")
+    assert edited["metadata"]["name"] == "users", says
+
+
+BAD_EDITS: list[tuple[str, Object, str]] = [
+    ("shrinks", {"storage": {"size": "1Gi"}}, "cannot shrink from 2Gi to 1Gi; a volume only grows"),
+    ("shrinks by a unit", {"storage": {"size": "2G"}}, "cannot shrink from 2Gi to 2G; a volume only grows"),
+    ("takes another version", {"version": "16"}, "cannot go from 15 to 16 in place; a major version writes its files"),
+    ("takes another engine", {"engine": "mariadb"}, 'Unsupported value: "mariadb"'),
+]
+
+
+@pytest.mark.usefixtures("existing")
+@pytest.mark.parametrize(("says", "edit", "words"), BAD_EDITS, ids=[row[0] for row in BAD_EDITS])
+def test_an_edit_is_refused(cluster: Cluster, says: str, edit: Object, words: str) -> None:
+    with pytest.raises(Refused) as refused:
+        cluster.patch("Microservice", "edits", "users", {"spec": {"database": edit}}, dryRun="All")
+    assert words in str(refused.value), says
+
+
+def test_kubectl_shows_the_sentence(cluster: Cluster) -> None:
+    bad = yaml.safe_dump(microservice(grpc=None))
+    said = cluster.kubectl("apply", "-f", "-", stdin=bad, succeeds=False)
+    assert 'The Microservice "users" is invalid' in said
+    assert "a service needs spec.grpc or spec.http, else nothing can reach it" in said
+
+
+EXAMPLES = sorted(path for path in (ROOT / "manifests/examples").iterdir() if path.suffix == ".yaml" or path.is_dir())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_examples_apply(cluster: Cluster, example: Path) -> None:
+    said = cluster.kubectl("apply", "--server-side", "--validate=strict", "-f", str(example))
+    assert "microservice.freehold.dev/" in said
+    cluster.kubectl("delete", "--wait=false", "-f", str(example))
+
+
+def properties(schema: Object, path: str = "") -> list[tuple[str, Object]]:
+    found = []
+    for name, body in schema.get("properties", {}).items():
+        found.append((f"{path}.{name}", body))
+        found += properties(body, f"{path}.{name}")
+    return found + (properties(schema["items"], f"{path}[]") if "items" in schema else [])
+
+
+def test_every_field_is_explained(cluster: Cluster) -> None:
+    whole = cluster.request("GET", "/openapi/v3/apis/freehold.dev/v1alpha1")["components"]["schemas"]
+    schema = whole["dev.freehold.v1alpha1.Microservice"]
+    mine = {part: schema["properties"][part] for part in ("spec", "status")}
+    fields = properties({"properties": mine})
+    assert len(fields) > 40
+    assert [path for path, body in fields if not body.get("description")] == []
+
+
+def test_kubectl_explains_a_field(cluster: Cluster) -> None:
+    said = " ".join(cluster.kubectl("explain", "msvc.spec.database.storage.size").split())
+    assert "It may grow where the storage class allows expansion; it never shrinks." in said
+
+
+def test_kubectl_scale_and_get_know_the_resource(cluster: Cluster, home: str) -> None:
+    cluster.create(microservice(namespace=home))
+    cluster.kubectl("scale", "-n", home, "msvc/users", "--replicas=3")
+    live = cluster.get("Microservice", home, "users")
+    assert live and live["spec"]["replicas"] == 3
+    assert cluster.kubectl("get", "freehold", "-n", home).split()[:6] == [
+        "NAME",
+        "READY",
+        "STATUS",
+        "ENDPOINT",
+        "DATABASE",
+        "CONSUMES",
+    ]
