@@ -1,0 +1,113 @@
+"""What the stories share: one cluster, one installation by Helm, one shop; and what is printed when one fails."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from hack.stage import choose, install, prepare
+from tests.e2e.cluster import OPERATOR, OURS, Cluster, Space
+from tests.e2e.services import front_end, payments, users
+from tests.e2e.storefront import Storefront, forwarded
+
+LOG_LINES = "60"
+LONGEST_SECTION = 12_000
+"""Characters; a failure is read by a person."""
+INSTALLED = pytest.StashKey[Cluster]()
+
+
+@pytest.fixture(scope="session")
+def cluster(pytestconfig: pytest.Config) -> Cluster:
+    """The cluster with Freehold of this very checkout installed by its chart, and no leftovers of a broken run."""
+    stage = prepare(choose())
+    install(stage)
+    here = pytestconfig.stash[INSTALLED] = Cluster(stage)
+    label = next(f"{key}={value}" for key, value in OURS.items())
+    here.kubectl("delete", "namespaces", "-l", label, "--timeout=180s")
+    return here
+
+
+@pytest.fixture(scope="session")
+def shop(cluster: Cluster) -> Iterator[Space]:
+    """users, payments and storefront, Ready. A story that changes one of them puts it right again."""
+    space = _space(cluster, "shop")
+    try:
+        space.apply(users(), payments(), front_end())
+        space.until_ready("users", "payments", "storefront")
+        yield space
+    finally:
+        _remove(space)
+
+
+@pytest.fixture
+def storefront(shop: Space) -> Iterator[Storefront]:
+    """The shop's front end, as a browser reaches it."""
+    with forwarded(shop) as front:
+        yield front
+
+
+@pytest.fixture(scope="module")
+def yard(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
+    """A namespace for all the stories of one file."""
+    story = request.path.stem.removeprefix("test_").replace("_", "-")
+    space = _space(cluster, story)
+    yield space
+    _remove(space)
+
+
+@pytest.fixture
+def spaces(cluster: Cluster) -> Iterator[Callable[..., Space]]:
+    """Makes namespaces for one story alone, by a word and the labels they should carry."""
+    made: list[Space] = []
+
+    def make(word: str, **labels: str) -> Space:
+        made.append(_space(cluster, word, **labels))
+        return made[-1]
+
+    yield make
+    for space in made:
+        _remove(space)
+
+
+def _space(cluster: Cluster, word: str, **labels: str) -> Space:
+    space = Space(cluster, f"e2e-{word}-{uuid.uuid4().hex[:5]}")
+    space.make(**labels)
+    return space
+
+
+def _remove(space: Space) -> None:
+    """Begin to; the stories that are about deletion wait for its end."""
+    space.cluster.kubectl("delete", "namespace", space.name, "--wait=false", "--ignore-not-found")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Once for a story that failed: what a person would ask the cluster for."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    cluster = item.config.stash.get(INSTALLED, None)
+    if report.failed and report.when != "teardown" and cluster:
+        for title, text in _evidence(cluster, _names(item, str(report.longrepr))):
+            report.sections.append((title, text[-LONGEST_SECTION:]))
+    return report  # type: ignore[return-value]
+
+
+def _names(item: pytest.Item, failure: str) -> set[str]:
+    """The namespaces a story worked in."""
+    own = {value.name for value in getattr(item, "funcargs", {}).values() if isinstance(value, Space)}
+    return own | set(re.findall(r"\be2e-[a-z-]+-[0-9a-f]{5}\b", failure))
+
+
+def _evidence(cluster: Cluster, namespaces: set[str]) -> Iterator[tuple[str, str]]:
+    for name in sorted(namespaces):
+        yield f"{name}: what there is", _said(cluster, "-n", name, "get", "msvc,pods,pvc,jobs", "-o", "wide")
+        yield f"{name}: events", _said(cluster, "-n", name, "get", "events", "--sort-by=.lastTimestamp")
+        yield f"{name}: services", _said(cluster, "-n", name, "describe", "msvc")
+    yield "operator", _said(cluster, "logs", *OPERATOR, f"--tail={LOG_LINES}")
+
+
+def _said(cluster: Cluster, *arguments: str) -> str:
+    done = cluster.tried(*arguments)
+    return done.stdout + done.stderr

@@ -1,0 +1,229 @@
+"""What only the cluster can know shows within seconds, clears once it is put right, and stops nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.cluster import Object, Space, conditions
+from tests.e2e.services import IMAGES, database, front_end, idle, users
+
+SOON = 15
+"""Seconds from the mistake to its condition, the seconds in between that an image is asked for in vain included."""
+
+
+@pytest.fixture(scope="module")
+def yard(yard: Space) -> Space:
+    """With two providers that are declared and have no pods, so that a front end has all it consumes."""
+    yard.apply(idle("users"), idle("payments"))
+    yard.until_ready("users", "payments")
+    return yard
+
+
+@pytest.fixture(autouse=True)
+def _nothing_else_stops(shop: Space) -> Iterator[None]:
+    """The shop's services stay Ready throughout, without a moment's doubt."""
+    before = _since(shop)
+    yield
+    assert _since(shop) == before
+
+
+def _since(shop: Space) -> dict[str, tuple[str, str]]:
+    ready = {live["metadata"]["name"]: conditions(live)["Ready"] for live in shop.find("microservices")}
+    return {name: (entry["status"], entry["lastTransitionTime"]) for name, entry in ready.items()}
+
+
+def _shows(space: Space, service: str, condition: str, reason: str) -> str:
+    """The condition and its Event are there soon, and Ready repeats them; returns the condition's message."""
+    said = space.until_condition(service, condition, "False", reason, within=SOON)
+    space.until_event(service, "Warning", reason)
+    space.until_condition(service, "Ready", "False", reason, within=5)
+    return said
+
+
+def test_an_image_that_is_missing(yard: Space) -> None:
+    yard.apply(front_end("imageless", image="localhost/freehold/storefront:absent"))
+    said = _shows(yard, "imageless", "EndpointReady", "ImagePullFailed")
+    assert said.startswith("image localhost/freehold/storefront:absent cannot be pulled")
+
+    yard.spec("imageless", image=IMAGES["storefront"])
+    yard.until_ready("imageless")
+    yard.until_event("imageless", "Normal", "Available")
+
+
+def test_a_container_that_stops(yard: Space) -> None:
+    yard.apply(front_end("crashing", consumes=[{"name": "users"}]))
+    said = _shows(yard, "crashing", "EndpointReady", "CrashLooping")
+    assert "PAYMENTS_GRPC_TARGET must be set" in said
+
+    yard.spec("crashing", consumes=[{"name": "users"}, {"name": "payments"}])
+    yard.until_ready("crashing")
+
+
+def test_a_pod_no_node_has_room_for(yard: Space) -> None:
+    yard.apply(front_end("greedy", resources={"requests": {"cpu": "1000"}}))
+    said = _shows(yard, "greedy", "EndpointReady", "Unschedulable")
+    assert "Insufficient cpu" in said
+
+    yard.spec("greedy", resources=None)
+    yard.until_ready("greedy")
+
+
+def test_a_provider_nobody_declared(yard: Space) -> None:
+    wanted = [{"name": name} for name in ("users", "payments", "ledger")]
+    yard.apply(front_end("forerunner", consumes=wanted))
+    said = _shows(yard, "forerunner", "DependenciesResolved", "ProviderNotFound")
+    assert said == f"ledger in namespace {yard.name} does not exist; it is used as soon as it does"
+    yard.until_condition("forerunner", "EndpointReady", "True")
+
+    yard.apply(idle("ledger"))
+    yard.until_ready("forerunner", within=SOON)
+    yard.delete("microservice/ledger")
+    yard.until_condition("forerunner", "DependenciesResolved", "False", "ProviderNotFound", within=SOON)
+    assert yard.condition("forerunner", "EndpointReady")["status"] == "True"
+
+
+def test_a_provider_without_an_endpoint(yard: Space) -> None:
+    yard.apply(front_end("gallery"))
+    wanted = [{"name": name} for name in ("users", "payments", "gallery")]
+    yard.apply(front_end("mistaken", consumes=wanted))
+    said = _shows(yard, "mistaken", "DependenciesResolved", "ProviderHasNoEndpoint")
+    assert "gallery" in said and "declares no spec.grpc" in said
+
+    yard.spec("gallery", grpc={"port": 50051})
+    yard.until_condition("mistaken", "DependenciesResolved", "True", within=SOON)
+    yard.delete("microservice/mistaken", "microservice/gallery")
+
+
+def test_a_provider_that_does_not_consent(yard: Space, shop: Space) -> None:
+    yard.apply(front_end("uninvited", of=shop.name))
+    said = _shows(yard, "uninvited", "DependenciesResolved", "ConsumerNotAllowed")
+    assert f"users in namespace {shop.name} admits no consumers from namespace {yard.name}" in said
+
+    yard.apply(front_end("uninvited"))
+    yard.until_ready("uninvited")
+
+
+def test_a_storage_class_that_is_absent(yard: Space) -> None:
+    name = f"fast-{yard.name}"
+    yard.apply(users("storeless", database=database("users", storage={"size": "64Mi", "className": name})))
+    said = _shows(yard, "storeless", "DatabaseReady", "StorageClassMissing")
+    assert said.startswith(f"storage class {name} does not exist; the cluster has: ")
+    assert "(default)" in said
+
+    yard.cluster.apply(_like_the_default(yard, name))
+    try:
+        yard.until_ready("storeless")
+        yard.until_event("storeless", "Normal", "Ready")
+    finally:
+        yard.delete("microservice/storeless")
+        yard.delete("pvc/storeless-database-data")
+        yard.cluster.kubectl("delete", "storageclass", name)
+
+
+def test_a_volume_that_cannot_grow(yard: Space) -> None:
+    name = f"rigid-{yard.name}"
+    yard.cluster.apply({**_like_the_default(yard, name), "allowVolumeExpansion": False})
+    try:
+        yard.apply(users("rigid", database=database("users", storage={"size": "64Mi", "className": name})))
+        yard.until_ready("rigid")
+
+        yard.spec("rigid", database={"storage": {"size": "128Mi"}})
+        said = _shows(yard, "rigid", "DatabaseReady", "VolumeCannotGrow")
+        assert "64Mi" in said and "128Mi" in said
+        assert yard.psql("rigid", "select count(*) from users") == "0"
+
+        yard.patch(f"storageclass/{name}", {"allowVolumeExpansion": True})
+        yard.until_condition("rigid", "DatabaseReady", "True", within=SOON)
+        claim = yard.get("pvc/rigid-database-data")
+        assert claim["spec"]["resources"]["requests"]["storage"] == "128Mi"
+    finally:
+        yard.delete("microservice/rigid")
+        yard.delete("pvc/rigid-database-data")
+        yard.cluster.kubectl("delete", "storageclass", name)
+
+
+def test_a_database_image_that_is_missing(yard: Space) -> None:
+    yard.apply(users("early", database={"version": "18", "storage": {"size": "64Mi"}}))
+    said = _shows(yard, "early", "DatabaseReady", "ImagePullFailed")
+    assert "postgres:18 cannot be pulled" in said
+    yard.delete("microservice/early")
+
+
+def test_a_field_the_cluster_refuses(yard: Space) -> None:
+    yard.apply(front_end("misspelt", resources={"limits": {"memory": "plenty"}}))
+    said = _refused(yard, "misspelt", "ClusterRefused")
+    assert "quantities must match" in said
+
+    yard.spec("misspelt", resources=None)
+    yard.until_ready("misspelt")
+
+
+def test_a_name_that_is_taken(yard: Space) -> None:
+    yard.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "till"}})
+    yard.apply(front_end("till"))
+    said = _refused(yard, "till", "NameTaken")
+    assert said.startswith(f"ServiceAccount till exists in namespace {yard.name} and is not Freehold's")
+
+    yard.delete("serviceaccount/till")
+    yard.until_ready("till")
+
+
+def test_pods_that_a_quota_refuses(spaces: Callable[..., Space]) -> None:
+    space = spaces("quota")
+    spec = {"hard": {"pods": "0"}}
+    space.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": spec})
+    space.apply(idle("users"), idle("payments"), front_end())
+    said = _shows(space, "storefront", "EndpointReady", "RefusedByAdmission")
+    assert "exceeded quota" in said
+
+    space.delete("resourcequota/none")
+    space.until_ready("storefront")
+
+
+def test_a_resource_the_operator_cannot_read_breaks_no_other(yard: Space) -> None:
+    """A newer version of the schema may let in what this operator does not know."""
+    with _a_looser_schema(yard):
+        yard.apply(front_end("newer", replicas=1000))
+        said = _refused(yard, "newer", "InvalidSpec")
+        assert "replicas" in said and "what runs goes on unchanged" in said
+
+        yard.apply(front_end("older"))
+        yard.until_ready("older")
+        yard.spec("newer", replicas=1)
+        yard.until_ready("newer")
+
+
+def _refused(space: Space, service: str, reason: str) -> str:
+    """Where Ready alone can say what is wrong."""
+    said = space.until_condition(service, "Ready", "False", reason, within=SOON)
+    space.until_event(service, "Warning", reason)
+    return said
+
+
+def _like_the_default(space: Space, name: str) -> Object:
+    """A storage class with another name that does what the cluster's default does."""
+    classes: list[Object] = json.loads(space.kubectl("get", "storageclasses", "-o", "json"))["items"]
+    mark = "storageclass.kubernetes.io/is-default-class"
+    default = next(c for c in classes if c["metadata"].get("annotations", {}).get(mark) == "true")
+    kept = {key: default[key] for key in ("apiVersion", "kind", "provisioner", "volumeBindingMode", "reclaimPolicy")}
+    return {**kept, "metadata": {"name": name}}
+
+
+@contextmanager
+def _a_looser_schema(space: Space) -> Iterator[None]:
+    """The definition with another bound on spec.replicas, and afterwards with its own again."""
+    path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/replicas/maximum"
+
+    def bound(most: int) -> None:
+        change = json.dumps([{"op": "replace", "path": path, "value": most}])
+        space.kubectl("patch", "crd", "microservices.freehold.dev", "--type=json", "-p", change)
+
+    bound(5000)
+    try:
+        yield
+    finally:
+        bound(100)

@@ -1,0 +1,114 @@
+"""Whatever is edited or deleted of what Freehold made for a service comes back, and the service with it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.cluster import Object, Space
+from tests.e2e.services import idle, payments
+
+MINE = "app.kubernetes.io/managed-by=freehold,app.kubernetes.io/instance=payments"
+KINDS = "serviceaccount,service,secret,configmap,statefulset,deployment,networkpolicy,poddisruptionbudget,job,pvc"
+OPEN: list[Object] = [{}]
+"""A rule that lets in everybody."""
+
+EDITS: dict[str, Object] = {
+    "ServiceAccount/payments": {"automountServiceAccountToken": True},
+    "ServiceAccount/payments-database": {"automountServiceAccountToken": True},
+    "Service/payments": {"spec": {"selector": {"app.kubernetes.io/instance": "somebody-else"}}},
+    "Service/payments-database": {"spec": {"selector": {"extra": "label"}}},
+    "Service/payments-database-nodes": {"spec": {"publishNotReadyAddresses": False}},
+    "Secret/payments-database": {"data": {"password": "d3Jvbmc="}},
+    "Secret/payments-database-owner": {"data": {"uri": "d3Jvbmc="}},
+    "Secret/payments-database-server": {"data": {"another": "d3Jvbmc="}},
+    "ConfigMap/payments-consumes": {"data": {"users.host": "elsewhere"}},
+    "ConfigMap/payments-database-configuration": {"data": {"pg_hba.conf": "host all all all trust\n"}},
+    "NetworkPolicy/payments": {"spec": {"ingress": OPEN, "egress": OPEN}},
+    "NetworkPolicy/payments-database": {"spec": {"ingress": OPEN}},
+    "NetworkPolicy/payments-migrations": {"spec": {"policyTypes": ["Ingress"]}},
+    "PodDisruptionBudget/payments": {"spec": {"maxUnavailable": 2}},
+    "StatefulSet/payments-database": {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}},
+    "Deployment/payments": {"spec": {"replicas": 0, "template": {"spec": {"hostNetwork": True}}}},
+    "Job/payments-migrations": {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}},
+    "PersistentVolumeClaim/payments-database-data": {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}},
+}
+"""Every object of a service that has all there is, and how somebody might edit it."""
+
+
+@pytest.fixture(scope="module")
+def yard(yard: Space) -> Space:
+    """With payments in two pods, and a provider that is declared and has no pods."""
+    yard.apply(idle("users"), payments(replicas=2))
+    yard.until_ready("users", "payments")
+    return yard
+
+
+def test_these_are_all_the_objects_there_are(yard: Space) -> None:
+    assert {_key(body) for body in yard.find(KINDS, MINE)} == set(EDITS)
+
+
+@pytest.mark.parametrize("key", EDITS)
+def test_edited(yard: Space, key: str) -> None:
+    what, before = _find(yard, key)
+
+    yard.patch(what, EDITS[key])
+
+    yard.until(what, lambda live: _content(live) == _content(before), within=30)
+    yard.until_ready("payments")
+
+
+@pytest.mark.parametrize("key", [key for key in EDITS if not key.startswith("PersistentVolumeClaim/")])
+def test_deleted(yard: Space, key: str) -> None:
+    what, before = _find(yard, key)
+
+    yard.kubectl("delete", what, "--wait=false")
+
+    yard.until(what, lambda live: live["metadata"]["uid"] != before["metadata"]["uid"], within=90)
+    yard.until_ready("payments")
+    after = yard.get(what)
+    if not key.endswith("-server"):  # the superuser's password was kept there alone, and is a fresh one
+        assert _stable(after) == _stable(before)
+
+
+def test_nothing_is_left_over(yard: Space) -> None:
+    assert {_key(body) for body in yard.find(KINDS, MINE)} == set(EDITS)
+
+
+def test_a_volume_somebody_deletes_is_kept_until_its_server_stops(yard: Space) -> None:
+    """The claim's own protection holds it; the condition says so; once the server stops, a fresh volume is made."""
+    yard.kubectl("delete", "pvc", "payments-database-data", "--wait=false")
+    said = yard.until_condition("payments", "DatabaseReady", "False", "VolumeBeingDeleted", within=15)
+    assert "take a copy of the data first" in said
+    assert yard.psql("payments", "select count(*) from payments") == "0"
+
+    yard.kubectl("delete", "pod", "payments-database-0")
+    yard.until_ready("payments")
+    assert yard.psql("payments", "select count(*) from schema_migrations") == "1"
+
+
+def _key(body: Object) -> str:
+    """Kind and name; the name of a Job without the digest at its end."""
+    name = body["metadata"]["name"]
+    return f"{body['kind']}/{name.rpartition('-')[0] if body['kind'] == 'Job' else name}"
+
+
+def _find(yard: Space, key: str) -> tuple[str, Object]:
+    (found,) = [body for body in yard.find(KINDS, MINE) if _key(body) == key]
+    return f"{found['kind'].lower()}/{found['metadata']['name']}", found
+
+
+def _content(live: Object) -> str:
+    """All that a person may have changed: everything but the status and what the API server counts."""
+    metadata = {key: live["metadata"].get(key) for key in ("labels", "annotations", "ownerReferences")}
+    rest = {key: value for key, value in live.items() if key not in ("metadata", "status")}
+    annotations = metadata["annotations"] or {}
+    kept = {key: value for key, value in annotations.items() if not key.startswith("deployment.kubernetes.io/")}
+    return json.dumps([{**metadata, "annotations": kept}, rest], sort_keys=True)
+
+
+def _stable(live: Object) -> Any:
+    """What an object made anew shares with the one before: its name, labels, owner, and a Secret's content."""
+    return live["metadata"]["labels"], live["metadata"].get("ownerReferences"), live.get("data")

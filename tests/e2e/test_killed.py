@@ -1,0 +1,65 @@
+"""The operator is killed at ten points of a provisioning; started again, it ends where it would have ended anyway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.cluster import Cluster, Space, uids
+from tests.e2e.operator_process import running
+from tests.e2e.services import database, users
+
+POINTS = (
+    "write ServiceAccount {}",
+    "write Secret {}-database-server",
+    "write Secret {}-database-owner",
+    "write PersistentVolumeClaim {}-database-data",
+    "write NetworkPolicy {}-database",
+    "write Service {}-database",
+    "write Service {}",
+    "write StatefulSet {}-database",
+    "write Job {}-migrations-",
+    "write Deployment {}",
+)
+"""The line it logs right before each write; it dies before the write, during it, or right after."""
+KINDS = "serviceaccount,service,secret,configmap,statefulset,deployment,networkpolicy,job,pvc,pod"
+EXPECTED = {
+    "ConfigMap": 1,
+    "Deployment": 1,
+    "Job": 1,
+    "NetworkPolicy": 3,
+    "PersistentVolumeClaim": 1,
+    "Pod": 3,
+    "Secret": 3,
+    "Service": 3,
+    "ServiceAccount": 2,
+    "StatefulSet": 1,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _installed_operator_down(cluster: Cluster) -> Iterator[None]:
+    with cluster.operator_down():
+        yield
+
+
+@pytest.mark.parametrize("point", range(len(POINTS)), ids=[p.replace("{}", "NAME").replace(" ", "-") for p in POINTS])
+def test_killed_at(yard: Space, point: int) -> None:
+    name = f"killed-{point}"
+    line = POINTS[point].format(name)
+    with running(yard.cluster) as operator:
+        yard.apply(users(name, database=database("users", deletionPolicy="Delete")))
+        operator.kill_at(lambda said: said[-1].endswith(line) or (line.endswith("-") and line in said[-1]))
+    before = uids(yard.find(KINDS, f"app.kubernetes.io/instance={name}"))
+
+    with running(yard.cluster) as operator:
+        operator.read_on()
+        yard.until_ready(name)
+
+    found = yard.find(KINDS, f"app.kubernetes.io/instance={name}")
+    counted = {kind: sum(body["kind"] == kind for body in found) for kind in EXPECTED}
+    assert counted == EXPECTED
+    assert before <= uids(found), "what was there when it was killed was made anew"
+    assert yard.psql(name, "select count(*) from schema_migrations") == "1"
+    yard.kubectl("delete", "microservice", name, "--wait=false")

@@ -1,0 +1,64 @@
+"""Migrations gate the rollout: the old version serves on until the new schema is in, and for good if it never is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.e2e.cluster import Object, Space, uids
+from tests.e2e.services import database
+from tests.e2e.storefront import Load, Storefront
+
+COMPLAINT = 'column "amount" contains null values'
+FAILING = ["bash", "-c", f"echo '{COMPLAINT}' >&2; exit 1"]
+NOTE = "create table if not exists note (text text); insert into note values ('kept')"
+ADDS_A_TABLE = [
+    "/opt/users/bin/python",
+    "-c",
+    f'import os, psycopg; psycopg.connect(os.environ["DATABASE_URL"], autocommit=True).execute("{NOTE}")',
+]
+
+
+def test_a_failing_migration_leaves_the_old_version_serving_until_it_is_corrected(
+    shop: Space, storefront: Storefront
+) -> None:
+    template, pods = _template(shop), uids(shop.pods("users"))
+    with Load(storefront):
+        _new_version(shop, FAILING, memory="96Mi")
+        said = shop.until_condition("users", "MigrationsApplied", "False", "MigrationFailed")
+        warned = shop.until_event("users", "Warning", "MigrationFailed")
+        shop.until_condition("users", "Ready", "False", "MigrationFailed")
+
+        assert COMPLAINT in said
+        assert "users:dev goes on serving" in said
+        assert COMPLAINT in warned
+        assert _template(shop) == template
+        assert uids(shop.pods("users")) == pods
+
+        _new_version(shop, ADDS_A_TABLE, memory="97Mi")
+        shop.until_ready("users")
+
+    assert shop.psql("users", "select text from note") == "kept"
+    assert _template(shop)["containers"][0]["resources"]["requests"]["memory"] == "97Mi"
+    assert not pods & uids(shop.pods("users"))
+    shop.until_event("users", "Normal", "Applied")
+
+
+def test_one_migration_runs_for_one_version(shop: Space) -> None:
+    """Put back, the first version's migration runs anew, is the only one left, and does no harm."""
+    shop.spec("users", database=database("users"))
+    shop.until_ready("users")
+
+    (job,) = shop.find("jobs", "app.kubernetes.io/instance=users")
+    assert job["status"]["succeeded"] == 1
+    assert shop.psql("users", "select count(*) from schema_migrations") == "1"
+
+
+def _new_version(shop: Space, migrate: list[str], *, memory: str) -> None:
+    """Another migration together with another pod template, as a new image would bring."""
+    change: dict[str, Any] = {"migrations": {"command": migrate}}
+    shop.spec("users", database=change, resources={"requests": {"memory": memory}})
+
+
+def _template(shop: Space) -> Object:
+    found: Object = shop.get("deployment/users")["spec"]["template"]["spec"]
+    return found

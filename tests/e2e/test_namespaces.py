@@ -1,0 +1,51 @@
+"""A namespace can always be deleted, whether the operator is there or not; nothing of it stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.e2e.cluster import Cluster, Space
+from tests.e2e.services import payments, users
+
+WITHIN = "--timeout=180s"
+
+
+def test_with_the_operator_alive(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+    space = spaces("leaving-alive")
+    volumes = _provision(space)
+
+    cluster.kubectl("delete", "namespace", space.name, WITHIN)
+
+    _nothing_stays(space, volumes)
+
+
+def test_with_the_operator_down(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+    space = spaces("leaving-down")
+    volumes = _provision(space)
+
+    with cluster.operator_down():
+        cluster.kubectl("delete", "namespace", space.name, WITHIN)
+        _nothing_stays(space, volumes)
+
+
+def test_in_the_middle_of_a_provisioning(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+    space = spaces("leaving-early")
+    space.apply(users())
+    space.until_condition("users", "Ready", "False")
+
+    cluster.kubectl("delete", "namespace", space.name, WITHIN)
+
+    _nothing_stays(space, [])
+
+
+def _provision(space: Space) -> list[str]:
+    """Two services with their databases; the names of their volumes."""
+    space.apply(users(), payments())
+    space.until_ready("users", "payments")
+    return [claim["spec"]["volumeName"] for claim in space.find("pvc")]
+
+
+def _nothing_stays(space: Space, volumes: list[str]) -> None:
+    assert not space.cluster.kubectl("get", "namespace", space.name, "--ignore-not-found")
+    for volume in volumes:
+        space.gone(f"persistentvolume/{volume}")

@@ -1,0 +1,79 @@
+"""Bad input is refused by the API server, with a sentence that says how to put it right."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.cluster import Object, Space
+from tests.e2e.services import IMAGES, database, microservice, users
+
+STORAGE = {"size": "1Gi"}
+
+NEW = [
+    ("neither port", microservice("a", image="a"), "a service needs spec.grpc or spec.http"),
+    ("no image", microservice("a", grpc={}), "spec.image: Required value"),
+    ("image with a space", users(image="a b"), "spec.image in body should match"),
+    ("one port twice", users(grpc={"port": 8080}, http={"port": 8080}), "give each a port of its own"),
+    ("privileged port", users(grpc={"port": 80}), "spec.grpc.port in body should be greater than or equal to 1024"),
+    ("port out of range", users(http={"port": 70000}), "spec.http.port in body should be less than or equal to 65535"),
+    ("negative replicas", users(replicas=-1), "spec.replicas in body should be greater than or equal to 0"),
+    ("too many replicas", users(replicas=101), "spec.replicas in body should be less than or equal to 100"),
+    ("unknown engine", users(database={"engine": "oracle", "storage": STORAGE}), 'supported values: "postgresql"'),
+    ("old version", users(database={"version": "9", "storage": STORAGE}), "spec.database.version in body should match"),
+    ("no storage", users(database={}), "spec.database.storage: Required value"),
+    ("size of nothing", users(database={"storage": {"size": "0"}}), "spec.database.storage.size in body should match"),
+    ("size without sense", users(database={"storage": {"size": "big"}}), "spec.database.storage.size in body should"),
+    ("empty class", users(database={"storage": {"size": "1Gi", "className": ""}}), "should be at least 1 chars long"),
+    ("no command", users(database={"storage": STORAGE, "migrations": {"command": []}}), "should have at least 1 items"),
+    (
+        "unknown policy",
+        users(database=database("users", deletionPolicy="Keep")),
+        'supported values: "Retain", "Delete"',
+    ),
+    ("itself", users("a", consumes=[{"name": "a"}]), "a service does not consume itself"),
+    ("twice", users("a", consumes=[{"name": "b"}, {"name": "b"}]), "Duplicate value"),
+    ("provider's name", users("a", consumes=[{"name": "B"}]), "spec.consumes[0].name in body should match"),
+    ("unknown consent", users(grpc={"consumers": {"from": "Nobody"}}), "Unsupported value"),
+    ("selector without", users(grpc={"consumers": {"from": "Selector"}}), "from: Selector needs a selector"),
+    (
+        "selector unread",
+        users(grpc={"consumers": {"from": "All", "selector": {"matchLabels": {"a": "b"}}}}),
+        "a selector is only read with from: Selector; this one says from: All",
+    ),
+    ("long name", users("a" * 41), "must be at most 40 lower-case letters"),
+    ("name with a dot", users("a.b"), "it becomes a DNS name"),
+    ("name of a database", users("users-database"), "contains '-database', which names the databases of services"),
+    ("unknown field", users(autoscaling={"max": 3}), 'unknown field "spec.autoscaling"'),
+]
+
+CHANGED: list[tuple[str, Object, str]] = [
+    ("smaller", {"database": {"storage": {"size": "32Mi"}}}, "cannot shrink from 64Mi to 32Mi; a volume only grows"),
+    ("another class", {"database": {"storage": {"className": "other"}}}, "the storage class of a database cannot be"),
+    ("another version", {"database": {"version": "16"}}, "cannot go from 15 to 16 in place"),
+]
+
+
+@pytest.mark.parametrize(("body", "sentence"), [case[1:] for case in NEW], ids=[case[0] for case in NEW])
+def test_a_new_resource(shop: Space, body: Object, sentence: str) -> None:
+    placed = {**body, "metadata": {**body["metadata"], "namespace": shop.name}}
+
+    assert sentence in shop.cluster.refused(placed)
+
+
+@pytest.mark.parametrize(("spec", "sentence"), [case[1:] for case in CHANGED], ids=[case[0] for case in CHANGED])
+def test_a_change_of_a_running_service(shop: Space, spec: dict[str, Any], sentence: str) -> None:
+    change = json.dumps({"spec": spec})
+    patch = ("patch", "microservice/users", "--type=merge", "--dry-run=server", "-p", change)
+    done = shop.cluster.tried("-n", shop.name, *patch)
+
+    assert done.returncode != 0
+    assert sentence in done.stderr
+
+
+def test_what_is_right_is_taken(shop: Space) -> None:
+    """Lest the refusals above be the server's answer to anything."""
+    body = users("another", image=IMAGES["users"], grpc={"consumers": {"from": "All"}})
+    shop.kubectl("apply", "--dry-run=server", "-f", "-", text=json.dumps(body))

@@ -1,0 +1,92 @@
+"""Who reaches whom, proven from where each stands: every ordered pair, on every port, against what is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.e2e.cluster import Object, Space
+from tests.e2e.probe import Target, reached, stranger
+from tests.e2e.services import IMAGES
+
+LISTEN = ["/opt/users/bin/python", "-m", "http.server", "8080"]
+SERVICES = ("users", "payments", "storefront")
+DATABASES = ("users", "payments")
+STRANGER, IMPOSTOR = "stranger", "impostor"
+
+
+@pytest.fixture
+def outsiders(shop: Space, spaces: Callable[..., Space]) -> Iterator[dict[str, tuple[Space, str]]]:
+    """A stranger in the shop's own namespace, and in another one a pod that carries the storefront's labels."""
+    elsewhere = spaces("elsewhere")
+    worn = shop.pods("storefront")[0]["metadata"]["labels"]
+    forged = {key: value for key, value in worn.items() if key != "pod-template-hash"}
+    shop.apply(stranger(STRANGER, IMAGES["users"], {}, LISTEN))
+    elsewhere.apply(stranger(IMPOSTOR, IMAGES["users"], forged, LISTEN))
+    for space, name in ((shop, STRANGER), (elsewhere, IMPOSTOR)):
+        space.kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s")
+    yield {STRANGER: (shop, STRANGER), IMPOSTOR: (elsewhere, IMPOSTOR)}
+    shop.kubectl("delete", "pod", STRANGER, "--wait=false")
+
+
+def test_every_pair_is_open_or_shut_as_declared(shop: Space, outsiders: dict[str, tuple[Space, str]]) -> None:
+    stands = {**_members(shop), **outsiders}
+    targets = [_target(name, space.get(f"pod/{pod}")) for name, (space, pod) in stands.items()]
+    declared = _declared(shop.find("microservices"))
+
+    proven = {
+        (source, target.name)
+        for source, (space, pod) in stands.items()
+        for target in reached(space, pod, [target for target in targets if target.name != source])
+    }
+
+    pairs = {(source, target.name) for source in stands for target in targets if source != target.name}
+    assert len(pairs) == 7 * 6
+    wrongly_open, wrongly_shut = sorted(proven - declared), sorted((declared & pairs) - proven)
+    assert (wrongly_open, wrongly_shut) == ([], [])
+
+
+def test_a_service_is_shut_on_every_port_it_did_not_declare(shop: Space) -> None:
+    """A pod that wears the labels of users listens on one more port, where nobody reaches it."""
+    worn = {key: value for key, value in shop.pods("users")[0]["metadata"]["labels"].items() if "hash" not in key}
+    shop.apply(stranger("side-door", IMAGES["users"], worn, LISTEN))
+    try:
+        shop.kubectl("wait", "pod/side-door", "--for=condition=Ready", "--timeout=60s")
+        door = Target("side-door", shop.get("pod/side-door")["status"]["podIP"], 8080)
+        callers = [shop.pods(name)[0]["metadata"]["name"] for name in ("storefront", "payments")]
+        assert [reached(shop, caller, [door]) for caller in callers] == [set(), set()]
+    finally:
+        shop.kubectl("delete", "pod", "side-door", "--wait=false")
+
+
+def _members(shop: Space) -> dict[str, tuple[Space, str]]:
+    """One pod of each service and of each database, by the name it has in the table."""
+    pods = {name: shop.pods(name)[0] for name in SERVICES}
+    pods |= {f"{name}-database": shop.pods(name, "database")[0] for name in DATABASES}
+    return {name: (shop, pod["metadata"]["name"]) for name, pod in pods.items()}
+
+
+def _target(name: str, pod: Object) -> Target:
+    ports = [port["containerPort"] for container in pod["spec"]["containers"] for port in container.get("ports", [])]
+    return Target(name, pod["status"]["podIP"], ports[0] if ports else 8080)
+
+
+def _declared(services: list[Object]) -> set[tuple[str, str]]:
+    """What the resources say, and nothing the operator made of it.
+
+    HTTP is open to all by declaration, as far as the caller itself may go out; the pods that nobody declared may.
+    """
+    consumed = {
+        (service["metadata"]["name"], provider["name"])
+        for service in services
+        for provider in service["spec"].get("consumes", [])
+    }
+    own = {
+        (service["metadata"]["name"], f"{service['metadata']['name']}-database")
+        for service in services
+        if "database" in service["spec"]
+    }
+    pages = {service["metadata"]["name"] for service in services if "http" in service["spec"]}
+    outside = {(who, page) for who in (STRANGER, IMPOSTOR) for page in pages}
+    return consumed | own | outside | {(STRANGER, IMPOSTOR), (IMPOSTOR, STRANGER)}
