@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from freehold.api.v1alpha1 import GROUP, KIND, VERSION
 from freehold.cluster import compare
 from freehold.cluster.cache import Cache
-from freehold.cluster.client import Api
+from freehold.cluster.client import FIELD_MANAGER, Api
 from freehold.cluster.errors import NameTakenError
 from freehold.cluster.kinds import BY_NAME, EVENT, HOLDS_DATA, MICROSERVICE, RUNNING, Kind
 from freehold.cluster.observe import leaving
@@ -55,7 +55,8 @@ async def _write(api: Api, cache: Cache, service: Service, observed: Observed, b
     kind, ref = BY_NAME[body["kind"]], Ref(body["kind"], body["metadata"]["name"])
     stored = cache.owned.get(service.key, {}).get(ref)
     if stored is None:
-        await _refuse_what_is_not_ours(api, kind, body)
+        if await _exists(api, kind, body):
+            return  # it is seen again in a moment, and judged by what it holds
     elif leaving(stored.unpack(), service):
         return  # once it is gone, its deletion wakes the service and it is made anew
     elif stored.foreign:
@@ -66,13 +67,22 @@ async def _write(api: Api, cache: Cache, service: Service, observed: Observed, b
     cache.put_owned(await api.apply(kind, body))
 
 
-async def _refuse_what_is_not_ours(api: Api, kind: Kind, body: Object) -> None:
-    """An object the watches do not know may still exist: somebody else's, which is left alone."""
+async def _exists(api: Api, kind: Kind, body: Object) -> bool:
+    """Whether there is an object that the watches do not see.
+
+    One of ours that has lost its labels gets them back. Somebody else's is left alone: raises NameTakenError.
+    """
     metadata = body["metadata"]
     live = await api.get(kind, metadata["namespace"], metadata["name"])
-    if live and live["metadata"].get("labels", {}).get(meta.MANAGED_BY) != meta.MANAGER:
+    if live is None:
+        return False
+    managers = {entry["manager"] for entry in live["metadata"].get("managedFields", [])}
+    if FIELD_MANAGER not in managers:
         said = f"{body['kind']} {metadata['name']} exists in namespace {metadata['namespace']} and is not Freehold's"
         raise NameTakenError(409, f"{said}; rename one of the two, or delete it if nobody needs it")
+    patch = {"metadata": {"labels": metadata["labels"]}}
+    await api.merge(kind, metadata["namespace"], metadata["name"], patch)
+    return True
 
 
 async def _disown(api: Api, kind: Kind, body: Object) -> None:

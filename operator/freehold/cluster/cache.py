@@ -51,6 +51,7 @@ class Cache:
         self.owned: defaultdict[Key, dict[Ref, Stored]] = defaultdict(dict)
         self.consumes: dict[Key, frozenset[Key]] = {}
         self.ready: set[Key] = set()
+        self._places: dict[tuple[str, Ref], Key] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
         self.storage_classes: dict[str, StorageClass] = {}
 
@@ -80,6 +81,7 @@ class Cache:
     def put_owned(self, live: Object) -> None:
         """Take in an object of a service's; an older version than the one known is ignored."""
         key, ref = _belongs(live)
+        self._move(key, ref)
         known = self.owned[key].get(ref)
         new = store(live)
         if known and known.uid == new.uid and known.version >= new.version:
@@ -92,9 +94,18 @@ class Cache:
         known = self.owned[key].get(ref)
         if known and known.uid == live["metadata"]["uid"]:
             del self.owned[key][ref]
+            self._places.pop((key.namespace, ref), None)
         if not self.owned[key]:
             del self.owned[key]
         self.wake(key)
+
+    def _move(self, key: Key, ref: Ref) -> None:
+        """An object whose labels now name another service is missing where it was."""
+        before = self._places.get((key.namespace, ref))
+        if before and before != key:
+            self.owned[before].pop(ref, None)
+            self.wake(before)
+        self._places[key.namespace, ref] = key
 
     def put_namespace(self, live: Object) -> None:
         """Take in a namespace's labels, on which a provider's consent may depend."""

@@ -191,7 +191,8 @@ def _state(service: Service, observed: Observed) -> tuple[State, Reason, str]:
             "pods start once the database is ready and migrated",
         )
     available = live.get("status", {}).get("availableReplicas", 0)
-    trouble = pods.trouble(pods.component_pods(observed, meta.SERVICE)) or _refusal(live)
+    running = pods.component_pods(observed, meta.SERVICE)
+    trouble = pods.trouble(running) or _refusal(live) or (_rolled_out(live) and pods.unwell(running))
     still = f"; {available} of {service.spec.replicas} pods serve" if available else ""
     if trouble:
         return State.FALSE, trouble.reason, trouble.message + still
@@ -214,6 +215,12 @@ def _progress(service: Service, live: Object, available: int) -> tuple[State, Re
     if settled:
         return State.TRUE, Reason.AVAILABLE, f"{available} of {wanted} pods serve"
     return State.UNKNOWN, Reason.ROLLING_OUT, f"{available} of {wanted} pods serve; a rollout is under way"
+
+
+def _rolled_out(live: Object) -> bool:
+    """Whether the newest template was available once, so that what does not serve now has stopped serving."""
+    conditions = live.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Progressing" and c.get("reason") == "NewReplicaSetAvailable" for c in conditions)
 
 
 def _refusal(live: Object) -> pods.Trouble | None:

@@ -12,7 +12,8 @@ from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, 
 
 CAPABILITY = "migrations"
 USUAL: Object = {"requests": {"cpu": "25m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
-ATTEMPTS = 3
+ATTEMPTS = 5
+"""With the pauses of a Job (10 s, doubling) some three minutes: longer than a database takes to come back."""
 
 
 def desired(service: Service, observed: Observed) -> Plan:

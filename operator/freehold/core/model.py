@@ -146,6 +146,7 @@ class Reason(StrEnum):
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CANNOT_START = "CannotStart"
     CRASH_LOOPING = "CrashLooping"
+    PODS_NOT_READY = "PodsNotReady"
     UNSCHEDULABLE = "Unschedulable"
     REFUSED_BY_ADMISSION = "RefusedByAdmission"
     MIGRATION_FAILED = "MigrationFailed"

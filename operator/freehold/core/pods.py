@@ -87,6 +87,17 @@ def trouble(pods: Iterable[Object]) -> Trouble | None:
     return None
 
 
+def unwell(pods: Iterable[Object]) -> Trouble | None:
+    """The first pod that has started and says of itself that it cannot serve."""
+    for pod in pods:
+        for status in pod.get("status", {}).get("containerStatuses", []):
+            if status.get("started") and not status.get("ready") and "running" in status.get("state", {}):
+                name = pod["metadata"]["name"]
+                said = f"{name} runs, but its health check says that it cannot serve; its log may say why"
+                return Trouble(Reason.PODS_NOT_READY, said)
+    return None
+
+
 def last_lines(text: str) -> str:
     """The end of a log, short enough for a condition, without passwords of connection strings."""
     # Before lines are cut, for a password whose end is cut off is not known as one.
