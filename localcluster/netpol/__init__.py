@@ -24,5 +24,7 @@ What it decides where the API leaves room:
 - A node reaches its own pods whatever the policies say (probes); a pod reaches its node's addresses only if its egress
   policies admit those addresses. A pod always reaches itself, also through a Service.
 - Forged source addresses are dropped before anything else looks at them.
+- While no agent runs, the last table holds: pods made in the meantime stay cut off. Only an address that is given to
+  another pod just then keeps its former holder's rules; the plugin hands addresses out in turn, so that takes hundreds.
 - The cluster is IPv4 only. IPv6 is refused in the node's namespace, except on the loopback interface.
 """

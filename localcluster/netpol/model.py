@@ -192,11 +192,13 @@ def _peer(peer: Mapping[str, Any]) -> Peer:
 
 def _block(block: Mapping[str, Any]) -> Ranges:
     """The block's IPv4 addresses; none of them when it cannot be read, for then the closed door is the safe one."""
+    if ":" in block["cidr"]:
+        return ()
     try:
         whole = network_range(IPv4Network(block["cidr"], strict=False))
         holes = [network_range(IPv4Network(hole, strict=False)) for hole in block.get("except") or []]
     except (AddressValueError, ValueError):
-        log.warning("ipBlock %s is not IPv4 throughout: it admits nothing here", dict(block))
+        log.warning("ipBlock %s cannot be read and admits nothing", dict(block))
         return ()
     return without((whole,), holes)
 
