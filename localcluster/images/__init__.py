@@ -14,7 +14,7 @@ from .. import progress
 from ..errors import LocalClusterError
 from ..locks import locked
 from ..progress import Step
-from .builder import ENGINES, archive, build, build_with, folder
+from .builder import ENGINES, archive, build, build_with, clear_interrupted, folder
 from .recipes import SYSTEM, by_name, chosen
 
 # What Freehold and its examples run. The rest is made when something needs it.
@@ -31,9 +31,11 @@ def ensure(names: Iterable[str], step: Step | None = None) -> dict[str, Path]:
     known, wanted = by_name(), chosen(names)
     archives = {recipe.name: archive(recipe, known) for recipe in wanted}
     if missing := [recipe for recipe in wanted if not archives[recipe.name].exists()]:
+        step.say("to build: " + ", ".join(recipe.name for recipe in missing))
         with locked(folder() / ".lock", "another build of images"):
+            clear_interrupted()
             archives |= {recipe.name: build(recipe, known, step) for recipe in missing}
-    step.say(", ".join(names))
+    step.detail = ", ".join(names)
     return archives
 
 
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else:
                 for recipe in chosen(names):
                     build_with(options.builder, recipe, step)
-                step.say(", ".join(names))
+                step.detail = ", ".join(names)
     except LocalClusterError as error:
         print(error, file=sys.stderr)
         return 1

@@ -17,11 +17,19 @@ from .recipes import PROJECT, Recipe, fingerprint
 
 BUILD_SECONDS = 1800
 ENGINES = ("docker", "podman")
+# Steps of earlier builds that buildah keeps so as not to repeat them, 100 MB or so each.
+KEPT_STEPS = 40
 
 
 def folder() -> Path:
     """The archives, and beside them buildah's own store: nothing of it is kept anywhere else on the machine."""
     return paths.cache() / "images"
+
+
+def clear_interrupted() -> None:
+    """Removes what builds left behind that were killed; only while the lock is held."""
+    _buildah("rm", "--all")
+    shutil.rmtree(folder() / "tmp", ignore_errors=True)
 
 
 def archive(recipe: Recipe, known: Mapping[str, Recipe]) -> Path:
@@ -76,7 +84,7 @@ def _store_name(recipe: Recipe, target: Path) -> str:
 
 
 def _forget_older(recipe: Recipe, target: Path) -> None:
-    """Removes what earlier inputs gave: archives, and images in the store (layers in use stay)."""
+    """Removes what earlier inputs gave: archives, images in the store, and all kept steps once they are many."""
     for file in folder().glob(f"{recipe.name}-{recipe.tag}-????????????.tar"):
         if file != target:
             file.unlink()
@@ -84,6 +92,8 @@ def _forget_older(recipe: Recipe, target: Path) -> None:
     for name in names:
         if name.startswith(f"{recipe.reference}-") and name != _store_name(recipe, target):
             _buildah("rmi", name)
+    if len(_buildah("images", "--quiet", "--filter=dangling=true").split()) > KEPT_STEPS:
+        _buildah("rmi", "--prune")
 
 
 def _command(*arguments: str | Path) -> list[str | Path]:
