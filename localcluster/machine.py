@@ -98,8 +98,13 @@ class Machine:
             shutil.rmtree(stale, ignore_errors=True)
             stale.mkdir()
         spec.write_text(self.specification())
-        pid = self._spawn(spec)
+        outer = self._spawn(spec)
+        pid = self._first_process(outer)
         self.record.write_text(json.dumps({"pid": pid, "started": started_at(pid), "since": time.time()}))
+        # It goes on once it is on record; had this ended before, it would have ended too.
+        assert outer.stdin is not None
+        outer.stdin.write(b"go\n")
+        outer.stdin.close()
 
     def stop(self) -> None:
         """Ends it and everything on it; the kernel ends the rest of a process namespace with its first process."""
@@ -130,35 +135,22 @@ class Machine:
         except (FileNotFoundError, json.JSONDecodeError):
             return None
 
-    def _spawn(self, spec: Path) -> int:
-        """Starts the supervisor in its namespaces, detached from this terminal; returns its process id out here."""
-        namespaces = [
-            "unshare",
-            "--mount",
-            "--propagation=private",
-            "--pid",
-            "--fork",
-            "--mount-proc",
-            "--uts",
-            "--ipc",
-        ]
+    def _spawn(self, spec: Path) -> subprocess.Popen[bytes]:
+        """Starts the supervisor in its namespaces, detached from this terminal."""
+        enter = ["nsenter", f"--net=/run/netns/{self.name}"]
+        namespaces = ["--mount", "--propagation=private", "--pid", "--fork", "--mount-proc", "--uts", "--ipc"]
         with self.journal.open("ab") as log:
-            outer = subprocess.Popen(
-                [
-                    "nsenter",
-                    f"--net=/run/netns/{self.name}",
-                    *namespaces,
-                    sys.executable,
-                    "-I",
-                    SUPERVISOR,
-                    spec,
-                ],
-                stdin=subprocess.DEVNULL,
+            return subprocess.Popen(
+                [*enter, "unshare", *namespaces, sys.executable, "-I", SUPERVISOR, spec],
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 cwd="/",
                 start_new_session=True,
             )
+
+    def _first_process(self, outer: subprocess.Popen[bytes]) -> int:
+        """The process id, out here, of the process that `unshare` has made process 1 in there."""
         deadline = time.monotonic() + END_SECONDS
         while time.monotonic() < deadline and outer.poll() is None:
             children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()

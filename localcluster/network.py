@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .errors import LocalClusterError
@@ -84,16 +85,21 @@ def plan(name: str, zones: tuple[str, ...], host_block: ipaddress.IPv4Network) -
 
 
 def free_host_block() -> ipaddress.IPv4Network:
-    """The first block of documentation addresses that no interface or route of this machine uses."""
-    shown = json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"]))
-    used = [ipaddress.IPv4Network(route["dst"], strict=False) for route in shown if route["dst"] != "default"]
-    for block in HOST_BLOCKS.subnets(new_prefix=30):
-        if not any(block.overlaps(taken) for taken in used):
-            return block
-    raise LocalClusterError(
-        f"Every address of {HOST_BLOCKS} is in use on this machine; the cluster needs four. "
-        "`ip route show` lists them; `python -m localcluster down --name …` frees those of another cluster."
-    )
+    """A block of documentation addresses that no interface or route of this machine uses."""
+    block = first_free_block(json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"])))
+    if block is None:
+        raise LocalClusterError(
+            f"Every address of {HOST_BLOCKS} is in use on this machine; the cluster needs four. "
+            "`ip route show` lists them; `python -m localcluster --name NAME down` frees those of another cluster."
+        )
+    return block
+
+
+def first_free_block(routes: Sequence[Mapping[str, str]]) -> ipaddress.IPv4Network | None:
+    """The first block that meets none of the machine's routes, given as `ip -json route` prints them."""
+    used = [ipaddress.IPv4Network(route["dst"], strict=False) for route in routes if route["dst"] != "default"]
+    blocks = HOST_BLOCKS.subnets(new_prefix=30)
+    return next((block for block in blocks if not any(block.overlaps(taken) for taken in used)), None)
 
 
 def ensure(network: ClusterNetwork) -> None:

@@ -50,7 +50,7 @@ class ClusterPaths:
     @property
     def lock(self) -> Path:
         """Held while `up` or `down` runs, so that two of them never work on one cluster."""
-        return cache() / f"{self.name}.lock"
+        return cache() / "locks" / self.name
 
     def machine(self, machine: str) -> Path:
         """State, configuration and logs of one machine (the control plane or a node)."""

@@ -78,13 +78,13 @@ def _check_reports(cluster: Cluster, machine: Machine) -> None:
 
 def _check_pods(cluster: Cluster, namespace: str, deployment: str, since: dict[str, float]) -> None:
     pods = json.loads(cluster.kubectl("-n", namespace, "get", "pods", "-o", "json"))["items"]
-    names = [pod["metadata"]["name"] for pod in pods if _is_stale(pod, since)]
+    names = [pod["metadata"]["name"] for pod in pods if is_stale(pod, since)]
     stale = [name for name in names if name.startswith(f"{deployment}-")]
     if stale:
         raise LocalClusterError(f"{', '.join(stale)}: not started again since the node was started")
 
 
-def _is_stale(pod: dict[str, Any], since: dict[str, float]) -> bool:
+def is_stale(pod: dict[str, Any], since: dict[str, float]) -> bool:
     """Whether what is written about a running pod is from before its node was started."""
     states = (container["state"] for container in pod["status"].get("containerStatuses", []))
     started = [seconds(state["running"]["startedAt"]) for state in states if "running" in state]

@@ -65,6 +65,10 @@ def report(message: str) -> None:
 
 
 def main(specification: Path) -> None:
+    """Waits for the word that it is on record, so that no machine runs that nobody knows of; then runs for ever."""
+    if not sys.stdin.readline():
+        report("not wanted: whoever started this is gone")
+        return
     spec: dict[str, Any] = json.loads(specification.read_text())
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     socket.sethostname(spec["machine"])

@@ -1,0 +1,36 @@
+"""What counts as up: what was said since the node was started, not before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from localcluster import readiness
+
+
+def pod(started: str | None, node: str = "freehold-a") -> dict[str, Any]:
+    state: dict[str, Any] = {"running": {"startedAt": started}} if started else {"waiting": {}}
+    return {"spec": {"nodeName": node}, "status": {"containerStatuses": [{"state": state}]}}
+
+
+STARTED = readiness.seconds("2030-01-01T12:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("seen", "stale"),
+    [
+        (pod("2030-01-01T11:59:00Z"), True),
+        (pod("2030-01-01T12:00:00Z"), False),
+        (pod("2030-01-01T12:00:09Z"), False),
+        (pod(None), False),
+        (pod("2030-01-01T11:59:00Z", node="freehold-b"), False),
+    ],
+    ids=["from before", "in the same second", "since", "waiting", "on a node that was not started"],
+)
+def test_a_pod_said_to_run_since_before_its_node_is_stale(seen: dict[str, Any], stale: bool) -> None:
+    assert readiness.is_stale(seen, {"freehold-a": STARTED}) is stale
+
+
+def test_leases_carry_microseconds() -> None:
+    assert readiness.seconds("2030-01-01T12:00:00.250000Z") == STARTED + 0.25
