@@ -33,15 +33,15 @@ lock: | $(UV) ## write requirements.lock and operator/requirements.lock again
 .PHONY: generate
 generate: venv tools ## write again what is generated: CRD, chart schema and README, install manifests, gRPC stubs
 	@$(PYTHON) -m hack.generate
-	@services/generate
+	@$(MAKE) --no-print-directory -C services UV=$(UV) generate
 
 .PHONY: lint
 lint: venv tools ## style, types, layers, and whether anything generated is out of date
 	@.venv/bin/ruff check -q . && .venv/bin/ruff format -q --check .
 	@.venv/bin/mypy
-	@.venv/bin/lint-imports > /tmp/freehold-layers.$$$$ || { cat /tmp/freehold-layers.$$$$; rm /tmp/freehold-layers.$$$$; exit 1; }; rm /tmp/freehold-layers.$$$$
+	@said=$$(.venv/bin/lint-imports) || { echo "$$said"; exit 1; }
 	@$(PYTHON) -m hack.generate --check
-	@services/generate --check
+	@$(MAKE) --no-print-directory -C services UV=$(UV) lint check-generated
 
 .PHONY: tools
 tools: venv ## the cluster's tools, from their pinned Go modules
@@ -65,7 +65,7 @@ test-fast: venv tools ## unit, golden and API server tests; under two minutes
 
 .PHONY: test-services
 test-services: venv tools ## each service's own tests, with its language's own tools
-	@services/test
+	@$(MAKE) --no-print-directory -C services UV=$(UV) test
 
 .PHONY: test-e2e
 test-e2e: venv tools ## the stories, in a real cluster
