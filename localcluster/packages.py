@@ -26,6 +26,7 @@ PACKAGES = (
 # Units that come enabled with these packages; only those of packages installed just now are disabled.
 UNITS = {"containerd": "containerd.service"}
 POLICY = Path("/usr/sbin/policy-rc.d")
+NO_SERVICES = "#!/bin/sh\n# Made by Freehold's local cluster for the time of one installation.\nexit 101\n"
 OPTIONS = (
     "--yes",
     "--quiet",
@@ -70,13 +71,14 @@ def ensure(step: Step) -> None:
 
 def _install(wanted: list[str]) -> None:
     """Runs apt-get with a policy that starts no service; the policy is seen by apt-get alone (a mount of its own)."""
-    made = not POLICY.exists()
-    if made:
-        POLICY.write_text("#!/bin/sh\nexit 101\n")
+    # One of ours can only have stayed behind when an installation was killed.
+    ours = not POLICY.exists() or POLICY.read_text() == NO_SERVICES
+    if ours:
+        POLICY.write_text(NO_SERVICES)
         POLICY.chmod(0o755)
     try:
         with tempfile.NamedTemporaryFile("w", prefix="policy-rc.d-") as policy:
-            policy.write("#!/bin/sh\nexit 101\n")
+            policy.write(NO_SERVICES)
             policy.flush()
             Path(policy.name).chmod(0o755)
             script = f'mount --bind {policy.name} {POLICY} && exec apt-get install "$@"'
@@ -86,5 +88,5 @@ def _install(wanted: list[str]) -> None:
                 timeout=900,
             )
     finally:
-        if made:
+        if ours:
             POLICY.unlink()

@@ -23,8 +23,8 @@ def started() -> Iterator[list[Service]]:
             service.process.wait()
 
 
-def sleeper(tmp_path: Path, name: str, **more: str) -> Service:
-    return Service(name, ["sleep", "1000"], str(tmp_path / f"{name}.log"), **more)
+def sleeper(tmp_path: Path, name: str, ready_file: str | None = None) -> Service:
+    return Service(name, ["sleep", "1000"], str(tmp_path / f"{name}.log"), ready_file=ready_file)
 
 
 def test_a_service_waits_for_those_before_it(tmp_path: Path, started: list[Service]) -> None:
