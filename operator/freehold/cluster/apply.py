@@ -51,7 +51,8 @@ async def _together(work: Iterable[asyncio.Future[None]] | Iterator[object]) -> 
             raise result
 
 
-async def _write(api: Api, cache: Cache, service: Service, observed: Observed, body: Object) -> None:
+async def _write(api: Api, cache: Cache, service: Service, observed: Observed, wanted: Object) -> None:
+    body = _stamped(wanted)
     kind, ref = BY_NAME[body["kind"]], Ref(body["kind"], body["metadata"]["name"])
     stored = cache.owned.get(service.key, {}).get(ref)
     if stored is None:

@@ -11,8 +11,8 @@ from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, 
 
 CAPABILITY = "endpoint"
 USUAL: Object = {"requests": {"cpu": "25m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
-DRAIN_SECONDS = 2
-"""How long a pod goes on serving after it has left the endpoints, for its callers to have seen it go."""
+DRAIN_SECONDS = 6
+"""How long a pod goes on serving after it has left the endpoints: longer than DNS answers are kept (CoreDNS: 5 s)."""
 
 
 def desired(service: Service, observed: Observed) -> Plan:
@@ -164,15 +164,20 @@ def _volumes(service: Service) -> list[Object]:
 
 
 def _probes(service: Service) -> Object:
-    """gRPC's own health service where there is one (KEP-2727), else the front end's /healthz."""
+    """gRPC's own health service where there is one (KEP-2727), else the front end's /healthz.
+
+    Liveness asks only whether the port answers: a service that says it cannot serve, as while its database is away,
+    is taken out of the endpoints and not restarted.
+    """
     if service.spec.grpc:
         check: Object = {"grpc": {"port": service.spec.grpc.port}}
     else:
         check = {"httpGet": {"path": "/healthz", "port": "http"}}
+    listens = "grpc" if service.spec.grpc else "http"
     return {
         "startupProbe": {**check, "periodSeconds": 1, "failureThreshold": 120},
         "readinessProbe": {**check, "periodSeconds": 5},
-        "livenessProbe": {**check, "periodSeconds": 10, "failureThreshold": 6, "timeoutSeconds": 5},
+        "livenessProbe": {"tcpSocket": {"port": listens}, "periodSeconds": 10, "failureThreshold": 6},
     }
 
 

@@ -20,6 +20,8 @@ MANAGER = "freehold"
 CAPABILITY = "freehold.dev/capability"
 CONTENT = "freehold.dev/content"
 """Annotates a pod template with the digest of configuration it reads, so that a change rolls the pods."""
+APPLIED = "freehold.dev/applied"
+"""Annotates an object with the digest of what was last applied to it."""
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 SERVICE = "service"
