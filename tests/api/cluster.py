@@ -27,7 +27,7 @@ T = TypeVar("T")
 JSON, MERGE, APPLY = "application/json", "application/merge-patch+json", "application/apply-patch+yaml"
 OTHERS = {kind.name: kind for kind in (Kind("Namespace", "v1", "namespaces", namespaced=False), MICROSERVICE)}
 KINDS = {**BY_NAME, **OTHERS}
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 8.0
 
 
 class Refused(Exception):
@@ -160,7 +160,8 @@ def until(look: Callable[[], T | None], what: str | Callable[[], str], seconds: 
 def running(live: Object) -> Object:
     """What the cluster's controllers would say of an object that is well."""
     count = live["spec"].get("replicas", 1)
-    pods = {"observedGeneration": live["metadata"]["generation"], "replicas": count, "updatedReplicas": count}
+    generation = live["metadata"].get("generation")
+    pods = {"observedGeneration": generation, "replicas": count, "updatedReplicas": count}
     now = "2026-01-02T03:04:05Z"
     done = [{"type": kind, "status": "True", "lastTransitionTime": now} for kind in ("SuccessCriteriaMet", "Complete")]
     statuses: dict[str, Object] = {
@@ -169,7 +170,7 @@ def running(live: Object) -> Object:
         "Deployment": {**pods, "readyReplicas": count, "availableReplicas": count},
         "Job": {"conditions": done, "startTime": now, "completionTime": now, "succeeded": 1},
     }
-    return {"metadata": {}, **statuses}[live["kind"]] if live["kind"] in statuses else {}
+    return statuses[live["kind"]]
 
 
 def credentials(kubeconfig: Path) -> tuple[str, ssl.SSLContext]:

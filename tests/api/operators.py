@@ -19,6 +19,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from freehold.cli import main
+from kubernetes.config import kube_config
 
 from tests.api.cluster import until
 
@@ -88,5 +89,7 @@ def _run(environment: dict[str, str], port: int, log: str) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.environ.update(environment)
+    # The client reads this variable when it is imported, which the process this one was forked from did.
+    kube_config.KUBE_CONFIG_DEFAULT_LOCATION = environment["KUBECONFIG"]
     sys.argv = ["freehold", "operator", "--liveness", f"http://127.0.0.1:{port}/healthz"]
     main.main()

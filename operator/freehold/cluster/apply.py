@@ -68,6 +68,13 @@ async def _write(api: Api, cache: Cache, service: Service, observed: Observed, w
     cache.put_owned(await api.apply(kind, body))
 
 
+def _stamped(wanted: Object) -> Object:
+    """With a digest of all that is wanted, so that an object shows when it holds what is wanted no more."""
+    metadata = wanted["metadata"]
+    annotations = {**metadata.get("annotations", {}), meta.APPLIED: meta.digest(wanted)}
+    return {**wanted, "metadata": {**metadata, "annotations": annotations}}
+
+
 async def _exists(api: Api, kind: Kind, body: Object) -> bool:
     """Whether there is an object that the watches do not see.
 

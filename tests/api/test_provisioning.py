@@ -1,0 +1,197 @@
+"""From a resource to everything it stands on, in a real API server, and then silence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from freehold.core.model import Object
+
+from localcluster.apiserver import ApiServer
+from tests.api import operators
+from tests.api.cluster import Cluster, until
+from tests.api.operators import Operator
+from tests.api.shop import FULL, microservice
+
+pytestmark = pytest.mark.usefixtures("operator")
+EXPECTED = {
+    "ConfigMap users-consumes",
+    "ConfigMap users-database-configuration",
+    "Deployment users",
+    "NetworkPolicy users",
+    "NetworkPolicy users-database",
+    "NetworkPolicy users-database-migrations",
+    "PersistentVolumeClaim users-database-data",
+    "PodDisruptionBudget users",
+    "Secret users-database",
+    "Secret users-database-owner",
+    "Secret users-database-server",
+    "Service users",
+    "Service users-database",
+    "Service users-database-nodes",
+    "ServiceAccount users",
+    "ServiceAccount users-database",
+    "StatefulSet users-database",
+}
+KEPT = {
+    "PersistentVolumeClaim users-database-data",
+    "Secret users-database",
+    "Secret users-database-owner",
+    "Secret users-database-server",
+}
+
+
+def versions(cluster: Cluster, namespace: str) -> dict[str, str]:
+    """The resourceVersion of everything in a namespace, the resources included."""
+    services = {f"Microservice {live['metadata']['name']}": live for live in cluster.list("Microservice", namespace)}
+    found = {**cluster.owned(namespace), **services}
+    return {name: live["metadata"]["resourceVersion"] for name, live in found.items()}
+
+
+def test_a_service_is_brought_up_and_says_at_each_step_what_it_waits_for(cluster: Cluster, home: str) -> None:
+    cluster.create(microservice(home, **FULL))
+    cluster.says(home, "users", "DatabaseReady", "Starting")
+    said = {kind: (c["status"], c["reason"]) for kind, c in cluster.conditions(home, "users").items()}
+    assert said == {
+        "Ready": ("False", "ProviderNotFound"),
+        "DependenciesResolved": ("False", "ProviderNotFound"),
+        "IsolationEnforced": ("True", "PoliciesApplied"),
+        "CredentialsReady": ("True", "Kept"),
+        "DatabaseReady": ("Unknown", "Starting"),
+        "MigrationsApplied": ("Unknown", "WaitingForDatabase"),
+        "EndpointReady": ("Unknown", "WaitingForMigrations"),
+    }
+    cluster.create(microservice(home, "payments"))
+    ready = cluster.ready(home)
+    assert ready["message"] == "all 6 conditions are met"
+    made = set(cluster.owned(home))
+    (job,) = {name for name in made if name.startswith("Job users-migrations-")}
+    of_payments = {"Deployment payments", "NetworkPolicy payments", "Service payments", "ServiceAccount payments"}
+    assert made == EXPECTED | {job} | of_payments
+    live = cluster.get("Microservice", home, "users") or {}
+    assert live["status"]["binding"] == {"name": "users-database"}
+    assert live["status"]["endpoint"] == f"users.{home}.svc:50051"
+
+
+def test_at_rest_nothing_is_written_not_even_by_a_new_operator(
+    cluster: Cluster, home: str, operator: Operator, tmp_path: Path
+) -> None:
+    cluster.create(microservice(home, **FULL))
+    cluster.create(microservice(home, "payments"))
+    cluster.ready(home)
+    cluster.ready(home, "payments")
+    before = versions(cluster, home)
+    cluster.patch("Microservice", home, "users", {"metadata": {"annotations": {"looked": "at"}}})
+    cluster.create(microservice(home, "after"))
+    cluster.ready(home, "after")
+    log = tmp_path / "log"
+    with operators.running(cluster.kubeconfig, log, home):
+        cluster.create(microservice(home, "later"))
+        cluster.ready(home, "later")
+    assert operator.alive()
+    now = versions(cluster, home)
+    changed = {name for name in before if now[name] != before[name]}
+    assert changed == {"Microservice users"}, "only the resource the test annotated"
+    assert "write" not in "".join(line for line in log.read_text().splitlines(True) if f"{home}/users:" in line)
+
+
+def writes(server: ApiServer, namespace: str) -> list[str]:
+    """What Freehold wrote in a namespace, by the API server's own record."""
+    entries = map(json.loads, server.audit_log.read_text().splitlines())
+    return [
+        f"{entry['verb']} {entry['requestURI'].partition('?')[0]}"
+        for entry in entries
+        if entry["userAgent"] != "tests" and entry.get("objectRef", {}).get("namespace") == namespace
+    ]
+
+
+def test_a_service_is_placed_with_hardly_a_write_more_than_it_has_objects(
+    cluster: Cluster, server: ApiServer, home: str
+) -> None:
+    cluster.create(microservice(home, **{**FULL, "consumes": []}))
+    until(lambda: cluster.get("StatefulSet", home, "users-database"), "the server is placed")
+    cluster.says(home, "users", "DatabaseReady", "Starting")
+    placed = cluster.owned(home)
+    made = until(lambda: len(w := writes(server, home)) > len(placed) and w, "the record is complete")
+    assert len(made) <= len(placed) + 3, made
+    assert len({path for path in made if "/microservices/" not in path}) == len(placed)
+
+
+def owners(live: Object) -> list[str]:
+    return [owner["kind"] for owner in live["metadata"].get("ownerReferences", [])]
+
+
+def test_what_holds_data_outlives_the_resource_and_a_new_one_takes_it_up(cluster: Cluster, home: str) -> None:
+    cluster.create(microservice(home, **{**FULL, "consumes": []}))
+    cluster.ready(home)
+    before = cluster.owned(home)
+    assert {name for name, live in before.items() if not owners(live)} == KEPT
+    cluster.delete("Microservice", home, "users")
+    for name in before.keys() - KEPT:  # as the garbage collector would
+        cluster.delete(*name.split()[:1], home, *name.split()[1:])
+    assert cluster.owned(home).keys() == KEPT
+    cluster.create(microservice(home, **{**FULL, "consumes": []}))
+    cluster.ready(home)
+    after = cluster.owned(home)
+    for name in KEPT:
+        assert after[name]["metadata"]["uid"] == before[name]["metadata"]["uid"], name
+        assert after[name].get("data") == before[name].get("data"), name
+
+
+def test_data_goes_with_the_resource_only_where_it_says_so(cluster: Cluster, home: str) -> None:
+    database = {**FULL["database"], "deletionPolicy": "Delete"}
+    cluster.create(microservice(home, **{**FULL, "consumes": [], "database": database}))
+    cluster.ready(home)
+    assert {name for name, live in cluster.owned(home).items() if owners(live) != ["Microservice"]} == set()
+    cluster.patch("Microservice", home, "users", {"spec": {"database": {"deletionPolicy": "Retain"}}})
+    until(
+        lambda: {name for name, live in cluster.owned(home).items() if not owners(live)} == KEPT,
+        "what holds data is nobody's again",
+    )
+    cluster.ready(home)
+
+
+def test_a_new_image_is_migrated_to_before_its_pods_start(cluster: Cluster, home: str) -> None:
+    cluster.create(microservice(home, **{**FULL, "consumes": []}))
+    cluster.ready(home)
+    cluster.patch("Microservice", home, "users", {"spec": {"image": "users:2"}})
+    cluster.says(home, "users", "MigrationsApplied", "Migrating")
+    until(lambda: len([name for name in cluster.owned(home) if name.startswith("Job")]) == 1, "one Job is there")
+    live = cluster.get("Deployment", home, "users") or {}
+    assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "users:1"
+    cluster.ready(home)
+    live = cluster.get("Deployment", home, "users") or {}
+    assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "users:2"
+
+
+def test_only_the_namespaces_it_is_given_are_an_operators_own(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    # Two operators work here: one for all namespaces, which the test module started, and one for another alone.
+    cluster.create(microservice(home))
+    cluster.ready(home)
+    other = cluster.namespace(f"{home}-other")
+    log = tmp_path / "log"
+    with operators.running(cluster.kubeconfig, log, other):
+        cluster.create(microservice(other))
+        cluster.ready(other)
+        until(lambda: f"{other}/users" in log.read_text(), "the operator of that namespace works")
+    assert f"watching 0 services in namespaces {other}" in log.read_text()
+    assert f"{home}/users" not in log.read_text()
+
+
+def test_what_is_declared_no_more_is_taken_back(cluster: Cluster, home: str) -> None:
+    resources = {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}
+    providers = [{"name": "payments"}, {"name": "invoices"}]
+    cluster.create(microservice(home, resources=resources, consumes=providers))
+    until(lambda: cluster.get("Deployment", home, "users"), "its pods are declared")
+    fewer = {"resources": {"requests": None}, "consumes": providers[:1]}
+    cluster.patch("Microservice", home, "users", {"spec": fewer})
+
+    def look() -> bool:
+        bindings, pods = cluster.get("ConfigMap", home, "users-consumes"), cluster.get("Deployment", home, "users")
+        assert bindings and pods
+        (container,) = pods["spec"]["template"]["spec"]["containers"]
+        named = {key.partition(".")[0] for key in bindings["data"]}
+        return container["resources"] == {"limits": {"memory": "1Gi"}} and named == {"payments"}
+
+    until(look, "what was set aside and the address of invoices are gone")
