@@ -77,6 +77,9 @@ def _start(cluster: Cluster, archives: Iterable[Path], progress: Step) -> None:
     progress.say("starting the control plane and the nodes")
     network.ensure(cluster.network)
     for machine in cluster.nodes:
+        if not machine.running():
+            # As after a reboot. The kubelet looks for seconds at every group whose processes are gone.
+            cgroups.remove(machine.name)
         cgroups.ensure(machine.name)
     for machine in cluster.machines:
         machine.start()
