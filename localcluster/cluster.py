@@ -75,6 +75,9 @@ def up(where: ClusterPaths, *, audit: bool | None = None) -> None:
 
 def _start(cluster: Cluster, archives: Iterable[Path], progress: Step) -> None:
     progress.say("starting the control plane and the nodes")
+    for machine in cluster.machines:
+        if not machine.has_network():
+            machine.stop()
     network.ensure(cluster.network)
     for machine in cluster.nodes:
         if not machine.running():

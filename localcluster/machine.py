@@ -77,6 +77,13 @@ class Machine:
             return None
         return int(recorded["pid"])
 
+    def has_network(self) -> bool:
+        """Whether it stands in the namespace of its name, and not in one that was deleted under it."""
+        try:
+            return Path(f"/proc/{self.running()}/ns/net").samefile(f"/run/netns/{self.name}")
+        except OSError:
+            return False
+
     def since(self) -> float:
         """When it was started, in seconds of the Unix epoch."""
         recorded = self._recorded()
@@ -85,11 +92,13 @@ class Machine:
     def start(self) -> None:
         """Starts it unless it runs; when its specification changed, only the services that differ start anew."""
         spec = self.root / "specification.json"
-        if pid := self.running():
+        pid = self.running()
+        if pid and self.has_network():
             if spec.read_text() != self.specification():
                 spec.write_text(self.specification())
                 os.kill(pid, signal.SIGHUP)
             return
+        self.stop()
         check_reachable(self.root, SUPERVISOR, Path(sys.executable))
         for path in OWN_FOLDERS:
             self.folder(path).mkdir(parents=True, exist_ok=True)

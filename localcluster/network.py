@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .errors import LocalClusterError
-from .run import run
+from .run import run, succeeds
 
 # The link between this machine and the hub: the first block of four that is free here.
 HOST_BLOCKS = ipaddress.IPv4Network("198.51.100.0/24")
@@ -131,8 +131,7 @@ def namespaces() -> set[str]:
 
 def _connect_host(network: ClusterNetwork) -> None:
     wire = f"{network.hub[:13]}-0"
-    if not _has_link(None, wire):
-        run(["ip", "link", "add", wire, "type", "veth", "peer", "name", "host", "netns", network.hub])
+    _connect([], wire, network.hub, "host")
     run(["ip", "address", "replace", f"{network.host_link.near}/30", "dev", wire])
     run(["ip", "link", "set", wire, "up"])
     run(["ip", "-n", network.hub, "address", "replace", f"{network.host_link.far}/30", "dev", "host"])
@@ -141,8 +140,7 @@ def _connect_host(network: ClusterNetwork) -> None:
 
 def _connect_node(hub: str, node: NodeNetwork) -> None:
     wire = f"node-{node.zone}"
-    if not _has_link(hub, wire):
-        run(["ip", "-n", hub, "link", "add", wire, "type", "veth", "peer", "name", "eth0", "netns", node.name])
+    _connect(["-n", hub], wire, node.name, "eth0")
     run(["ip", "-n", hub, "address", "replace", f"{node.link.near}/30", "dev", wire])
     run(["ip", "-n", hub, "link", "set", wire, "up"])
     run(["ip", "-n", node.name, "address", "replace", f"{node.link.far}/30", "dev", "eth0"])
@@ -153,7 +151,14 @@ def _connect_node(hub: str, node: NodeNetwork) -> None:
     run(["ip", "-n", hub, "route", "replace", str(node.pods), "via", node.link.far])
 
 
-def _has_link(namespace: str | None, name: str) -> bool:
-    where = ["-n", namespace] if namespace else []
-    listed = json.loads(run(["ip", *where, "-json", "link", "show"]))
-    return any(entry["ifname"] == name for entry in listed)
+def _connect(near: list[str], wire: str, far: str, far_end: str) -> None:
+    """Lays a wire between two namespaces, unless one lies there with both of its ends."""
+    if _has_link(near, wire):
+        if _has_link(["-n", far], far_end):
+            return
+        succeeds(["ip", *near, "link", "delete", wire])
+    run(["ip", *near, "link", "add", wire, "type", "veth", "peer", "name", far_end, "netns", far])
+
+
+def _has_link(where: list[str], name: str) -> bool:
+    return succeeds(["ip", *where, "link", "show", "dev", name])

@@ -69,3 +69,9 @@ def test_the_troubles_of_a_machine_are_what_ended_lately(tmp_path: Path) -> None
     (trouble,) = machine.troubles()
     assert "kubelet" in trouble
     assert "no space left on device" in trouble
+
+
+def test_a_machine_whose_network_was_deleted_under_it_is_not_taken_as_well(tmp_path: Path) -> None:
+    machine = record(tmp_path, os.getpid(), started_at(os.getpid()))
+    assert machine.running()
+    assert not machine.has_network()
