@@ -9,6 +9,7 @@ from __future__ import annotations
 from freehold.api.database import Migrations
 from freehold.core import gates, meta, names, pods
 from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
+from freehold.core.quantity import as_number
 
 CAPABILITY = "migrations"
 USUAL: Object = {"requests": {"cpu": "25m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
@@ -28,7 +29,9 @@ def desired(service: Service, observed: Observed) -> Plan:
         return _plan((), State.UNKNOWN, Reason.MIGRATING, said, keep=frozenset({running}))
     if wanted and (gates.database_ready(service, observed) or Ref("Job", wanted) in observed.objects):
         job = _job(service, database.migrations, wanted)
-        return _plan((job,), *_outcome(service, observed, wanted))
+        live = observed.objects.get(Ref("Job", wanted))
+        condition = Condition(Type.MIGRATIONS_APPLIED, *_outcome(service, observed, wanted))
+        return Plan(CAPABILITY, (_as_made(job, live),), condition, discard=_outgrown(job, live, observed))
     return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, "waiting for the database to be ready")
 
 
@@ -42,11 +45,47 @@ def _plan(
     return Plan(CAPABILITY, objects, Condition(Type.MIGRATIONS_APPLIED, state, reason, message), keep)
 
 
+def _as_made(job: Object, live: Object | None) -> Object:
+    """A Job's template cannot change (batch/v1); one that is there is the record of what ran, and stays as it is."""
+    made = live.get("spec", {}).get("template") if live else None
+    return {**job, "spec": {**job["spec"], "template": made}} if made else job
+
+
+def _outgrown(job: Object, live: Object | None, observed: Observed) -> frozenset[Ref]:
+    """The live Job, where it neither succeeded nor runs and other resources are asked for than it has."""
+    if (
+        live is None
+        or "spec" not in live
+        or gates.finished(live, "Complete")
+        or _same(_resources(job), _resources(live))
+    ):
+        return frozenset()
+    name = live["metadata"]["name"]
+    mine = [pod for pod in pods.component_pods(observed, meta.MIGRATIONS) if _job_of(pod) == name]
+    return frozenset() if any(map(pods.is_running, mine)) else frozenset({Ref("Job", name)})
+
+
+def _resources(job: Object) -> Object:
+    found: Object = job["spec"]["template"]["spec"]["containers"][0].get("resources", {})
+    return {f"{kind}.{name}": amount for kind, amounts in found.items() for name, amount in amounts.items()}
+
+
+def _same(asked: Object, live: Object) -> bool:
+    try:
+        return {k: as_number(str(v)) for k, v in asked.items()} == {k: as_number(str(v)) for k, v in live.items()}
+    except ValueError:
+        return True  # the API server will refuse it, and say so; until then nothing is given up for it
+
+
+def _job_of(pod: Object) -> str:
+    return str(pod["metadata"]["labels"].get("batch.kubernetes.io/job-name", ""))
+
+
 def _running_before(service: Service, observed: Observed) -> Ref | None:
     """An earlier Job with a container that runs at this moment."""
     wanted = gates.migrations_job(service, observed)
     for pod in pods.component_pods(observed, meta.MIGRATIONS):
-        job = pod["metadata"]["labels"].get("batch.kubernetes.io/job-name", "")
+        job = _job_of(pod)
         if job != wanted and Ref("Job", job) in observed.objects and pods.is_running(pod):
             return Ref("Job", job)
     return None
@@ -54,11 +93,7 @@ def _running_before(service: Service, observed: Observed) -> Ref | None:
 
 def _outcome(service: Service, observed: Observed, name: str) -> tuple[State, Reason, str]:
     job = observed.objects.get(Ref("Job", name))
-    mine = [
-        pod
-        for pod in pods.component_pods(observed, meta.MIGRATIONS)
-        if pod["metadata"]["labels"].get("batch.kubernetes.io/job-name") == name
-    ]
+    mine = [pod for pod in pods.component_pods(observed, meta.MIGRATIONS) if _job_of(pod) == name]
     trouble = pods.trouble(sorted(mine, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True))
     if gates.finished(job, "Complete"):
         return State.TRUE, Reason.APPLIED, f"the schema is the one {_short(service.spec.image)} needs"

@@ -1,0 +1,64 @@
+"""A migration's Job is the record of what ran: it stays as it was made, unless it has nothing to record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from freehold.core import migrations
+from freehold.core.model import Object, Observed, Plan, Ref, Service
+from freehold.core.reconcile import reconcile
+
+from tests.unit.core.worlds import DATABASE, observed, placed, service
+
+MORE = {"requests": {"memory": "1024Mi"}}
+
+
+def _after(status: Object) -> tuple[Observed, Ref]:
+    """What is seen once the Job of a service was made and ended so."""
+    plain = service(database=DATABASE)
+    seen = observed()
+    for _ in range(3):
+        seen = placed(seen, reconcile(plain, seen))
+    (ref,) = [ref for ref in seen.objects if ref.kind == "Job"]
+    return replace(seen, objects={**seen.objects, ref: {**seen.objects[ref], "status": status}}), ref
+
+
+def _ended(how: str) -> Object:
+    return {"conditions": [{"type": how, "status": "True"}]}
+
+
+def _asked(seen: Observed, **more: Any) -> Plan:
+    larger: Service = service(database=DATABASE, **more)
+    return migrations.desired(larger, seen)
+
+
+def test_one_that_succeeded_stays_as_it_was_made() -> None:
+    seen, ref = _after(_ended("Complete"))
+    plan = _asked(seen, resources=MORE)
+
+    assert plan.objects[0]["spec"] == seen.objects[ref]["spec"]
+    assert plan.discard == frozenset()
+
+
+def test_one_that_failed_is_made_anew_with_other_resources() -> None:
+    seen, ref = _after(_ended("Failed"))
+
+    assert _asked(seen, resources=MORE).discard == {ref}
+    assert _asked(seen).discard == frozenset()
+
+
+def test_one_that_runs_is_not_cut_short() -> None:
+    seen, ref = _after({})
+    labels = {"app.kubernetes.io/component": "migrations", "batch.kubernetes.io/job-name": ref.name}
+    status = {"containerStatuses": [{"name": "migrations", "state": {"running": {}}}]}
+    runs = replace(seen, pods=({"metadata": {"name": "one", "labels": labels}, "status": status},))
+
+    assert _asked(seen, resources=MORE).discard == {ref}
+    assert _asked(runs, resources=MORE).discard == frozenset()
+
+
+def test_resources_nobody_can_read_give_up_nothing() -> None:
+    seen, _ = _after(_ended("Failed"))
+
+    assert _asked(seen, resources={"limits": {"memory": "plenty"}}).discard == frozenset()
