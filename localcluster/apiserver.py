@@ -7,6 +7,7 @@ Ready in a few seconds, needs no privileges, and leaves nothing behind. Make it 
 should: the kernel ends its programs with the thread that started them. With `controllers=True` the controller manager
 runs too (garbage collection, namespaces, Deployments, Jobs); with `nodes=N` also the scheduler and kwok, which
 plays N nodes on which every pod becomes Ready and every Job's pod succeeds; `volumes=M` gives them M volumes to claim.
+`stages` is a folder of kwok Stages to play instead.
 """
 
 from __future__ import annotations
@@ -70,8 +71,17 @@ spec:
 class ApiServer:
     """The API server as a context manager; `kubeconfig` is an administrator's, `logs` the folder of its logs."""
 
-    def __init__(self, *, controllers: bool = False, nodes: int = 0, volumes: int = 0, audit: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        controllers: bool = False,
+        nodes: int = 0,
+        volumes: int = 0,
+        stages: Path = STAGES,
+        audit: bool = False,
+    ) -> None:
         self._controllers = controllers or nodes > 0
+        self._stages = stages
         self._nodes = nodes
         self._volumes = volumes
         self._audit = audit
@@ -164,7 +174,7 @@ class ApiServer:
 
     def _simulate(self) -> None:
         """kwok keeps the nodes' leases and moves their pods on, by the stages it is given."""
-        stages = [f"--config={file}" for file in sorted(STAGES.glob("*.yaml"))]
+        stages = [f"--config={file}" for file in sorted(self._stages.glob("*.yaml"))]
         argv = [str(paths.tools_bin() / "kwok"), f"--kubeconfig={self.kubeconfig}", *stages]
         manages = [
             "--manage-all-nodes=false",

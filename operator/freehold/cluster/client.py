@@ -6,6 +6,7 @@ server-side apply takes and what the core builds.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -21,6 +22,8 @@ from freehold.core.model import Object
 
 FIELD_MANAGER = "freehold"
 REQUEST_SECONDS = 20.0
+REQUESTS_AT_ONCE = 16
+"""Each request at the same time needs a connection, and asyncio keeps 256 KiB for each one that is encrypted."""
 WATCH_SECONDS = 50
 """A watch is renewed this often, so that one gone silent is noticed within a minute."""
 PAGE = 500
@@ -31,7 +34,7 @@ MERGE = "application/merge-patch+json"
 async def connect() -> client.ApiClient:
     """A client for the cluster this process runs in, or for the one KUBECONFIG names."""
     settings = client.Configuration()
-    # Watches hold a connection each; requests must never wait for one of them.
+    # Watches hold a connection each; requests must never wait for one of them, and are held back by `Api` itself.
     settings.connection_pool_maxsize = 256
     if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
         config.load_incluster_config(client_configuration=settings)
@@ -45,6 +48,7 @@ class Api:
 
     def __init__(self, connection: client.ApiClient) -> None:
         self._connection = connection
+        self._requests = asyncio.Semaphore(REQUESTS_AT_ONCE)
 
     async def close(self) -> None:
         await self._connection.close()
@@ -125,8 +129,9 @@ class Api:
         body: Object | None = None,
         content: str = "application/json",
     ) -> Object:
-        response = await self._send(method, path, query, body, content)
-        decoded: Object = await response.json()
+        async with self._requests:
+            response = await self._send(method, path, query, body, content)
+            decoded: Object = await response.json()
         return decoded
 
     async def _send(

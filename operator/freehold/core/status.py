@@ -13,8 +13,9 @@ from typing import Any
 from freehold.core import meta, names
 from freehold.core.model import Condition, Event, Observed, Reason, Ref, Service, State, Type
 
-PROGRESS_EVERY = timedelta(seconds=5)
-"""How often a resource that is merely under way says so; what needs somebody, or is done, is said at once."""
+PROGRESS_SOONEST, PROGRESS_LATEST = timedelta(seconds=8), timedelta(seconds=30)
+"""A resource that is merely under way says so after 8 seconds, and then ever less often, down to every 30 seconds, so
+that a start of usual length takes few writes. What needs somebody, or is done, is said at once."""
 Status = dict[str, Any]
 
 
@@ -75,7 +76,9 @@ def pause(before: Mapping[str, Any], wanted: Status, now: datetime) -> float:
     if _urgent(before) != _urgent(wanted):
         return 0.0
     last = max(_time(entry["lastTransitionTime"]) for entry in before["conditions"])
-    return max(0.0, (last + PROGRESS_EVERY - now).total_seconds())
+    so_far = last - _time(_by_type(before)[Type.READY]["lastTransitionTime"])
+    gap = min(max(PROGRESS_SOONEST, 2 * so_far), PROGRESS_LATEST)
+    return max(0.0, (last + gap - now).total_seconds())
 
 
 def events(before: Mapping[str, Any], wanted: Status) -> tuple[Event, ...]:
