@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,13 @@ STORAGE_CLASS = {
 def server() -> Iterator[ApiServer]:
     with ApiServer(audit=True) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def ends() -> Iterator[ExitStack]:
+    """What is to be ended with the session."""
+    with ExitStack() as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,84 @@
+"""A way to the API server that can be cut: it passes everything on, and counts what is written.
+
+After the given number of writes it calls back before the answer is passed on: whoever wrote never hears that it was
+done. That is where a process or a network fails in the worst way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from tests.api.cluster import credentials
+from tests.api.operators import free_port
+
+HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", "host", "accept-encoding"}
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+clusters: [{{name: proxy, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
+users: [{{name: nobody, user: {{}}}}]
+contexts: [{{name: proxy, context: {{cluster: proxy, user: nobody}}}}]
+current-context: proxy
+"""
+
+
+class Proxy:
+    """Runs in a thread of its own, until the tests end. created: how often an object was made, by its path."""
+
+    def __init__(self, upstream: Path, folder: Path) -> None:
+        self.url, self._context = credentials(upstream)
+        self.port = free_port()
+        self.kubeconfig = folder / "kubeconfig"
+        self.kubeconfig.write_text(KUBECONFIG.format(port=self.port))
+        self.created: dict[str, int] = {}
+        self._left, self._cut = -1, lambda: None
+        self._ready = threading.Event()
+        threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True).start()
+        assert self._ready.wait(10)
+
+    def cut_after(self, writes: int, call: Callable[[], None]) -> None:
+        """Call, once that many more writes are done and before the last of them is answered."""
+        self._left, self._cut = writes, call
+
+    async def _serve(self) -> None:
+        connector = aiohttp.TCPConnector(ssl=self._context, limit=0)
+        async with aiohttp.ClientSession(connector=connector, auto_decompress=True) as self._session:
+            application = web.Application()
+            application.router.add_route("*", "/{path:.*}", self._pass_on)
+            runner = web.AppRunner(application)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", self.port).start()
+            self._ready.set()
+            await asyncio.Event().wait()
+
+    async def _pass_on(self, request: web.Request) -> web.StreamResponse:
+        headers = {key: value for key, value in request.headers.items() if key.lower() not in HOP_BY_HOP}
+        body = await request.read() or None
+        url = f"{self.url}{request.rel_url}"
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with self._session.request(request.method, url, headers=headers, data=body, timeout=timeout) as answer:
+            if request.method != "GET" and answer.status < 400:
+                self._count(request, answer.status)
+            kept = {key: value for key, value in answer.headers.items() if key.lower() not in HOP_BY_HOP}
+            response = web.StreamResponse(status=answer.status, headers=kept)
+            await response.prepare(request)
+            with suppress(aiohttp.ClientError, ConnectionError):  # either side may go at any time
+                async for chunk in answer.content.iter_any():
+                    await response.write(chunk)
+            return response
+
+    def _count(self, request: web.Request, status: int) -> None:
+        if "/events" in request.path:
+            return
+        if status == 201:
+            self.created[request.path] = self.created.get(request.path, 0) + 1
+        self._left -= 1
+        if self._left == 0:
+            self._cut()

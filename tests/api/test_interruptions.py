@@ -1,0 +1,132 @@
+"""Killed after any of its writes, an operator's successor comes to the same end, and makes nothing twice."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from urllib3.exceptions import HTTPError
+
+from localcluster.apiserver import ApiServer
+from tests.api import operators
+from tests.api.cluster import Cluster, Refused, until
+from tests.api.proxy import Proxy
+from tests.api.shop import FULL, microservice
+
+POINTS = (*range(1, 18), 19, 20)
+"""After which writes it is killed: of about twenty, until all is placed and ready."""
+CHANGES_EACH_TIME = {
+    "resourceVersion",
+    "uid",
+    "creationTimestamp",
+    "managedFields",
+    "generation",
+    "clusterIP",
+    "clusterIPs",
+    "data",
+    "freehold.dev/content",
+    "freehold.dev/applied",
+    "lastTransitionTime",
+    "controller-uid",
+    "batch.kubernetes.io/controller-uid",
+}
+
+
+def masked(value: Any, namespace: str) -> Any:
+    """What does not depend on which namespace it is in, when it was made and which passwords were drawn."""
+    if isinstance(value, dict):
+        kept = {key: masked(inner, namespace) for key, inner in value.items() if key not in CHANGES_EACH_TIME}
+        return {**kept, "data": sorted(value["data"])} if "data" in value else kept
+    if isinstance(value, list):
+        return [masked(inner, namespace) for inner in value]
+    return (
+        re.sub(r"migrations-[0-9a-f]{10}", "migrations-", value.replace(namespace, "home"))
+        if isinstance(value, str)
+        else value
+    )
+
+
+def end_state(cluster: Cluster, namespace: str) -> dict[str, Any]:
+    """Everything in a namespace, the resource and its status included."""
+    found = {**cluster.owned(namespace), "resource": cluster.get("Microservice", namespace, "users")}
+    return {str(masked(name, namespace)): masked(live, namespace) for name, live in found.items()}
+
+
+@pytest.fixture(scope="module")
+def proxy(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Proxy:
+    return Proxy(cluster.kubeconfig, tmp_path_factory.mktemp("proxy"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cluster: Cluster, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """How it ends when nobody interrupts."""
+    home = cluster.namespace("undisturbed")
+    cluster.create(microservice(home, **{**FULL, "consumes": []}))
+    with operators.running(proxy.kubeconfig, tmp_path_factory.mktemp("undisturbed") / "log", home):
+        cluster.ready(home)
+        return end_state(cluster, home)
+
+
+@pytest.mark.parametrize("writes", POINTS)
+def test_killed_after_a_write_its_successor_ends_where_it_would_have(
+    cluster: Cluster, proxy: Proxy, undisturbed: dict[str, Any], tmp_path: Path, writes: int
+) -> None:
+    home = cluster.namespace(f"killed-{writes}")
+    cluster.create(microservice(home, **{**FULL, "consumes": []}))
+    log = tmp_path / "log"
+    first = operators.start(proxy.kubeconfig, log, home)
+    proxy.cut_after(writes, first.process.kill)
+
+    def ended() -> bool:
+        cluster.run(home)
+        return first.process.exitcode is not None
+
+    until(ended, lambda: f"it is killed after {writes} writes; it says:\n{log.read_text()}")
+    assert first.process.exitcode == -signal.SIGKILL
+    with operators.running(proxy.kubeconfig, log, home):
+        cluster.ready(home)
+    assert end_state(cluster, home) == undisturbed
+    made = {path: times for path, times in proxy.created.items() if f"/{home}/" in path}
+    assert set(made.values()) == {1}, made
+    assert len(made) == len(cluster.owned(home))
+
+
+def command_of(server: ApiServer) -> list[str]:
+    """How the API server was started."""
+    return Path(f"/proc/{server.pid('kube-apiserver')}/cmdline").read_text().split("\0")[:-1]
+
+
+def test_an_operator_outlives_its_api_server(
+    cluster: Cluster, server: ApiServer, ends: ExitStack, tmp_path: Path
+) -> None:
+    home = cluster.namespace("outage")
+    cluster.create(microservice(home))
+    log, command = tmp_path / "log", command_of(server)
+    with operators.running(cluster.kubeconfig, log, home) as operator:
+        cluster.ready(home)
+        os.kill(server.pid("kube-apiserver"), signal.SIGKILL)
+        time.sleep(0.5)
+        with (server.logs / "kube-apiserver.log").open("ab") as output:
+            again = ends.enter_context(subprocess.Popen(command, stdout=output, stderr=output))
+            ends.callback(again.kill)
+        until(lambda: served(cluster), "the API server is back", seconds=30)
+        cluster.delete("Service", home, "users")
+        cluster.create(microservice(home, "later"))
+        cluster.ready(home, "later")
+        until(lambda: cluster.get("Service", home, "users"), "what was deleted comes back")
+        assert operator.alive()
+    assert "Traceback" not in log.read_text()
+
+
+def served(cluster: Cluster) -> bool:
+    try:
+        return "items" in cluster.request("GET", "/apis/freehold.dev/v1alpha1/microservices")
+    except (Refused, HTTPError):
+        return False

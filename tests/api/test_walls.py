@@ -1,0 +1,137 @@
+"""What is somebody else's stays theirs, what is withdrawn is closed, and one that is broken hinders no other."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+from freehold.core.model import Object
+
+from tests.api.cluster import APPLY, Cluster, Refused, until
+from tests.api.conftest import DEFINITION
+from tests.api.shop import FULL, microservice
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+
+def reaches(rules: list[Object], side: str) -> set[str]:
+    """The services that a policy's rules name on one side."""
+    named = (peer.get("podSelector", {}).get("matchLabels", {}) for rule in rules for peer in rule.get(side, []))
+    return {labels["app.kubernetes.io/instance"] for labels in named if "app.kubernetes.io/instance" in labels}
+
+
+def walls(cluster: Cluster, namespace: str, name: str) -> tuple[set[str], set[str]]:
+    """Who may call a service, and whom it may call."""
+    spec: Any = (cluster.get("NetworkPolicy", namespace, name) or {"spec": {}})["spec"]
+    return reaches(spec.get("ingress", []), "from"), reaches(spec.get("egress", []), "to")
+
+
+def test_consent_opens_both_sides_and_its_end_closes_both(cluster: Cluster, home: str) -> None:
+    sales = cluster.namespace(f"{home[:40]}-sales")
+    cluster.create(microservice(home))
+    cluster.create(microservice(sales, "payments", consumes=[{"name": "users", "namespace": home}]))
+    said = cluster.says(sales, "payments", "DependenciesResolved", "ConsumerNotAllowed")
+    assert said["message"] == (
+        f"users in namespace {home} admits no consumers from namespace {sales}; "
+        f"its owner can add {sales} under spec.grpc.consumers"
+    )
+    shut, opened = (set(), set()), ({"payments"}, {"users"})
+
+    def both() -> tuple[set[str], set[str]]:
+        return walls(cluster, home, "users")[0], walls(cluster, sales, "payments")[1]
+
+    assert both() == shut
+    labels = {"matchLabels": {"team": "sales"}}
+    consumers: Object = {"from": "Selector", "selector": labels}
+    cluster.patch("Microservice", home, "users", {"spec": {"grpc": {"consumers": consumers}}})
+    cluster.says(sales, "payments", "DependenciesResolved", "ConsumerNotAllowed")
+    cluster.patch("Namespace", "", sales, {"metadata": {"labels": {"team": "sales"}}})
+    until(lambda: both() == opened, lambda: f"the namespace's label opens both sides, not {both()}")
+    cluster.says(sales, "payments", "DependenciesResolved", "Resolved")
+    cluster.patch("Namespace", "", sales, {"metadata": {"labels": {"team": None}}})
+    until(lambda: both() == shut, "without the label both sides are shut")
+    consumers = {"from": "All", "selector": None}
+    cluster.patch("Microservice", home, "users", {"spec": {"grpc": {"consumers": consumers}}})
+    until(lambda: both() == opened, "consent opens both sides")
+    cluster.patch("Microservice", sales, "payments", {"spec": {"consumes": []}})
+    until(lambda: both() == shut, "what is not declared is shut")
+    cluster.delete("Microservice", sales, "payments")
+
+
+THEIRS: Object = {"kind": "Service", "spec": {"ports": [{"port": 80}], "selector": {"app": "theirs"}}}
+
+
+def test_an_object_of_somebody_else_is_left_alone_and_said(cluster: Cluster, home: str) -> None:
+    theirs = cluster.create({**THEIRS, "metadata": {"name": "users", "namespace": home}})
+    cluster.create(microservice(home))
+    said = cluster.says(home, "users", "Ready", "NameTaken")
+    assert f"Service users exists in namespace {home} and is not Freehold's" in said["message"]
+    now = cluster.get("Service", home, "users") or {}
+    assert now["metadata"]["resourceVersion"] == theirs["metadata"]["resourceVersion"]
+    assert cluster.get("Deployment", home, "users") is None, "no pod starts before its Service and walls are there"
+    cluster.delete("Service", home, "users")
+    # It is tried again by itself every half minute; a look at the resource is sooner.
+    cluster.patch("Microservice", home, "users", {"metadata": {"annotations": {"look": "again"}}})
+    cluster.ready(home)
+
+
+def test_what_is_not_declared_any_more_is_removed(cluster: Cluster, home: str) -> None:
+    cluster.create(microservice(home, **FULL))
+    cluster.create(microservice(home, "payments"))
+    cluster.ready(home)
+    bystander = {"kind": "ConfigMap", "metadata": {"name": "users-bystander", "namespace": home}, "data": {"a": "b"}}
+    cluster.create(bystander)
+    gone = {"ConfigMap users-consumes", "PodDisruptionBudget users"}
+    assert gone <= cluster.owned(home).keys()
+    cluster.patch("Microservice", home, "users", {"spec": {"consumes": [], "replicas": 1}})
+    until(lambda: not gone & cluster.owned(home).keys(), "the bindings and the budget are gone")
+    assert cluster.get("ConfigMap", home, "users-bystander")
+    cluster.patch("Microservice", home, "users", {"spec": {"database": None}})
+    databases = {"StatefulSet users-database", "Service users-database", "NetworkPolicy users-database"}
+    until(lambda: not databases & cluster.owned(home).keys(), "the server is gone")
+    kept = {name for name in cluster.owned(home) if name.startswith(("Secret", "PersistentVolumeClaim"))}
+    assert len(kept) == 4, "what holds data is never removed"
+
+
+def lax(definition: Object) -> Object:
+    """The definition as an older or a later version might have been: it takes any spec."""
+    loosened = copy.deepcopy(definition)
+    schema = loosened["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["properties"]["spec"] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema.pop("x-kubernetes-validations")
+    return loosened
+
+
+def test_a_resource_that_cannot_be_read_says_so_and_hinders_no_other(cluster: Cluster, home: str) -> None:
+    definition: Object = yaml.safe_load(DEFINITION.read_text())
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
+    cluster.create(microservice(home))
+    cluster.ready(home)
+    before = cluster.owned(home)
+    cluster.request("PUT", path, {**lax(definition), "metadata": cluster.request("GET", path)["metadata"]})
+    try:
+        bad = {"spec": {"grpc": {"port": "many"}, "replicas": 1000}}
+        until(lambda: _taken(cluster, home, bad), "the lax definition is in force")
+        said = cluster.says(home, "users", "Ready", "InvalidSpec")
+        assert "spec.grpc.port: Input should be a valid integer" in said["message"]
+        assert "spec.replicas: Input should be less than or equal to 100" in said["message"]
+        assert said["message"].endswith("what runs goes on unchanged until the resource is corrected")
+        cluster.create(microservice(home, "other"))
+        cluster.ready(home, "other")
+        now = cluster.owned(home)
+        for name, live in before.items():
+            assert now[name]["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"], name
+    finally:
+        cluster.request("PATCH", path, definition, APPLY, fieldManager="tests", force="true")
+    good = {"spec": {"grpc": {"port": 50051}, "replicas": 1}}
+    until(lambda: _taken(cluster, home, good), "it can be corrected")
+    cluster.ready(home)
+
+
+def _taken(cluster: Cluster, namespace: str, edit: Object) -> bool:
+    try:
+        return bool(cluster.patch("Microservice", namespace, "users", edit))
+    except Refused:
+        return False

@@ -1,0 +1,51 @@
+"""The definition made from the models: structural, bounded, and the same as the file in manifests/crd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from freehold.api import crd
+from freehold.core.model import Object
+
+ROOT = Path(__file__).parents[3]
+
+
+def schemas(schema: Object, path: str = "") -> Iterator[tuple[str, Object]]:
+    """Every schema within a schema, by its place."""
+    yield path, schema
+    for name, body in schema.get("properties", {}).items():
+        yield from schemas(body, f"{path}.{name}")
+    for nested in ("items", "additionalProperties"):
+        if isinstance(schema.get(nested), dict):
+            yield from schemas(schema[nested], f"{path}[]")
+
+
+def test_the_manifest_is_the_models() -> None:
+    manifest = ROOT / "manifests/crd/microservices.freehold.dev.yaml"
+    assert manifest.read_text() == crd.as_yaml(), "run make generate"
+
+
+def test_the_schema_is_structural() -> None:
+    for path, schema in schemas(crd.openapi_schema()):
+        assert "type" in schema, path
+        assert not {"$ref", "$defs", "anyOf", "allOf", "title", "const"} & schema.keys(), path
+
+
+def test_everything_declared_is_bounded_and_explained() -> None:
+    spec = crd.openapi_schema()["properties"]["spec"]
+    for path, schema in schemas(spec, "spec"):
+        if not path.endswith("[]"):
+            assert schema.get("description"), path
+        if schema["type"] == "array":
+            assert "maxItems" in schema, path
+        for rule in schema.get("x-kubernetes-validations", []):
+            assert rule.get("message") or rule.get("messageExpression"), path
+
+
+def test_conditions_are_keyed_by_type_and_consumed_services_by_name() -> None:
+    properties = crd.openapi_schema()["properties"]
+    conditions = properties["status"]["properties"]["conditions"]
+    assert (conditions["x-kubernetes-list-type"], conditions["x-kubernetes-list-map-keys"]) == ("map", ["type"])
+    consumes = properties["spec"]["properties"]["consumes"]
+    assert (consumes["x-kubernetes-list-type"], consumes["x-kubernetes-list-map-keys"]) == ("map", ["name"])
