@@ -66,7 +66,9 @@ def _words(service: Service, seen: Observed, plans: tuple[Plan, ...]) -> Object:
     said = report(service, seen, plans)
     kept = sorted(f"{ref.kind} {ref.name}" for plan in plans for ref in plan.keep)
     events = [f"{event.type} {event.reason}: {event.note}" for event in said.events]
-    return {"status": said.status, "written after seconds": said.pause, "events": events, "kept as they are": kept}
+    anew = sorted(f"{ref.kind} {ref.name}" for plan in plans for ref in plan.discard)
+    shown = {"status": said.status, "written after seconds": said.pause, "events": events, "kept as they are": kept}
+    return {**shown, "removed to be made anew": anew} if anew else shown
 
 
 def _masked(body: Object) -> Object:
