@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import certificates, cgroups, controlplane, images, network, node, nodeimages, packages, paths, readiness, tools
@@ -130,7 +130,9 @@ def settings(where: ClusterPaths, audit: bool | None = None) -> Settings:
     chosen = Settings(block, audit if audit is not None else bool(known and known.audit))
     if chosen != known:
         where.root.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(chosen.__dict__))
+        fresh = file.with_suffix(".new")
+        fresh.write_text(json.dumps(asdict(chosen)))
+        fresh.replace(file)
     return chosen
 
 

@@ -130,7 +130,7 @@ def namespaces() -> set[str]:
 
 
 def _connect_host(network: ClusterNetwork) -> None:
-    wire = f"{network.hub[:13]}-0"
+    wire = f"{network.hub}-0"
     _connect([], wire, network.hub, "host")
     run(["ip", "address", "replace", f"{network.host_link.near}/30", "dev", wire])
     run(["ip", "link", "set", wire, "up"])

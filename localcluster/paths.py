@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from .errors import LocalClusterError
 
 DEFAULT_NAME = "freehold"
 
@@ -33,6 +36,13 @@ class ClusterPaths:
     """The state of one cluster. A second cluster gets a second name and so a second folder."""
 
     name: str = DEFAULT_NAME
+
+    def __post_init__(self) -> None:
+        """A link of the machine is called `NAME-0`, and the kernel gives such names 15 characters."""
+        if not re.fullmatch(r"[a-z]([-a-z0-9]{0,11}[a-z0-9])?", self.name):
+            raise LocalClusterError(
+                f"{self.name!r} cannot name a cluster: at most 13 lower-case letters, digits and dashes, a letter first"
+            )
 
     @property
     def root(self) -> Path:

@@ -104,6 +104,12 @@ def test_a_cluster_of_another_name_has_a_folder_of_its_own(monkeypatch: pytest.M
     assert paths.ClusterPaths().lock != paths.ClusterPaths("second").lock
 
 
+@pytest.mark.parametrize("name", ["", "Second", "1st", "a/b", "fourteen-chars", "ends-"])
+def test_a_name_that_the_kernel_would_refuse_is_refused_in_words(name: str) -> None:
+    with pytest.raises(LocalClusterError, match="cannot name a cluster"):
+        paths.ClusterPaths(name)
+
+
 def test_the_cache_follows_the_users_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("FREEHOLD_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
