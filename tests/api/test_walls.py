@@ -78,7 +78,9 @@ def test_an_object_of_somebody_else_is_left_alone_and_said(cluster: Cluster, hom
 
 
 def test_what_is_not_declared_any_more_is_removed(cluster: Cluster, home: str) -> None:
-    cluster.create(microservice(home, **FULL))
+    # Even where the data is to go with the resource, it does not go with an edit.
+    database = {**FULL["database"], "deletionPolicy": "Delete"}
+    cluster.create(microservice(home, **{**FULL, "database": database}))
     cluster.create(microservice(home, "payments"))
     cluster.ready(home)
     bystander = {"kind": "ConfigMap", "metadata": {"name": "users-bystander", "namespace": home}, "data": {"a": "b"}}

@@ -72,6 +72,15 @@ def test_an_older_version_is_ignored_and_wakes_nobody() -> None:
     assert woken == []
 
 
+def test_an_older_version_of_a_service_is_ignored_and_wakes_nobody() -> None:
+    cache, woken = known()
+    cache.put_service(microservice(USERS, 9, ready=True), frozenset({PAYMENTS}))
+    woken.clear()
+    cache.put_service(microservice(USERS, 8), frozenset())
+    assert cache.ready == {USERS} and cache.consumes[USERS] == {PAYMENTS}
+    assert woken == []
+
+
 def test_versions_are_compared_as_numbers() -> None:
     cache, _ = known()
     cache.put_owned(owned(USERS, 9))
