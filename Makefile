@@ -67,6 +67,10 @@ test-fast: venv tools ## unit, golden and API server tests; under two minutes
 test-services: venv tools ## each service's own tests, with its language's own tools
 	@$(MAKE) --no-print-directory -C services UV=$(UV) test
 
+.PHONY: test-localcluster
+test-localcluster: venv tools ## the local cluster itself: what is killed comes back, and `down` leaves nothing
+	@$(PYTHON) -m pytest -q tests/localcluster
+
 .PHONY: test-e2e
 test-e2e: venv tools ## the stories, in a real cluster
 	@$(PYTHON) -m pytest -v tests/e2e

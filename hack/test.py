@@ -14,6 +14,7 @@ STAGES = (
     ("lint", "style, types, layers, generated files"),
     ("test-fast", "unit, golden, API server"),
     ("test-services", "users, payments, storefront, each in its own language"),
+    ("test-localcluster", "the local cluster itself"),
     ("test-e2e", "stories in a real cluster"),
     ("bench-slice", "a slice of the benchmarks, for their bounds"),
 )
