@@ -104,6 +104,13 @@ class Cluster:
             if live["metadata"].get("labels", {}).get(mine) == "freehold"
         }
 
+    def served(self) -> bool:
+        """Whether the server is there and serves the resource; just after its definition changed it does not."""
+        try:
+            return "items" in self.request("GET", MICROSERVICE.path())
+        except (Refused, urllib3.exceptions.HTTPError):
+            return False
+
     def run(self, namespace: str) -> None:
         """Say of everything that is to run that it runs, where that is not said yet."""
         for kind in ("PersistentVolumeClaim", "StatefulSet", "Job", "Deployment"):

@@ -11,7 +11,7 @@ import yaml
 
 from localcluster.apiserver import ApiServer
 from tests.api import operators
-from tests.api.cluster import APPLY, Cluster, Refused, until
+from tests.api.cluster import APPLY, Cluster, until
 from tests.api.operators import Operator
 
 ROOT = Path(__file__).parents[2]
@@ -44,15 +44,8 @@ def cluster(server: ApiServer) -> Cluster:
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
     cluster.request("PATCH", path, definition, APPLY, fieldManager="tests")
     cluster.request("POST", "/apis/storage.k8s.io/v1/storageclasses", STORAGE_CLASS)
-    until(lambda: _served(cluster), "the definition is served")
+    until(cluster.served, "the definition is served")
     return cluster
-
-
-def _served(cluster: Cluster) -> bool:
-    try:
-        return "items" in cluster.request("GET", "/apis/freehold.dev/v1alpha1/microservices")
-    except Refused:
-        return False
 
 
 @pytest.fixture(scope="module")

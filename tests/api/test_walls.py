@@ -127,6 +127,7 @@ def test_a_resource_that_cannot_be_read_says_so_and_hinders_no_other(cluster: Cl
             assert now[name]["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"], name
     finally:
         cluster.request("PATCH", path, definition, APPLY, fieldManager="tests", force="true")
+        until(cluster.served, "the resource is served again")
     good = {"spec": {"grpc": {"port": 50051}, "replicas": 1}}
     until(lambda: _taken(cluster, home, good), "it can be corrected")
     cluster.ready(home)
