@@ -17,7 +17,8 @@ PROVIDERS = ("users", "payments")
 
 @pytest.fixture
 def branch(shop: Space, spaces: Callable[..., Space]) -> Iterator[Space]:
-    """A namespace with a front end that consumes the shop's services; afterwards they admit whom they did before."""
+    """A namespace for another front end; afterwards the shop's services admit whom they did before."""
+    shop.cluster.kubectl("label", "namespace", shop.name, f"{WELCOME}=yes", "--overwrite")
     yield spaces("branch")
     for name in PROVIDERS:
         shop.spec(name, grpc={"consumers": None})

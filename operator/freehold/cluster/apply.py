@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from freehold.api.v1alpha1 import GROUP, KIND, VERSION
 from freehold.cluster import compare
@@ -27,45 +28,50 @@ NOTE_LIMIT = 1024
 """Of an Event's note (events.k8s.io/v1)."""
 
 
-async def apply(api: Api, cache: Cache, service: Service, observed: Observed, plans: Iterable[Plan]) -> None:
+async def apply(api: Api, cache: Cache, service: Service, observed: Observed, plans: Iterable[Plan]) -> bool:
     """Write what differs, what pods stand on before what starts them; then remove what is not wanted any more.
 
-    Raises the first ClusterError, after everything that could be written was.
+    Returns whether an object was written, so that what was observed before is out of date. Raises the first
+    ClusterError, after everything that could be written was.
     """
     listed = list(plans)
     wanted = [body for plan in listed for body in plan.objects]
     running = {kind.name for kind in RUNNING}
+    written = False
     for wave in (
         [body for body in wanted if body["kind"] not in running],
         [body for body in wanted if body["kind"] in running],
     ):
-        await _together(_write(api, cache, service, observed, body) for body in wave)
+        written |= await _together(_write(api, cache, service, observed, body) for body in wave)
     await _together(_delete(api, service.namespace, live) for live in _unwanted(service, observed, listed))
+    return written
 
 
-async def _together(work: Iterable[asyncio.Future[None]] | Iterator[object]) -> None:
-    """Run side by side; one that fails stops no other, and is raised when all are done."""
+async def _together(work: Iterable[Coroutine[Any, Any, bool]]) -> bool:
+    """Run side by side, and say whether any did something; one that fails stops no other, and is raised at the end."""
     results = await asyncio.gather(*work, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
+    return any(results)
 
 
-async def _write(api: Api, cache: Cache, service: Service, observed: Observed, wanted: Object) -> None:
+async def _write(api: Api, cache: Cache, service: Service, observed: Observed, wanted: Object) -> bool:
     body = _stamped(wanted)
     kind, ref = BY_NAME[body["kind"]], Ref(body["kind"], body["metadata"]["name"])
     stored = cache.owned.get(service.key, {}).get(ref)
     if stored is None:
         if await _exists(api, kind, body):
-            return  # it is seen again in a moment, and judged by what it holds
+            return False  # it is seen again in a moment, and judged by what it holds
     elif leaving(stored.unpack(), service):
-        return  # once it is gone, its deletion wakes the service and it is made anew
+        return False  # once it is gone, its deletion wakes the service and it is made anew
     elif stored.foreign:
         await _disown(api, kind, body)
     elif compare.contains(observed.objects[ref], body):
-        return
+        return False
     logger.info("%s: write %s %s", service.key, ref.kind, ref.name)
     cache.put_owned(await api.apply(kind, body))
+    return True
 
 
 def _stamped(wanted: Object) -> Object:
@@ -117,12 +123,13 @@ def _unwanted(service: Service, observed: Observed, plans: Iterable[Plan]) -> It
                 yield live
 
 
-async def _delete(api: Api, namespace: str, live: Object) -> None:
+async def _delete(api: Api, namespace: str, live: Object) -> bool:
     logger.info("%s: remove %s %s", namespace, live["kind"], live["metadata"]["name"])
     # What may hold data goes only as it was when it was found to hold none.
     named = ("uid", "resourceVersion") if live["kind"] in HOLDS_DATA else ("uid",)
     preconditions = {key: live["metadata"][key] for key in named}
     await api.delete(BY_NAME[live["kind"]], namespace, live["metadata"]["name"], preconditions)
+    return True
 
 
 async def write_status(api: Api, key: Key, status: Status) -> Object:

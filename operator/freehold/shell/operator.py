@@ -111,12 +111,15 @@ class Operator:
         observed = observe.observe(self.cache, service, self.settings.platform, before)
         plans = reconcile(service, observed)
         try:
-            await apply.apply(self.api, self.cache, service, observed, plans)
+            written = await apply.apply(self.api, self.cache, service, observed, plans)
         except TransientError:
             raise
         except ClusterError as error:
             await self._say(service.key, service.uid, before, report(service, observed, plans, _refused(error)))
             return REFUSED_AGAIN_SECONDS
+        if written:  # what was settled before the write is under way after it; Ready must not be said of the past
+            observed = observe.observe(self.cache, service, self.settings.platform, before)
+            plans = reconcile(service, observed)
         return await self._say(service.key, service.uid, before, report(service, observed, plans))
 
     async def _report_invalid(self, key: Key, live: Object, error: InvalidResource) -> float | None:
