@@ -9,7 +9,6 @@ from __future__ import annotations
 from freehold.api.database import Migrations
 from freehold.core import gates, meta, names, pods
 from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
-from freehold.core.quantity import as_number
 
 CAPABILITY = "migrations"
 USUAL: Object = {"requests": {"cpu": "25m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
@@ -29,9 +28,8 @@ def desired(service: Service, observed: Observed) -> Plan:
         return _plan((), State.UNKNOWN, Reason.MIGRATING, said, keep=frozenset({running}))
     if wanted and (gates.database_ready(service, observed) or Ref("Job", wanted) in observed.objects):
         job = _job(service, database.migrations, wanted)
-        live = observed.objects.get(Ref("Job", wanted))
-        condition = Condition(Type.MIGRATIONS_APPLIED, *_outcome(service, observed, wanted))
-        return Plan(CAPABILITY, (_as_made(job, live),), condition, discard=_outgrown(job, live, observed))
+        job = _as_made(job, observed.objects.get(Ref("Job", wanted)))
+        return _plan((job,), *_outcome(service, observed, wanted))
     return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, "waiting for the database to be ready")
 
 
@@ -48,33 +46,8 @@ def _plan(
 def _as_made(job: Object, live: Object | None) -> Object:
     """A Job's template cannot change (batch/v1); one that is there is the record of what ran, and stays as it is."""
     made = live.get("spec", {}).get("template") if live else None
-    return {**job, "spec": {**job["spec"], "template": made}} if made else job
-
-
-def _outgrown(job: Object, live: Object | None, observed: Observed) -> frozenset[Ref]:
-    """The live Job, where it neither succeeded nor runs and other resources are asked for than it has."""
-    if (
-        live is None
-        or "spec" not in live
-        or gates.finished(live, "Complete")
-        or _same(_resources(job), _resources(live))
-    ):
-        return frozenset()
-    name = live["metadata"]["name"]
-    mine = [pod for pod in pods.component_pods(observed, meta.MIGRATIONS) if _job_of(pod) == name]
-    return frozenset() if any(map(pods.is_running, mine)) else frozenset({Ref("Job", name)})
-
-
-def _resources(job: Object) -> Object:
-    found: Object = job["spec"]["template"]["spec"]["containers"][0].get("resources", {})
-    return {f"{kind}.{name}": amount for kind, amounts in found.items() for name, amount in amounts.items()}
-
-
-def _same(asked: Object, live: Object) -> bool:
-    try:
-        return {k: as_number(str(v)) for k, v in asked.items()} == {k: as_number(str(v)) for k, v in live.items()}
-    except ValueError:
-        return True  # the API server will refuse it, and say so; until then nothing is given up for it
+    unchanged = live and live["metadata"].get("annotations", {}).get(meta.APPLIED) == meta.digest(job)
+    return {**job, "spec": {**job["spec"], "template": made}} if made and not unchanged else job
 
 
 def _job_of(pod: Object) -> str:
