@@ -64,7 +64,7 @@ def test_a_service_is_brought_up_and_says_at_each_step_what_it_waits_for(cluster
     }
     cluster.create(microservice(home, "payments"))
     ready = cluster.ready(home)
-    assert ready["message"] == "all 6 conditions are met"
+    assert ready["message"] == "6 of 6 conditions are met"
     made = set(cluster.owned(home))
     (job,) = {name for name in made if name.startswith("Job users-migrations-")}
     of_payments = {"Deployment payments", "NetworkPolicy payments", "Service payments", "ServiceAccount payments"}

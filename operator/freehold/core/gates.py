@@ -22,12 +22,16 @@ def database_ready(service: Service, observed: Observed) -> bool:
 
 
 def migrations_job(service: Service, observed: Observed) -> str | None:
-    """The Job for this image and command on this very volume; None where there is no volume or nothing to migrate."""
+    """The Job for this image, command and resources on this very volume; None without a volume or anything to migrate.
+
+    Resources count because a Job's cannot be changed, and one that ran out of memory must get its next chance.
+    """
     database = service.spec.database
     claim = observed.objects.get(Ref("PersistentVolumeClaim", names.database_volume(service.name)))
     if database is None or database.migrations is None or claim is None:
         return None
-    content = meta.digest(service.spec.image, database.migrations.command, claim["metadata"]["uid"])
+    resources = [service.spec.resources.model_dump(exclude_defaults=True)] if service.spec.resources else []
+    content = meta.digest(service.spec.image, database.migrations.command, claim["metadata"]["uid"], *resources)
     return names.migrations_job(service.name, content)
 
 

@@ -99,9 +99,10 @@ def unwell(pods: Iterable[Object]) -> Trouble | None:
 
 
 def last_lines(text: str) -> str:
-    """The end of a log, short enough for a condition, without passwords of connection strings."""
+    """The end of a log, short enough for a condition, without passwords where they can be told."""
     # Before lines are cut, for a password whose end is cut off is not known as one.
     hidden = re.sub(r"(://[^:/@\s]+:)[^@\s]+@", r"\1***@", text)
+    hidden = re.sub(r"(?i)(password['\"]?\s*[=:]\s*)\S+", r"\1***", hidden)
     lines = [line.strip() for line in hidden.splitlines() if line.strip()]
     return " / ".join(line[:LINE_LIMIT] for line in lines[-LAST_LINES:])
 

@@ -24,7 +24,7 @@ def ready(conditions: Iterable[Condition]) -> Condition:
     listed = list(conditions)
     unmet = [c for c in listed if c.state is not State.TRUE]
     if not unmet:
-        return Condition(Type.READY, State.TRUE, Reason.READY, f"all {len(listed)} conditions are met")
+        return Condition(Type.READY, State.TRUE, Reason.READY, f"{len(listed)} of {len(listed)} conditions are met")
     first = next((c for c in unmet if c.state is State.FALSE), unmet[0])
     count = f"{len(unmet)} of {len(listed)} conditions {'is' if len(unmet) == 1 else 'are'} not met"
     return Condition(Type.READY, State.FALSE, first.reason, f"{count}; {first.type}: {first.message}")

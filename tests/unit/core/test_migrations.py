@@ -1,4 +1,4 @@
-"""A migration's Job is the record of what ran: it stays as it was made, unless it has nothing to record."""
+"""A migration's Job is the record of what ran: it stays as it was made, and another wish makes another one."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ def _asked(seen: Observed, **more: Any) -> Plan:
     return migrations.desired(larger, seen)
 
 
-def test_one_that_succeeded_stays_as_it_was_made() -> None:
+def test_one_that_is_there_stays_as_it_was_made() -> None:
     seen, ref = _after(_ended("Complete"))
-    plan = _asked(seen, resources=MORE)
+    image = seen.objects[ref]["spec"]["template"]["spec"]["containers"][0]
+    altered = {**image, "terminationMessagePolicy": "File"}
+    template = {**seen.objects[ref]["spec"]["template"], "spec": {"containers": [altered]}}
+    earlier = {**seen.objects[ref], "spec": {**seen.objects[ref]["spec"], "template": template}}
 
-    assert plan.objects[0]["spec"] == seen.objects[ref]["spec"]
-    assert plan.discard == frozenset()
+    plan = _asked(replace(seen, objects={**seen.objects, ref: earlier}))
+
+    assert plan.objects[0]["spec"]["template"] == template
 
 
-def test_one_that_failed_is_made_anew_with_other_resources() -> None:
+def test_other_resources_make_another_one() -> None:
     seen, ref = _after(_ended("Failed"))
 
-    assert _asked(seen, resources=MORE).discard == {ref}
-    assert _asked(seen).discard == frozenset()
+    assert _asked(seen).objects[0]["metadata"]["name"] == ref.name
+    assert _asked(seen, resources=MORE).objects[0]["metadata"]["name"] != ref.name
 
 
-def test_one_that_runs_is_not_cut_short() -> None:
+def test_one_that_runs_is_not_cut_short_by_another() -> None:
     seen, ref = _after({})
     labels = {"app.kubernetes.io/component": "migrations", "batch.kubernetes.io/job-name": ref.name}
     status = {"containerStatuses": [{"name": "migrations", "state": {"running": {}}}]}
     runs = replace(seen, pods=({"metadata": {"name": "one", "labels": labels}, "status": status},))
 
-    assert _asked(seen, resources=MORE).discard == {ref}
-    assert _asked(runs, resources=MORE).discard == frozenset()
+    plan = _asked(runs, resources=MORE)
 
-
-def test_resources_nobody_can_read_give_up_nothing() -> None:
-    seen, _ = _after(_ended("Failed"))
-
-    assert _asked(seen, resources={"limits": {"memory": "plenty"}}).discard == frozenset()
+    assert plan.objects == ()
+    assert plan.keep == {ref}

@@ -24,7 +24,7 @@ SERVES = replace(BROKEN, state=State.TRUE, reason=Reason.AVAILABLE, message="1 o
 @pytest.mark.parametrize(
     ("says", "conditions", "expected"),
     [
-        ("all is well", [WELL, SERVES], (State.TRUE, Reason.READY, "all 2 conditions are met")),
+        ("all is well", [WELL, SERVES], (State.TRUE, Reason.READY, "2 of 2 conditions are met")),
         (
             "one is under way",
             [WELL, UNDER_WAY],
@@ -102,7 +102,7 @@ BOOM = Event("Warning", "CrashLooping", "EndpointReady: boom")
             written(BROKEN),
             written(SERVES),
             (
-                Event("Normal", "Ready", "all 1 conditions are met"),
+                Event("Normal", "Ready", "1 of 1 conditions are met"),
                 Event("Normal", "Available", "EndpointReady: 1 of 1 pods serve"),
             ),
         ),
@@ -110,7 +110,7 @@ BOOM = Event("Warning", "CrashLooping", "EndpointReady: boom")
             "what was under way is done",
             written(UNDER_WAY),
             written(replace(UNDER_WAY, state=State.TRUE, reason=Reason.READY, message="serves")),
-            (Event("Normal", "Ready", "all 1 conditions are met"),),
+            (Event("Normal", "Ready", "1 of 1 conditions are met"),),
         ),
     ],
 )
