@@ -22,11 +22,12 @@ from freehold.core.model import Object
 
 FIELD_MANAGER = "freehold"
 REQUEST_SECONDS = 20.0
-REQUESTS_AT_ONCE = 16
+REQUESTS_AT_ONCE = 8
 """Each request at the same time needs a connection, and asyncio keeps 256 KiB for each one that is encrypted."""
 WATCH_SECONDS = 50
 """A watch is renewed this often, so that one gone silent is noticed within a minute."""
-PAGE = 500
+PAGE = 50
+"""Objects of a first list; what a whole page takes while it is read is never given back."""
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 
@@ -62,16 +63,17 @@ class Api:
                 return None
             raise
 
-    async def list(self, kind: Kind, namespace: str | None, labels: str = "") -> tuple[list[Object], str]:
-        """All objects of a kind, read in pages, and the resourceVersion to watch from."""
-        found: list[Object] = []
+    async def pages(
+        self, kind: Kind, namespace: str | None, labels: str = ""
+    ) -> AsyncIterator[tuple[list[Object], str]]:
+        """All objects of a kind, page by page, each with the resourceVersion to watch from once all are read."""
         query: dict[str, Any] = {"limit": PAGE, "labelSelector": labels}
         while True:
             page = await self._json("GET", kind.path(namespace), query)
-            found += page.get("items", [])
+            yield page.get("items", []), page["metadata"]["resourceVersion"]
             query["continue"] = page["metadata"].get("continue", "")
             if not query["continue"]:
-                return found, page["metadata"]["resourceVersion"]
+                return
 
     async def watch(
         self, kind: Kind, namespace: str | None, labels: str, version: str

@@ -62,11 +62,12 @@ class Watch:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _list(self) -> None:
-        objects, version = await self.api.list(self.kind, self.namespace, self.labels)
-        gone = dict(self._known)
-        for live in objects:
-            gone.pop(_identity(live), None)
-            self._take({"apiVersion": self.kind.api, "kind": self.kind.name, **live})
+        gone, version = dict(self._known), ""
+        async for page, current in self.api.pages(self.kind, self.namespace, self.labels):
+            version = current
+            for live in page:
+                gone.pop(_identity(live), None)
+                self._take({"apiVersion": self.kind.api, "kind": self.kind.name, **live})
         for stub in gone.values():
             self._lose(stub)
         self._version = version
