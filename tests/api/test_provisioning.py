@@ -51,14 +51,14 @@ def versions(cluster: Cluster, namespace: str) -> dict[str, str]:
 
 def test_a_service_is_brought_up_and_says_at_each_step_what_it_waits_for(cluster: Cluster, home: str) -> None:
     cluster.create(microservice(home, **FULL))
-    cluster.says(home, "users", "DatabaseReady", "Starting")
+    cluster.says(home, "users", "DatabaseReady", "VolumePending")
     said = {kind: (c["status"], c["reason"]) for kind, c in cluster.conditions(home, "users").items()}
     assert said == {
         "Ready": ("False", "ProviderNotFound"),
         "DependenciesResolved": ("False", "ProviderNotFound"),
         "IsolationEnforced": ("True", "PoliciesApplied"),
         "CredentialsReady": ("True", "Kept"),
-        "DatabaseReady": ("Unknown", "Starting"),
+        "DatabaseReady": ("Unknown", "VolumePending"),
         "MigrationsApplied": ("Unknown", "WaitingForDatabase"),
         "EndpointReady": ("Unknown", "WaitingForMigrations"),
     }
@@ -111,7 +111,7 @@ def test_a_service_is_placed_with_hardly_a_write_more_than_it_has_objects(
 ) -> None:
     cluster.create(microservice(home, **{**FULL, "consumes": []}))
     until(lambda: cluster.get("StatefulSet", home, "users-database"), "the server is placed")
-    cluster.says(home, "users", "DatabaseReady", "Starting")
+    cluster.says(home, "users", "DatabaseReady", "VolumePending")
     placed = cluster.owned(home)
     made = until(lambda: len(w := writes(server, home)) > len(placed) and w, "the record is complete")
     assert len(made) <= len(placed) + 3, made
