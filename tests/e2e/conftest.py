@@ -44,8 +44,10 @@ def shop(cluster: Cluster) -> Iterator[Space]:
 
 @pytest.fixture
 def storefront(shop: Space) -> Iterator[Storefront]:
-    """The shop's front end, as a browser reaches it."""
+    """The shop's front end, as a browser reaches it, connected to both services."""
     with forwarded(shop) as front:
+        for path in ("/api/users", "/api/payments"):
+            front.until(path, 200)
         yield front
 
 

@@ -51,7 +51,7 @@ def test_an_image_that_is_missing(yard: Space) -> None:
 
     yard.spec("imageless", image=IMAGES["storefront"])
     yard.until_ready("imageless")
-    yard.until_event("imageless", "Normal", "Available")
+    yard.until_event("imageless", "Normal", "Ready")
 
 
 def test_a_container_that_stops(yard: Space) -> None:
@@ -153,13 +153,13 @@ def test_a_database_image_that_is_missing(yard: Space) -> None:
     yard.delete("microservice/early")
 
 
-def test_a_field_the_cluster_refuses(yard: Space) -> None:
-    yard.apply(front_end("misspelt", resources={"limits": {"memory": "plenty"}}))
-    said = _refused(yard, "misspelt", "ClusterRefused")
-    assert "quantities must match" in said
+def test_an_object_the_cluster_refuses(yard: Space) -> None:
+    yard.apply(front_end("bursting", resources={"requests": {"memory": "64Mi"}, "limits": {"memory": "32Mi"}}))
+    said = _refused(yard, "bursting", "ClusterRefused")
+    assert "must be less than or equal to memory limit" in said
 
-    yard.spec("misspelt", resources=None)
-    yard.until_ready("misspelt")
+    yard.spec("bursting", resources=None)
+    yard.until_ready("bursting")
 
 
 def test_a_name_that_is_taken(yard: Space) -> None:

@@ -40,7 +40,7 @@ def test_a_failing_migration_leaves_the_old_version_serving_until_it_is_correcte
     assert shop.psql("users", "select text from note") == "kept"
     assert _template(shop)["containers"][0]["resources"]["requests"]["memory"] == "97Mi"
     assert not pods & uids(shop.pods("users"))
-    shop.until_event("users", "Normal", "Applied")
+    shop.until_event("users", "Normal", "Migrating")
 
 
 def test_one_migration_runs_for_one_version(shop: Space) -> None:

@@ -27,6 +27,7 @@ NEW = [
     ("size of nothing", users(database={"storage": {"size": "0"}}), "spec.database.storage.size in body should match"),
     ("size without sense", users(database={"storage": {"size": "big"}}), "spec.database.storage.size in body should"),
     ("empty class", users(database={"storage": {"size": "1Gi", "className": ""}}), "should be at least 1 chars long"),
+    ("no quantity", users(resources={"limits": {"memory": "plenty"}}), "spec.resources.limits.memory in body should"),
     ("no command", users(database={"storage": STORAGE, "migrations": {"command": []}}), "should have at least 1 items"),
     (
         "unknown policy",

@@ -48,12 +48,16 @@ class Migrations(Model):
     safe to run again, and new pods start only after it has succeeded."""
 
 
+Amount = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[KMGTPE]i|[kMGTPE])?$", max_length=20)]
+"""A quantity that may be nothing, like 500m or 128Mi."""
+
+
 class Resources(Model):
     """What a container asks for and is held to, as Kubernetes writes it."""
 
-    requests: dict[str, Annotated[str, Field(max_length=20)]] = Field(default_factory=dict)
+    requests: dict[str, Amount] = Field(default_factory=dict)
     """What is set aside for it, like {cpu: 100m, memory: 128Mi}."""
-    limits: dict[str, Annotated[str, Field(max_length=20)]] = Field(default_factory=dict)
+    limits: dict[str, Amount] = Field(default_factory=dict)
     """What it may use at most, like {memory: 512Mi}."""
 
 
