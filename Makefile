@@ -82,3 +82,7 @@ test: ## all tests
 .PHONY: bench
 bench: venv tools ## the figures of the README, measured here and now
 	@$(PYTHON) -m benchmarks
+
+.PHONY: bench-slice
+bench-slice: venv tools ## the part of bench that needs no quiet machine: writes, idleness, memory
+	@$(PYTHON) -m benchmarks simulated --services 100 --idle 30

@@ -12,7 +12,7 @@ from tests.unit.netpol.worlds import Cluster
 
 
 @given(worlds())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_every_connection_fares_as_the_api_reference_says(world: World) -> None:
     cluster = Cluster(world)
     differing = [
