@@ -28,7 +28,7 @@ EDITS: dict[str, Object] = {
     "ConfigMap/payments-database-configuration": {"data": {"pg_hba.conf": "host all all all trust\n"}},
     "NetworkPolicy/payments": {"spec": {"ingress": OPEN, "egress": OPEN}},
     "NetworkPolicy/payments-database": {"spec": {"ingress": OPEN}},
-    "NetworkPolicy/payments-migrations": {"spec": {"policyTypes": ["Ingress"]}},
+    "NetworkPolicy/payments-database-migrations": {"spec": {"policyTypes": ["Ingress"]}},
     "PodDisruptionBudget/payments": {"spec": {"maxUnavailable": 2}},
     "StatefulSet/payments-database": {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}},
     "Deployment/payments": {"spec": {"replicas": 0, "template": {"spec": {"hostNetwork": True}}}},
@@ -84,9 +84,11 @@ def test_a_volume_somebody_deletes_is_kept_until_its_server_stops(yard: Space) -
     assert "take a copy of the data first" in said
     assert yard.psql("payments", "select count(*) from payments") == "0"
 
+    before = yard.get("pvc/payments-database-data")["metadata"]["uid"]
     yard.kubectl("delete", "pod", "payments-database-0")
+    yard.until("pvc/payments-database-data", lambda claim: claim["metadata"]["uid"] != before)
     yard.until_ready("payments")
-    assert yard.psql("payments", "select count(*) from schema_migrations") == "1"
+    assert yard.psql("payments", "select count(*) from payments") == "0"
 
 
 def _key(body: Object) -> str:
