@@ -1,0 +1,113 @@
+"""`python -m benchmarks`: measure, print one table, keep the figures as JSON; exits with 1 when a bound is missed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hack.stage import StageError, choose, install, introduce, prepare
+from localcluster import tools
+from localcluster.errors import LocalClusterError
+from localcluster.progress import step
+
+from . import memory, ready, writes
+from .errors import BenchmarkError
+from .figures import Outcome, as_json, missed, table
+from .kubectl import Kubectl
+from .rig import simulated_cluster
+
+RESULTS = Path(__file__).with_name("results")
+PARTS = ("ready", "simulated")
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    try:
+        outcomes = _measure(options)
+    except (BenchmarkError, LocalClusterError, StageError) as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
+    print(f"\n{table(outcomes)}")
+    print(f"\n{_keep(outcomes)}")
+    return 1 if missed(outcomes) else 0
+
+
+def _measure(options: argparse.Namespace) -> list[Outcome]:
+    outcomes = []
+    if "ready" in options.parts:
+        kind = choose()
+        introduce("Freehold's figures", kind)
+        stage = prepare(kind, ("operator", "postgres", "users"))
+        install(stage)
+        with step("ready") as progress:
+            outcomes.append(ready.compare(Kubectl(stage.kubeconfig), options.rounds, progress))
+            progress.detail = f"{options.rounds} rounds with the operator and without"
+    if "simulated" in options.parts:
+        outcomes += _simulated(options.services, options.idle)
+    return outcomes
+
+
+def _simulated(services: int, idle: float) -> list[Outcome]:
+    """All on one simulated cluster: writes and memory are the same where pods only pretend."""
+    with step("memory") as progress, simulated_cluster(services + 1) as rig:
+        progress.say(f"{services} services on simulated nodes")
+        with memory.with_services(rig, services) as (_, grown):
+            progress.say("writes for one more")
+            outcomes = [grown, writes.until_ready(rig)]
+            progress.say(f"{idle:.0f} s in which nothing happens")
+            outcomes.append(writes.while_idle(rig, idle, services + 1))
+        progress.say("the operator anew")
+        outcomes.append(memory.after_restart(rig, services + 1, grown.raw["empty"]))
+        progress.detail = f"{services} services on simulated nodes, {idle:.0f} s idle"
+    return outcomes
+
+
+def _keep(outcomes: list[Outcome]) -> Path:
+    now = datetime.now(UTC)
+    target = RESULTS / f"{now:%Y%m%dT%H%M%SZ}.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps({"machine": _machine(now), "outcomes": as_json(outcomes)}, indent=1))
+    return target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target
+
+
+def _machine(now: datetime) -> dict[str, Any]:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "at": now.isoformat(timespec="seconds"),
+        "commit": commit.stdout.strip(),
+        "processors": os.cpu_count(),
+        "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "load": os.getloadavg(),
+        "python": platform.python_version(),
+        "kubernetes": tools.kubernetes_version(),
+    }
+
+
+def _at_least(least: int, most: int) -> Any:
+    def checked(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{value} is not between {least} and {most}")
+        return value
+
+    return checked
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=PARTS, help="which to run; all of them")
+    parser.add_argument("--rounds", type=_at_least(1, 100), default=10, help="of each way to a running service")
+    parser.add_argument("--services", type=_at_least(1, 500), default=100, help="on simulated nodes")
+    parser.add_argument("--idle", type=_at_least(5, 3600), default=600, metavar="SECONDS", help="in which all is quiet")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

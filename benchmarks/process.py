@@ -1,0 +1,110 @@
+"""Programs that a benchmark starts: they end with it, whatever happens, and say what they cost."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import BenchmarkError
+
+PATIENCE_SECONDS = 60.0
+END_SECONDS = 20.0
+SETTLED_SAMPLES = 10
+"""Memory has settled when so many samples, a second apart, lie within one part in a thousand."""
+SETTLE_SECONDS = 120
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(argv: Sequence[str | Path], log: Path, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A program for the time of a `with`; the kernel ends it should this process die first."""
+    command = ["setpriv", "--pdeathsig=KILL", "--", *map(str, argv)]
+    with log.open("ab") as out:
+        process = subprocess.Popen(command, env={**os.environ, **env}, stdout=out, stderr=out)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def until(answer: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Asks until the answer is yes, for what offers no watch. Raises BenchmarkError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not answer():
+        if time.monotonic() > deadline:
+            raise BenchmarkError(f"{what}: not after {seconds:.0f} s")
+        time.sleep(0.1)
+
+
+class Operator:
+    """The operator as a process of this machine, against any cluster."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.pid = process.pid
+        self._process = process
+
+    def memory(self) -> int:
+        """Resident memory in bytes (proc(5), VmRSS)."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+    def settled_memory(self) -> int:
+        """The same once it no longer changes, or after two minutes."""
+        samples: list[int] = []
+        for _ in range(SETTLE_SECONDS):
+            samples.append(self.memory())
+            recent = samples[-SETTLED_SAMPLES:]
+            if len(recent) == SETTLED_SAMPLES and max(recent) - min(recent) < max(recent) / 1000:
+                break
+            time.sleep(1)
+        return samples[-1]
+
+    def processor_seconds(self) -> float:
+        """Processor time so far, its own and the kernel's for it."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def operator(kubeconfig: Path, log: Path) -> Iterator[Operator]:
+    """The operator, once its watches have their first lists."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/healthz"
+    environment = {
+        "KUBECONFIG": str(kubeconfig),
+        "FREEHOLD_POSTGRESQL_IMAGE": "localhost/freehold/postgres:{version}",
+        "FREEHOLD_NAMESPACES": "",
+    }
+    command = Path(sys.executable).with_name("freehold")
+    with running([command, "operator", "--liveness", url], log, environment) as process:
+        until(lambda: process.poll() is not None or _answers(url), f"the operator did not start; see {log}")
+        if process.poll() is not None:
+            raise BenchmarkError(f"the operator ended with exit code {process.returncode}; see {log}")
+        yield Operator(process)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,80 @@
+"""The very same objects that the operator makes, for a script to apply without it.
+
+They come from the operator's own core, which is asked again and again what it wants, of a world in which everything
+it wanted before exists and is ready.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from freehold.cluster import observe
+from freehold.core import credentials
+from freehold.core.model import Object, Observed, Platform, Ref, Service, StorageClass
+from freehold.core.reconcile import reconcile
+
+IMAGE = "localhost/freehold/postgres:{version}"
+LAST = ("Job", "Deployment")
+"""What is not applied with all the rest, but each when the stage before it is done."""
+
+
+def stages(live: dict[str, Any]) -> list[list[Object]]:
+    """The objects of a Microservice by the stages they need: the database and all around it, migrations, pods."""
+    wanted = _all_wanted(_service(live)).values()
+    first = [body for body in wanted if body["kind"] not in LAST]
+    # As the operator writes them: what pods stand on before what starts them.
+    first.sort(key=lambda body: body["kind"] == "StatefulSet")
+    return [first, *([body for body in wanted if body["kind"] == kind] for kind in LAST)]
+
+
+def write(folder: Path, live: dict[str, Any]) -> list[Path]:
+    """The same as a file for each stage."""
+    files = [folder / f"{live['metadata']['namespace']}-{number}.yaml" for number in (1, 2, 3)]
+    for file, objects in zip(files, stages(live), strict=True):
+        file.write_text(yaml.safe_dump_all(objects, sort_keys=False))
+    return files
+
+
+def _service(live: dict[str, Any]) -> Service:
+    metadata = {**live["metadata"], "uid": "simulated", "generation": 1}
+    return observe.parse({**live, "metadata": metadata})
+
+
+def _all_wanted(service: Service) -> dict[Ref, Object]:
+    passwords = {role: secrets.token_urlsafe(24) for role in credentials.ROLES}
+    wanted: dict[Ref, Object] = {}
+    while True:
+        observed = Observed(
+            now=datetime.now(UTC),
+            platform=Platform(postgresql_image=IMAGE),
+            objects={ref: _done(body) for ref, body in wanted.items()},
+            storage_classes=(StorageClass("standard", default=True),),
+            passwords=passwords,
+        )
+        bodies = [body for plan in reconcile(service, observed) for body in plan.objects]
+        found = {Ref(body["kind"], body["metadata"]["name"]): _without_owner(body) for body in bodies}
+        if found == wanted:
+            return wanted
+        wanted = found
+
+
+def _without_owner(body: Object) -> Object:
+    """Nothing owns what a script applies; with an owner that does not exist it would be collected as garbage."""
+    metadata = {key: value for key, value in body["metadata"].items() if key != "ownerReferences"}
+    return {**body, "metadata": metadata}
+
+
+def _done(body: Object) -> Object:
+    """The object as the cluster shows it once it is ready."""
+    status = {
+        "observedGeneration": 1,
+        "readyReplicas": 1,
+        "updatedReplicas": 1,
+        "phase": "Bound",
+        "conditions": [{"type": "Complete", "status": "True"}],
+    }
+    return {**body, "metadata": {**body["metadata"], "uid": "simulated", "generation": 1}, "status": status}
