@@ -132,12 +132,12 @@ async def _delete(api: Api, namespace: str, live: Object) -> bool:
     return True
 
 
-async def write_status(api: Api, key: Key, status: Status) -> Object:
-    """The whole status; what it no longer says goes."""
+async def write_status(api: Api, key: Key, uid: str, status: Status) -> Object:
+    """The whole status; what it no longer says goes. It never lands on a later resource of the same name."""
     body = {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": KIND,
-        "metadata": {"name": key.name, "namespace": key.namespace},
+        "metadata": {"name": key.name, "namespace": key.namespace, "uid": uid},
         "status": status,
     }
     return await api.apply(MICROSERVICE, body, subresource="status")

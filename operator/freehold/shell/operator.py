@@ -135,7 +135,7 @@ class Operator:
         if said.pause > 0:
             return said.pause
         try:
-            self._put_service(await apply.write_status(self.api, key, said.status))
+            self._put_service(await apply.write_status(self.api, key, uid, said.status))
             for event in said.events:
                 await apply.write_event(self.api, key, uid, event)
         except RefusedError as error:
