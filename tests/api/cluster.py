@@ -27,7 +27,7 @@ T = TypeVar("T")
 JSON, MERGE, APPLY = "application/json", "application/merge-patch+json", "application/apply-patch+yaml"
 OTHERS = {kind.name: kind for kind in (Kind("Namespace", "v1", "namespaces", namespaced=False), MICROSERVICE)}
 KINDS = {**BY_NAME, **OTHERS}
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 class Refused(Exception):

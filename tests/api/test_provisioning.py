@@ -115,7 +115,8 @@ def test_a_service_is_placed_with_hardly_a_write_more_than_it_has_objects(
     placed = cluster.owned(home)
     made = until(lambda: len(w := writes(server, home)) > len(placed) and w, "the record is complete")
     assert len(made) <= len(placed) + 3, made
-    assert len({path for path in made if "/microservices/" not in path}) == len(placed)
+    said = [event["message"] for event in cluster.request("GET", f"/api/v1/namespaces/{home}/events")["items"]]
+    assert len({path for path in made if "/microservices/" not in path}) == len(placed), said
 
 
 def owners(live: Object) -> list[str]:

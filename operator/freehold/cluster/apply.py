@@ -65,6 +65,8 @@ async def _write(api: Api, cache: Cache, service: Service, observed: Observed, w
             return False  # it is seen again in a moment, and judged by what it holds
     elif leaving(stored.unpack(), service):
         return False  # once it is gone, its deletion wakes the service and it is made anew
+    elif ref not in observed.objects:
+        return False  # it came after the look that this body was made from, and has woken the service for another
     elif stored.foreign:
         await _disown(api, kind, body)
     elif compare.contains(observed.objects[ref], body):

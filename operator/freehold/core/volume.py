@@ -64,7 +64,7 @@ def trouble(service: Service, database: Database, observed: Observed) -> Trouble
         return Trouble(Reason.VOLUME_CANNOT_MOVE, f"{said}; set spec.database.storage.className back")
     if not _may_grow(live, database, observed):
         said = f"the volume holds {_size(live)} and storage class {_class(live)} cannot expand it to"
-        hint = "set the size back, or let the class allow volume expansion"
+        hint = "let the class allow volume expansion; until then the volume stays as it is"
         return Trouble(Reason.VOLUME_CANNOT_GROW, f"{said} {database.storage.size}; {hint}")
     return None
 

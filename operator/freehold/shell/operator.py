@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -146,4 +147,6 @@ class Operator:
 def _refused(error: ClusterError) -> Condition:
     """What the cluster said no to, as what the service is not ready for."""
     reason = Reason.NAME_TAKEN if isinstance(error, NameTakenError) else Reason.CLUSTER_REFUSED
-    return Condition(Type.READY, State.FALSE, reason, error.message)
+    # The API server repeats the whole object it refuses; what is wrong with it comes after.
+    said = re.sub(r"Invalid value: [{\[].*[}\]]: ", "", error.message, flags=re.DOTALL)
+    return Condition(Type.READY, State.FALSE, reason, said)
