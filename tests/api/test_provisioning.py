@@ -175,7 +175,14 @@ def test_only_the_namespaces_it_is_given_are_an_operators_own(cluster: Cluster, 
     with operators.running(cluster.kubeconfig, log, other):
         cluster.create(microservice(other))
         cluster.ready(other)
-        until(lambda: f"{other}/users" in log.read_text(), "the operator of that namespace works")
+
+        def worked() -> bool:
+            # Whichever operator is quicker puts the Service back; sooner or later it is this one.
+            if cluster.get("Service", other, "users"):
+                cluster.delete("Service", other, "users")
+            return f"{other}/users" in log.read_text()
+
+        until(worked, "the operator of that namespace works")
     assert f"watching 0 services in namespaces {other}" in log.read_text()
     assert f"{home}/users" not in log.read_text()
 
