@@ -13,8 +13,8 @@ from typing import Any
 from freehold.core import meta, names
 from freehold.core.model import Condition, Event, Observed, Reason, Ref, Service, State, Type
 
-PROGRESS_SOONEST, PROGRESS_LATEST = timedelta(seconds=8), timedelta(seconds=30)
-"""A resource that is merely under way says so after 8 seconds, and then ever less often, down to every 30 seconds, so
+PROGRESS_SOONEST, PROGRESS_LATEST = timedelta(seconds=10), timedelta(seconds=30)
+"""A resource that is merely under way says so after 10 seconds, and then ever less often, down to every 30 seconds, so
 that a start of usual length takes few writes. What needs somebody, or is done, is said at once."""
 Status = dict[str, Any]
 

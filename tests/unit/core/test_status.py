@@ -60,8 +60,8 @@ def written(*conditions: Condition, generation: int = 1, now: datetime = NOW) ->
     [
         ("the first status is written at once", {}, written(UNDER_WAY), 0, 0.0),
         ("a new generation is answered at once", written(UNDER_WAY), written(UNDER_WAY, generation=2), 1, 0.0),
-        ("mere progress waits", written(UNDER_WAY), written(FARTHER), 1, 7.0),
-        ("mere progress is due in the end", written(UNDER_WAY), written(FARTHER), 8, 0.0),
+        ("mere progress waits", written(UNDER_WAY), written(FARTHER), 1, 9.0),
+        ("mere progress is due in the end", written(UNDER_WAY), written(FARTHER), 10, 0.0),
         ("and never overdue", written(UNDER_WAY), written(FARTHER), 500, 0.0),
         ("what breaks is said at once", written(SERVES), written(BROKEN), 1, 0.0),
         ("what breaks otherwise is said at once", written(BROKEN), written(WORSE), 1, 0.0),
