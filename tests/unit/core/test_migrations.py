@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from freehold.core import migrations
+from freehold.core import meta, migrations
 from freehold.core.model import Object, Observed, Plan, Ref, Service
 from freehold.core.reconcile import reconcile
 
@@ -43,6 +43,16 @@ def test_one_that_is_there_stays_as_it_was_made() -> None:
     plan = _asked(replace(seen, objects={**seen.objects, ref: earlier}))
 
     assert plan.objects[0]["spec"]["template"] == template
+
+
+def test_one_that_was_written_as_wanted_is_not_written_again() -> None:
+    seen, ref = _after({})
+    (wanted,) = _asked(seen).objects
+    metadata = {**wanted["metadata"], "annotations": {meta.APPLIED: meta.digest(wanted)}}
+    filled_in = {**wanted["spec"]["template"], "spec": {**wanted["spec"]["template"]["spec"], "dnsPolicy": "Default"}}
+    live = {**wanted, "metadata": metadata, "spec": {**wanted["spec"], "template": filled_in}}
+
+    assert _asked(replace(seen, objects={**seen.objects, ref: live})).objects == (wanted,)
 
 
 def test_other_resources_make_another_one() -> None:
