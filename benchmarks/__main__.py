@@ -30,6 +30,7 @@ PARTS = ("ready", "simulated")
 def main() -> int:
     options = _parser().parse_args()
     try:
+        options.parts = options.parts or PARTS
         outcomes = _measure(options)
     except (BenchmarkError, LocalClusterError, StageError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
@@ -102,7 +103,7 @@ def _at_least(least: int, most: int) -> Any:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=PARTS, help="which to run; all of them")
+    parser.add_argument("parts", nargs="*", choices=PARTS, help="which to run; left out, all of them")
     parser.add_argument("--rounds", type=_at_least(1, 100), default=10, help="of each way to a running service")
     parser.add_argument("--services", type=_at_least(1, 500), default=100, help="on simulated nodes")
     parser.add_argument("--idle", type=_at_least(5, 3600), default=600, metavar="SECONDS", help="in which all is quiet")

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 from hack.stage import ROOT, Stage, StageError, choose, install, introduce, prepare
@@ -24,6 +25,7 @@ from localcluster.progress import step
 SHOP = "shop"
 EXAMPLES = ROOT / "manifests/examples/shop"
 READY_WITHIN = "240s"
+TRY_AGAIN_SECONDS = 20.0
 COUNT = {
     "users": "select count(*) || ' ' || case count(*) when 1 then 'row' else 'rows' end from users",
     "payments": "select count(*) || ' ' || case count(*) when 1 then 'row' else 'rows' end from payments",
@@ -84,28 +86,38 @@ def _forwarded(stage: Stage) -> Iterator[str]:
 
 def _purchase(stage: Stage, address: str) -> str:
     """Registers a person and makes a payment over the storefront's API, then looks into both databases."""
-    started = time.monotonic()
-    person = _post(address, "/api/users", {"name": "Ada", "email": "ada@example.com"})
-    user = person["user"]["id"]
+    user = _post(address, "/api/users", {"name": "Ada", "email": "ada@example.com"})["user"]["id"]
     key = f"demo-{os.getpid()}-{time.time_ns()}"
     order = {"userId": user, "amount": "12.50", "currency": "EUR", "idempotencyKey": key}
-    paid = _post(address, "/api/payments", order)["payment"]
-    took = (time.monotonic() - started) * 1000
+    answer = _post(address, "/api/payments", order)
+    paid = answer["payment"]
     rows = {name: _psql(stage, name, query) for name, query in COUNT.items()}
     return (
         f"Ada is registered (users: {rows['users']} on users-database-0) and paid {paid['amount']} {paid['currency']} "
-        f"(payments: {rows['payments']} on payments-database-0), {took:.0f} ms"
+        f"(payments: {rows['payments']} on payments-database-0), {answer['elapsedMs']} ms"
     )
 
 
 def _post(address: str, path: str, body: dict[str, str]) -> Any:
+    """What the shop answers. A 503 says to try again with the same key, as when it has just been started and one of
+    its services has not looked up the other yet; that is done for a while, and said."""
+    deadline = time.monotonic() + TRY_AGAIN_SECONDS
+    while True:
+        try:
+            return _once(address, path, body)
+        except urllib.error.HTTPError as error:
+            said = error.read().decode()[:500].strip()
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                raise StageError(f"POST {path}: HTTP {error.code}: {said}") from error
+            print(f"Trying again {said}")
+            time.sleep(1)
+
+
+def _once(address: str, path: str, body: dict[str, str]) -> Any:
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(address + path, json.dumps(body).encode(), headers, method="POST")
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise StageError(f"POST {path}: HTTP {error.code}: {error.read().decode()[:500]}") from error
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
 
 
 def _psql(stage: Stage, service: str, query: str) -> str:
