@@ -101,9 +101,16 @@ def _at_least(least: int, most: int) -> Any:
     return checked
 
 
+def _part(text: str) -> str:
+    if text not in PARTS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(PARTS)}")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=PARTS, help="which to run; left out, all of them")
+    which = f"which to run, of {' and '.join(PARTS)}; left out, both"
+    parser.add_argument("parts", nargs="*", type=_part, metavar="PART", help=which)
     parser.add_argument("--rounds", type=_at_least(1, 100), default=10, help="of each way to a running service")
     parser.add_argument("--services", type=_at_least(1, 500), default=100, help="on simulated nodes")
     parser.add_argument("--idle", type=_at_least(5, 3600), default=600, metavar="SECONDS", help="in which all is quiet")
