@@ -51,7 +51,7 @@ def after_restart(rig: Rig, services: int, empty: float) -> Outcome:
 def _all_ready(rig: Rig, services: int) -> float:
     """Seconds from the first of so many services to the last of them Ready."""
     namespaces = [f"services-{number}" for number in range(math.ceil(services / IN_ONE_NAMESPACE))]
-    rig.kubectl.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in namespaces))
+    rig.namespaces(*namespaces)
     started = time.monotonic()
     wanted = [microservice(namespaces[n // IN_ONE_NAMESPACE], f"users-{n % IN_ONE_NAMESPACE}") for n in range(services)]
     rig.kubectl.apply(*wanted)

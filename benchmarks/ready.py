@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 from freehold.cluster.compare import contains
 
+from hack.stage import grant
 from localcluster import paths
 from localcluster.progress import Step
 from localcluster.run import run
@@ -73,7 +74,7 @@ def _namespace(kubectl: Kubectl) -> Iterator[str]:
     """A fresh one; its pods are gone before the next round begins."""
     name = f"benchmark-{uuid.uuid4().hex[:6]}"
     metadata = {"name": name, "labels": {LABEL: "true"}}
-    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, grant(name))
     kubectl("wait", "-n", name, "--for=create", "serviceaccount/default", "--timeout=30s")
     try:
         yield name

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from freehold.cluster import observe
-from freehold.core import credentials
+from freehold.cluster import authority, observe
+from freehold.core import certificates, credentials
 from freehold.core.model import Object, Observed, Platform, Ref, Service, StorageClass
 from freehold.core.reconcile import reconcile
 
@@ -46,14 +46,19 @@ def _service(live: dict[str, Any]) -> Service:
 
 def _all_wanted(service: Service) -> dict[Ref, Object]:
     passwords = {role: secrets.token_urlsafe(24) for role in credentials.ROLES}
+    now = datetime.now(UTC)
+    signer = authority.CertificateAuthority(authority.fresh(now))
+    issued = {request.secret: signer.issue(request, now) for request in certificates.requests(service)}
     wanted: dict[Ref, Object] = {}
     while True:
         observed = Observed(
-            now=datetime.now(UTC),
+            now=now,
             platform=Platform(postgresql_image=IMAGE),
             objects={ref: _done(body) for ref, body in wanted.items()},
             storage_classes=(StorageClass("standard", default=True),),
             passwords=passwords,
+            authority=signer.public,
+            certificates=issued,
         )
         bodies = [body for plan in reconcile(service, observed) for body in plan.objects]
         found = {Ref(body["kind"], body["metadata"]["name"]): _without_owner(body) for body in bodies}

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from hack.stage import grant
 from localcluster.apiserver import ApiServer
 
 from . import audit, process
@@ -37,6 +38,11 @@ class Rig:
     operator_kubeconfig: Path
     audit_log: audit.Log
     logs: Path
+
+    def namespaces(self, *names: str) -> None:
+        """Make namespaces in which the operator may keep Secrets."""
+        made = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names]
+        self.kubectl.apply(*made, *map(grant, names))
 
     @contextmanager
     def operator(self, log: str = "operator") -> Iterator[process.Operator]:

@@ -19,7 +19,7 @@ QUIET_SECONDS = 10.0
 
 def until_ready(rig: Rig) -> Outcome:
     """The operator's writes for one service, from nothing to Ready; the operator must run."""
-    rig.kubectl("create", "namespace", NAMESPACE)
+    rig.namespaces(NAMESPACE)
     rig.audit_log.skip()
     started = time.monotonic()
     rig.kubectl.apply(microservice(NAMESPACE, "users"))

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from localcluster import cluster, images, tools
 from localcluster.images.builder import archive, build_with
@@ -110,6 +111,18 @@ def install(stage: Stage, *arguments: str) -> None:
         made_of = ("--set-string", f"podAnnotations.freehold\\.dev/made-of={_fingerprint(stage)}")
         options = ("--namespace", SYSTEM_NAMESPACE, *taking, *made_of, *arguments)
         stage.run("helm", "upgrade", "--install", "freehold", ROOT / "charts/freehold", *options)
+
+
+def grant(namespace: str) -> dict[str, Any]:
+    """What lets Freehold keep Secrets in a namespace."""
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "freehold", "namespace": namespace},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "freehold-secrets"},
+        "subjects": [{"kind": "ServiceAccount", "name": "freehold", "namespace": SYSTEM_NAMESPACE}],
+    }
 
 
 def _fingerprint(stage: Stage) -> str:

@@ -45,6 +45,7 @@ def cluster(server: ApiServer) -> Cluster:
     cluster.request("PATCH", path, definition, APPLY, fieldManager="tests")
     cluster.request("POST", "/apis/storage.k8s.io/v1/storageclasses", STORAGE_CLASS)
     until(cluster.served, "the definition is served")
+    cluster.namespace("freehold-system")
     return cluster
 
 

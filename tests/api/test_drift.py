@@ -104,7 +104,7 @@ def comes_back(cluster: Cluster, name: str) -> bool:
 def test_everything_that_is_deleted_comes_back(cluster: Cluster, placed: dict[str, Object]) -> None:
     job = next(name for name in placed if name.startswith("Job"))
     lost = [name for name in placed if " users" in name and not name.startswith("PersistentVolumeClaim")]
-    assert job in lost and len(lost) == 17
+    assert job in lost and len(lost) == 18
     for name in lost:
         cluster.delete(name.split()[0], HOME, name.split()[1])
         # One after the other, for what is known of the passwords is what the other Secrets say.

@@ -27,6 +27,7 @@ EXPECTED = {
     "Secret users-database",
     "Secret users-database-owner",
     "Secret users-database-server",
+    "Secret users-database-tls",
     "Service users",
     "Service users-database",
     "Service users-database-nodes",
@@ -58,13 +59,14 @@ def test_a_service_is_brought_up_and_says_at_each_step_what_it_waits_for(cluster
         "DependenciesResolved": ("False", "ProviderNotFound"),
         "IsolationEnforced": ("True", "PoliciesApplied"),
         "CredentialsReady": ("True", "Kept"),
+        "CertificatesReady": ("True", "Issued"),
         "DatabaseReady": ("Unknown", "VolumePending"),
         "MigrationsApplied": ("Unknown", "WaitingForDatabase"),
         "EndpointReady": ("Unknown", "WaitingForMigrations"),
     }
     cluster.create(microservice(home, "payments"))
     ready = cluster.ready(home)
-    assert ready["message"] == "6 of 6 conditions are met"
+    assert ready["message"] == "7 of 7 conditions are met"
     made = set(cluster.owned(home))
     (job,) = {name for name in made if name.startswith("Job users-migrations-")}
     of_payments = {"Deployment payments", "NetworkPolicy payments", "Service payments", "ServiceAccount payments"}

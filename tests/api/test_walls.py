@@ -94,7 +94,7 @@ def test_what_is_not_declared_any_more_is_removed(cluster: Cluster, home: str) -
     databases = {"StatefulSet users-database", "Service users-database", "NetworkPolicy users-database"}
     until(lambda: not databases & cluster.owned(home).keys(), "the server is gone")
     kept = {name for name in cluster.owned(home) if name.startswith(("Secret", "PersistentVolumeClaim"))}
-    assert len(kept) == 4, "what holds data is never removed"
+    assert len(kept) == 5, "what holds data is never removed"
 
 
 def lax(definition: Object) -> Object:

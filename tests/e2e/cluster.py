@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from hack.stage import SYSTEM_NAMESPACE, Stage
+from hack.stage import SYSTEM_NAMESPACE, Stage, grant
 
 Object = dict[str, Any]
 OPERATOR = ("-n", SYSTEM_NAMESPACE, "deployment/freehold")
@@ -76,9 +76,9 @@ class Space:
         return self.cluster.kubectl("-n", self.name, *arguments, text=text)
 
     def make(self, **labels: str) -> None:
-        """Create the namespace; it refuses pods that could harm their node."""
+        """Create the namespace; it refuses pods that could harm their node, and lets Freehold keep Secrets."""
         metadata = {"name": self.name, "labels": {**RESTRICTED, **OURS, **labels}}
-        self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, grant(self.name))
 
     def apply(self, *objects: Object) -> None:
         """Apply objects into this namespace."""

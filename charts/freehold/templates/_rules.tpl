@@ -1,6 +1,7 @@
 {{/*
 All the operator may do, in one place: what it watches it may list and watch; what it writes by server-side apply it may
-create and patch. It replaces nothing, and may not delete the Secrets without which a database cannot be opened.
+create and patch. It replaces nothing, reads Secrets only where somebody let it, and may not delete those without which a
+database cannot be opened.
 */}}
 
 {{/* In each namespace it looks after. */}}
@@ -11,9 +12,6 @@ create and patch. It replaces nothing, and may not delete the Secrets without wh
 - apiGroups: [freehold.dev]
   resources: [microservices/status]
   verbs: [patch]
-- apiGroups: [""]
-  resources: [secrets]
-  verbs: [get, list, watch, create, patch]
 # A claim is deleted only while no volume is bound to it, to ask for another storage class.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
@@ -39,6 +37,24 @@ create and patch. It replaces nothing, and may not delete the Secrets without wh
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+{{- end -}}
+
+{{/* In each namespace whose administrator binds it. */}}
+{{- define "freehold.rules.secrets" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch]
+{{- end -}}
+
+{{/* In the operator's own namespace: its certificate authority, and no other Secret. */}}
+{{- define "freehold.rules.home" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [freehold-ca]
+  verbs: [get, patch]
 {{- end -}}
 
 {{/* What belongs to no namespace: labels of namespaces, for consent by selector, and the storage classes there are. */}}

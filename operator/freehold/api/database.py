@@ -61,6 +61,21 @@ class Resources(Model):
     """What it may use at most, like {memory: 512Mi}."""
 
 
+Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}(ms|s|min|h)$", max_length=9)]
+"""A time as PostgreSQL writes it, like 500ms, 30s or 5min."""
+
+
+class Limits(Model):
+    """What the service's own role may take of its server, so that one bad query or leak does not take all of it."""
+
+    connections: int = Field(default=80, ge=1, le=1000)
+    """How many connections the service may hold at once, all its pods together; migrations have ten of their own."""
+    statement_timeout: Duration = "30s"
+    """How long one statement of the service may run. Migrations are not held to it."""
+    idle_in_transaction_timeout: Duration = "60s"
+    """How long a transaction of the service may stay open with nothing done in it, holding its locks."""
+
+
 class Database(Model):
     """A database server of this service's own. No field lets two services share one."""
 
@@ -88,6 +103,8 @@ class Database(Model):
     """The volume its data lives on."""
     migrations: Migrations | None = None
     """How the schema is brought up to date before each rollout."""
+    limits: Annotated[Limits, Field(json_schema_extra={"default": {}})] = Field(default_factory=Limits)
+    """What the service's role may take of its server."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
     """Retain keeps the volume and its credentials when this resource is deleted; a resource of the same name takes
     them up again. Delete deletes them with it."""

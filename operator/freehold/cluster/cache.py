@@ -99,6 +99,15 @@ class Cache:
             del self.owned[key]
         self.wake(key)
 
+    def forget(self, kind: str, namespace: str) -> None:
+        """Objects of a kind that is no longer watched in a namespace; nobody is woken."""
+        for key in [key for key in self.owned if key.namespace == namespace]:
+            for ref in [ref for ref in self.owned[key] if ref.kind == kind]:
+                del self.owned[key][ref]
+                self._places.pop((namespace, ref), None)
+            if not self.owned[key]:
+                del self.owned[key]
+
     def _move(self, key: Key, ref: Ref) -> None:
         """An object whose labels now name another service is missing where it was."""
         before = self._places.get((key.namespace, ref))

@@ -30,9 +30,10 @@ NAMESPACE: Final = Kind("Namespace", "v1", "namespaces", namespaced=False)
 STORAGE_CLASS: Final = Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", namespaced=False)
 EVENT: Final = Kind("Event", "events.k8s.io/v1", "events")
 
+SECRET: Final = Kind("Secret", "v1", "secrets")
 QUIET: Final = (
     Kind("ServiceAccount", "v1", "serviceaccounts"),
-    Kind("Secret", "v1", "secrets"),
+    SECRET,
     Kind("ConfigMap", "v1", "configmaps"),
     Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
     Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),

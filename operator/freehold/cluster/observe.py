@@ -1,17 +1,19 @@
-"""From the cache to what the core may look at. The only place where time and chance come in."""
+"""From the cache to what the core may look at: the only place where chance comes in."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import ValidationError
 
 from freehold.api.v1alpha1 import KIND, Grpc, Microservice
+from freehold.cluster.authority import CertificateAuthority
 from freehold.cluster.cache import Cache, Stored
 from freehold.cluster.kinds import HOLDS_DATA
-from freehold.core import credentials
+from freehold.core import certificates, credentials
 from freehold.core.model import Key, Object, Observed, Peer, Platform, Service
 
 
@@ -39,20 +41,37 @@ def consumed_by(live: Object) -> frozenset[Key]:
     return frozenset(Key(c.namespace or service.namespace, c.name) for c in service.spec.consumes)
 
 
-def observe(cache: Cache, service: Service, platform: Platform, status: Object) -> Observed:
+@dataclass(frozen=True)
+class Means:
+    """What the operator brings along. granted: the namespaces in which it may keep Secrets."""
+
+    platform: Platform
+    authority: CertificateAuthority
+    granted: Container[str]
+
+
+def observe(cache: Cache, service: Service, means: Means, status: Object, now: datetime) -> Observed:
     """All that is known about one service at this moment."""
     owned = {ref: stored.unpack() for ref, stored in cache.owned.get(service.key, {}).items()}
     owned = {ref: live for ref, live in owned.items() if not leaving(live, service) or ref.kind in HOLDS_DATA}
     names = cache.consumes.get(service.key, frozenset()) | frozenset(cache.consumers(service.key))
+    objects = {ref: live for ref, live in owned.items() if ref.kind != "Pod"}
     return Observed(
-        now=datetime.now(UTC).replace(microsecond=0),
-        platform=platform,
-        objects={ref: live for ref, live in owned.items() if ref.kind != "Pod"},
+        now=now,
+        platform=means.platform,
+        objects=objects,
         pods=tuple(live for ref, live in sorted(owned.items()) if ref.kind == "Pod"),
         peers=_peers(cache, names),
         namespace_labels=cache.namespaces,
         storage_classes=tuple(sorted(cache.storage_classes.values(), key=lambda c: (not c.default, c.name))),
         passwords={role: secrets.token_urlsafe(24) for role in credentials.ROLES},
+        authority=means.authority.public,
+        certificates={
+            request.secret: means.authority.issue(request, now)
+            for request in certificates.requests(service)
+            if certificates.due(request, objects, means.authority.public, now)
+        },
+        secrets_granted=service.namespace in means.granted,
         status=status,
     )
 

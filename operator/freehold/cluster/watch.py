@@ -18,13 +18,18 @@ from freehold.cluster.kinds import Kind
 from freehold.core.model import Object
 
 logger = logging.getLogger(__name__)
+FORBIDDEN = 403
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 
 
 @dataclass
 class Watch:
-    """One kind in one namespace (or all), delivered to two callbacks. synced: set once the first list is in."""
+    """One kind in one namespace (or all), delivered to two callbacks.
+
+    synced: set once the first list is in. refused: whether the server last said that the kind may not be read there.
+    turned: called whenever either turns.
+    """
 
     api: Api
     kind: Kind
@@ -32,7 +37,9 @@ class Watch:
     drop: Callable[[Object], None]
     namespace: str | None = None
     labels: str = ""
+    turned: Callable[[], None] = lambda: None
     synced: asyncio.Event = field(default_factory=asyncio.Event)
+    refused: bool = False
     heard: float = field(default_factory=time.monotonic)
     """When the server was last heard of, by the monotonic clock; liveness looks at it."""
 
@@ -50,7 +57,11 @@ class Watch:
                 await self._follow()
             except ClusterError as error:
                 self._version = "" if error.status else self._version
-                logger.warning("watch of %s: %s; again in %.1f s", self.kind.plural, error.message, pause)
+                known = self.refused
+                if error.status == FORBIDDEN:
+                    self._answered(refused=True)
+                level = logging.DEBUG if known else logging.WARNING  # said once, however often it is tried
+                logger.log(level, "watch of %s: %s; again in %.1f s", self.kind.plural, error.message, pause)
             except Exception:
                 # A fault of ours with one object must not end the watch of all; the next list brings it again.
                 self._version = ""
@@ -71,8 +82,17 @@ class Watch:
         for stub in gone.values():
             self._lose(stub)
         self._version = version
+        self._answered(refused=False)
+
+    def _answered(self, *, refused: bool) -> None:
+        """The server said whether the kind may be read."""
         self.heard = time.monotonic()
-        self.synced.set()
+        before = self.synced.is_set(), self.refused
+        self.refused = refused
+        if not refused:
+            self.synced.set()
+        if before != (self.synced.is_set(), refused):
+            self.turned()
 
     async def _follow(self) -> None:
         async for change, live in self.api.watch(self.kind, self.namespace, self.labels, self._version):

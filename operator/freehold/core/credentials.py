@@ -11,7 +11,7 @@ import base64
 from urllib.parse import quote
 
 from freehold.api.database import DeletionPolicy
-from freehold.core import meta, names
+from freehold.core import gates, meta, names
 from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
 
 CAPABILITY = "credentials"
@@ -23,14 +23,21 @@ def desired(service: Service, observed: Observed) -> Plan:
     """One Secret for the server, one to bind the service, one for the owner of the schema."""
     if service.spec.database is None:
         return Plan(CAPABILITY, ())
+    if not observed.secrets_granted:
+        said = gates.secrets_not_granted(service, observed)
+        return Plan(CAPABILITY, (), _condition(State.FALSE, Reason.SECRETS_NOT_GRANTED, said))
     passwords = {role: _kept(service, observed, role) or observed.passwords[role] for role in ROLES}
     objects = (
         _secret(service, names.server_secret(service.name), "Opaque", passwords),
-        _binding(service, names.database(service.name), names.ROLE_SERVICE, passwords),
-        _binding(service, names.owner_secret(service.name), names.ROLE_OWNER, passwords),
+        _binding(service, observed, names.database(service.name), names.ROLE_SERVICE, passwords),
+        _binding(service, observed, names.owner_secret(service.name), names.ROLE_OWNER, passwords),
     )
     said = f"bound by Secret {names.database(service.name)}; migrations alone use {names.owner_secret(service.name)}"
-    return Plan(CAPABILITY, objects, Condition(Type.CREDENTIALS_READY, State.TRUE, Reason.KEPT, said))
+    return Plan(CAPABILITY, objects, _condition(State.TRUE, Reason.KEPT, said))
+
+
+def _condition(state: State, reason: Reason, said: str) -> Condition:
+    return Condition(Type.CREDENTIALS_READY, state, reason, said)
 
 
 def _kept(service: Service, observed: Observed, role: str) -> str | None:
@@ -45,10 +52,14 @@ def _kept(service: Service, observed: Observed, role: str) -> str | None:
     return base64.b64decode(encoded).decode() if encoded else None
 
 
-def _binding(service: Service, name: str, role: str, passwords: dict[str, str]) -> Object:
-    """A Secret of the well-known form (servicebinding.io, 'Well-known Secret Entries')."""
-    host = names.host(names.database(service.name), service.namespace)
-    password = passwords[role]
+def _binding(service: Service, observed: Observed, name: str, role: str, passwords: dict[str, str]) -> Object:
+    """A Secret of the well-known form (servicebinding.io, 'Well-known Secret Entries'), and whom to trust beside it.
+
+    The uri has its client insist on TLS and on the server's name (libpq, 'SSL Support').
+    """
+    host, password = names.host(names.database(service.name), service.namespace), passwords[role]
+    where = f"{host}:{names.PORT_POSTGRESQL}/{names.DATABASE}"
+    verified = f"sslmode=verify-full&sslrootcert={names.BINDING_ROOT}/database/{names.TRUSTED}"
     data = {
         "type": "postgresql",
         "provider": "freehold",
@@ -57,7 +68,8 @@ def _binding(service: Service, name: str, role: str, passwords: dict[str, str]) 
         "database": names.DATABASE,
         "username": role,
         "password": password,
-        "uri": f"postgresql://{role}:{quote(password, safe='')}@{host}:{names.PORT_POSTGRESQL}/{names.DATABASE}",
+        "uri": f"postgresql://{role}:{quote(password, safe='')}@{where}?{verified}",
+        names.TRUSTED: observed.authority.trusted,
     }
     return _secret(service, name, "servicebinding.io/postgresql", data)
 

@@ -2,7 +2,8 @@
 
 The server starts by its image's own entrypoint, so that official images work unchanged. A script beside it brings the
 roles to what the credentials say each time the server starts; the server is ready only once that is done. A change of
-the credentials or of that script restarts the server, and nothing else has to be remembered.
+the credentials or of that script restarts the server, and nothing else has to be remembered. Over the network it speaks
+TLS 1.3 alone, and takes up a renewed certificate as it runs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ DATA = "/var/lib/postgresql/data"
 CONFIGURATION = "/freehold"
 SOURCES = ("start.sh", "roles.sql", "pg_hba.conf")
 USUAL: Object = {"requests": {"cpu": "25m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
+RESERVED = 20
+"""Connections beside the service's own: migrations, and an administrator from inside the pod."""
 ROLES_ARE_SET = "/tmp/roles-are-set"
 
 
@@ -35,11 +38,14 @@ def desired(service: Service, observed: Observed) -> Plan:
         _client_service(service),
         _nodes_service(service),
     )
+    condition, discard = _condition(service, database, observed), volume.misplaced(service, database, observed)
     secret = observed.objects.get(Ref("Secret", names.server_secret(service.name)))
-    if secret:
-        objects += (_server(service, database, observed, meta.digest(secret.get("data"))),)
-    discard = volume.misplaced(service, database, observed)
-    return Plan(CAPABILITY, objects, _condition(service, database, observed), discard=discard)
+    if secret is None:  # a server that runs goes on as it is
+        return Plan(
+            CAPABILITY, objects, condition, frozenset({Ref("StatefulSet", names.database(service.name))}), discard
+        )
+    objects += (_server(service, database, observed, meta.digest(secret.get("data"))),)
+    return Plan(CAPABILITY, objects, condition, discard=discard)
 
 
 def _labels(service: Service, database: Database) -> dict[str, str]:
@@ -123,10 +129,12 @@ def _server(service: Service, database: Database, observed: Observed, credential
 
 
 def _container(database: Database, observed: Observed) -> Object:
+    limits = database.limits
     mounts = {
         "data": DATA,
         "configuration": CONFIGURATION,
         "credentials": "/credentials",
+        "certificate": "/certificate",
         "run": "/var/run/postgresql",
         "tmp": "/tmp",
         "shared-memory": "/dev/shm",
@@ -136,12 +144,15 @@ def _container(database: Database, observed: Observed) -> Object:
         observed.platform.postgresql_image.format(version=database.version),
         database.resources,
         USUAL,
-        command=["bash", f"{CONFIGURATION}/start.sh"],
+        command=["bash", f"{CONFIGURATION}/start.sh", "-c", f"max_connections={limits.connections + RESERVED}"],
         env=[
             {"name": "PGDATA", "value": f"{DATA}/pgdata"},
             {"name": "POSTGRES_DB", "value": names.DATABASE},
             {"name": "POSTGRES_PASSWORD_FILE", "value": "/credentials/postgres"},
             {"name": "POSTGRES_INITDB_ARGS", "value": "--data-checksums --auth-host=scram-sha-256"},
+            {"name": "CONNECTIONS", "value": str(limits.connections)},
+            {"name": "STATEMENT_TIMEOUT", "value": limits.statement_timeout},
+            {"name": "IDLE_IN_TRANSACTION_TIMEOUT", "value": limits.idle_in_transaction_timeout},
         ],
         ports=[{"name": "postgresql", "containerPort": names.PORT_POSTGRESQL, "protocol": "TCP"}],
         volumeMounts=[{"name": name, "mountPath": path} for name, path in mounts.items()],
@@ -168,6 +179,8 @@ def _volumes(service: Service) -> list[Object]:
         {"name": "data", "persistentVolumeClaim": {"claimName": names.database_volume(service.name)}},
         {"name": "configuration", "configMap": {"name": names.database_configuration(service.name)}},
         {"name": "credentials", "secret": {"secretName": names.server_secret(service.name)}},
+        # PostgreSQL takes a key that is root's and its own group's, and that no one else can read.
+        {"name": "certificate", "secret": {"secretName": names.server_certificate(service.name), "defaultMode": 0o440}},
         {"name": "run", "emptyDir": {}},
         {"name": "tmp", "emptyDir": {}},
         {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": "128Mi"}},

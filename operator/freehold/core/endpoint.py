@@ -94,9 +94,11 @@ def _deployment(service: Service, observed: Observed) -> Object:
 
 
 def _content(service: Service, observed: Observed) -> dict[str, str]:
-    """What the pods read only when they start, so that a change of it must roll them."""
+    """What the pods read only when they start, so that a change of it must roll them; whom to trust is not of it."""
     binding = _binding(service, observed) if service.spec.database else None
-    return {meta.CONTENT: meta.digest(binding.get("data"))} if binding else {}
+    if not binding:
+        return {}
+    return {meta.CONTENT: meta.digest({k: v for k, v in binding.get("data", {}).items() if k != names.TRUSTED})}
 
 
 def _spread(service: Service) -> list[Object]:
@@ -152,7 +154,7 @@ def _volumes(service: Service) -> list[Object]:
     """Scratch space, and a directory for each binding (servicebinding.io, 'Workload Projection')."""
     sources: list[Object] = []
     if service.spec.database:
-        keys = ("type", "provider", "host", "port", "database", "username", "password", "uri")
+        keys = ("type", "provider", "host", "port", "database", "username", "password", "uri", names.TRUSTED)
         items = [{"key": key, "path": f"database/{key}"} for key in keys]
         sources.append({"secret": {"name": names.database(service.name), "items": items}})
     for consumed in service.spec.consumes:

@@ -9,6 +9,16 @@ from freehold.core import meta, names
 from freehold.core.model import Object, Observed, Ref, Service
 
 
+def secrets_not_granted(service: Service, observed: Observed) -> str:
+    """What to say where Freehold may keep no Secrets, and the way out."""
+    platform, namespace = observed.platform, service.namespace
+    command = (
+        f"kubectl create rolebinding freehold --namespace {namespace} "
+        f"--clusterrole={platform.secrets_role} --serviceaccount={platform.account}"
+    )
+    return f"Freehold may not keep Secrets in namespace {namespace}; whoever administers it can let it: {command}"
+
+
 def database_ready(service: Service, observed: Observed) -> bool:
     """Whether the server of the newest template serves."""
     live = observed.objects.get(Ref("StatefulSet", names.database(service.name)))

@@ -75,9 +75,30 @@ class StorageClass:
 
 @dataclass(frozen=True)
 class Platform:
-    """What the platform team set for the whole cluster."""
+    """What the platform team set for the whole cluster.
+
+    account: the operator's ServiceAccount, as `namespace:name`. secrets_role: the ClusterRole that lets it keep Secrets
+    in a namespace where somebody binds it.
+    """
 
     postgresql_image: str = "docker.io/library/postgres:{version}"
+    account: str = "freehold-system:freehold"
+    secrets_role: str = "freehold-secrets"
+
+
+class Issued(NamedTuple):
+    """A certificate with its chain, and its private key, both PEM."""
+
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Authority:
+    """The certificate authority as far as it is public, PEM: whom to trust, and who may have signed what is in use."""
+
+    trusted: str = ""
+    signers: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +106,8 @@ class Observed:
     """All a capability may look at.
 
     objects: the service's own objects, by kind and name. peers: the providers it names and the services that name it.
-    passwords: fresh ones, to be used only where none is kept. status: what was last written to the resource.
+    passwords: fresh ones, to be used only where none is kept. certificates: likewise, by the Secret each is for.
+    secrets_granted: whether Freehold may keep Secrets in this namespace. status: what was last written to the resource.
     """
 
     now: datetime
@@ -96,6 +118,9 @@ class Observed:
     namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     storage_classes: tuple[StorageClass, ...] = ()
     passwords: Mapping[str, str] = field(default_factory=dict)
+    authority: Authority = Authority()
+    certificates: Mapping[str, Issued] = field(default_factory=dict)
+    secrets_granted: bool = True
     status: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -114,6 +139,7 @@ class Type(StrEnum):
     DEPENDENCIES_RESOLVED = "DependenciesResolved"
     ISOLATION_ENFORCED = "IsolationEnforced"
     CREDENTIALS_READY = "CredentialsReady"
+    CERTIFICATES_READY = "CertificatesReady"
     DATABASE_READY = "DatabaseReady"
     MIGRATIONS_APPLIED = "MigrationsApplied"
     ENDPOINT_READY = "EndpointReady"
@@ -134,6 +160,7 @@ class Reason(StrEnum):
     AVAILABLE = "Available"
     APPLIED = "Applied"
     KEPT = "Kept"
+    ISSUED = "Issued"
     RESOLVED = "Resolved"
     NONE_DECLARED = "NoneDeclared"
     POLICIES_APPLIED = "PoliciesApplied"
@@ -153,6 +180,7 @@ class Reason(StrEnum):
     PROVIDER_NOT_FOUND = "ProviderNotFound"
     PROVIDER_HAS_NO_ENDPOINT = "ProviderHasNoEndpoint"
     CONSUMER_NOT_ALLOWED = "ConsumerNotAllowed"
+    SECRETS_NOT_GRANTED = "SecretsNotGranted"
     NAME_TAKEN = "NameTaken"
     INVALID_SPEC = "InvalidSpec"
     CLUSTER_REFUSED = "ClusterRefused"

@@ -14,6 +14,8 @@ DATABASE = "app"
 ROLE_SERVICE = "app"
 ROLE_OWNER = "owner"
 BINDING_ROOT = "/bindings"
+TRUSTED = "ca.crt"
+"""The file, in a binding or beside a certificate, with the certificate authorities to trust."""
 
 
 def database(service: str) -> str:
@@ -46,6 +48,11 @@ def server_secret(service: str) -> str:
     return f"{service}-database-server"
 
 
+def server_certificate(service: str) -> str:
+    """The Secret with the database server's certificate and key."""
+    return f"{service}-database-tls"
+
+
 def migrations_job(service: str, digest: str) -> str:
     """The Job that brings the schema up to date for one image and command on one volume."""
     return f"{service}-migrations-{digest}"
@@ -64,6 +71,12 @@ def consumed(service: str) -> str:
 def host(name: str, namespace: str) -> str:
     """The DNS name of a Service, in the form that every pod of the cluster resolves."""
     return f"{name}.{namespace}.svc"
+
+
+def hosts(name: str, namespace: str) -> tuple[str, ...]:
+    """Every DNS name of a Service that a client may reasonably use."""
+    short = host(name, namespace)
+    return short, f"{short}.cluster.local", f"{name}.{namespace}", name
 
 
 def endpoint(provider: Key, port: int) -> str:

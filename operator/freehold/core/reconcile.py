@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from freehold.core import credentials, database, dependencies, endpoint, isolation, migrations, status
+from freehold.core import certificates, credentials, database, dependencies, endpoint, isolation, migrations, status
 from freehold.core.model import Condition, Event, Observed, Plan, Reason, Service, State, Type
 
 CAPABILITIES = (
     dependencies.desired,  # whom it calls, and whether they consent
     isolation.desired,  # walls, before anything that could reach through them
     credentials.desired,  # made once, kept
+    certificates.desired,  # what it proves itself with, renewed in time
     database.desired,  # a server of its own
     migrations.desired,  # its schema, before its pods
     endpoint.desired,  # its pods, behind a name that never changes

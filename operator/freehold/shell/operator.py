@@ -9,16 +9,17 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from freehold.cluster import apply, kinds, observe
+from freehold.cluster import apply, authority, kinds, observe
 from freehold.cluster.cache import Cache
 from freehold.cluster.client import WATCH_SECONDS, Api
 from freehold.cluster.errors import ClusterError, NameTakenError, RefusedError, TransientError
-from freehold.cluster.observe import InvalidResource
+from freehold.cluster.observe import InvalidResource, Means
 from freehold.cluster.watch import Watch
 from freehold.core import meta
 from freehold.core.model import Condition, Key, Object, Reason, Service, State, Type
 from freehold.core.reconcile import Report, reconcile, report, report_invalid
 from freehold.shell import metrics
+from freehold.shell.grants import Grants
 from freehold.shell.queue import Queue
 from freehold.shell.settings import Settings
 
@@ -40,26 +41,30 @@ class Operator:
         self.queue = Queue(self._work)
         self.cache = Cache(self.queue.wake)
         self.watches = list(self._watches())
+        self.grants = Grants(api, self.cache)
         self._tasks: list[asyncio.Task[None]] = []
 
     def _watches(self) -> Iterable[Watch]:
         mine = f"{meta.MANAGED_BY}={meta.MANAGER}"
         for namespace in self.settings.namespaces or (None,):
             yield Watch(self.api, kinds.MICROSERVICE, self._put_service, self._drop_service, namespace)
-            for kind in (*kinds.OWNED, kinds.POD):
+            for kind in (*(kind for kind in kinds.OWNED if kind is not kinds.SECRET), kinds.POD):
                 yield Watch(self.api, kind, self.cache.put_owned, self.cache.drop_owned, namespace, mine)
         yield Watch(self.api, kinds.NAMESPACE, self.cache.put_namespace, self.cache.drop_namespace)
         yield Watch(self.api, kinds.STORAGE_CLASS, self.cache.put_storage_class, self.cache.drop_storage_class)
 
     async def start(self) -> None:
         """Watch; work once every first list is in, and not before: deciding on half a picture would cut off callers."""
+        await self._load_authority()
         self._tasks = [asyncio.create_task(watch.run()) for watch in self.watches]
         await asyncio.gather(*(watch.synced.wait() for watch in self.watches))
+        self._follow_secrets()
         logger.info("watching %d services in %s", len(self.cache.services), self._where())
         self._tasks += [asyncio.create_task(self.queue.run()) for _ in range(WORKERS)]
         self._tasks.append(asyncio.create_task(self._resync()))
 
     async def stop(self) -> None:
+        self.grants.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -72,22 +77,36 @@ class Operator:
     def silent(self) -> list[str]:
         """The kinds of which nothing was heard for too long; none, when all is well."""
         now = time.monotonic()
-        return [watch.kind.plural for watch in self.watches if now - watch.heard > SILENT_SECONDS]
+        watches = (*self.watches, *self.grants.watches())
+        return [watch.kind.plural for watch in watches if now - watch.heard > SILENT_SECONDS]
 
     def _where(self) -> str:
         return f"namespaces {', '.join(self.settings.namespaces)}" if self.settings.namespaces else "all namespaces"
 
     def _put_service(self, live: Object) -> None:
         self.cache.put_service(live, observe.consumed_by(live))
+        self._follow_secrets()
 
     def _drop_service(self, live: Object) -> None:
         key = Key(live["metadata"]["namespace"], live["metadata"]["name"])
         self.cache.drop_service(key)
         self.queue.forget(key)
+        self._follow_secrets()
+
+    def _follow_secrets(self) -> None:
+        if all(watch.synced.is_set() for watch in self.watches):
+            self.grants.follow({key.namespace for key in self.cache.services})
+
+    async def _load_authority(self) -> None:
+        self.authority = await authority.load(self.api, self.settings.home, _now())
 
     async def _resync(self) -> None:
         while True:
             await asyncio.sleep(RESYNC_SECONDS)
+            try:
+                await self._load_authority()
+            except (ClusterError, authority.UnusableAuthorityError) as error:
+                logger.warning("the certificate authority stays as it was: %s", error)
             self.cache.wake(*self.cache.services)
 
     async def _work(self, key: Key) -> float | None:
@@ -97,8 +116,8 @@ class Operator:
 
     async def _look_at(self, key: Key) -> float | None:
         stored = self.cache.services.get(key)
-        if stored is None:
-            return None
+        if stored is None or not self.grants.known(key.namespace):
+            return None  # it is woken when its namespace's Secrets, or that they may not be read, are known
         live = stored.unpack()
         if "deletionTimestamp" in live["metadata"]:
             return None  # what it owned goes with it, by the cluster's garbage collector; the rest is kept
@@ -109,7 +128,8 @@ class Operator:
         return await self._reconcile(service, live.get("status", {}))
 
     async def _reconcile(self, service: Service, before: Object) -> float | None:
-        observed = observe.observe(self.cache, service, self.settings.platform, before)
+        means = Means(self.settings.platform, self.authority, self.grants)
+        observed = observe.observe(self.cache, service, means, before, _now())
         plans = reconcile(service, observed)
         try:
             written = await apply.apply(self.api, self.cache, service, observed, plans)
@@ -119,14 +139,13 @@ class Operator:
             await self._say(service.key, service.uid, before, report(service, observed, plans, _refused(error)))
             return REFUSED_AGAIN_SECONDS
         if written:  # what was settled before the write is under way after it; Ready must not be said of the past
-            observed = observe.observe(self.cache, service, self.settings.platform, before)
+            observed = observe.observe(self.cache, service, means, before, _now())
             plans = reconcile(service, observed)
         return await self._say(service.key, service.uid, before, report(service, observed, plans))
 
     async def _report_invalid(self, key: Key, live: Object, error: InvalidResource) -> float | None:
         before, metadata = live.get("status", {}), live["metadata"]
-        now = datetime.now(UTC).replace(microsecond=0)
-        said = report_invalid(metadata["generation"], before, now, str(error))
+        said = report_invalid(metadata["generation"], before, _now(), str(error))
         return await self._say(key, metadata["uid"], before, said)
 
     async def _say(self, key: Key, uid: str, before: Object, said: Report) -> float | None:
@@ -142,6 +161,11 @@ class Operator:
         except RefusedError as error:
             logger.info("%s: its status cannot be written, as when it is being deleted: %s", key, error.message)
         return None
+
+
+def _now() -> datetime:
+    """To the second, which is what the API keeps of a time."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def _refused(error: ClusterError) -> Condition:

@@ -7,11 +7,10 @@ import copy
 import pytest
 from freehold.cluster import compare
 from freehold.core.model import Object
-from freehold.core.reconcile import reconcile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.core.worlds import SERVICES, objects_of, observed, service, settled
+from tests.unit.core.worlds import SERVICES, objects_of, observed, reconcile, service, settled
 
 
 @pytest.mark.parametrize(

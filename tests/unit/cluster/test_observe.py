@@ -8,9 +8,10 @@ from freehold.cluster.cache import Cache
 from freehold.core import credentials
 from freehold.core.model import Key, Object, Platform, Ref
 
-from tests.unit.core.worlds import IMAGE
+from tests.unit.core.worlds import AUTHORITY, IMAGE, NOW
 
 USERS = Key("shop", "users")
+MEANS = observe.Means(Platform(), AUTHORITY, {"shop"})
 
 
 def microservice(key: Key = USERS, uid: str = "now", **spec: object) -> Object:
@@ -38,7 +39,7 @@ def cache_with(*objects: Object) -> Cache:
 
 def seen(*objects: Object) -> set[Ref]:
     cache = cache_with(microservice(), *objects)
-    return set(observe.observe(cache, observe.parse(microservice()), Platform(), {}).objects)
+    return set(observe.observe(cache, observe.parse(microservice()), MEANS, {}, NOW).objects)
 
 
 LEAVES = "2026-01-02T03:04:05Z"
@@ -86,19 +87,19 @@ def test_only_services_that_name_each_other_are_peers() -> None:
     mine = microservice(consumes=[{"name": "people", "namespace": "accounts"}])
     others = [microservice(abroad), microservice(caller, consumes=[{"name": "users"}]), microservice(stranger)]
     cache = cache_with(mine, *others)
-    assert set(observe.observe(cache, observe.parse(mine), Platform(), {}).peers) == {abroad, caller}
+    assert set(observe.observe(cache, observe.parse(mine), MEANS, {}, NOW).peers) == {abroad, caller}
 
 
 def test_a_provider_that_is_being_deleted_is_as_good_as_gone() -> None:
     mine, provider = microservice(consumes=[{"name": "payments"}]), microservice(Key("shop", "payments"))
     provider["metadata"]["deletionTimestamp"] = LEAVES
     cache = cache_with(mine, provider)
-    assert not observe.observe(cache, observe.parse(mine), Platform(), {}).peers
+    assert not observe.observe(cache, observe.parse(mine), MEANS, {}, NOW).peers
 
 
 def test_passwords_are_fresh_each_time_and_one_for_each_role() -> None:
     cache, service = cache_with(microservice()), observe.parse(microservice())
-    one, other = (observe.observe(cache, service, Platform(), {}).passwords for _ in range(2))
+    one, other = (observe.observe(cache, service, MEANS, {}, NOW).passwords for _ in range(2))
     assert set(one) == set(credentials.ROLES)
     assert len({*one.values(), *other.values()}) == 2 * len(credentials.ROLES)
     assert all(len(password) >= 32 for password in one.values())

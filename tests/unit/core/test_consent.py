@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from freehold.core import consent
 from freehold.core.model import Key, Object, Peer, Reason
-from freehold.core.reconcile import reconcile
 
-from tests.unit.core.worlds import observed, peer, peers, service
+from tests.unit.core.worlds import observed, peer, peers, reconcile, service
 
 SALES = {"kubernetes.io/metadata.name": "sales", "team": "sales", "tier": "gold"}
 BARE = {"kubernetes.io/metadata.name": "sales"}

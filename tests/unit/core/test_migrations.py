@@ -7,9 +7,8 @@ from typing import Any
 
 from freehold.core import meta, migrations
 from freehold.core.model import Object, Observed, Plan, Ref, Service
-from freehold.core.reconcile import reconcile
 
-from tests.unit.core.worlds import DATABASE, observed, placed, service
+from tests.unit.core.worlds import DATABASE, observed, placed, reconcile, service
 
 MORE = {"requests": {"memory": "1024Mi"}}
 

@@ -6,10 +6,9 @@ import re
 
 from freehold.core import names
 from freehold.core.model import Key, Object, Ref, Service
-from freehold.core.reconcile import reconcile
 from hypothesis import assume, example, given
 
-from tests.unit.core.worlds import DATABASE, NAMES, SERVICES, objects_of, observed, service, settled
+from tests.unit.core.worlds import DATABASE, NAMES, SERVICES, objects_of, observed, reconcile, service, settled
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]{0,251}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from freehold.cluster import compare
 from freehold.core.model import Object, Observed, Ref, Service, State
-from freehold.core.reconcile import reconcile, report
+from freehold.core.reconcile import report
 from hypothesis import given
 
 from tests.unit.core.worlds import (
@@ -18,6 +18,7 @@ from tests.unit.core.worlds import (
     peer,
     peers,
     placed,
+    reconcile,
     service,
     settled,
 )

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from freehold.core import status
 from freehold.core.model import Condition, Event, Reason, State, Type
-from freehold.core.reconcile import reconcile, report, report_invalid
+from freehold.core.reconcile import report, report_invalid
 
-from tests.unit.core.worlds import DATABASE, NOW, observed, service, settled
+from tests.unit.core.worlds import DATABASE, NOW, observed, reconcile, service, settled
 
 WELL = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, "closed")
 UNDER_WAY = Condition(Type.DATABASE_READY, State.UNKNOWN, Reason.STARTING, "waiting for PostgreSQL")
@@ -145,6 +145,7 @@ def test_the_whole_status_of_a_service_that_is_well() -> None:
         "Ready",
         "IsolationEnforced",
         "CredentialsReady",
+        "CertificatesReady",
         "DatabaseReady",
         "MigrationsApplied",
         "EndpointReady",

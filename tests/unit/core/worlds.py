@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from freehold.api.v1alpha1 import Grpc, MicroserviceSpec
-from freehold.core.model import Key, Object, Observed, Peer, Plan, Ref, Service, StorageClass
-from freehold.core.reconcile import reconcile
+from freehold.cluster import authority
+from freehold.core import certificates
+from freehold.core import reconcile as core
+from freehold.core.certificates import Request
+from freehold.core.model import Issued, Key, Object, Observed, Peer, Plan, Ref, Service, StorageClass
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -18,6 +22,7 @@ IMAGE = "localhost/freehold/users:dev"
 GRPC: Object = {"port": 50051}
 MIGRATIONS: Object = {"command": ["users", "migrate"]}
 DATABASE: Object = {"version": "15", "storage": {"size": "1Gi"}, "migrations": MIGRATIONS}
+AUTHORITY = authority.CertificateAuthority(authority.fresh(NOW))
 PASSWORDS = {"app": "first/app", "owner": "first@owner", "postgres": "first"}
 
 
@@ -31,7 +36,19 @@ def observed(objects: Iterable[Object] = (), **seen: Any) -> Observed:
     """What is seen at NOW in a cluster with one storage class."""
     known = {Ref(o["kind"], o["metadata"]["name"]): o for o in objects}
     usual: dict[str, Any] = {"now": NOW, "storage_classes": (STANDARD,), "passwords": PASSWORDS}
-    return Observed(objects=known, **{**usual, **seen})
+    return Observed(objects=known, **{**usual, "authority": AUTHORITY.public, **seen})
+
+
+@cache
+def issued(request: Request) -> Issued:
+    """A certificate of the test's authority, issued at NOW; the same one each time."""
+    return AUTHORITY.issue(request, NOW)
+
+
+def reconcile(subject: Service, seen: Observed) -> tuple[Plan, ...]:
+    """What the core plans, with a fresh certificate at hand for each that it may want."""
+    fresh = {request.secret: issued(request) for request in certificates.requests(subject)}
+    return core.reconcile(subject, replace(seen, certificates={**fresh, **seen.certificates}))
 
 
 def peer(name: str, namespace: str = "shop", *consumes: Key, grpc: Object | None = GRPC, ready: bool = True) -> Peer:

@@ -48,8 +48,9 @@ def test_one_operator_at_a_time_with_probes_and_a_memory_limit() -> None:
 
 def test_the_operator_is_told_its_settings() -> None:
     (container,) = pod(render("logLevel=debug", "postgresql.image=postgres:{version}"))["containers"]
-    assert {one["name"]: one["value"] for one in container["env"]} == {
+    assert {one["name"]: one["value"] for one in container["env"] if "value" in one} == {
         "FREEHOLD_NAMESPACES": "",
+        "FREEHOLD_SECRETS_ROLE": "freehold-secrets",
         "FREEHOLD_POSTGRESQL_IMAGE": "postgres:{version}",
         "FREEHOLD_LOG_LEVEL": "debug",
     }

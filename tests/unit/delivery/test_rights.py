@@ -30,8 +30,8 @@ def resource(kind: Kind) -> tuple[str, str]:
 
 
 def in_a_namespace() -> Rights:
-    """What the operator's code watches and writes in each namespace, from its own list of kinds."""
-    owned = {resource(kind): WRITTEN if kind.name == "Secret" else PRUNED for kind in kinds.OWNED}
+    """What the operator's code watches and writes in each namespace but Secrets, from its own list of kinds."""
+    owned = {resource(kind): PRUNED for kind in kinds.OWNED if kind is not kinds.SECRET}
     group, plural = resource(kinds.MICROSERVICE)
     return owned | {
         (group, plural): WATCHED,
@@ -46,15 +46,29 @@ CLUSTER_WIDE = {resource(kind): WATCHED for kind in (kinds.NAMESPACE, kinds.STOR
 
 def test_the_cluster_role_is_exactly_what_the_operator_uses() -> None:
     objects = render()
-    assert rights(the(objects, "ClusterRole")["rules"]) == in_a_namespace() | CLUSTER_WIDE
-    assert not of_kind(objects, "Role")
+    assert rights(the(objects, "ClusterRole", "freehold")["rules"]) == in_a_namespace() | CLUSTER_WIDE
+    assert rights(the(objects, "ClusterRole", "freehold-secrets")["rules"]) == {("", "secrets"): WRITTEN}
+
+
+def test_secrets_are_read_nowhere_but_where_somebody_binds_it() -> None:
+    objects = render()
+    assert [binding["roleRef"]["name"] for binding in of_kind(objects, "ClusterRoleBinding")] == ["freehold"]
+    (home,) = of_kind(objects, "Role")
+    assert home["metadata"]["namespace"] == "freehold-system"
+    named = [rule for rule in home["rules"] if rule.get("resourceNames") == ["freehold-ca"]]
+    others = [rule for rule in home["rules"] if rule not in named]
+    assert rights(named) == {("", "secrets"): {"get", "patch"}}
+    assert rights(others) == {("", "secrets"): {"create"}}
 
 
 def test_named_namespaces_get_a_role_each_and_the_cluster_role_shrinks() -> None:
     objects = render("namespaces={shop,accounts}")
-    assert rights(the(objects, "ClusterRole")["rules"]) == CLUSTER_WIDE
-    roles = {role["metadata"]["namespace"]: rights(role["rules"]) for role in of_kind(objects, "Role")}
+    assert rights(the(objects, "ClusterRole", "freehold")["rules"]) == CLUSTER_WIDE
+    named = [role for role in of_kind(objects, "Role") if role["metadata"]["name"] == "freehold"]
+    roles = {role["metadata"]["namespace"]: rights(role["rules"]) for role in named}
     assert roles == {"shop": in_a_namespace(), "accounts": in_a_namespace()}
+    bound = {(b["metadata"]["namespace"], b["roleRef"]["name"]) for b in of_kind(objects, "RoleBinding")}
+    assert {("shop", "freehold-secrets"), ("accounts", "freehold-secrets")} <= bound
     (container,) = the(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
     assert {"name": "FREEHOLD_NAMESPACES", "value": "shop,accounts"} in container["env"]
 
@@ -65,7 +79,7 @@ def test_every_binding_names_the_operator_alone(namespaces: tuple[str, ...]) -> 
     account = the(objects, "ServiceAccount")
     subject = {"kind": "ServiceAccount", "name": "freehold", "namespace": "freehold-system"}
     bindings = [*of_kind(objects, "ClusterRoleBinding"), *of_kind(objects, "RoleBinding")]
-    assert len(bindings) == 1 + len(namespaces)
+    assert len(bindings) == 2 + 2 * len(namespaces)
     assert [binding["subjects"] for binding in bindings] == [[subject]] * len(bindings)
     assert account["automountServiceAccountToken"] is False
 

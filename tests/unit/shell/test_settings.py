@@ -6,21 +6,28 @@ import pytest
 from freehold.core.model import Platform
 from freehold.shell.settings import Settings, from_environment
 
+HOME = "freehold-system"
+
 
 @pytest.mark.parametrize(
     ("says", "environment", "expected"),
     [
-        ("nothing is said", {}, Settings((), Platform(), "INFO")),
-        ("empty is all namespaces", {"FREEHOLD_NAMESPACES": " , "}, Settings((), Platform(), "INFO")),
+        ("nothing is said", {}, Settings((), HOME, Platform(), "INFO")),
+        ("empty is all namespaces", {"FREEHOLD_NAMESPACES": " , "}, Settings((), HOME, Platform(), "INFO")),
         (
             "two namespaces, with spaces",
             {"FREEHOLD_NAMESPACES": "shop, accounts,"},
-            Settings(("shop", "accounts"), Platform(), "INFO"),
+            Settings(("shop", "accounts"), HOME, Platform(), "INFO"),
         ),
         (
             "an image and a level",
             {"FREEHOLD_POSTGRESQL_IMAGE": "mirror/postgres:{version}-1", "FREEHOLD_LOG_LEVEL": "debug"},
-            Settings((), Platform("mirror/postgres:{version}-1"), "DEBUG"),
+            Settings((), HOME, Platform("mirror/postgres:{version}-1"), "DEBUG"),
+        ),
+        (
+            "installed under other names",
+            {"FREEHOLD_HOME": "ops", "FREEHOLD_SERVICE_ACCOUNT": "mine", "FREEHOLD_SECRETS_ROLE": "mine-secrets"},
+            Settings((), "ops", Platform(account="ops:mine", secrets_role="mine-secrets"), "INFO"),
         ),
     ],
 )

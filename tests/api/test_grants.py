@@ -1,0 +1,94 @@
+"""Freehold keeps Secrets only where somebody let it, says so elsewhere, and goes on by itself once it may."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from freehold.core.model import Object
+
+from tests.api import operators
+from tests.api.cluster import Cluster
+from tests.api.operators import Operator
+from tests.api.shop import microservice
+
+INSTALL = Path(__file__).parents[2] / "manifests/install/freehold.yaml"
+RIGHTS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+STORED = {"storage": {"size": "1Gi"}}
+
+
+@pytest.fixture(scope="module")
+def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """An operator with exactly the rights it is installed with."""
+    documents = [body for body in yaml.safe_load_all(INSTALL.read_text()) if body["kind"] in RIGHTS]
+    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents))
+    folder = tmp_path_factory.mktemp("restricted")
+    with operators.running(_as_operator(cluster, folder), folder / "log") as running:
+        yield running
+
+
+def _as_operator(cluster: Cluster, folder: Path) -> Path:
+    """A kubeconfig with the operator's token in place of the administrator's certificate."""
+    token = cluster.kubectl("create", "token", "freehold", "-n", "freehold-system").strip()
+    known = yaml.safe_load(cluster.kubeconfig.read_text())
+    known["users"] = [{"name": entry["name"], "user": {"token": token}} for entry in known["users"]]
+    target = folder / "kubeconfig"
+    target.write_text(json.dumps(known))
+    return target
+
+
+def grant(namespace: str) -> Object:
+    subject = {"kind": "ServiceAccount", "name": "freehold", "namespace": "freehold-system"}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "freehold-secrets"}
+    return {"metadata": {"name": "freehold", "namespace": namespace}, "roleRef": role, "subjects": [subject]}
+
+
+def bindings(namespace: str) -> str:
+    return f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
+
+
+@pytest.mark.usefixtures("operator")
+def test_without_the_grant_it_says_how_to_give_it_and_with_it_goes_on(cluster: Cluster, home: str) -> None:
+    cluster.create(microservice(home, database=STORED))
+    said = cluster.says(home, "users", "CredentialsReady", "SecretsNotGranted")["message"]
+    assert f"kubectl create rolebinding freehold --namespace {home} --clusterrole=freehold-secrets" in said
+    assert not {name for name in cluster.owned(home) if name.startswith(("Secret", "StatefulSet"))}
+
+    cluster.request("POST", bindings(home), grant(home))
+
+    cluster.ready(home)
+    assert "Secret users-database-tls" in cluster.owned(home)
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_grant_that_is_taken_back_stops_nothing_that_runs(cluster: Cluster, home: str) -> None:
+    cluster.request("POST", bindings(home), grant(home))
+    cluster.create(microservice(home, database=STORED))
+    cluster.ready(home)
+    before = {name: live["metadata"]["uid"] for name, live in cluster.owned(home).items()}
+
+    cluster.request("DELETE", f"{bindings(home)}/freehold")
+
+    cluster.says(home, "users", "CredentialsReady", "SecretsNotGranted")
+    assert {name: live["metadata"]["uid"] for name, live in cluster.owned(home).items()} == before
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_service_that_needs_no_secret_needs_no_grant(cluster: Cluster, home: str) -> None:
+    cluster.create(microservice(home))
+    assert cluster.ready(home)["status"] == "True"
+
+
+@pytest.mark.usefixtures("operator")
+def test_the_operator_reads_no_secret_elsewhere(cluster: Cluster, home: str) -> None:
+    review = {
+        "spec": {
+            "user": "system:serviceaccount:freehold-system:freehold",
+            "resourceAttributes": {"namespace": home, "verb": "get", "resource": "secrets"},
+        }
+    }
+    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    assert not cluster.request("POST", path, review)["status"]["allowed"]
