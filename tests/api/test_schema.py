@@ -45,6 +45,14 @@ TAKEN = [
     ("consumes its namesake elsewhere", microservice(consumes=[{"name": "users", "namespace": "accounts"}])),
     ("a database by its default engine and version", microservice(database={"storage": {"size": "1Gi"}})),
     ("half a gigabyte more", microservice(database={"storage": {"size": "1.5Gi"}})),
+    (
+        "blocks of addresses",
+        microservice(egress=[{"cidr": c, "ports": [443]} for c in ("10.0.0.0/8", "2001:db8::/32")]),
+    ),
+    (
+        "limits of its own",
+        microservice(database={**DATABASE, "limits": {"connections": 20, "statementTimeout": "5min"}}),
+    ),
     ("the newest version", microservice(database={**DATABASE, "version": "18"})),
 ]
 
@@ -103,6 +111,10 @@ REFUSED = [
         microservice(consumes=[{"name": f"a{i}"} for i in range(33)]),
         "must have at most 32 items",
     ),
+    ("no address", microservice(egress=[{"cidr": "1.2.3/24", "ports": [443]}]), "is no block of addresses"),
+    ("a name outside", microservice(egress=[{"cidr": "example.com", "ports": [443]}]), "spec.egress[0].cidr"),
+    ("the world on every port", microservice(egress=[{"cidr": "0.0.0.0/0", "ports": []}]), "at least 1 items"),
+    ("no time", microservice(database={**DATABASE, "limits": {"statementTimeout": "0s"}}), "limits.statementTimeout"),
     ("an unknown field", microservice(replica=2), 'unknown field "spec.replica"'),
     ("an unknown field of a field", microservice(grpc={"prot": 1}), 'unknown field "spec.grpc.prot"'),
     ("no storage", microservice(database={}), "spec.database.storage: Required value"),

@@ -100,6 +100,31 @@ class Consumed(Model):
     """The provider's namespace; left out, this one. The provider must consent under its spec.grpc.consumers."""
 
 
+CIDR = r"^[0-9a-fA-F:.]+/[0-9]{1,3}$"
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Egress(Model):
+    """A part of the world outside that this service may call."""
+
+    cidr: Annotated[
+        str,
+        Field(
+            pattern=CIDR,
+            max_length=43,
+            json_schema_extra=rules(
+                ("isCIDR(self)", "is no block of addresses; write one like 203.0.113.0/24 or 2001:db8::/32"),
+            ),
+        ),
+    ]
+    """A block of addresses, like 203.0.113.0/24; a single one ends in /32, or /128. Names cannot be given: a network
+    policy knows addresses alone (networking.k8s.io/v1)."""
+    ports: list[Port] = Field(min_length=1, max_length=16)
+    """The ports that are called there, like [443]."""
+    protocol: Literal["TCP", "UDP"] = "TCP"
+    """TCP or UDP."""
+
+
 class MicroserviceSpec(Model):
     """What the team declares."""
 
@@ -135,6 +160,8 @@ class MicroserviceSpec(Model):
         ),
     ] = Field(default_factory=list)
     """The services whose gRPC endpoints this one calls, and the only ones it can reach."""
+    egress: list[Egress] = Field(default_factory=list, max_length=32)
+    """The world outside, closed unless named here. What stands inside the cluster stays shut by walls of its own."""
     resources: Resources | None = None
     """What each pod asks for and is held to; left out: 25m CPU and 64Mi requested, 512Mi at most."""
 

@@ -1,7 +1,7 @@
 """Isolation: every pod of a service is closed both ways, but for what is declared, port by port.
 
-A service takes calls from its admitted consumers and reaches DNS, its own database and the services it consumes. Its
-database takes connections from the service and its migrations, and opens none.
+A service takes calls from its admitted consumers and reaches DNS, its own database, the services it consumes, and
+outside the cluster what it names. Its database takes connections from the service and its migrations, and opens none.
 """
 
 from __future__ import annotations
@@ -75,6 +75,9 @@ def _egress(service: Service, observed: Observed) -> list[Object]:
             provider = consent.provider_key(service, consumed)
             port = consent.provider_port(service, consumed, observed)
             allowed.append({"to": [_pods(provider, meta.SERVICE)], "ports": [_tcp(port)]})
+    for outside in service.spec.egress:
+        ports = [{"protocol": outside.protocol, "port": port} for port in outside.ports]
+        allowed.append({"to": [{"ipBlock": {"cidr": outside.cidr}}], "ports": ports})
     return allowed
 
 
