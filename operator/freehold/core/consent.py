@@ -38,22 +38,31 @@ def refusal(service: Service, consumed: Consumed, observed: Observed) -> tuple[R
             f"{where} declares no spec.grpc, so there is nothing to consume",
         )
     if not admits(peer, service.namespace, observed.namespace_labels):
-        hint = f"its owner can add {service.namespace} under spec.grpc.consumers"
-        said = f"{where} admits no consumers from namespace {service.namespace}; {hint}"
-        return Reason.CONSUMER_NOT_ALLOWED, said
+        return Reason.CONSUMER_NOT_ALLOWED, not_admitted(provider, service.namespace)
     return None
+
+
+def not_admitted(provider: Key, namespace: str) -> str:
+    """What is said, in a condition and on a terminal alike, of a provider that does not consent."""
+    hint = f"its owner can add {namespace} under spec.grpc.consumers"
+    return f"{provider.name} in namespace {provider.namespace} admits no consumers from namespace {namespace}; {hint}"
 
 
 def consumers(service: Service, observed: Observed) -> list[Key]:
     """The services that declare to consume this one and are admitted, in order."""
     if service.spec.grpc is None:
         return []
-    me = Peer(service.key, service.spec.grpc, frozenset())
+    me = as_peer(service)
     return sorted(
         peer.key
         for peer in observed.peers.values()
         if service.key in peer.consumes and admits(me, peer.key.namespace, observed.namespace_labels)
     )
+
+
+def as_peer(service: Service) -> Peer:
+    """A service as far as others may know it."""
+    return Peer(service.key, service.spec.grpc, frozenset(provider_key(service, c) for c in service.spec.consumes))
 
 
 def admits(provider: Peer, namespace: str, labels: Mapping[str, Mapping[str, str]]) -> bool:

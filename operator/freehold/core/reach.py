@@ -1,0 +1,194 @@
+"""Reach: who may open a connection to what, as declared, and what that hangs on.
+
+The walls of `core/isolation.py` as one standing outside sees them: the same declarations and the same consent, asked
+about one pair at a time. A connection is open when what judges the source and what judges the door both let it pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from freehold.api.v1alpha1 import ConsumersFrom
+from freehold.core import consent, meta, names
+from freehold.core.model import Key, Service
+
+
+class Part(StrEnum):
+    """What of a service listens."""
+
+    ENDPOINT = "endpoint"
+    PAGE = "page"
+    DATABASE = "database"
+
+
+class Way(StrEnum):
+    """UNKNOWN: what it hangs on could not be read."""
+
+    OPEN = "Open"
+    CLOSED = "Closed"
+    UNKNOWN = "Unknown"
+
+
+class Door(NamedTuple):
+    """A port of a service, or of its database."""
+
+    service: Key
+    part: Part
+    port: int
+
+    @property
+    def target(self) -> str:
+        """The Service object in front of it; the network policy behind it has the same name."""
+        return names.database(self.service.name) if self.part is Part.DATABASE else self.service.name
+
+    @property
+    def name(self) -> str:
+        """As it is called within its namespace: `users-database:5432`."""
+        return f"{self.target}:{self.port}"
+
+    @property
+    def full_name(self) -> str:
+        """As it is called from anywhere: `shop/users-database:5432`."""
+        return f"{self.service.namespace}/{self.name}"
+
+    @property
+    def host(self) -> str:
+        """The DNS name a client connects to: `users-database.shop.svc`."""
+        return names.host(self.target, self.service.namespace)
+
+    @property
+    def address(self) -> str:
+        """Host and port: `users-database.shop.svc:5432`."""
+        return f"{self.host}:{self.port}"
+
+
+class Ground(NamedTuple):
+    """One thing a connection hangs on: a declaration, a consent, or a network policy made of both."""
+
+    about: str
+    way: Way
+    said: str
+
+
+class Verdict(NamedTuple):
+    """Whether a connection is open, on which grounds, and what to write where to open one that is not."""
+
+    way: Way
+    grounds: tuple[Ground, ...]
+    remedies: tuple[str, ...] = ()
+
+
+def doors(service: Service) -> tuple[Door, ...]:
+    """All of a service that listens."""
+    spec = service.spec
+    endpoint = (Door(service.key, Part.ENDPOINT, spec.grpc.port),) if spec.grpc else ()
+    page = (Door(service.key, Part.PAGE, spec.http.port),) if spec.http else ()
+    database = (Door(service.key, Part.DATABASE, names.PORT_POSTGRESQL),) if spec.database else ()
+    return (*endpoint, *page, *database)
+
+
+def verdict(
+    source: Service | None,
+    door: Door,
+    services: Mapping[Key, Service],
+    namespace_labels: Mapping[str, Mapping[str, str]],
+) -> Verdict | None:
+    """Whether `source` may open a connection to a door of one of these services.
+
+    source: None is a stranger, any pod that is not Freehold's. namespace_labels: of the namespaces whose labels are
+    known; consent by selector to any other is unknown. None: a service and its own endpoint or page; nobody asks.
+    """
+    if door.part is Part.DATABASE:
+        return _to_database(source, door)
+    if source and source.key == door.service:
+        return None
+    if door.part is Part.PAGE:
+        return _to_page(source, door)
+    return _to_endpoint(source, services[door.service], door, namespace_labels)
+
+
+def _to_database(source: Service | None, door: Door) -> Verdict:
+    owner = door.service
+    way = Way.OPEN if source and source.key == owner else Way.CLOSED
+    said = f"the database of {owner} admits {owner} and its migrations alone (spec.database)"
+    grounds = (Ground("owner", way, said), *_policies(source, door, way, way))
+    none = "No field opens it: a database has one owner. What others need of its data, its owner tells at its endpoint."
+    return Verdict(way, grounds, (none,) if way is Way.CLOSED else ())
+
+
+def _to_page(source: Service | None, door: Door) -> Verdict:
+    said = f"the page of {door.service} admits every caller (spec.http)"
+    admits = Ground("page", Way.OPEN, said)
+    if source is None:
+        return Verdict(Way.OPEN, (admits, *_policies(source, door, Way.OPEN, Way.OPEN)))
+    said = f"{source.key} reaches DNS, its own database and the gRPC endpoints it consumes"
+    grounds = (Ground("declared", Way.CLOSED, said), admits, *_policies(source, door, Way.CLOSED, Way.OPEN))
+    remedy = f"No field opens a page to a service: what it needs of {door.service} goes over gRPC (spec.consumes)."
+    return Verdict(Way.CLOSED, grounds, (remedy,))
+
+
+def _to_endpoint(
+    source: Service | None, provider: Service, door: Door, namespace_labels: Mapping[str, Mapping[str, str]]
+) -> Verdict:
+    if source is None:
+        declared = Ground("declared", Way.CLOSED, "a stranger, any pod that is not Freehold's, declares nothing")
+        remedy = f"Make the caller a Microservice with {_consumes(provider.key)} under spec.consumes."
+        return Verdict(Way.CLOSED, (declared, *_policies(source, door, Way.CLOSED, Way.CLOSED)), (remedy,))
+    declared, consented = _declared(source, provider.key), _consented(source, provider, namespace_labels)
+    ways = {declared.way, consented.way}
+    way = next((way for way in (Way.CLOSED, Way.UNKNOWN) if way in ways), Way.OPEN)
+    remedies = []
+    if declared.way is Way.CLOSED:
+        remedies.append(f"Add {_consumes(provider.key, source)} to spec.consumes of {source.key}.")
+    if consented.way is not Way.OPEN:
+        remedies.append(_remedy(source.namespace, provider))
+    return Verdict(way, (declared, consented, *_policies(source, door, way, way)), tuple(remedies))
+
+
+def _declared(source: Service, provider: Key) -> Ground:
+    if any(consent.provider_key(source, consumed) == provider for consumed in source.spec.consumes):
+        return Ground("declared", Way.OPEN, f"{source.key} declares that it consumes {provider} (spec.consumes)")
+    return Ground("declared", Way.CLOSED, f"{source.key} does not declare that it consumes {provider} (spec.consumes)")
+
+
+def _consented(source: Service, provider: Service, namespace_labels: Mapping[str, Mapping[str, str]]) -> Ground:
+    rule, namespace = _rule(provider), source.namespace
+    if rule is ConsumersFrom.SELECTOR and namespace not in namespace_labels:
+        said = f"{provider.key} consents by selector, and the labels of namespace {namespace} are not known"
+        return Ground("consent", Way.UNKNOWN, said)
+    if consent.admits(consent.as_peer(provider), namespace, namespace_labels):
+        said = f"{provider.key} admits consumers from namespace {namespace} (spec.grpc.consumers.from: {rule})"
+        return Ground("consent", Way.OPEN, said)
+    return Ground("consent", Way.CLOSED, consent.not_admitted(provider.key, namespace))
+
+
+def _remedy(namespace: str, provider: Service) -> str:
+    if _rule(provider) is ConsumersFrom.SELECTOR:
+        return f"Let spec.grpc.consumers.selector of {provider.key} select namespace {namespace}."
+    # Its own namespace is named too: a selector takes the place of SameNamespace, whose consumers must not be cut off.
+    admitted = f"{{key: {meta.NAMESPACE_NAME}, operator: In, values: [{provider.namespace}, {namespace}]}}"
+    rule = f"{{from: Selector, selector: {{matchExpressions: [{admitted}]}}}}"
+    return f"Set spec.grpc.consumers of {provider.key} to {rule}, or to {{from: All}}."
+
+
+def _rule(provider: Service) -> ConsumersFrom | None:
+    return provider.spec.grpc.consumers.from_ if provider.spec.grpc else None
+
+
+def _consumes(provider: Key, source: Service | None = None) -> str:
+    """The line under spec.consumes that names a provider."""
+    near = source is not None and source.namespace == provider.namespace
+    return f"{{name: {provider.name}}}" if near else f"{{name: {provider.name}, namespace: {provider.namespace}}}"
+
+
+def _policies(source: Service | None, door: Door, leaves: Way, enters: Way) -> tuple[Ground, ...]:
+    """The network policies that judge a connection, named as `core/isolation.py` names them; a stranger has none."""
+    out = () if source is None else (_policy("out", source.name, source.namespace, leaves),)
+    return (*out, _policy("in", door.target, door.service.namespace, enters))
+
+
+def _policy(about: str, name: str, namespace: str, way: Way) -> Ground:
+    does = {Way.OPEN: "lets it", Way.CLOSED: "does not let it", Way.UNKNOWN: "may let it"}[way]
+    return Ground(about, way, f"NetworkPolicy {name} in namespace {namespace} {does} {about}")
