@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from freehold.cluster import authority, observe
 from freehold.cluster.cache import Cache
+from freehold.cluster.sentinel import Sightings
 from freehold.core.model import Object, Observed, Plan, Platform, Service
 from freehold.core.reconcile import reconcile, report
 
@@ -46,7 +47,7 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
     for live in map(_filled, [subject, *others]):
         match live["kind"]:
             case "Microservice":
-                cache.put_service(live, observe.consumed_by(live))
+                cache.put_service(live, *observe.declared(live))
             case "Namespace":
                 cache.put_namespace(live)
             case "StorageClass":
@@ -54,7 +55,7 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
             case _:
                 cache.put_owned(live)
     service = observe.parse(_filled(subject))
-    means = observe.Means(Platform(), AUTHORITY, {service.namespace} - NOT_GRANTED)
+    means = observe.Means(Platform(), AUTHORITY, {service.namespace} - NOT_GRANTED, Sightings())
     seen = observe.observe(cache, service, means, subject.get("status", {}), NOW)
     return service, replace(seen, passwords=PASSWORDS)
 

@@ -20,8 +20,23 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
+{{- define "freehold.canary.selector" -}}
+app.kubernetes.io/name: freehold
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: canary
+{{- end -}}
+
 {{- define "freehold.labels" -}}
 {{ include "freehold.selector" . }}
+{{ include "freehold.labels.common" . }}
+{{- end -}}
+
+{{- define "freehold.canary.labels" -}}
+{{ include "freehold.canary.selector" . }}
+{{ include "freehold.labels.common" . }}
+{{- end -}}
+
+{{- define "freehold.labels.common" -}}
 app.kubernetes.io/part-of: freehold
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}

@@ -46,8 +46,11 @@ database cannot be opened.
   verbs: [get, list, watch, create, patch]
 {{- end -}}
 
-{{/* In the operator's own namespace: its certificate authority, and no other Secret. */}}
+{{/* In the operator's own namespace: its certificate authority, and no other Secret; Events about its own pod. */}}
 {{- define "freehold.rules.home" -}}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create]

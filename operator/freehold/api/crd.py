@@ -67,8 +67,8 @@ COLUMNS = [
     column("Age", ".metadata.creationTimestamp", "When it was made", kind="date"),
     column(
         "Isolation",
-        '.status.conditions[?(@.type=="IsolationEnforced")].reason',
-        "Whether its network policies are in place",
+        '.status.conditions[?(@.type=="IsolationVerified")].reason',
+        "Whether its walls were found to stand",
         wide=True,
     ),
     column("Image", ".spec.image", "The image it runs", wide=True),

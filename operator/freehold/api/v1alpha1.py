@@ -190,6 +190,32 @@ class ConditionStatus(Model):
     """The generation of the resource this was said about."""
 
 
+class Difference(Model):
+    """A pair that is not as declared."""
+
+    from_: Annotated[str, Field(alias="from")]
+    """The service whose place was tried from, as namespace/name."""
+    to: str
+    """The door that was tried, as host:port."""
+    declared: Literal["Open", "Closed"]
+    """What the resources say of it."""
+    found: Literal["Open", "Closed"]
+    """What a connection attempt found."""
+
+
+class Isolation(Model):
+    """What the last probe found, from where the service stands."""
+
+    proven_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When the probe ended."""
+    pairs: int
+    """How many doors it tried."""
+    differences: list[Difference] = Field(default_factory=list, max_length=64)
+    """The pairs that are not as declared."""
+    of: str
+    """A digest of the walls that were tried; a probe is due when it differs."""
+
+
 class MicroserviceStatus(Model):
     """What the operator observed."""
 
@@ -207,6 +233,8 @@ class MicroserviceStatus(Model):
     """The database server in a few words, for tables."""
     consumes: str | None = None
     """The services it consumes, for tables."""
+    isolation: Isolation | None = None
+    """What the last probe of its walls found."""
     conditions: Annotated[
         list[ConditionStatus],
         Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),

@@ -145,14 +145,18 @@ async def write_status(api: Api, key: Key, uid: str, status: Status) -> Object:
     return await api.apply(MICROSERVICE, body, subresource="status")
 
 
-async def write_event(api: Api, key: Key, uid: str, event: Event) -> None:
-    """An Event about the resource, for `kubectl describe`."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    regarding = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "uid": uid, **key._asdict()}
+def resource(key: Key, uid: str) -> Object:
+    """A Microservice, as an Event regards it."""
+    return {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "uid": uid, **key._asdict()}
+
+
+async def write_event(api: Api, regarding: Object, event: Event) -> None:
+    """An Event for `kubectl describe`. regarding: apiVersion, kind, namespace, name and uid of what it is about."""
+    now, namespace = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), regarding["namespace"]
     body = {
         "apiVersion": EVENT.api,
         "kind": EVENT.name,
-        "metadata": {"generateName": f"{key.name}-", "namespace": key.namespace},
+        "metadata": {"generateName": f"{regarding['name']}-", "namespace": namespace},
         "eventTime": now,
         "type": event.type,
         "reason": event.reason,
@@ -162,4 +166,4 @@ async def write_event(api: Api, key: Key, uid: str, event: Event) -> None:
         "reportingController": "freehold.dev/operator",
         "reportingInstance": "freehold",
     }
-    await api.create(EVENT, key.namespace, body)
+    await api.create(EVENT, namespace, body)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from freehold.cluster import compare
 from freehold.core import meta
-from freehold.core.model import Key, Object, Ref, StorageClass
+from freehold.core.model import Key, Object, Ref, State, StorageClass, Type
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
@@ -51,26 +51,35 @@ class Cache:
         self.owned: defaultdict[Key, dict[Ref, Stored]] = defaultdict(dict)
         self.consumes: dict[Key, frozenset[Key]] = {}
         self.ready: set[Key] = set()
+        self.verified: dict[Key, str] = {}
+        self.addresses: dict[Key, tuple[str, ...]] = {}
         self._places: dict[tuple[str, Ref], Key] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
         self.storage_classes: dict[str, StorageClass] = {}
 
-    def put_service(self, live: Object, consumes: frozenset[Key]) -> None:
-        """Take in a Microservice; itself, those it names and those that name it may have something to do."""
+    def put_service(self, live: Object, consumes: frozenset[Key], addresses: tuple[str, ...] = ()) -> None:
+        """Take in a Microservice; itself, those it names and those that name it may have something to do.
+
+        addresses: of its doors, as `host:port`.
+        """
         key = Key(live["metadata"]["namespace"], live["metadata"]["name"])
         known, new = self.services.get(key), store(live)
         if known and known.uid == new.uid and known.version >= new.version:
             return
         before = self.consumes.get(key, frozenset())
         self.services[key] = new
-        (self.ready.add if _is_ready(live) else self.ready.discard)(key)
+        (self.ready.add if _status_of(live, Type.READY) == State.TRUE else self.ready.discard)(key)
+        self.verified[key] = _status_of(live, Type.ISOLATION_VERIFIED)
         self.consumes[key] = consumes
+        self.addresses[key] = addresses
         self.wake(key, *before, *consumes, *self.consumers(key))
 
     def drop_service(self, key: Key) -> None:
         """Forget a Microservice; those it named and those that name it may have something to do."""
         self.services.pop(key, None)
         self.ready.discard(key)
+        self.addresses.pop(key, None)
+        self.verified.pop(key, None)
         before = self.consumes.pop(key, frozenset())
         self.wake(*before, *self.consumers(key))
 
@@ -147,9 +156,9 @@ class Cache:
                 self._wake(key)
 
 
-def _is_ready(live: Object) -> bool:
+def _status_of(live: Object, kind: Type) -> str:
     conditions = live.get("status", {}).get("conditions", [])
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return str(next((c["status"] for c in conditions if c["type"] == kind), State.UNKNOWN))
 
 
 def _belongs(live: Object) -> tuple[Key, Ref]:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -13,7 +14,8 @@ from freehold.api.v1alpha1 import KIND, Grpc, Microservice
 from freehold.cluster.authority import CertificateAuthority
 from freehold.cluster.cache import Cache, Stored
 from freehold.cluster.kinds import HOLDS_DATA
-from freehold.core import certificates, credentials
+from freehold.cluster.sentinel import Sightings
+from freehold.core import certificates, credentials, reach
 from freehold.core.model import Key, Object, Observed, Peer, Platform, Service
 
 
@@ -29,25 +31,36 @@ def parse(live: Object) -> Service:
     except ValidationError as error:
         raise InvalidResource(_explain(error)) from error
     key = Key(metadata["namespace"], metadata["name"])
-    return Service(key, metadata["uid"], metadata["generation"], spec, metadata.get("labels", {}))
+    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
+    return Service(key, metadata["uid"], metadata["generation"], spec, labels, annotations)
 
 
-def consumed_by(live: Object) -> frozenset[Key]:
-    """The services a resource says it consumes; none, where it cannot be read."""
+class Declared(NamedTuple):
+    """What others must know of a resource: whom it consumes, and the addresses of its doors."""
+
+    consumes: frozenset[Key] = frozenset()
+    addresses: tuple[str, ...] = ()
+
+
+def declared(live: Object) -> Declared:
+    """What a resource says; nothing, where it cannot be read."""
     try:
         service = parse(live)
     except InvalidResource:
-        return frozenset()
-    return frozenset(Key(c.namespace or service.namespace, c.name) for c in service.spec.consumes)
+        return Declared()
+    consumes = frozenset(Key(c.namespace or service.namespace, c.name) for c in service.spec.consumes)
+    return Declared(consumes, tuple(door.address for door in reach.doors(service)))
 
 
 @dataclass(frozen=True)
 class Means:
-    """What the operator brings along. granted: the namespaces in which it may keep Secrets."""
+    """What the operator brings along. granted: the namespaces in which it may keep Secrets. sightings: doors that
+    opened to it and must not have."""
 
     platform: Platform
     authority: CertificateAuthority
     granted: Container[str]
+    sightings: Sightings
 
 
 def observe(cache: Cache, service: Service, means: Means, status: Object, now: datetime) -> Observed:
@@ -72,6 +85,9 @@ def observe(cache: Cache, service: Service, means: Means, status: Object, now: d
             if certificates.due(request, objects, means.authority.public, now)
         },
         secrets_granted=service.namespace in means.granted,
+        addresses=cache.addresses,
+        breaches=means.sightings.breaches.get(service.key, ()),
+        unenforced=means.sightings.unenforced,
         status=status,
     )
 

@@ -63,7 +63,7 @@ def _service(service: Service) -> Object:
 
 
 def _disruption_budget(service: Service) -> Object:
-    spec = {"maxUnavailable": 1, "selector": {"matchLabels": meta.selector(service.name, meta.SERVICE)}}
+    spec = {"maxUnavailable": 1, "selector": meta.serving(service.name)}
     return meta.build(service, "policy/v1", "PodDisruptionBudget", service.name, _labels(service), spec=spec)
 
 
@@ -102,7 +102,7 @@ def _content(service: Service, observed: Observed) -> dict[str, str]:
 
 
 def _spread(service: Service) -> list[Object]:
-    chosen = {"labelSelector": {"matchLabels": meta.selector(service.name, meta.SERVICE)}}
+    chosen = {"labelSelector": meta.serving(service.name)}
     return [
         {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", **chosen}
         for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")

@@ -54,6 +54,12 @@ def migrated(service: Service, observed: Observed) -> bool:
     return job is not None and finished(observed.objects.get(Ref("Job", job)), "Complete")
 
 
+def serving(service: Service, observed: Observed) -> bool:
+    """Whether a pod of the service serves at this moment."""
+    live = observed.objects.get(Ref("Deployment", service.name), {})
+    return bool(live.get("status", {}).get("availableReplicas"))
+
+
 def finished(job: Object | None, outcome: str) -> bool:
     """Whether a Job ended so: `Complete` or `Failed`."""
     conditions = job.get("status", {}).get("conditions", []) if job else []

@@ -22,6 +22,9 @@ CONTENT = "freehold.dev/content"
 """Annotates a pod template with the digest of configuration it reads, so that a change rolls the pods."""
 APPLIED = "freehold.dev/applied"
 """Annotates an object with the digest of what was last applied to it."""
+PROBE = "freehold.dev/probe"
+"""Labels the pods of a probe, which stand behind a service's walls and are not of the service; annotates a resource to
+ask for a probe: any new value does."""
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 SERVICE = "service"
@@ -32,6 +35,12 @@ MIGRATIONS = "migrations"
 def selector(name: str, component: str) -> dict[str, str]:
     """The labels that select one service's pods of one component, and no other's."""
     return {INSTANCE: name, COMPONENT: component, MANAGED_BY: MANAGER}
+
+
+def serving(name: str) -> Any:
+    """A label selector of the pods that serve, probes not among them, for where one may say so."""
+    unprobed = {"key": PROBE, "operator": "DoesNotExist"}
+    return {"matchLabels": selector(name, SERVICE), "matchExpressions": [unprobed]}
 
 
 def labels(service: Service, component: str, capability: str, version: str = "") -> dict[str, str]:

@@ -44,6 +44,7 @@ class Service:
     generation: int
     spec: MicroserviceSpec
     labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -77,11 +78,12 @@ class StorageClass:
 class Platform:
     """What the platform team set for the whole cluster.
 
-    account: the operator's ServiceAccount, as `namespace:name`. secrets_role: the ClusterRole that lets it keep Secrets
-    in a namespace where somebody binds it.
+    operator_image: what probes run from. account: the operator's ServiceAccount, as `namespace:name`. secrets_role: the
+    ClusterRole that lets it keep Secrets in a namespace where somebody binds it.
     """
 
     postgresql_image: str = "docker.io/library/postgres:{version}"
+    operator_image: str = "localhost/freehold/operator:dev"
     account: str = "freehold-system:freehold"
     secrets_role: str = "freehold-secrets"
 
@@ -107,7 +109,10 @@ class Observed:
 
     objects: the service's own objects, by kind and name. peers: the providers it names and the services that name it.
     passwords: fresh ones, to be used only where none is kept. certificates: likewise, by the Secret each is for.
-    secrets_granted: whether Freehold may keep Secrets in this namespace. status: what was last written to the resource.
+    secrets_granted: whether Freehold may keep Secrets in this namespace. addresses: every door of every service, as
+    `host:port`, by service. breaches: shut doors of this service that opened to the operator, a stranger to it;
+    unenforced: places of the cluster where what a policy forbids was let through. Both are sentences. status: what was
+    last written to the resource.
     """
 
     now: datetime
@@ -121,6 +126,9 @@ class Observed:
     authority: Authority = Authority()
     certificates: Mapping[str, Issued] = field(default_factory=dict)
     secrets_granted: bool = True
+    addresses: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    breaches: tuple[str, ...] = ()
+    unenforced: tuple[str, ...] = ()
     status: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -138,6 +146,7 @@ class Type(StrEnum):
     READY = "Ready"
     DEPENDENCIES_RESOLVED = "DependenciesResolved"
     ISOLATION_ENFORCED = "IsolationEnforced"
+    ISOLATION_VERIFIED = "IsolationVerified"
     CREDENTIALS_READY = "CredentialsReady"
     CERTIFICATES_READY = "CertificatesReady"
     DATABASE_READY = "DatabaseReady"
@@ -155,6 +164,9 @@ class Reason(StrEnum):
     WAITING_FOR_DATABASE = "WaitingForDatabase"
     WAITING_FOR_MIGRATIONS = "WaitingForMigrations"
     VOLUME_PENDING = "VolumePending"
+    NOT_PROBED_YET = "NotProbedYet"
+    PROBING = "Probing"
+    PROBE_FAILED = "ProbeFailed"
     # well
     READY = "Ready"
     AVAILABLE = "Available"
@@ -164,8 +176,13 @@ class Reason(StrEnum):
     RESOLVED = "Resolved"
     NONE_DECLARED = "NoneDeclared"
     POLICIES_APPLIED = "PoliciesApplied"
+    POLICIES_ENFORCED = "PoliciesEnforced"
+    AS_DECLARED = "AsDeclared"
     SCALED_TO_ZERO = "ScaledToZero"
     # needs somebody
+    POLICIES_NOT_ENFORCED = "PoliciesNotEnforced"
+    DOOR_OPEN = "DoorOpen"
+    NOT_AS_DECLARED = "NotAsDeclared"
     STORAGE_CLASS_MISSING = "StorageClassMissing"
     VOLUME_CANNOT_GROW = "VolumeCannotGrow"
     VOLUME_CANNOT_MOVE = "VolumeCannotMove"
@@ -212,6 +229,7 @@ class Plan:
     capability: whose plan it is; objects that carry its label and are neither wanted nor kept are removed.
     keep: objects to leave exactly as they are.
     discard: objects that hold nothing yet and are to be made anew.
+    shown: what it adds to the resource's status. again: seconds after which it wants to be asked again.
     """
 
     capability: str
@@ -219,3 +237,5 @@ class Plan:
     condition: Condition | None = None
     keep: frozenset[Ref] = frozenset()
     discard: frozenset[Ref] = frozenset()
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    again: float | None = None

@@ -58,6 +58,11 @@ def migrations_job(service: str, digest: str) -> str:
     return f"{service}-migrations-{digest}"
 
 
+def probe_job(service: str, digest: str) -> str:
+    """The Job that tries, from where the service stands, whom it reaches."""
+    return f"{service}-probe-{digest}"
+
+
 def migrations(service: str) -> str:
     """The network policy of the migration pods; a service may itself be named `users-migrations`."""
     return f"{service}-database-migrations"

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from freehold.api.database import Resources
+from freehold.core import meta
 from freehold.core.model import Object, Observed, Reason
 
 CONTAINER_SECURITY: Object = {
@@ -58,11 +59,12 @@ def template(labels: dict[str, str], annotations: dict[str, str], **spec: Any) -
 
 
 def component_pods(observed: Observed, component: str) -> list[Object]:
-    """The service's pods of one component that are not on their way out."""
+    """The service's pods of one component that are not on their way out, without probes."""
     return [
         pod
         for pod in observed.pods
-        if pod["metadata"]["labels"].get("app.kubernetes.io/component") == component
+        if pod["metadata"]["labels"].get(meta.COMPONENT) == component
+        and meta.PROBE not in pod["metadata"]["labels"]
         and "deletionTimestamp" not in pod["metadata"]
     ]
 

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from freehold.core import certificates, credentials, database, dependencies, endpoint, isolation, migrations, status
+from freehold.core import (
+    certificates,
+    credentials,
+    database,
+    dependencies,
+    endpoint,
+    isolation,
+    migrations,
+    status,
+    verification,
+)
 from freehold.core.model import Condition, Event, Observed, Plan, Reason, Service, State, Type
 
 CAPABILITIES = (
@@ -23,6 +33,7 @@ CAPABILITIES = (
     database.desired,  # a server of its own
     migrations.desired,  # its schema, before its pods
     endpoint.desired,  # its pods, behind a name that never changes
+    verification.desired,  # whether the walls stand, by trying
 )
 
 
@@ -44,7 +55,8 @@ def report(service: Service, observed: Observed, plans: tuple[Plan, ...], refuse
     """Fold what the capabilities say. refused: what the cluster said no to, which then is what Ready repeats."""
     conditions = [plan.condition for plan in plans if plan.condition]
     summary = refused or status.ready(conditions)
-    return _report(status.whole(service, observed, [summary, *conditions]), observed.status, observed.now)
+    more = {key: value for plan in plans for key, value in plan.shown.items()}
+    return _report(status.whole(service, observed, [summary, *conditions], more), observed.status, observed.now)
 
 
 def report_invalid(generation: int, before: Mapping[str, Any], now: datetime, fault: str) -> Report:

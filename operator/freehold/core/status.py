@@ -20,8 +20,11 @@ Status = dict[str, Any]
 
 
 def ready(conditions: Iterable[Condition]) -> Condition:
-    """Ready is true when all else is; otherwise it repeats the first that needs somebody, or else that is awaited."""
-    listed = list(conditions)
+    """Ready is true when all else is; otherwise it repeats the first that needs somebody, or else that is awaited.
+
+    A proof that is still to come is not awaited: a service is as well without it, only not known to be.
+    """
+    listed = [c for c in conditions if c.type is not Type.ISOLATION_VERIFIED or c.state is State.FALSE]
     unmet = [c for c in listed if c.state is not State.TRUE]
     if not unmet:
         return Condition(Type.READY, State.TRUE, Reason.READY, f"{len(listed)} of {len(listed)} conditions are met")
@@ -30,16 +33,19 @@ def ready(conditions: Iterable[Condition]) -> Condition:
     return Condition(Type.READY, State.FALSE, first.reason, f"{count}; {first.type}: {first.message}")
 
 
-def whole(service: Service, observed: Observed, conditions: Iterable[Condition]) -> Status:
-    """The status of a service, Ready first among its conditions."""
-    spec = service.spec
+def whole(
+    service: Service, observed: Observed, conditions: Iterable[Condition], more: Mapping[str, Any] | None = None
+) -> Status:
+    """The status of a service, Ready first among its conditions. more: what capabilities add to it."""
+    spec, labels = service.spec, meta.selector(service.name, meta.SERVICE)
     port = spec.grpc.port if spec.grpc else spec.http.port if spec.http else 0
     shown: Status = {
         "observedGeneration": service.generation,
         "replicas": _replicas(service, observed),
-        "selector": ",".join(f"{k}={v}" for k, v in meta.selector(service.name, meta.SERVICE).items()),
+        "selector": ",".join([*(f"{k}={v}" for k, v in labels.items()), f"!{meta.PROBE}"]),
         "endpoint": names.endpoint(service.key, port),
         "conditions": entries(conditions, service.generation, observed.status, observed.now),
+        **(more or {}),
     }
     if spec.database:
         shown["binding"] = {"name": names.database(service.name)}
@@ -73,7 +79,7 @@ def pause(before: Mapping[str, Any], wanted: Status, now: datetime) -> float:
     same_shape = set(_by_type(before)) == set(_by_type(wanted))
     if not same_shape or before.get("observedGeneration") != wanted["observedGeneration"]:
         return 0.0
-    if _urgent(before) != _urgent(wanted):
+    if _urgent(before) != _urgent(wanted) or before.get("isolation") != wanted.get("isolation"):
         return 0.0
     last = max(_time(entry["lastTransitionTime"]) for entry in before["conditions"])
     so_far = last - _time(_by_type(before)[Type.READY]["lastTransitionTime"])

@@ -29,7 +29,7 @@ async def start(memo: Any, **_: Any) -> None:
     memo.operator = Operator(Api(await connect()), from_environment())
     await memo.operator.start()
     if memo.get("metrics_port"):
-        metrics.serve(memo.operator.count, memo.metrics_port)
+        metrics.serve(memo.operator.standing, memo.metrics_port)
 
 
 @kopf.on.cleanup()

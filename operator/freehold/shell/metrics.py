@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily
@@ -18,21 +20,49 @@ DURATION = Histogram(
 FAILURES = Counter("freehold_reconcile_failures", "Reconciliations that failed and are tried again", registry=REGISTRY)
 
 
-class Services(Collector):
-    """How many services there are and how many of them are ready, counted when asked."""
+@dataclass(frozen=True)
+class Standing:
+    """How things stand at one moment. verified: the status of each service's IsolationVerified."""
 
-    def __init__(self, count: Callable[[], tuple[int, int]]) -> None:
-        self._count = count
+    services: int
+    ready: int
+    verified: Counts[str]
+    breached: int
+    canaries: int
+    unenforced: int
+
+
+class Services(Collector):
+    """How many services there are, how many are well and how many are proven, counted when asked."""
+
+    def __init__(self, standing: Callable[[], Standing]) -> None:
+        self._standing = standing
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        known, ready = self._count()
-        family = GaugeMetricFamily("freehold_services", "Microservices, by whether they are ready", labels=["ready"])
-        family.add_metric(["True"], ready)
-        family.add_metric(["False"], known - ready)
-        yield family
+        now = self._standing()
+        ready = {"True": now.ready, "False": now.services - now.ready}
+        yield _family("freehold_services", "Microservices, by whether they are ready", "ready", ready)
+        verified = {status: now.verified[status] for status in ("True", "False", "Unknown")}
+        yield _family(
+            "freehold_isolation_verified", "Microservices, by whether their walls stand", "verified", verified
+        )
+        said = "Microservices with a door that opened to the operator, a stranger"
+        yield GaugeMetricFamily("freehold_isolation_breached", said, now.breached)
+        said = "Canaries that were reached, and so tell whether network policies are enforced"
+        yield GaugeMetricFamily("freehold_canaries", said, now.canaries)
+        yield GaugeMetricFamily(
+            "freehold_canaries_unenforced", "Of these, those whose shut door opened", now.unenforced
+        )
 
 
-def serve(count: Callable[[], tuple[int, int]], port: int) -> None:
+def _family(name: str, said: str, label: str, values: Mapping[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, said, labels=[label])
+    for value, count in values.items():
+        family.add_metric([value], count)
+    return family
+
+
+def serve(standing: Callable[[], Standing], port: int) -> None:
     """Answer scrapes at /metrics."""
-    REGISTRY.register(Services(count))
+    REGISTRY.register(Services(standing))
     start_http_server(port, registry=REGISTRY)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -14,10 +15,12 @@ from freehold.cluster.cache import Cache
 from freehold.cluster.client import WATCH_SECONDS, Api
 from freehold.cluster.errors import ClusterError, NameTakenError, RefusedError, TransientError
 from freehold.cluster.observe import InvalidResource, Means
+from freehold.cluster.sentinel import Sentinel, Sightings
 from freehold.cluster.watch import Watch
 from freehold.core import meta
-from freehold.core.model import Condition, Key, Object, Reason, Service, State, Type
+from freehold.core.model import Condition, Event, Key, Object, Reason, Service, State, Type
 from freehold.core.reconcile import Report, reconcile, report, report_invalid
+from freehold.core.verification import ENFORCE
 from freehold.shell import metrics
 from freehold.shell.grants import Grants
 from freehold.shell.queue import Queue
@@ -42,6 +45,9 @@ class Operator:
         self.cache = Cache(self.queue.wake)
         self.watches = list(self._watches())
         self.grants = Grants(api, self.cache)
+        who = settings.platform.account.replace(":", "/")
+        self.sentinel = Sentinel(self.cache, who, settings.canaries, self._sentinel_turned)
+        self._told: tuple[str, ...] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def _watches(self) -> Iterable[Watch]:
@@ -61,7 +67,7 @@ class Operator:
         self._follow_secrets()
         logger.info("watching %d services in %s", len(self.cache.services), self._where())
         self._tasks += [asyncio.create_task(self.queue.run()) for _ in range(WORKERS)]
-        self._tasks.append(asyncio.create_task(self._resync()))
+        self._tasks += [asyncio.create_task(self._resync()), asyncio.create_task(self.sentinel.run())]
 
     async def stop(self) -> None:
         self.grants.stop()
@@ -70,9 +76,13 @@ class Operator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.api.close()
 
-    def count(self) -> tuple[int, int]:
-        """How many services there are, and how many of them are ready."""
-        return len(self.cache.services), len(self.cache.ready)
+    def standing(self) -> metrics.Standing:
+        """How things stand at this moment."""
+        cache, seen = self.cache, self.sentinel.seen
+        verified = Counter(cache.verified.values())
+        return metrics.Standing(
+            len(cache.services), len(cache.ready), verified, len(seen.breaches), seen.canaries, len(seen.unenforced)
+        )
 
     def silent(self) -> list[str]:
         """The kinds of which nothing was heard for too long; none, when all is well."""
@@ -84,7 +94,7 @@ class Operator:
         return f"namespaces {', '.join(self.settings.namespaces)}" if self.settings.namespaces else "all namespaces"
 
     def _put_service(self, live: Object) -> None:
-        self.cache.put_service(live, observe.consumed_by(live))
+        self.cache.put_service(live, *observe.declared(live))
         self._follow_secrets()
 
     def _drop_service(self, live: Object) -> None:
@@ -99,6 +109,22 @@ class Operator:
 
     async def _load_authority(self) -> None:
         self.authority = await authority.load(self.api, self.settings.home, _now())
+
+    def _sentinel_turned(self, keys: Iterable[Key]) -> None:
+        self.cache.wake(*keys)
+        seen = self.sentinel.seen
+        if self._told != seen.unenforced and (seen.canaries or self._told):
+            self._told = seen.unenforced
+            self._tasks.append(asyncio.create_task(self._tell_of_policies(_policies(seen))))
+
+    async def _tell_of_policies(self, event: Event) -> None:
+        """To those who look at the operator itself, as before there is any service."""
+        logger.log(logging.WARNING if event.type == "Warning" else logging.INFO, "%s", event.note)
+        try:
+            if self.settings.pod:
+                await apply.write_event(self.api, self.settings.pod, event)
+        except ClusterError as error:
+            logger.warning("no Event could be written about the operator's pod: %s", error.message)
 
     async def _resync(self) -> None:
         while True:
@@ -128,7 +154,7 @@ class Operator:
         return await self._reconcile(service, live.get("status", {}))
 
     async def _reconcile(self, service: Service, before: Object) -> float | None:
-        means = Means(self.settings.platform, self.authority, self.grants)
+        means = Means(self.settings.platform, self.authority, self.grants, self.sentinel.seen)
         observed = observe.observe(self.cache, service, means, before, _now())
         plans = reconcile(service, observed)
         try:
@@ -141,7 +167,9 @@ class Operator:
         if written:  # what was settled before the write is under way after it; Ready must not be said of the past
             observed = observe.observe(self.cache, service, means, before, _now())
             plans = reconcile(service, observed)
-        return await self._say(service.key, service.uid, before, report(service, observed, plans))
+        pause = await self._say(service.key, service.uid, before, report(service, observed, plans))
+        moments = [seconds for seconds in (pause, *(plan.again for plan in plans)) if seconds is not None]
+        return min(moments, default=None)
 
     async def _report_invalid(self, key: Key, live: Object, error: InvalidResource) -> float | None:
         before, metadata = live.get("status", {}), live["metadata"]
@@ -157,10 +185,18 @@ class Operator:
         try:
             self._put_service(await apply.write_status(self.api, key, uid, said.status))
             for event in said.events:
-                await apply.write_event(self.api, key, uid, event)
+                await apply.write_event(self.api, apply.resource(key, uid), event)
         except RefusedError as error:
             logger.info("%s: its status cannot be written, as when it is being deleted: %s", key, error.message)
         return None
+
+
+def _policies(seen: Sightings) -> Event:
+    if seen.unenforced:
+        said = f"{'; '.join(seen.unenforced)}; {ENFORCE}"
+        return Event("Warning", Reason.POLICIES_NOT_ENFORCED, said)
+    said = f"network policies are enforced: what they shut stayed shut at {seen.canaries} of {seen.canaries} canaries"
+    return Event("Normal", Reason.POLICIES_ENFORCED, said)
 
 
 def _now() -> datetime:

@@ -6,15 +6,21 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from freehold.core.model import Platform
+from freehold.core.model import Object, Platform
 
 
 @dataclass(frozen=True)
 class Settings:
-    """namespaces: the ones to serve, none for all of them. home: the operator's own, where its authority is kept."""
+    """namespaces: the ones to serve, none for all of them. home: the operator's own, where its authority is kept.
+
+    pod: the operator's own, as an Event regards it; empty outside a cluster. canaries: the host name behind which they
+    stand; empty where they are not installed.
+    """
 
     namespaces: tuple[str, ...]
     home: str
+    pod: Object
+    canaries: str
     platform: Platform
     log_level: str
 
@@ -31,5 +37,12 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     home = environment.get("FREEHOLD_HOME") or "freehold-system"
     account = f"{home}:{environment.get('FREEHOLD_SERVICE_ACCOUNT') or 'freehold'}"
     role = environment.get("FREEHOLD_SECRETS_ROLE") or Platform().secrets_role
-    platform = Platform(postgresql_image=image, account=account, secrets_role=role)
-    return Settings(tuple(filter(None, namespaces)), home, platform, level)
+    mine = environment.get("FREEHOLD_IMAGE") or Platform().operator_image
+    platform = Platform(image, mine, account, role)
+    canaries = environment.get("FREEHOLD_CANARIES", "")
+    return Settings(tuple(filter(None, namespaces)), home, _pod(environment, home), canaries, platform, level)
+
+
+def _pod(environment: Mapping[str, str], home: str) -> Object:
+    name, uid = environment.get("FREEHOLD_POD"), environment.get("FREEHOLD_POD_UID")
+    return {"apiVersion": "v1", "kind": "Pod", "namespace": home, "name": name, "uid": uid} if name and uid else {}

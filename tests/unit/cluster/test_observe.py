@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from freehold.cluster import observe
 from freehold.cluster.cache import Cache
+from freehold.cluster.sentinel import Sightings
 from freehold.core import credentials
 from freehold.core.model import Key, Object, Platform, Ref
 
 from tests.unit.core.worlds import AUTHORITY, IMAGE, NOW
 
 USERS = Key("shop", "users")
-MEANS = observe.Means(Platform(), AUTHORITY, {"shop"})
+MEANS = observe.Means(Platform(), AUTHORITY, {"shop"}, Sightings())
 
 
 def microservice(key: Key = USERS, uid: str = "now", **spec: object) -> Object:
@@ -31,7 +32,7 @@ def cache_with(*objects: Object) -> Cache:
     cache = Cache(lambda _: None)
     for live in objects:
         if live["kind"] == "Microservice":
-            cache.put_service(live, observe.consumed_by(live))
+            cache.put_service(live, *observe.declared(live))
         else:
             cache.put_owned(live)
     return cache
@@ -64,7 +65,7 @@ def test_a_resource_is_read_as_its_team_wrote_it() -> None:
     service = observe.parse(microservice(consumes=[{"name": "payments", "namespace": "bank"}]))
     assert (service.key, service.uid, service.generation) == (USERS, "now", 3)
     assert service.spec.grpc is not None and service.spec.grpc.port == 50051
-    assert observe.consumed_by(microservice(consumes=[{"name": "payments"}])) == {Key("shop", "payments")}
+    assert observe.declared(microservice(consumes=[{"name": "payments"}])).consumes == {Key("shop", "payments")}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_a_resource_is_read_as_its_team_wrote_it() -> None:
 def test_what_cannot_be_read_says_where(spec: Object, words: str) -> None:
     with pytest.raises(observe.InvalidResource, match=words):
         observe.parse(microservice(**spec))
-    assert observe.consumed_by(microservice(**spec)) == frozenset()
+    assert observe.declared(microservice(**spec)).consumes == frozenset()
 
 
 def test_only_services_that_name_each_other_are_peers() -> None:

@@ -175,7 +175,7 @@ def test_a_lost_server_secret_restarts_the_server_with_the_bindings_passwords() 
 def test_a_new_image_waits_for_its_migration_and_the_pods_that_serve_are_kept() -> None:
     seen = settled(service(**FULL), observed())
     newer = service(**{**FULL, "image": "users:2"})
-    migrations, endpoint = reconcile(newer, seen)[-2:]
+    migrations, endpoint = reconcile(newer, seen)[-3:-1]
     assert [o["kind"] for o in migrations.objects] == ["Job"]
     assert Ref("Deployment", "users") not in objects_of([endpoint])
     assert endpoint.keep == {Ref("Deployment", "users")}

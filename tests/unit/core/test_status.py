@@ -136,7 +136,7 @@ def test_the_whole_status_of_a_service_that_is_well() -> None:
         "observedGeneration": 1,
         "replicas": 1,
         "selector": "app.kubernetes.io/instance=users,app.kubernetes.io/component=service,"
-        "app.kubernetes.io/managed-by=freehold",
+        "app.kubernetes.io/managed-by=freehold,!freehold.dev/probe",
         "endpoint": "users.shop.svc:50051",
         "binding": {"name": "users-database"},
         "database": "postgresql 15, 1Gi",
@@ -149,6 +149,7 @@ def test_the_whole_status_of_a_service_that_is_well() -> None:
         "DatabaseReady",
         "MigrationsApplied",
         "EndpointReady",
+        "IsolationVerified",
     ]
     assert [event.reason for event in said.events] == ["Ready"]
 

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from freehold.api.crd import custom_resource_definition
 from freehold.api.v1alpha1 import Microservice
+from freehold.canary import OPEN_PORT, SHUT_PORT
 
 from hack.generate import CHART
 from tests.unit.delivery.helm import Object, of_kind, render, run, template, the
@@ -51,6 +52,8 @@ def test_the_operator_is_told_its_settings() -> None:
     assert {one["name"]: one["value"] for one in container["env"] if "value" in one} == {
         "FREEHOLD_NAMESPACES": "",
         "FREEHOLD_SECRETS_ROLE": "freehold-secrets",
+        "FREEHOLD_IMAGE": "localhost/freehold/operator:dev",
+        "FREEHOLD_CANARIES": "freehold-canary.freehold-system.svc",
         "FREEHOLD_POSTGRESQL_IMAGE": "postgres:{version}",
         "FREEHOLD_LOG_LEVEL": "debug",
     }
@@ -64,16 +67,38 @@ def test_an_image_may_be_pinned_by_its_digest() -> None:
     assert container["image"] == f"example.org:5000/freehold:1.0@{digest}"
 
 
-def test_nobody_reaches_the_operator_and_it_reaches_dns_and_the_api_server_alone() -> None:
+def test_nobody_reaches_the_operator_and_it_reaches_dns_the_api_server_and_what_it_tries() -> None:
     objects = render("networkPolicy.apiServer.cidrs={192.0.2.1/32}", "networkPolicy.apiServer.ports={6443}")
     spec = the(objects, "NetworkPolicy")["spec"]
-    dns, server = spec["egress"]
+    dns, tried, server = spec["egress"]
     labels = the(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
     assert spec["podSelector"]["matchLabels"].items() <= labels.items()
     assert (spec["policyTypes"], spec["ingress"]) == (["Ingress", "Egress"], [])
     assert {port["port"] for port in dns["ports"]} == {53} and all(dns["to"])
     assert server == {"to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}], "ports": [{"protocol": "TCP", "port": 6443}]}
-    assert not of_kind(render("networkPolicy.enabled=false"), "NetworkPolicy")
+    mine, canaries = tried["to"]
+    assert mine["podSelector"]["matchLabels"] == {"app.kubernetes.io/managed-by": "freehold"}
+    standing = the(objects, "DaemonSet", "freehold-canary")["spec"]["template"]["metadata"]["labels"]
+    assert canaries["podSelector"]["matchLabels"].items() <= standing.items()
+    assert not canaries["podSelector"]["matchLabels"].items() <= labels.items()
+    assert [body["metadata"]["name"] for body in of_kind(render("networkPolicy.enabled=false"), "NetworkPolicy")] == [
+        "freehold-canary"
+    ]
+
+
+def test_a_canary_has_one_door_that_the_operator_alone_may_open_and_one_that_nobody_may() -> None:
+    objects = render()
+    spec = the(objects, "NetworkPolicy", "freehold-canary")["spec"]
+    (rule,) = spec["ingress"]
+    (caller,) = rule["from"]
+    operator = the(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    (container,) = the(objects, "DaemonSet", "freehold-canary")["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert caller["podSelector"]["matchLabels"].items() <= operator.items()
+    assert rule["ports"] == [{"protocol": "TCP", "port": "open"}]
+    assert ports == {"open": OPEN_PORT, "shut": SHUT_PORT}
+    assert spec["egress"] == []
+    assert not of_kind(render("canary.enabled=false"), "DaemonSet")
 
 
 def test_the_definition_is_the_models_and_outlives_the_release() -> None:

@@ -14,7 +14,7 @@ from hack import tilt_image
 from hack.generate import ROOT
 from localcluster.images.recipes import copied
 from localcluster.paths import DEFAULT_NAME
-from tests.unit.delivery.helm import of_kind, render
+from tests.unit.delivery.helm import render
 from tests.unit.delivery.tilt import Given, evaluate
 
 KIND, LOCAL = "kind-freehold", DEFAULT_NAME
@@ -163,13 +163,14 @@ def test_tilt_finds_the_image_in_the_resource_and_waits_for_its_pods() -> None:
     ]
 
 
-def test_every_object_of_the_chart_is_with_the_operator() -> None:
+def test_every_object_of_the_chart_is_with_the_operator_or_the_canaries() -> None:
     (chart,) = calls(KIND, "helm")
     objects = render(*chart["set"])
     expected = {f"{body['metadata']['name']}:{body['kind'].lower()}" for body in objects}
-    (deployment,) = of_kind(objects, "Deployment")
-    expected -= {f"{deployment['metadata']['name']}:deployment"}
-    assert set(resources(KIND)["freehold"]["objects"]) - {"freehold-system:namespace"} == expected
+    # Tilt finds workloads, and the Services in front of them, by itself.
+    expected -= {"freehold:deployment", "freehold-canary:daemonset", "freehold-canary:service"}
+    placed = {*resources(KIND)["freehold"]["objects"], *resources(KIND)["freehold-canary"]["objects"]}
+    assert placed - {"freehold-system:namespace"} == expected
     assert resources(KIND)["freehold"]["resource_deps"] == ["crd"]
 
 

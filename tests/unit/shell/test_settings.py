@@ -7,27 +7,37 @@ from freehold.core.model import Platform
 from freehold.shell.settings import Settings, from_environment
 
 HOME = "freehold-system"
+POD = {"apiVersion": "v1", "kind": "Pod", "namespace": "ops", "name": "mine-1", "uid": "1"}
+ELSEWHERE = Platform(operator_image="mirror/operator:1", account="ops:mine", secrets_role="mine-secrets")
 
 
 @pytest.mark.parametrize(
     ("says", "environment", "expected"),
     [
-        ("nothing is said", {}, Settings((), HOME, Platform(), "INFO")),
-        ("empty is all namespaces", {"FREEHOLD_NAMESPACES": " , "}, Settings((), HOME, Platform(), "INFO")),
+        ("nothing is said", {}, Settings((), HOME, {}, "", Platform(), "INFO")),
+        ("empty is all namespaces", {"FREEHOLD_NAMESPACES": " , "}, Settings((), HOME, {}, "", Platform(), "INFO")),
         (
             "two namespaces, with spaces",
             {"FREEHOLD_NAMESPACES": "shop, accounts,"},
-            Settings(("shop", "accounts"), HOME, Platform(), "INFO"),
+            Settings(("shop", "accounts"), HOME, {}, "", Platform(), "INFO"),
         ),
         (
             "an image and a level",
             {"FREEHOLD_POSTGRESQL_IMAGE": "mirror/postgres:{version}-1", "FREEHOLD_LOG_LEVEL": "debug"},
-            Settings((), HOME, Platform("mirror/postgres:{version}-1"), "DEBUG"),
+            Settings((), HOME, {}, "", Platform("mirror/postgres:{version}-1"), "DEBUG"),
         ),
         (
             "installed under other names",
-            {"FREEHOLD_HOME": "ops", "FREEHOLD_SERVICE_ACCOUNT": "mine", "FREEHOLD_SECRETS_ROLE": "mine-secrets"},
-            Settings((), "ops", Platform(account="ops:mine", secrets_role="mine-secrets"), "INFO"),
+            {
+                "FREEHOLD_HOME": "ops",
+                "FREEHOLD_SERVICE_ACCOUNT": "mine",
+                "FREEHOLD_SECRETS_ROLE": "mine-secrets",
+                "FREEHOLD_IMAGE": "mirror/operator:1",
+                "FREEHOLD_CANARIES": "canaries.ops.svc",
+                "FREEHOLD_POD": "mine-1",
+                "FREEHOLD_POD_UID": "1",
+            },
+            Settings((), "ops", POD, "canaries.ops.svc", ELSEWHERE, "INFO"),
         ),
     ],
 )

@@ -1,0 +1,145 @@
+"""The sentinel: a stranger that tries, all the while, doors that must not open to it.
+
+The operator is declared nowhere as anybody's consumer, so that no database and no endpoint may let it in. Every few
+seconds it tries some of them, in turn, and the canaries: pods of its own, one on each node, with a door that a policy
+shuts and one that it leaves open. That the open one opens shows that the network works; that the shut one does not,
+that policies are enforced on that node. An attempt opens a connection, sends nothing, and closes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from freehold.canary import OPEN_PORT, SHUT_PORT
+from freehold.cluster.cache import Cache
+from freehold.core import meta, names, pods
+from freehold.core.model import Key, Object
+from freehold.probe import connects
+
+logger = logging.getLogger(__name__)
+ROUND_SECONDS = 10.0
+SERVICES_A_ROUND = 25
+CONFIRMED_AFTER_SECONDS = 2.0
+"""A door that opens is tried again: a pod may just be starting, or its address may have become another's."""
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """Doors that opened and must not have, as sentences: of each service, and of the canaries.
+
+    canaries: how many could be reached, and so tell whether policies are enforced where they stand.
+    """
+
+    breaches: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    unenforced: tuple[str, ...] = ()
+    canaries: int = 0
+
+
+class _Door(NamedTuple):
+    name: str
+    host: str
+    port: int
+
+
+class Sentinel:
+    """Tries doors until cancelled. seen: what it found; turned: called with the services it concerns when that turns.
+
+    who: the operator, for people. canaries: the host name of the canaries' Service; empty where there are none.
+    """
+
+    def __init__(self, cache: Cache, who: str, canaries: str, turned: Callable[[Iterable[Key]], None]) -> None:
+        self.seen = Sightings()
+        self._cache = cache
+        self._who = who
+        self._canaries = canaries
+        self._turned = turned
+        self._last: Key | None = None
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self._canary_round()
+                await self._service_round()
+            except Exception:
+                logger.exception("a round of the sentinel failed; the next one follows")
+            await asyncio.sleep(ROUND_SECONDS)
+
+    async def _canary_round(self) -> None:
+        hosts = await _resolved(self._canaries) if self._canaries else []
+        shut = [_Door(f"canary {host}", host, SHUT_PORT) for host in hosts if await connects(host, OPEN_PORT)]
+        unenforced = tuple(
+            f"{self._who} → {door.name}:{door.port} is open, and a policy shuts it" for door in await _open(shut)
+        )
+        before, self.seen = self.seen, Sightings(self.seen.breaches, unenforced, len(shut))
+        if (unenforced, len(shut)) != (before.unenforced, before.canaries):
+            self._turned(self._cache.services if unenforced != before.unenforced else ())
+
+    async def _service_round(self) -> None:
+        keys = self._next()
+        doors = {key: list(self._doors(key)) for key in keys}
+        opened = set(await _open([door for listed in doors.values() for door in listed]))
+        breaches = {key: found for key, found in self.seen.breaches.items() if key in self._cache.services}
+        for key, listed in doors.items():
+            found = tuple(
+                f"{self._who} → {d.name} is open, and declared to nobody like it" for d in listed if d in opened
+            )
+            breaches = {k: v for k, v in breaches.items() if k != key} | ({key: found} if found else {})
+        before, self.seen = self.seen, Sightings(breaches, self.seen.unenforced)
+        changed = [key for key in keys if before.breaches.get(key) != breaches.get(key)]
+        for key in changed:
+            logger.warning("%s: %s", key, "; ".join(breaches.get(key, ("its doors are shut again",))))
+        self._turned(changed)
+
+    def _next(self) -> list[Key]:
+        """So many services, after those of the last round, and from the beginning after the last."""
+        keys = sorted(self._cache.services)
+        begin = next((index for index, key in enumerate(keys) if self._last is None or key > self._last), 0)
+        chosen = (keys[begin:] + keys[:begin])[:SERVICES_A_ROUND]
+        self._last = chosen[-1] if chosen else None
+        return chosen
+
+    def _doors(self, key: Key) -> Iterable[_Door]:
+        """The doors of a service's running pods that are shut to a stranger: all but its page."""
+        ports = {meta.DATABASE: "postgresql", meta.SERVICE: "grpc"}
+        fronts = {meta.DATABASE: names.database(key.name), meta.SERVICE: key.name}
+        for ref, stored in self._cache.owned.get(key, {}).items():
+            if ref.kind != "Pod":
+                continue
+            pod = stored.unpack()
+            component, host = pod["metadata"]["labels"].get(meta.COMPONENT, ""), pod.get("status", {}).get("podIP")
+            if component not in ports or meta.PROBE in pod["metadata"]["labels"] or not host or not pods.is_ready(pod):
+                continue
+            for port in _ports(pod, ports[component]):
+                yield _Door(f"{names.host(fronts[component], key.namespace)}:{port}", host, port)
+
+
+def _ports(pod: Object, name: str) -> Iterable[int]:
+    listed = (port for container in pod["spec"]["containers"] for port in container.get("ports", []))
+    return (port["containerPort"] for port in listed if port.get("name") == name)
+
+
+async def _open(doors: list[_Door]) -> list[_Door]:
+    """Those that open, twice."""
+    first = await _tried(doors)
+    if not first:
+        return []
+    await asyncio.sleep(CONFIRMED_AFTER_SECONDS)
+    return await _tried(first)
+
+
+async def _tried(doors: list[_Door]) -> list[_Door]:
+    answers = await asyncio.gather(*(connects(door.host, door.port) for door in doors))
+    return [door for door, answer in zip(doors, answers, strict=True) if answer]
+
+
+async def _resolved(host: str) -> list[str]:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return sorted({str(address[0]) for *_, address in found})
