@@ -1,39 +1,52 @@
-"""The `freehold` command."""
+"""The `freehold` command, which is `kubectl freehold` too.
+
+What a command needs is imported when it runs: the operator's process holds nothing of what only people look at.
+"""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
 
 from freehold.api.crd import as_yaml
+from freehold.cli import completion
+from freehold.cli.place import Failure, Place, placed
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 def main() -> None:
-    """Run a subcommand; exits with 2 when what the environment says cannot be used."""
-    parser = argparse.ArgumentParser(prog="freehold", description="Every service stands on its own ground.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("operator", help="run the operator, against the cluster it is in or KUBECONFIG")
-    run.add_argument("--liveness", metavar="URL", default="http://0.0.0.0:8080/healthz", help="where to answer probes")
-    run.add_argument("--metrics-port", metavar="PORT", type=int, help="serve Prometheus metrics there, at /metrics")
-    run.set_defaults(action=operator)
-    crd = commands.add_parser("crd", help="print the CustomResourceDefinition")
-    crd.set_defaults(action=lambda _: print(as_yaml(), end=""))
-    arguments = parser.parse_args()
-    try:
-        arguments.action(arguments)
-    except ValueError as error:
-        sys.exit(f"freehold: {error}")
+    """Run a subcommand. Exit code 2: it could not do what was asked; 1: it did, and the answer is no."""
+    plugin = Path(sys.argv[0]).name.startswith("kubectl-")
+    freehold(prog_name="kubectl freehold" if plugin else "freehold", complete_var=completion.VARIABLE)
 
 
-def operator(arguments: argparse.Namespace) -> None:
-    """Run until told to stop."""
+@click.group(context_settings=SETTINGS)
+def freehold() -> None:
+    """Every service stands on its own ground."""
+
+
+@freehold.command()
+@click.option("--liveness", metavar="URL", default="http://0.0.0.0:8080/healthz", help="Where to answer probes.")
+@click.option("--metrics-port", metavar="PORT", type=int, help="Serve Prometheus metrics there, at /metrics.")
+def operator(liveness: str, metrics_port: int | None) -> None:
+    """Run the operator.
+
+    Against the cluster it is in, or the one KUBECONFIG names.
+    """
     import kopf
 
     from freehold.shell import handlers, settings
 
-    level = settings.from_environment().log_level
+    try:
+        level = settings.from_environment().log_level
+    except ValueError as error:
+        raise Failure(str(error)) from error
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     for noisy in ("kopf", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -44,7 +57,82 @@ def operator(arguments: argparse.Namespace) -> None:
             registry=registry,
             clusterwide=True,
             standalone=True,
-            liveness_endpoint=arguments.liveness,
-            memo=kopf.Memo(metrics_port=arguments.metrics_port),
+            liveness_endpoint=liveness,
+            memo=kopf.Memo(metrics_port=metrics_port),
         )
     )
+
+
+@freehold.command()
+def crd() -> None:
+    """Print the CustomResourceDefinition."""
+    click.echo(as_yaml(), nl=False)
+
+
+@freehold.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def complete(shell: str) -> None:
+    """Print completion for a shell.
+
+    As in: source <(freehold completion bash). `kubectl freehold` is completed by kubectl's own completion.
+    """
+    click.echo(completion.script(freehold, shell))
+
+
+def formed(*forms: str, default: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option that says in which form to answer."""
+    return click.option("-o", "--output", type=click.Choice(forms), default=default, help="The form of the answer.")
+
+
+@freehold.command()
+@placed()
+@formed("wide", "json", "yaml")
+def matrix(place: Place, output: str | None) -> None:
+    """Who reaches what, as declared and proven.
+
+    ✓ open, · closed, ✗ found to be other than declared, ? cannot be judged. Exit code 1: there is a ✗.
+    """
+    from freehold.cli import commands
+
+    sys.exit(commands.matrix(place, output))
+
+
+@freehold.command()
+@click.argument("source", metavar="FROM", shell_complete=completion.services)
+@click.argument("target", metavar="TO", shell_complete=completion.services)
+@placed(everywhere=False)
+def why(place: Place, source: str, target: str) -> None:
+    """Why FROM reaches TO or not; how to open it.
+
+    FROM is a service, as `name` or `namespace/name`, or `stranger`: any pod that is not Freehold's. TO is a service,
+    `name:port`, or `name-database`. Exit code 0: it is open; 1: it is refused.
+    """
+    from freehold.cli import commands
+
+    sys.exit(commands.why(place, source, target))
+
+
+@freehold.command()
+@placed()
+@formed("tree", "dot", "mermaid", default="tree")
+def graph(place: Place, output: str) -> None:
+    """Who stands on what and consumes whom."""
+    from freehold.cli import commands
+
+    commands.graph(place, output)
+
+
+@freehold.command()
+@click.argument("name", required=False, shell_complete=completion.services)
+@placed()
+@formed("json", "yaml")
+@click.option("-w", "--watch", is_flag=True, help="Go on, and say what turns.")
+def status(place: Place, name: str | None, output: str | None, watch: bool) -> None:
+    """Is it well, where is it, what does it want.
+
+    A service is well when it is ready as it is declared now; below the table stands each condition that is not met,
+    with the way out. Exit code 1: something is not well.
+    """
+    from freehold.cli import commands
+
+    sys.exit(commands.status(place, name, output, watch=watch))

@@ -11,12 +11,14 @@ import json
 import os
 import random
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import yaml
 from kubernetes.aio import client, config
 
-from freehold.cluster.errors import ClusterError, TransientError, from_status
+from freehold.cluster.errors import ClusterError, NoClusterError, TransientError, from_status
 from freehold.cluster.kinds import Kind
 from freehold.core.model import Object
 
@@ -33,15 +35,33 @@ MERGE = "application/merge-patch+json"
 
 
 async def connect() -> client.ApiClient:
-    """A client for the cluster this process runs in, or for the one KUBECONFIG names."""
+    """A client for the cluster this process runs in, or for the one KUBECONFIG names. Raises NoClusterError."""
+    return (await connect_to(None, None))[0]
+
+
+async def connect_to(kubeconfig: str | None, context: str | None) -> tuple[client.ApiClient, str]:
+    """A client for a context of a kubeconfig, and the namespace it names; None is what `connect` takes.
+
+    Raises NoClusterError.
+    """
     settings = client.Configuration()
     # Watches hold a connection each; requests must never wait for one of them, and are held back by `Api` itself.
     settings.connection_pool_maxsize = 256
-    if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
-        config.load_incluster_config(client_configuration=settings)
-    else:
-        await config.load_kube_config(os.environ.get("KUBECONFIG"), client_configuration=settings)
-    return client.ApiClient(settings)
+    file = kubeconfig or os.environ.get("KUBECONFIG")
+    try:
+        if "KUBERNETES_SERVICE_HOST" in os.environ and not (file or context):
+            config.load_incluster_config(client_configuration=settings)
+            return client.ApiClient(settings), _home()
+        loaded = await config.load_kube_config(file, context, client_configuration=settings)
+    except (config.ConfigException, yaml.YAMLError, TypeError) as error:  # not there or wrong; not YAML; empty
+        raise NoClusterError(str(error)) from error
+    return client.ApiClient(settings), loaded.current_context["context"].get("namespace", "default")
+
+
+def _home() -> str:
+    """The namespace of the pod this process runs in."""
+    file = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+    return file.read_text().strip() if file.exists() else "default"
 
 
 class Api:

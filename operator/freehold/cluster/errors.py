@@ -20,6 +20,10 @@ class ClusterError(Exception):
         self.message = message
 
 
+class NoClusterError(Exception):
+    """No cluster is named, or what names one cannot be used."""
+
+
 class TransientError(ClusterError):
     """It passes by itself; trying again is right."""
 

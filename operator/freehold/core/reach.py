@@ -101,7 +101,7 @@ def verdict(
     known; consent by selector to any other is unknown. None: a service and its own endpoint or page; nobody asks.
     """
     if door.part is Part.DATABASE:
-        return _to_database(source, door)
+        return _to_database(source, door, services[door.service])
     if source and source.key == door.service:
         return None
     if door.part is Part.PAGE:
@@ -109,13 +109,21 @@ def verdict(
     return _to_endpoint(source, services[door.service], door, namespace_labels)
 
 
-def _to_database(source: Service | None, door: Door) -> Verdict:
+def _to_database(source: Service | None, door: Door, provider: Service) -> Verdict:
     owner = door.service
     way = Way.OPEN if source and source.key == owner else Way.CLOSED
     said = f"the database of {owner} admits {owner} and its migrations alone (spec.database)"
     grounds = (Ground("owner", way, said), *_policies(source, door, way, way))
-    none = "No field opens it: a database has one owner. What others need of its data, its owner tells at its endpoint."
-    return Verdict(way, grounds, (none,) if way is Way.CLOSED else ())
+    return Verdict(way, grounds, (_around(provider),) if way is Way.CLOSED else ())
+
+
+def _around(owner: Service) -> str:
+    """The way to what a database holds: by asking its owner."""
+    none = "No field opens it: a database has one owner."
+    if owner.spec.grpc is None:
+        return f"{none} {owner.key} has no endpoint either; spec.grpc gives it one, at which to tell what others need."
+    endpoint = names.endpoint(owner.key, owner.spec.grpc.port)
+    return f"{none} What others need of its data, {owner.key} tells at its endpoint, {endpoint}."
 
 
 def _to_page(source: Service | None, door: Door) -> Verdict:

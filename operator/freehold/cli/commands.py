@@ -1,0 +1,152 @@
+"""What the commands do: look at the cluster, decide, show. Each returns the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import click
+
+from freehold.cli import graph as edged
+from freehold.cli import matrix as paired
+from freehold.cli import picture as seen
+from freehold.cli import show
+from freehold.cli import status as told
+from freehold.cli import why as asked
+from freehold.cli.picture import Picture
+from freehold.cli.place import Failure, Place
+from freehold.cluster.client import Api
+from freehold.cluster.kinds import MICROSERVICE
+from freehold.cluster.watch import Watch
+from freehold.core import consent, reach
+from freehold.core.model import Key, Object
+from freehold.core.reach import Way
+
+
+def matrix(place: Place, form: str | None) -> int:
+    """1: a connection was found to be other than declared."""
+
+    async def look() -> Picture:
+        async with place.open() as (api, home):
+            return await _look(api, home, place)
+
+    picture = asyncio.run(look())
+    rows, proven = paired.declared(picture), paired.proof(picture)
+    others = [] if place.everywhere else paired.admits_others(picture)
+    missed = f"{', '.join(others)} may have consumers in other namespaces; -A shows them"
+    _note([*picture.notes, *([missed] if others else [])])
+    if form in ("json", "yaml"):
+        click.echo(show.document(paired.content(rows, proven), form))
+    elif picture.services:
+        wide = form == "wide"
+        show.out(*paired.text(rows, proven, across=place.everywhere, wide=wide, now=datetime.now(UTC)))
+    return 1 if proven.differences else 0
+
+
+def why(place: Place, source: str, target: str) -> int:
+    """1: it is refused."""
+
+    async def look() -> tuple[Picture, str]:
+        async with place.open() as (api, home):
+            named = [target] if asked.is_stranger(source) else [source, target]
+            return await seen.read_all(api, (asked.namespace(one, home) for one in named)), home
+
+    picture, home = asyncio.run(look())
+    _note(picture.notes)
+    caller, door = asked.source(source, home, picture), asked.door(target, home, picture)
+    verdict = reach.verdict(caller, door, picture.services, picture.namespace_labels)
+    show.out(*asked.text(caller, door, verdict))
+    if verdict and verdict.way is Way.UNKNOWN:
+        raise Failure("it cannot be judged from what may be read")
+    return 1 if verdict and verdict.way is Way.CLOSED else 0
+
+
+def graph(place: Place, form: str) -> int:
+    """Providers in other namespaces are looked up there, as far as one may."""
+
+    async def look() -> tuple[Picture, Picture, frozenset[str]]:
+        async with place.open() as (api, home):
+            picture = await _look(api, home, place)
+            return picture, *(await _elsewhere(api, picture, set() if place.everywhere else {home}))
+
+    picture, known, unread = asyncio.run(look())
+    _note(picture.notes)
+    services = list(picture.services.values())
+    edges = [edge for service in services for edge in edged.edges(service, known, unread)]
+    if form == "tree":
+        show.out(*edged.tree(services, edges, across=place.everywhere))
+    else:
+        click.echo("\n".join((edged.dot if form == "dot" else edged.mermaid)(services, edges)))
+    return 0
+
+
+def status(place: Place, name: str | None, form: str | None, *, watch: bool) -> int:
+    """1: one of them is not well."""
+
+    async def look() -> dict[Key, Object]:
+        async with place.open() as (api, home):
+            listed = dict((await _look(api, home, place)).live)
+            return {key: listed[key] for key in [seen.find(name, home, listed)]} if name else listed
+
+    listed = asyncio.run(look())
+    if form:
+        click.echo(show.document(told.content(listed), form))
+    elif listed:
+        show.out(*told.text(listed, across=place.everywhere))
+    if watch:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(_follow(place, listed, name))
+    return 0 if all(map(told.well, listed.values())) else 1
+
+
+async def _look(api: Api, home: str, place: Place) -> Picture:
+    """The namespace or namespaces that are meant. Raises Failure for one that does not exist."""
+    picture = await seen.read(api, None if place.everywhere else home)
+    if not picture.live:
+        if not place.everywhere and not picture.notes and home not in picture.namespace_labels:
+            raise Failure(f"there is no namespace {home}")
+        where = "in any namespace" if place.everywhere else f"in namespace {home}; -A looks in all namespaces"
+        _note([f"no Microservice {where}"])
+    return picture
+
+
+async def _elsewhere(api: Api, picture: Picture, read: set[str]) -> tuple[Picture, frozenset[str]]:
+    """With the namespaces of the services that are consumed, and those of them that may not be looked into."""
+    named = {
+        consent.provider_key(service, consumed).namespace
+        for service in picture.services.values()
+        for consumed in service.spec.consumes
+    }
+    unread = set()
+    for namespace in sorted(named - read) if read else ():
+        try:
+            picture |= await seen.read(api, namespace)
+        except Failure:
+            unread.add(namespace)
+    return picture, frozenset(unread)
+
+
+async def _follow(place: Place, listed: dict[Key, Object], name: str | None) -> None:
+    """Show a service again whenever there is something else to show of it."""
+    shown = {key: told.lines(live) for key, live in listed.items()}
+
+    def put(live: Object) -> None:
+        key = Key(live["metadata"]["namespace"], live["metadata"]["name"])
+        if (name is None or key in listed) and shown.get(key) != told.lines(live):
+            shown[key] = told.lines(live)
+            show.out(*told.text({key: live}, across=place.everywhere, head=False))
+
+    def drop(live: Object) -> None:
+        key = Key(live["metadata"]["namespace"], live["metadata"]["name"])
+        if shown.pop(key, None):
+            show.out(f"{key} is gone")
+
+    async with place.open() as (api, home):
+        await Watch(api, MICROSERVICE, put, drop, None if place.everywhere else home).run()
+
+
+def _note(notes: Iterable[str]) -> None:
+    for note in notes:
+        click.echo(f"Note: {note}", err=True)

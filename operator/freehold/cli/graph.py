@@ -1,0 +1,100 @@
+"""Who stands on what: services, their databases, and whom they consume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+from rich.text import Text
+from rich.tree import Tree
+
+from freehold.cli.picture import Picture
+from freehold.core import consent, names, reach
+from freehold.core.model import Key, Service
+from freehold.core.reach import Part, Way
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A service that consumes another. refusal: why it may not, empty where it may."""
+
+    consumer: Key
+    provider: Key
+    way: Way
+    refusal: str = ""
+
+
+def edges(service: Service, picture: Picture, unread: frozenset[str]) -> Iterator[Edge]:
+    """The edges that start at a service. unread: namespaces of which nothing is known."""
+    for provider in (consent.provider_key(service, consumed) for consumed in service.spec.consumes):
+        there = picture.services.get(provider)
+        if there is None and provider.namespace in unread:
+            yield Edge(service.key, provider, Way.UNKNOWN, f"no right to look into namespace {provider.namespace}")
+        elif there is None:
+            yield Edge(service.key, provider, Way.CLOSED, "does not exist")
+        elif endpoint := next((d for d in reach.doors(there) if d.part is Part.ENDPOINT), None):
+            verdict = reach.verdict(service, endpoint, picture.services, picture.namespace_labels)
+            grounds = verdict.grounds if verdict else ()
+            refused = next((ground for ground in grounds if ground.way is not Way.OPEN), None)
+            yield Edge(service.key, provider, *((refused.way, refused.said) if refused else (Way.OPEN,)))
+        else:
+            yield Edge(service.key, provider, Way.CLOSED, "declares no spec.grpc")
+
+
+def tree(services: Iterable[Service], edged: Iterable[Edge], *, across: bool) -> Iterator[RenderableType]:
+    """A tree for each service: its database, then whom it consumes."""
+    listed = list(edged)
+    for service in services:
+        root = Tree(str(service.key) if across else service.name, highlight=False)
+        if database := service.spec.database:
+            root.add(f"database {names.database(service.name)} ({database.engine} {database.version})")
+        for edge in (edge for edge in listed if edge.consumer == service.key):
+            near = edge.provider.namespace == service.namespace and not across
+            root.add(_branch(edge, edge.provider.name if near else str(edge.provider)))
+        yield root
+
+
+def _branch(edge: Edge, provider: str) -> Text:
+    if edge.way is Way.OPEN:
+        return Text(f"consumes {provider}")
+    mark, style = ("✗", "red") if edge.way is Way.CLOSED else ("?", "yellow")
+    return Text(f"{mark} consumes {provider}: {edge.refusal}", style)
+
+
+def dot(services: Iterable[Service], edged: Iterable[Edge]) -> Iterator[str]:
+    """For Graphviz."""
+    yield "digraph freehold {\n  rankdir=LR\n  node [shape=box]"
+    for service in services:
+        yield f'  "{service.key}"'
+        if service.spec.database:
+            yield f'  "{_database(service)}" [shape=cylinder]'
+            yield f'  "{service.key}" -> "{_database(service)}" [arrowhead=none]'
+    for edge in edged:
+        marked = "" if edge.way is Way.OPEN else f' [style=dashed, color=red, label="{_quoted(edge)}"]'
+        yield f'  "{edge.consumer}" -> "{edge.provider}"{marked}'
+    yield "}"
+
+
+def mermaid(services: Iterable[Service], edged: Iterable[Edge]) -> Iterator[str]:
+    """For Mermaid, as in Markdown; a dotted arrow is refused. Nodes are numbered, for names may hold arrows."""
+    listed, edges = list(services), list(edged)
+    keys = dict.fromkeys([*(service.key for service in listed), *(edge.provider for edge in edges)])
+    node = {key: f"s{number}" for number, key in enumerate(keys)}
+    yield "flowchart LR"
+    yield from (f'  {name}["{key}"]' for key, name in node.items())
+    for service in listed:
+        if service.spec.database:
+            yield f'  {node[service.key]} --- {node[service.key]}d[("{_database(service)}")]'
+    for edge in edges:
+        arrow = "-->" if edge.way is Way.OPEN else f'-. "{_quoted(edge)}" .->'
+        yield f"  {node[edge.consumer]} {arrow} {node[edge.provider]}"
+
+
+def _database(service: Service) -> str:
+    return f"{service.namespace}/{names.database(service.name)}"
+
+
+def _quoted(edge: Edge) -> str:
+    """The refusal within double quotes, of which neither language takes another pair."""
+    return edge.refusal.replace('"', "'")

@@ -1,0 +1,65 @@
+"""How things are shown: tables and marks on a terminal, plain text into a pipe, documents for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import yaml
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from freehold.core.reach import Way
+
+MARKS = {
+    Way.OPEN: Text("✓", "green"),
+    Way.CLOSED: Text("·", "dim"),
+    Way.UNKNOWN: Text("?", "yellow"),
+    None: Text("\N{EN DASH}", "dim"),
+}
+"""None: nobody asks."""
+DIFFERS = Text("✗", "bold red")
+Cell = str | Text
+
+
+def out(*shown: RenderableType) -> None:
+    """Print to standard output; coloured on a terminal alone, and not with NO_COLOR (no-color.org)."""
+    console = Console(highlight=False)
+    for one in shown:
+        # A table is never cut: what does not fit is wrapped by the terminal, or not at all in a pipe.
+        endless = console.options.update(width=10_000)
+        wanted = Measurement.get(console, endless, one).maximum if isinstance(one, Table) else 0
+        console.width = max(console.width, wanted)
+        console.print(one, soft_wrap=not isinstance(one, Table))
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], centred: Iterable[int] = ()) -> Table:
+    """As kubectl shows one: no lines, three spaces between columns."""
+    made, middle = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold"), set(centred)
+    made.show_header = bool(headers)
+    for number, header in enumerate(headers):
+        made.add_column(header, justify="center" if number in middle else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def document(content: Any, form: str) -> str:
+    """JSON or YAML."""
+    if form == "json":
+        return json.dumps(content, indent=2, ensure_ascii=False)
+    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return text.rstrip()
+
+
+def age(span: timedelta) -> str:
+    """A length of time in one unit, as a person would say it."""
+    seconds = int(span.total_seconds())
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{max(seconds, 0)} s"

@@ -1,0 +1,90 @@
+"""Why one thing reaches another or does not: every declaration, consent and policy it hangs on, and how to open it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from freehold.cli.picture import Picture, find, instead
+from freehold.cli.place import Failure
+from freehold.core import names, reach
+from freehold.core.model import Key, Service
+from freehold.core.reach import Door, Part, Way
+
+STRANGER = "stranger"
+HOST = re.compile(r"^([^.:/]+)\.([^.:/]+)\.svc(\.cluster\.local)?\.?(?=:|$)")
+ANSWERS = {
+    Way.OPEN: Text("Open", "bold green"),
+    Way.CLOSED: Text("Refused", "bold red"),
+    Way.UNKNOWN: Text("Unknown", "bold yellow"),
+}
+MARKS = {Way.OPEN: Text("✓", "green"), Way.CLOSED: Text("✗", "red"), Way.UNKNOWN: Text("?", "yellow")}
+
+
+def namespace(name: str, home: str) -> str:
+    """The namespace that a source or a target is in."""
+    here, slash, _ = _plain(name).rpartition("/")
+    return here if slash else home
+
+
+def is_stranger(name: str) -> bool:
+    """`stranger`, or `(stranger)` as the matrix shows it."""
+    return name.strip("()") == STRANGER
+
+
+def source(name: str, home: str, picture: Picture) -> Service | None:
+    """The service called so, or None for a stranger. Raises Failure."""
+    if is_stranger(name):
+        return None
+    return picture.services[find(name, home, picture.services)]
+
+
+def door(name: str, home: str, picture: Picture) -> Door:
+    """What `users`, `users:8080`, `users-database`, `users-db`, each after `namespace/`, or a DNS name stands for.
+
+    A service by its name alone is its endpoint, or its page where it has no endpoint. Raises Failure.
+    """
+    whole, _, port = _plain(name).partition(":")
+    here, _, own = whole.rpartition("/")
+    home = here or home
+    owner = _owner(own, home, picture)
+    key = owner or find(own, home, picture.services)
+    doors = reach.doors(picture.services[key])
+    fitting = [d for d in doors if (d.part is Part.DATABASE or not owner) and (not port or str(d.port) == port)]
+    if fitting:
+        return fitting[0]
+    has = ", ".join(d.name for d in doors)
+    raise Failure(f"{key} has no {'database' if owner else f'port {port}'}; it has {has}")
+
+
+def _plain(name: str) -> str:
+    """A DNS name as `namespace/name`; anything else as it is."""
+    return HOST.sub(r"\2/\1", name)
+
+
+def _owner(name: str, home: str, picture: Picture) -> Key | None:
+    """The service whose database is called so; a service of that very name comes first."""
+    if Key(home, name) in picture.services:
+        return None
+    for ending in (names.database(""), "-db"):
+        if name.endswith(ending):
+            owner = Key(home, name.removesuffix(ending))
+            if owner in picture.services:
+                return owner
+            raise Failure(f"there is no database {name} in namespace {home}{instead(owner, picture.services)}")
+    return None
+
+
+def text(source: Service | None, door: Door, verdict: reach.Verdict | None) -> Iterator[RenderableType]:
+    """The answer, what it hangs on, and how to open what is shut."""
+    pair = f"{source.key if source else STRANGER} → {door.address}"
+    if verdict is None:
+        yield f"Not asked  {pair}: a service does not consume itself"
+        return
+    yield Text.assemble(ANSWERS[verdict.way], f"  {pair}")
+    for ground in verdict.grounds:
+        yield Text.assemble("  ", MARKS[ground.way], f" {ground.about:<9} {ground.said}")
+    yield from verdict.remedies
