@@ -19,7 +19,7 @@ MARKS = {
     Way.OPEN: Text("✓", "green"),
     Way.CLOSED: Text("·", "dim"),
     Way.UNKNOWN: Text("?", "yellow"),
-    None: Text("\N{EN DASH}", "dim"),
+    None: Text("–", "dim"),
 }
 """None: nobody asks."""
 DIFFERS = Text("✗", "bold red")
@@ -28,13 +28,13 @@ Cell = str | Text
 
 def out(*shown: RenderableType) -> None:
     """Print to standard output; coloured on a terminal alone, and not with NO_COLOR (no-color.org)."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
+    width, endless = console.width, console.options.update(width=10_000)
     for one in shown:
-        # A table is never cut: what does not fit is wrapped by the terminal, or not at all in a pipe.
-        endless = console.options.update(width=10_000)
-        wanted = Measurement.get(console, endless, one).maximum if isinstance(one, Table) else 0
-        console.width = max(console.width, wanted)
-        console.print(one, soft_wrap=not isinstance(one, Table))
+        # A table is never cut, nor is anything in a pipe: what does not fit is wrapped by the terminal.
+        whole = isinstance(one, Table) or not console.is_terminal
+        console.width = max(width, Measurement.get(console, endless, one).maximum if whole else 0)
+        console.print(one, soft_wrap=isinstance(one, str | Text))
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], centred: Iterable[int] = ()) -> Table:

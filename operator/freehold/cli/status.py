@@ -49,7 +49,7 @@ def _entry(key: Key, live: Object) -> Object:
 
 def _row(key: Key, live: Object, *, across: bool) -> list[show.Cell]:
     status = live.get("status", {})
-    words = (status.get(field) or "\N{EN DASH}" for field in ("endpoint", "database", "consumes"))
+    words = (status.get(field) or "–" for field in ("endpoint", "database", "consumes"))
     return [str(key) if across else key.name, _answer(live), *words]
 
 
