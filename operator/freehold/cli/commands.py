@@ -57,7 +57,8 @@ def why(place: Place, source: str, target: str) -> int:
     _note(picture.notes)
     caller, door = asked.source(source, home, picture), asked.door(target, home, picture)
     verdict = reach.verdict(caller, door, picture.services, picture.namespace_labels)
-    show.out(*asked.text(caller, door, verdict))
+    found = paired.proof(picture).found(str(caller.key) if caller else paired.STRANGER, door.address)
+    show.out(*asked.text(caller, door, verdict, found))
     if verdict and verdict.way is Way.UNKNOWN:
         raise Failure("it cannot be judged from what may be read")
     return 1 if verdict and verdict.way is Way.CLOSED else 0

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import click
 
-from freehold.api.crd import as_yaml
 from freehold.cli import completion
 from freehold.cli.place import Failure, Place, placed
 
@@ -66,6 +65,8 @@ def operator(liveness: str, metrics_port: int | None) -> None:
 @freehold.command()
 def crd() -> None:
     """Print the CustomResourceDefinition."""
+    from freehold.api.crd import as_yaml
+
     click.echo(as_yaml(), nl=False)
 
 

@@ -45,6 +45,10 @@ class Proof:
     differences: tuple[Difference, ...]
     unproven: Mapping[Key, str]
 
+    def found(self, source: str, target: str) -> str | None:
+        """What a connection was found to be, where that is not what is declared."""
+        return next((one.found for one in self.differences if (one.source, one.target) == (source, target)), None)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -102,13 +106,12 @@ def text(rows: tuple[Row, ...], proven: Proof, *, across: bool, wide: bool, now:
     """The table, and below it what was proven. across: several namespaces, so that names carry theirs."""
     doors = list(rows[0].ways)
     headers = [door.address if wide else door.full_name if across else door.name for door in doors]
-    differs = {(one.source, one.target) for one in proven.differences}
     extra = ["PROVEN"] if wide else []
 
     def cells(row: Row) -> Iterator[show.Cell]:
         yield row.name if across or row.source is None else row.source.name
         for door, way in row.ways.items():
-            yield show.DIFFERS if (row.name, door.address) in differs else show.MARKS[way]
+            yield show.DIFFERS if proven.found(row.name, door.address) else show.MARKS[way]
         yield _internet(row)
         if wide:
             yield proven.proven_at.get(row.source.key, "not yet") if row.source else ""
@@ -140,11 +143,10 @@ def _below(proven: Proof, *, across: bool, now: datetime) -> Iterator[Renderable
 
 def content(rows: tuple[Row, ...], proven: Proof) -> dict[str, Any]:
     """The same for programs; the words are those of the status."""
-    found = {(one.source, one.target): one.found for one in proven.differences}
 
     def pair(row: Row, door: Door, way: Way) -> dict[str, str]:
         shown = {"from": row.name, "to": door.address, "declared": way.value}
-        other = found.get((row.name, door.address))
+        other = proven.found(row.name, door.address)
         return {**shown, "found": other} if other else shown
 
     return {

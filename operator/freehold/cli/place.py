@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -39,6 +40,7 @@ class Place:
         from freehold.cluster.client import Api, connect_to
         from freehold.cluster.errors import NoClusterError
 
+        logging.getLogger("kubernetes").setLevel(logging.ERROR)  # what it warns of is said by the error
         try:
             connection, home = await connect_to(self.kubeconfig, self.context)
         except NoClusterError as error:

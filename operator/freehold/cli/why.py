@@ -78,8 +78,10 @@ def _owner(name: str, home: str, picture: Picture) -> Key | None:
     return None
 
 
-def text(source: Service | None, door: Door, verdict: reach.Verdict | None) -> Iterator[RenderableType]:
-    """The answer, what it hangs on, and how to open what is shut."""
+def text(
+    source: Service | None, door: Door, verdict: reach.Verdict | None, found: str | None = None
+) -> Iterator[RenderableType]:
+    """The answer, what it hangs on, and how to open what is shut. found: what it is, where not as declared."""
     pair = f"{source.key if source else STRANGER} → {door.address}"
     if verdict is None:
         yield f"Not asked  {pair}: a service does not consume itself"
@@ -87,4 +89,7 @@ def text(source: Service | None, door: Door, verdict: reach.Verdict | None) -> I
     yield Text.assemble(ANSWERS[verdict.way], f"  {pair}")
     for ground in verdict.grounds:
         yield Text.assemble("  ", MARKS[ground.way], f" {ground.about:<9} {ground.said}")
+    if found:
+        said = "so the cluster does not do what these policies say; see whether its network plugin enforces them"
+        yield Text(f"  ✗ proven    it was tried and found {found}, {said}", "bold red")
     yield from verdict.remedies

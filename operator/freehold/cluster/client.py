@@ -53,9 +53,11 @@ async def connect_to(kubeconfig: str | None, context: str | None) -> tuple[clien
             config.load_incluster_config(client_configuration=settings)
             return client.ApiClient(settings), _home()
         loaded = await config.load_kube_config(file, context, client_configuration=settings)
-    except (config.ConfigException, yaml.YAMLError, TypeError) as error:  # not there or wrong; not YAML; empty
+        return client.ApiClient(settings), loaded.current_context["context"].get("namespace", "default")
+    except TypeError as error:  # of the client's, when the file is empty or holds a text
+        raise NoClusterError("it holds no contexts") from error
+    except (config.ConfigException, yaml.YAMLError, OSError) as error:
         raise NoClusterError(str(error)) from error
-    return client.ApiClient(settings), loaded.current_context["context"].get("namespace", "default")
 
 
 def _home() -> str:

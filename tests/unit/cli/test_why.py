@@ -106,6 +106,14 @@ def test_a_database_is_refused_for_good() -> None:
     assert answer("stranger", "users-db") == REFUSED
 
 
+def test_what_was_tried_and_found_otherwise_is_said() -> None:
+    caller, door = why.source("storefront", "shop", SHOP), why.door("users-db", "shop", SHOP)
+    verdict = reach.verdict(caller, door, SHOP.services, SHOP.namespace_labels)
+    assert "✗ proven    it was tried and found Open, so the cluster does not do" in printed(
+        why.text(caller, door, verdict, "Open")
+    )
+
+
 def test_a_stranger_is_no_service_and_may_be_written_as_the_matrix_writes_it() -> None:
     assert why.source("(stranger)", "shop", SHOP) is None
     assert why.source("accounts/ledger", "shop", SHOP) is SHOP.services[Key("accounts", "ledger")]
