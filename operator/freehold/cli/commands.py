@@ -60,7 +60,7 @@ def why(place: Place, source: str, target: str) -> int:
     found = paired.proof(picture).found(str(caller.key) if caller else paired.STRANGER, door.address)
     show.out(*asked.text(caller, door, verdict, found))
     if verdict and verdict.way is Way.UNKNOWN:
-        raise Failure("it cannot be judged from what may be read")
+        raise Failure("it cannot be judged, for what is marked ?")
     return 1 if verdict and verdict.way is Way.CLOSED else 0
 
 

@@ -112,7 +112,7 @@ def text(rows: tuple[Row, ...], proven: Proof, *, across: bool, wide: bool, now:
         yield row.name if across or row.source is None else row.source.name
         for door, way in row.ways.items():
             yield show.DIFFERS if proven.found(row.name, door.address) else show.MARKS[way]
-        yield _internet(row)
+        yield _internet(row, wide=wide)
         if wide:
             yield proven.proven_at.get(row.source.key, "not yet") if row.source else ""
 
@@ -121,9 +121,13 @@ def text(rows: tuple[Row, ...], proven: Proof, *, across: bool, wide: bool, now:
     yield from _below(proven, across=across, now=now)
 
 
-def _internet(row: Row) -> show.Cell:
-    """What a service may reach outside the cluster: nothing. What a stranger may is not Freehold's to say."""
-    return show.MARKS[Way.CLOSED if row.source else None]
+def _internet(row: Row, *, wide: bool) -> show.Cell:
+    """What a service may reach outside the cluster. What a stranger may is not Freehold's to say."""
+    if row.source is None:
+        return show.MARKS[None]
+    blocks = [f"{one.cidr} {one.protocol} {','.join(map(str, one.ports))}" for one in row.source.spec.egress]
+    named = dict.fromkeys(block if wide else block.partition(" ")[0] for block in blocks)
+    return "; ".join(named) or show.MARKS[Way.CLOSED]
 
 
 def _below(proven: Proof, *, across: bool, now: datetime) -> Iterator[RenderableType]:
@@ -151,6 +155,7 @@ def content(rows: tuple[Row, ...], proven: Proof) -> dict[str, Any]:
 
     return {
         "pairs": [pair(row, door, way) for row in rows for door, way in row.ways.items() if way],
+        "internet": {row.name: [one.model_dump() for one in row.source.spec.egress] for row in rows if row.source},
         "proof": {
             "pairs": proven.pairs,
             "provenAt": {str(key): at for key, at in proven.proven_at.items()},

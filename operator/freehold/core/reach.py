@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import NamedTuple
 
 from freehold.api.v1alpha1 import ConsumersFrom
 from freehold.core import consent, meta, names
 from freehold.core.model import Key, Service
+
+PODS = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
+"""Where pods' addresses may be: those not routed outside (RFC 1918, RFC 6598, RFC 4193)."""
 
 
 class Part(StrEnum):
@@ -131,10 +135,23 @@ def _to_page(source: Service | None, door: Door) -> Verdict:
     admits = Ground("page", Way.OPEN, said)
     if source is None:
         return Verdict(Way.OPEN, (admits, *_policies(source, door, Way.OPEN, Way.OPEN)))
-    said = f"{source.key} reaches DNS, its own database and the gRPC endpoints it consumes"
+    if _by_address(source, door):
+        said = f"spec.egress of {source.key} names addresses that pods may have, which network plugins take differently"
+        grounds = (Ground("declared", Way.UNKNOWN, said), admits, *_policies(source, door, Way.UNKNOWN, Way.OPEN))
+        return Verdict(Way.UNKNOWN, grounds, (f"Narrow spec.egress of {source.key} to addresses outside the cluster.",))
+    said = f"{source.key} reaches DNS, its own database, what it consumes, and outside the cluster what it names"
     grounds = (Ground("declared", Way.CLOSED, said), admits, *_policies(source, door, Way.CLOSED, Way.OPEN))
     remedy = f"No field opens a page to a service: what it needs of {door.service} goes over gRPC (spec.consumes)."
     return Verdict(Way.CLOSED, grounds, (remedy,))
+
+
+def _by_address(source: Service, door: Door) -> bool:
+    """Whether a block in spec.egress may hold the addresses of pods; what it then admits is undefined.
+
+    (networking.k8s.io/v1, ipBlock: "should be cluster-external IPs".) Other doors than pages are shut from within.
+    """
+    named = (block for block in source.spec.egress if block.protocol == "TCP" and door.port in block.ports)
+    return any(ip_network(block.cidr, strict=False).overlaps(pods) for block in named for pods in PODS)
 
 
 def _to_endpoint(

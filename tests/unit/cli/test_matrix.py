@@ -72,6 +72,20 @@ def test_across_namespaces_names_carry_theirs() -> None:
     ]
 
 
+EGRESS = [
+    {"cidr": "203.0.113.0/24", "ports": [443, 8443]},
+    {"cidr": "203.0.113.0/24", "ports": [53], "protocol": "UDP"},
+]
+
+
+def test_the_world_outside_is_what_a_service_names() -> None:
+    seen = picture(live("users", http={}, egress=EGRESS))
+    assert [line.split()[-1] for line in shown(seen).splitlines()[:3]] == ["internet", "203.0.113.0/24", "–"]
+    assert "203.0.113.0/24 TCP 443,8443; 203.0.113.0/24 UDP 53" in shown(seen, wide=True)
+    content = matrix.content(matrix.declared(seen), matrix.proof(seen))
+    assert content["internet"] == {"shop/users": [{"protocol": "TCP", **EGRESS[0]}, EGRESS[1]]}
+
+
 def test_wide_shows_addresses_and_when_each_was_proven() -> None:
     assert shown(picture(users(**isolation())), wide=True).splitlines()[:3] == [
         "             users.shop.svc:50051   users-database.shop.svc:5432   internet   PROVEN",

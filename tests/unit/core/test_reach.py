@@ -47,6 +47,13 @@ specs = st.fixed_dictionaries(
             max_size=3,
             unique_by=lambda consumed: str(consumed["name"]),
         ),
+        "egress": st.lists(
+            st.fixed_dictionaries(
+                {"cidr": st.sampled_from(["0.0.0.0/0", "10.244.1.0/24", "203.0.113.0/24", "2001:db8::/32"])}
+                | {"ports": st.sampled_from([[443], [8080, 50051, 5432]]), "protocol": st.sampled_from(["TCP", "UDP"])}
+            ),
+            max_size=1,
+        ),
     }
 )
 
@@ -98,7 +105,10 @@ def test_what_is_said_is_what_the_network_policies_make_of_it(shop: tuple[dict[K
             if verdict is None:
                 continue
             key = source.key if source else Key("shop", "stranger")
-            assert verdict.way is (Way.OPEN if judged.permits(key, door) else Way.CLOSED), (key, door)
+            permitted = judged.permits(key, door)
+            # What a block of addresses means for pods is undefined; the oracle admits those that are in it.
+            assert verdict.way is not Way.UNKNOWN or (door.part is Part.PAGE and source and source.spec.egress)
+            assert verdict.way is Way.UNKNOWN or (verdict.way is Way.OPEN) is permitted, (key, door)
             policies = {(o["metadata"]["name"], o["metadata"]["namespace"]) for o in judged.world.policies}
             named = re.findall(r"NetworkPolicy (\S+) in namespace (\S+) ", " ".join(g.said for g in verdict.grounds))
             assert set(named) <= policies and len(named) == (2 if source else 1)
@@ -145,6 +155,25 @@ def test_a_page_is_open_to_strangers_and_shut_to_services() -> None:
     assert judged(None, page).way is Way.OPEN
     grounds = {ground.about: ground.way for ground in judged(SHOP[Key("shop", "payments")], page).grounds}
     assert grounds == {"declared": Way.CLOSED, "page": Way.OPEN, "out": Way.CLOSED, "in": Way.OPEN}
+
+
+@pytest.mark.parametrize(
+    ("says", "egress", "way"),
+    [
+        ("addresses outside the cluster", {"cidr": "203.0.113.0/24", "ports": [8080]}, Way.CLOSED),
+        ("all addresses", {"cidr": "0.0.0.0/0", "ports": [443, 8080]}, Way.UNKNOWN),
+        ("all addresses, on another port", {"cidr": "0.0.0.0/0", "ports": [443]}, Way.CLOSED),
+        ("all addresses, by another protocol", {"cidr": "0.0.0.0/0", "ports": [8080], "protocol": "UDP"}, Way.CLOSED),
+        ("a part of a private network", {"cidr": "10.96.7.1/16", "ports": [8080]}, Way.UNKNOWN),
+    ],
+)
+def test_addresses_that_pods_may_have_may_open_a_page_and_nothing_else(says: str, egress: Object, way: Way) -> None:
+    payments = service("payments", egress=[egress])
+    assert judged(payments, Door(USERS, Part.PAGE, 8080)).way is way, says
+    everything = service("payments", egress=[{**egress, "ports": [5432, 50051]}])
+    assert {judged(everything, door).way for door in reach.doors(SHOP[USERS]) if door.part is not Part.PAGE} == {
+        Way.CLOSED
+    }
 
 
 def test_consent_by_selector_is_unknown_while_the_namespaces_labels_are() -> None:
