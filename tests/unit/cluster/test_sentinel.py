@@ -146,13 +146,8 @@ async def test_a_probe_says_what_is_not_as_declared(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(probe, "PATIENCE_SECONDS", 0.0)
     shut = closed_port("127.0.0.1")
     async with listening("127.0.0.1") as port:
-        declared = {
-            f"localhost:{port}": True,
-            f"127.0.0.1:{port}": False,
-            f"localhost:{shut}": True,
-            "nowhere.invalid:1": False,
-        }
-        answer = await probe._probe(declared)
+        opened, closed = (f"localhost:{port}", f"localhost:{shut}"), (f"127.0.0.1:{port}", "nowhere.invalid:1")
+        answer = await probe._probe({**dict.fromkeys(opened, True), **dict.fromkeys(closed, False)})
     assert answer == {"tried": 4, "differences": [(f"localhost:{shut}", "Closed"), (f"127.0.0.1:{port}", "Open")]}
 
 
