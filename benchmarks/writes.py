@@ -12,6 +12,9 @@ from .rig import Rig, microservice
 NAMESPACE = "writes"
 SPARE = 3
 """Writes that make nothing: status, as the service begins, is under way, and is Ready."""
+PROBE = "-probe-"
+PROVING = 3
+"""Writes to try its walls once: the probe is made and removed, and the status says what was found."""
 READY_SECONDS = 120
 QUIET_SECONDS = 10.0
 """After Ready, so that a late write still counts."""
@@ -26,15 +29,19 @@ def until_ready(rig: Rig) -> Outcome:
     rig.kubectl.wait_ready("-n", NAMESPACE, "users", seconds=READY_SECONDS)
     took = time.monotonic() - started
     time.sleep(QUIET_SECONDS)
-    done = [write for write in rig.audit_log.writes() if write.namespace == NAMESPACE]
+    everything = [write for write in rig.audit_log.writes() if write.namespace == NAMESPACE]
+    # Once it is Ready its walls are tried; that begins with the probe.
+    begun = next((n for n, write in enumerate(everything) if PROBE in write.name), len(everything))
+    done, proving = everything[:begun], everything[begun:]
     made, found = sum(write.made for write in done), _objects(rig.kubectl)
     kinds = Counter(write.resource for write in done if not write.made)
     others = ", ".join(f"{count} {resource}" for resource, count in sorted(kinds.items()))
     figures = (
         Figure("objects made for one service", made, note=f"{found} found, events included"),
         Figure("API writes until Ready", len(done), "", found + SPARE, f"{others} besides; Ready after {took:.1f} s"),
+        Figure("API writes to prove its isolation", len(proving), "", PROVING, "the probe made and removed, and a status"),
     )
-    return Outcome("writes", figures, {"writes": [str(write) for write in done], "seconds": took})
+    return Outcome("writes", figures, {"writes": [str(write) for write in everything], "seconds": took})
 
 
 def while_idle(rig: Rig, seconds: float, services: int) -> Outcome:

@@ -106,8 +106,8 @@ class Space:
         return items
 
     def pods(self, service: str, component: str = "service") -> list[Object]:
-        """A service's pods of one component that are not on their way out."""
-        selector = f"app.kubernetes.io/instance={service},app.kubernetes.io/component={component}"
+        """A service's pods of one component that are not on their way out, probes not among them."""
+        selector = f"app.kubernetes.io/instance={service},app.kubernetes.io/component={component},!freehold.dev/probe"
         return [pod for pod in self.find("pods", selector) if "deletionTimestamp" not in pod["metadata"]]
 
     def delete(self, *what: str) -> None:
