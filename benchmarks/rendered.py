@@ -48,7 +48,8 @@ def _all_wanted(service: Service) -> dict[Ref, Object]:
     passwords = {role: secrets.token_urlsafe(24) for role in credentials.ROLES}
     now = datetime.now(UTC)
     signer = authority.CertificateAuthority(authority.fresh(now))
-    issued = {request.secret: signer.issue(request, now) for request in certificates.requests(service)}
+    asked = certificates.requests(service, Observed(now))
+    issued = {request.secret: signer.issue(request, now) for request in asked}
     wanted: dict[Ref, Object] = {}
     while True:
         observed = Observed(

@@ -39,7 +39,7 @@ def until_ready(rig: Rig) -> Outcome:
     figures = (
         Figure("objects made for one service", made, note=f"{found} found, events included"),
         Figure("API writes until Ready", len(done), "", found + SPARE, f"{others} besides; Ready after {took:.1f} s"),
-        Figure("API writes to prove its isolation", len(proving), "", PROVING, "the probe made and removed, and a status"),
+        Figure("API writes to prove its isolation", len(proving), "", PROVING, "probe made and removed, status"),
     )
     return Outcome("writes", figures, {"writes": [str(write) for write in everything], "seconds": took})
 

@@ -69,6 +69,13 @@ class Consumers(Model):
     """Which namespaces may consume; with from: Selector."""
 
 
+class Tls(StrEnum):
+    """How callers and an endpoint prove themselves to each other."""
+
+    PLAINTEXT = "Plaintext"
+    MUTUAL = "Mutual"
+
+
 class Grpc(Model):
     """The gRPC endpoint, and who may consume it."""
 
@@ -78,6 +85,10 @@ class Grpc(Model):
         default_factory=Consumers
     )
     """Who may consume this endpoint."""
+    tls: Tls = Tls.PLAINTEXT
+    """Mutual: both sides prove themselves by certificates, which arrive in GRPC_TLS_DIR and are renewed there. The
+    service speaks TLS on its port, admits the clients that are listed there, and answers health checks, unencrypted, on
+    GRPC_HEALTH_PORT. A change of this rolls both sides, and calls between them fail meanwhile."""
 
 
 class Http(Model):

@@ -55,7 +55,8 @@ class CertificateAuthority:
     def issue(self, request: Request, now: datetime) -> Issued:
         """A fresh key, and a certificate that proves the names that are asked for."""
         key = ec.generate_private_key(ec.SECP256R1())
-        proven = [x509.DNSName(host) for host in request.hosts]
+        identity = [x509.UniformResourceIdentifier(request.identity)] if request.identity else []
+        proven = [*(x509.DNSName(host) for host in request.hosts), *identity]
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         certificate = (
             _builder(request.hosts[0], self._certificate, key, now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -68,28 +68,24 @@ def observe(cache: Cache, service: Service, means: Means, status: Object, now: d
     owned = {ref: stored.unpack() for ref, stored in cache.owned.get(service.key, {}).items()}
     owned = {ref: live for ref, live in owned.items() if not leaving(live, service) or ref.kind in HOLDS_DATA}
     names = cache.consumes.get(service.key, frozenset()) | frozenset(cache.consumers(service.key))
-    objects = {ref: live for ref, live in owned.items() if ref.kind != "Pod"}
-    return Observed(
+    seen = Observed(
         now=now,
         platform=means.platform,
-        objects=objects,
+        objects={ref: live for ref, live in owned.items() if ref.kind != "Pod"},
         pods=tuple(live for ref, live in sorted(owned.items()) if ref.kind == "Pod"),
         peers=_peers(cache, names),
         namespace_labels=cache.namespaces,
         storage_classes=tuple(sorted(cache.storage_classes.values(), key=lambda c: (not c.default, c.name))),
         passwords={role: secrets.token_urlsafe(24) for role in credentials.ROLES},
         authority=means.authority.public,
-        certificates={
-            request.secret: means.authority.issue(request, now)
-            for request in certificates.requests(service)
-            if certificates.due(request, objects, means.authority.public, now)
-        },
         secrets_granted=service.namespace in means.granted,
         addresses=cache.addresses,
         breaches=means.sightings.breaches.get(service.key, ()),
         unenforced=means.sightings.unenforced,
         status=status,
     )
+    due = [request for request in certificates.requests(service, seen) if certificates.due(request, seen)]
+    return replace(seen, certificates={request.secret: means.authority.issue(request, now) for request in due})
 
 
 def leaving(live: Object, service: Service) -> bool:

@@ -1,21 +1,20 @@
 """Certificates: what each part of a service proves itself with, renewed long before it ends.
 
-A database server proves its names, so that its clients can insist on them (libpq, `sslmode=verify-full`). What is kept
-is judged by what it says: it stays as long as it holds the names that are asked for, comes from an authority that is
-trusted, and has a third of its life before it.
+A database server proves its names, so that its clients can insist on them (libpq, `sslmode=verify-full`). Where calls
+are mutually authenticated, a service also proves who it is (SPIFFE). What is kept is judged by what it says: it stays
+as long as it holds what is asked for, comes from an authority that is trusted, and has a third of its life before it.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from freehold.core import meta, names
+from freehold.core import consent, gates, meta, names
 from freehold.core.model import Authority, Condition, Issued, Object, Observed, Plan, Reason, Ref, Service, State, Type
 
 CAPABILITY = "certificates"
@@ -23,29 +22,35 @@ CAPABILITY = "certificates"
 
 @dataclass(frozen=True)
 class Request:
-    """A certificate that is wanted. secret: where it is kept. hosts: the DNS names it proves."""
+    """A certificate that is wanted. secret: where it is kept. hosts, identity: the DNS names and the URI it proves."""
 
     secret: str
     component: str
     hosts: tuple[str, ...]
+    identity: str = ""
 
 
-def requests(service: Service) -> tuple[Request, ...]:
+def requests(service: Service, observed: Observed) -> tuple[Request, ...]:
     """Every certificate the service needs."""
-    if service.spec.database is None:
-        return ()
-    hosts = names.hosts(names.database(service.name), service.namespace)
-    return (Request(names.server_certificate(service.name), meta.DATABASE, hosts),)
+    wanted: tuple[Request, ...] = ()
+    if service.spec.database:
+        hosts = names.hosts(names.database(service.name), service.namespace)
+        wanted += (Request(names.server_certificate(service.name), meta.DATABASE, hosts),)
+    if consent.needs_identity(service, observed):
+        hosts = names.hosts(service.name, service.namespace)
+        identity = names.spiffe_id(observed.platform.trust_domain, service.key)
+        wanted += (Request(names.identity(service.name), meta.SERVICE, hosts, identity),)
+    return wanted
 
 
-def due(request: Request, objects: Mapping[Ref, Object], authority: Authority, now: datetime) -> bool:
+def due(request: Request, observed: Observed) -> bool:
     """Whether it must be issued: there is none, or the one there is must not be used for much longer."""
-    kept = _kept(request, objects)
+    kept = _kept(request, observed)
     certificate = _parsed(kept) if kept else None
     return certificate is None or not (
-        certificate.not_valid_before_utc <= now < renewal(certificate)
-        and _hosts(certificate) == set(request.hosts)
-        and _is_signed(certificate, authority)
+        certificate.not_valid_before_utc <= observed.now < renewal(certificate)
+        and _proven(certificate) == {*request.hosts, *filter(None, (request.identity,))}
+        and _is_signed(certificate, observed.authority)
     )
 
 
@@ -57,12 +62,15 @@ def renewal(certificate: x509.Certificate) -> datetime:
 
 def desired(service: Service, observed: Observed) -> Plan:
     """A Secret of the usual form for each (kubernetes.io/tls), with the authorities to trust beside it."""
-    wanted = requests(service)
+    wanted = requests(service, observed)
     if not wanted:
         return Plan(CAPABILITY, ())
     if not observed.secrets_granted:
-        said = f"waiting until Freehold may keep Secrets in namespace {service.namespace}"
-        return Plan(CAPABILITY, (), _condition(State.UNKNOWN, Reason.SECRETS_NOT_GRANTED, said))
+        if service.spec.database:
+            said = "waiting for the same grant as the credentials"
+            return Plan(CAPABILITY, (), _condition(State.UNKNOWN, Reason.SECRETS_NOT_GRANTED, said))
+        said = gates.secrets_not_granted(service, observed)
+        return Plan(CAPABILITY, (), _condition(State.FALSE, Reason.SECRETS_NOT_GRANTED, said))
     used = {request: _in_use(request, observed) for request in wanted}
     objects = tuple(_secret(service, request, issued, observed) for request, issued in used.items())
     said = "; ".join(f"{request.secret} {_validity(issued)}" for request, issued in used.items())
@@ -71,14 +79,14 @@ def desired(service: Service, observed: Observed) -> Plan:
 
 def _in_use(request: Request, observed: Observed) -> Issued:
     """What is kept as long as that is right, else a fresh one."""
-    kept = _kept(request, observed.objects)
-    if kept is None or due(request, observed.objects, observed.authority, observed.now):
+    kept = _kept(request, observed)
+    if kept is None or due(request, observed):
         return observed.certificates[request.secret]
     return kept
 
 
-def _kept(request: Request, objects: Mapping[Ref, Object]) -> Issued | None:
-    data = objects.get(Ref("Secret", request.secret), {}).get("data", {})
+def _kept(request: Request, observed: Observed) -> Issued | None:
+    data = observed.objects.get(Ref("Secret", request.secret), {}).get("data", {})
     try:
         return Issued(*(base64.b64decode(data[key]).decode() for key in ("tls.crt", "tls.key")))
     except (KeyError, ValueError):
@@ -92,12 +100,13 @@ def _parsed(issued: Issued) -> x509.Certificate | None:
         return None
 
 
-def _hosts(certificate: x509.Certificate) -> set[str]:
+def _proven(certificate: x509.Certificate) -> set[str]:
+    """The DNS names and URIs it stands for."""
     try:
         proven = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return set()
-    return set(proven.get_values_for_type(x509.DNSName))
+    return {*proven.get_values_for_type(x509.DNSName), *proven.get_values_for_type(x509.UniformResourceIdentifier)}
 
 
 def _is_signed(certificate: x509.Certificate, authority: Authority) -> bool:

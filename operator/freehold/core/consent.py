@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from freehold.api.v1alpha1 import Consumed, Consumers, ConsumersFrom, NamespaceSelector, SelectorRequirement
+from freehold.api.v1alpha1 import Consumed, Consumers, ConsumersFrom, NamespaceSelector, SelectorRequirement, Tls
 from freehold.core import names
 from freehold.core.model import Key, Observed, Peer, Reason, Ref, Service
 
@@ -23,6 +23,25 @@ def provider_port(service: Service, consumed: Consumed, observed: Observed) -> i
         return peer.grpc.port
     known = observed.objects.get(Ref("ConfigMap", names.consumed(service.name)), {}).get("data", {})
     return int(known.get(f"{consumed.name}.port", DEFAULT_PORT))
+
+
+def is_mutual(service: Service, consumed: Consumed, observed: Observed) -> bool:
+    """Whether the provider asks its callers to prove themselves; while it is away, whether it last did."""
+    peer = observed.peers.get(provider_key(service, consumed))
+    if peer and peer.grpc:
+        return peer.grpc.tls is Tls.MUTUAL
+    known = observed.objects.get(Ref("ConfigMap", names.consumed(service.name)), {}).get("data", {})
+    return bool(known.get(f"{consumed.name}.tls") == Tls.MUTUAL)
+
+
+def asks_identity(service: Service) -> bool:
+    """Whether the service asks its callers to prove themselves."""
+    return service.spec.grpc is not None and service.spec.grpc.tls is Tls.MUTUAL
+
+
+def needs_identity(service: Service, observed: Observed) -> bool:
+    """Whether the service proves itself to its callers, or to one it calls."""
+    return asks_identity(service) or any(is_mutual(service, consumed, observed) for consumed in service.spec.consumes)
 
 
 def refusal(service: Service, consumed: Consumed, observed: Observed) -> tuple[Reason, str] | None:

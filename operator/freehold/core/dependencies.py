@@ -6,6 +6,7 @@ address for the provider is handed in, and the way opens by itself once both sid
 
 from __future__ import annotations
 
+from freehold.api.v1alpha1 import Tls
 from freehold.core import consent, meta, names
 from freehold.core.model import Condition, Object, Observed, Plan, Reason, Service, State, Type
 
@@ -28,6 +29,8 @@ def _bindings(service: Service, observed: Observed) -> Object:
         data[f"{consumed.name}.host"] = names.host(provider.name, provider.namespace)
         data[f"{consumed.name}.port"] = str(port)
         data[f"{consumed.name}.uri"] = names.target(provider, port)
+        if consent.is_mutual(service, consumed, observed):
+            data[f"{consumed.name}.tls"] = Tls.MUTUAL.value
     labels = meta.labels(service, meta.SERVICE, CAPABILITY)
     return meta.build(service, "v1", "ConfigMap", names.consumed(service.name), labels, data=data)
 

@@ -6,7 +6,7 @@ New pods start only after their schema is in; until then the pods that serve are
 
 from __future__ import annotations
 
-from freehold.core import consent, gates, meta, names, pods
+from freehold.core import consent, contract, gates, meta, names, pods
 from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
 
 CAPABILITY = "endpoint"
@@ -18,6 +18,8 @@ DRAIN_SECONDS = 6
 def desired(service: Service, observed: Observed) -> Plan:
     """The name at once; the pods when the database is ready and migrated."""
     objects: tuple[Object, ...] = (_account(service), _service(service))
+    if consent.asks_identity(service):
+        objects += (contract.clients(service, observed, _labels(service)),)
     if service.spec.replicas > 1:
         objects += (_disruption_budget(service),)
     deployment = Ref("Deployment", service.name)
@@ -27,6 +29,9 @@ def desired(service: Service, observed: Observed) -> Plan:
 
 
 def _may_roll_out(service: Service, observed: Observed) -> bool:
+    identity = Ref("Secret", names.identity(service.name))
+    if consent.needs_identity(service, observed) and identity not in observed.objects:
+        return False
     if service.spec.database is None:
         return True
     if not gates.migrated(service, observed) or not _binding(service, observed):
@@ -53,7 +58,7 @@ def _service(service: Service) -> Object:
     ports: list[Object] = []
     if service.spec.grpc:
         port = {"name": "grpc", "port": service.spec.grpc.port, "targetPort": "grpc", "protocol": "TCP"}
-        ports.append({**port, "appProtocol": "kubernetes.io/h2c"})
+        ports.append({**port, "appProtocol": "https" if consent.asks_identity(service) else "kubernetes.io/h2c"})
     if service.spec.http:
         port = {"name": "http", "port": service.spec.http.port, "targetPort": "http", "protocol": "TCP"}
         ports.append({**port, "appProtocol": "http"})
@@ -69,7 +74,7 @@ def _disruption_budget(service: Service) -> Object:
 
 def _deployment(service: Service, observed: Observed) -> Object:
     version = meta.image_version(service.spec.image)
-    pod = {"containers": [_container(service, observed)], "volumes": _volumes(service)}
+    pod = {"containers": [_container(service, observed)], "volumes": contract.volumes(service, observed)}
     if service.spec.replicas > 1:
         pod["topologySpreadConstraints"] = _spread(service)
     return meta.build(
@@ -116,71 +121,17 @@ def _container(service: Service, observed: Observed) -> Object:
         ports.append({"name": "grpc", "containerPort": spec.grpc.port, "protocol": "TCP"})
     if spec.http:
         ports.append({"name": "http", "containerPort": spec.http.port, "protocol": "TCP"})
-    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]
-    if spec.database or spec.consumes:
-        mounts.append({"name": "bindings", "mountPath": names.BINDING_ROOT, "readOnly": True})
     return pods.container(
         "service",
         spec.image,
         spec.resources,
         USUAL,
-        env=_environment(service, observed),
+        env=contract.environment(service, observed),
         ports=ports,
-        volumeMounts=mounts,
+        volumeMounts=contract.mounts(service, observed),
         lifecycle={"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
-        **_probes(service),
+        **contract.probes(service),
     )
-
-
-def _environment(service: Service, observed: Observed) -> list[Object]:
-    """The published contract, the same in every language."""
-    spec = service.spec
-    variables: list[Object] = [{"name": "SERVICE_BINDING_ROOT", "value": names.BINDING_ROOT}]
-    if spec.grpc:
-        variables.append({"name": "GRPC_PORT", "value": str(spec.grpc.port)})
-    if spec.http:
-        variables.append({"name": "HTTP_PORT", "value": str(spec.http.port)})
-    if spec.database:
-        url = {"secretKeyRef": {"name": names.database(service.name), "key": "uri"}}
-        variables.append({"name": "DATABASE_URL", "valueFrom": url})
-    for consumed in spec.consumes:
-        port = consent.provider_port(service, consumed, observed)
-        target = names.target(consent.provider_key(service, consumed), port)
-        variables.append({"name": names.target_variable(consumed.name), "value": target})
-    return variables
-
-
-def _volumes(service: Service) -> list[Object]:
-    """Scratch space, and a directory for each binding (servicebinding.io, 'Workload Projection')."""
-    sources: list[Object] = []
-    if service.spec.database:
-        keys = ("type", "provider", "host", "port", "database", "username", "password", "uri", names.TRUSTED)
-        items = [{"key": key, "path": f"database/{key}"} for key in keys]
-        sources.append({"secret": {"name": names.database(service.name), "items": items}})
-    for consumed in service.spec.consumes:
-        parts = ("type", "host", "port", "uri")
-        items = [{"key": f"{consumed.name}.{part}", "path": f"{consumed.name}/{part}"} for part in parts]
-        sources.append({"configMap": {"name": names.consumed(service.name), "items": items}})
-    scratch: list[Object] = [{"name": "tmp", "emptyDir": {}}]
-    return [*scratch, {"name": "bindings", "projected": {"sources": sources}}] if sources else scratch
-
-
-def _probes(service: Service) -> Object:
-    """gRPC's own health service where there is one (KEP-2727), else the front end's /healthz.
-
-    Liveness asks only whether the port answers: a service that says it cannot serve, as while its database is away,
-    is taken out of the endpoints and not restarted.
-    """
-    if service.spec.grpc:
-        check: Object = {"grpc": {"port": service.spec.grpc.port}}
-    else:
-        check = {"httpGet": {"path": "/healthz", "port": "http"}}
-    listens = "grpc" if service.spec.grpc else "http"
-    return {
-        "startupProbe": {**check, "periodSeconds": 1, "failureThreshold": 120},
-        "readinessProbe": {**check, "periodSeconds": 5},
-        "livenessProbe": {"tcpSocket": {"port": listens}, "periodSeconds": 10, "failureThreshold": 6},
-    }
 
 
 def _condition(service: Service, observed: Observed) -> Condition:
@@ -195,7 +146,7 @@ def _state(service: Service, observed: Observed) -> tuple[State, Reason, str]:
         return (
             State.UNKNOWN,
             Reason.WAITING_FOR_MIGRATIONS,
-            "pods start once the database is ready and migrated",
+            "pods start once what they stand on is there: database, schema, certificate",
         )
     available = live.get("status", {}).get("availableReplicas", 0)
     running = pods.component_pods(observed, meta.SERVICE)

@@ -14,6 +14,8 @@ DATABASE = "app"
 ROLE_SERVICE = "app"
 ROLE_OWNER = "owner"
 BINDING_ROOT = "/bindings"
+IDENTITY_ROOT = "/identity"
+LAST_PORT = 65535
 TRUSTED = "ca.crt"
 """The file, in a binding or beside a certificate, with the certificate authorities to trust."""
 
@@ -51,6 +53,16 @@ def server_secret(service: str) -> str:
 def server_certificate(service: str) -> str:
     """The Secret with the database server's certificate and key."""
     return f"{service}-database-tls"
+
+
+def identity(service: str) -> str:
+    """The Secret with the certificate by which a service proves who it is, where calls are mutually authenticated."""
+    return f"{service}-identity"
+
+
+def clients(service: str) -> str:
+    """The ConfigMap with the identities that may call a service which asks for them."""
+    return f"{service}-consumers"
 
 
 def migrations_job(service: str, digest: str) -> str:
@@ -92,6 +104,21 @@ def endpoint(provider: Key, port: int) -> str:
 def target(provider: Key, port: int) -> str:
     """The same for a gRPC client, which resolves it to every pod (grpc.io, 'Custom Name Resolution')."""
     return f"dns:///{endpoint(provider, port)}"
+
+
+def spiffe_id(trust_domain: str, service: Key) -> str:
+    """Who a service is, in its certificate (SPIFFE-ID, 2; the path is the one that is usual for ServiceAccounts)."""
+    return f"spiffe://{trust_domain}/ns/{service.namespace}/sa/{service.name}"
+
+
+def health_port(grpc: int, http: int | None) -> int:
+    """Where a service that speaks TLS answers the kubelet's health checks, which do not: beside its own ports."""
+    return next(port for port in (grpc + 1, grpc + 2, grpc - 1, grpc - 2) if port <= LAST_PORT and port != http)
+
+
+def tls_variable(provider: str) -> str:
+    """The environment variable that says how a consumed service is spoken to."""
+    return f"{provider.upper().replace('-', '_')}_GRPC_TLS"
 
 
 def target_variable(provider: str) -> str:

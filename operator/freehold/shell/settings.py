@@ -38,7 +38,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     account = f"{home}:{environment.get('FREEHOLD_SERVICE_ACCOUNT') or 'freehold'}"
     role = environment.get("FREEHOLD_SECRETS_ROLE") or Platform().secrets_role
     mine = environment.get("FREEHOLD_IMAGE") or Platform().operator_image
-    platform = Platform(image, mine, account, role)
+    domain = environment.get("FREEHOLD_TRUST_DOMAIN") or Platform().trust_domain
+    platform = Platform(image, mine, account, role, domain)
     canaries = environment.get("FREEHOLD_CANARIES", "")
     return Settings(tuple(filter(None, namespaces)), home, _pod(environment, home), canaries, platform, level)
 

@@ -10,7 +10,7 @@ import pytest
 from freehold.cluster import authority
 from freehold.core import certificates, meta
 from freehold.core.certificates import Request
-from freehold.core.model import Authority, Issued, Object, Ref
+from freehold.core.model import Authority, Issued, Object, Observed, Ref
 
 from tests.unit.core.worlds import AUTHORITY, DATABASE, NOW, objects_of, observed, reconcile, service, settled
 
@@ -43,12 +43,15 @@ def test_it_is_issued_when(
     says: str, kept: Object | None, trusted: Authority, after: timedelta, expected: bool
 ) -> None:
     objects = {SECRET: kept} if kept else {}
-    assert certificates.due(REQUEST, objects, trusted, NOW + after) is expected, says
+    seen = Observed(NOW + after, objects=objects, authority=trusted)
+    assert certificates.due(REQUEST, seen) is expected, says
 
 
-def test_it_is_issued_for_other_names() -> None:
+def test_it_is_issued_for_other_names_and_identities() -> None:
     other = replace(REQUEST, hosts=("users-database.elsewhere.svc",))
-    assert certificates.due(other, {SECRET: secret(ISSUED)}, AUTHORITY.public, NOW)
+    seen = Observed(NOW, objects={SECRET: secret(ISSUED)}, authority=AUTHORITY.public)
+    assert certificates.due(other, seen)
+    assert certificates.due(replace(REQUEST, identity="spiffe://cluster.local/ns/shop/sa/users"), seen)
 
 
 def test_a_renewed_authority_is_trusted_everywhere_while_nothing_else_changes() -> None:

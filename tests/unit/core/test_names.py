@@ -7,6 +7,7 @@ import re
 from freehold.core import names
 from freehold.core.model import Key, Object, Ref, Service
 from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from tests.unit.core.worlds import DATABASE, NAMES, SERVICES, objects_of, observed, reconcile, service, settled
 
@@ -68,8 +69,14 @@ def test_a_binding_directory_belongs_to_one_service(subject: Service) -> None:
     pod = everything(subject).get(Ref("Deployment", subject.name), {"spec": {"template": {"spec": {"volumes": []}}}})
     for volume in pod["spec"]["template"]["spec"]["volumes"]:
         sources = volume.get("projected", {"sources": []})["sources"]
-        paths = [item["path"] for source in sources for given in source.values() for item in given["items"]]
+        paths = [item["path"] for source in sources for given in source.values() for item in given.get("items", [])]
         assert len(paths) == len(set(paths))
+
+
+@given(st.integers(1024, 65535), st.none() | st.integers(1024, 65535))
+def test_health_has_a_port_of_its_own(grpc: int, http: int | None) -> None:
+    port = names.health_port(grpc, http)
+    assert port not in (grpc, http) and 1 <= port <= 65535
 
 
 def test_an_endpoint_is_reached_by_one_name() -> None:

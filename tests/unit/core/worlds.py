@@ -47,7 +47,7 @@ def issued(request: Request) -> Issued:
 
 def reconcile(subject: Service, seen: Observed) -> tuple[Plan, ...]:
     """What the core plans, with a fresh certificate at hand for each that it may want."""
-    fresh = {request.secret: issued(request) for request in certificates.requests(subject)}
+    fresh = {request.secret: issued(request) for request in certificates.requests(subject, seen)}
     return core.reconcile(subject, replace(seen, certificates={**fresh, **seen.certificates}))
 
 
@@ -127,11 +127,12 @@ CONSUMED = st.lists(
     max_size=3,
     unique_by=lambda consumed: str(consumed["name"]),
 )
+GRPCS = st.fixed_dictionaries({"port": st.integers(1024, 65535), "tls": st.sampled_from(["Plaintext", "Mutual"])})
 SPECS = st.fixed_dictionaries(
     {
         "image": st.sampled_from([IMAGE, "registry.example:5000/a/b@sha256:0123", "x:1.0", "y"]),
         "replicas": st.integers(0, 3),
-        "grpc": st.none() | st.fixed_dictionaries({"port": st.integers(1024, 65535)}),
+        "grpc": st.none() | GRPCS,
         "http": st.none() | st.fixed_dictionaries({"port": st.integers(1024, 65535)}),
         "database": st.none() | DATABASES,
         "consumes": CONSUMED,

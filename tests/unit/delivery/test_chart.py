@@ -52,6 +52,7 @@ def test_the_operator_is_told_its_settings() -> None:
     assert {one["name"]: one["value"] for one in container["env"] if "value" in one} == {
         "FREEHOLD_NAMESPACES": "",
         "FREEHOLD_SECRETS_ROLE": "freehold-secrets",
+        "FREEHOLD_TRUST_DOMAIN": "cluster.local",
         "FREEHOLD_IMAGE": "localhost/freehold/operator:dev",
         "FREEHOLD_CANARIES": "freehold-canary.freehold-system.svc",
         "FREEHOLD_POSTGRESQL_IMAGE": "postgres:{version}",

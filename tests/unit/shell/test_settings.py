@@ -8,7 +8,12 @@ from freehold.shell.settings import Settings, from_environment
 
 HOME = "freehold-system"
 POD = {"apiVersion": "v1", "kind": "Pod", "namespace": "ops", "name": "mine-1", "uid": "1"}
-ELSEWHERE = Platform(operator_image="mirror/operator:1", account="ops:mine", secrets_role="mine-secrets")
+ELSEWHERE = Platform(
+    operator_image="mirror/operator:1",
+    account="ops:mine",
+    secrets_role="mine-secrets",
+    trust_domain="shop.example",
+)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +39,7 @@ ELSEWHERE = Platform(operator_image="mirror/operator:1", account="ops:mine", sec
                 "FREEHOLD_SECRETS_ROLE": "mine-secrets",
                 "FREEHOLD_IMAGE": "mirror/operator:1",
                 "FREEHOLD_CANARIES": "canaries.ops.svc",
+                "FREEHOLD_TRUST_DOMAIN": "shop.example",
                 "FREEHOLD_POD": "mine-1",
                 "FREEHOLD_POD_UID": "1",
             },
