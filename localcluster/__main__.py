@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     up = commands.add_parser("up", help="bring the cluster up, or put right what is missing of it")
-    audit = "keep a log of every change made through the API (a choice that lasts until `down`)"
+    audit = "log every change made through the API, and all the operator asks for (lasts until `down`)"
     up.add_argument("--audit", action=argparse.BooleanOptionalAction, default=None, help=audit)
     up.set_defaults(run=_up)
     commands.add_parser("down", help="end it and remove all it made").set_defaults(run=_down)

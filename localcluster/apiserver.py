@@ -102,7 +102,7 @@ class ApiServer:
 
     @property
     def audit_log(self) -> Path:
-        """One JSON document a line for every change made through the API (with `audit=True`)."""
+        """What `audit.POLICY` says, one JSON document a line (with `audit=True`)."""
         return self.logs / "audit.log"
 
     def pid(self, program: str) -> int:

@@ -158,7 +158,7 @@ def configure(where: ClusterPaths, chosen: Settings) -> Cluster:
     """Writes certificates, kubeconfigs and configuration, all of which come out the same on every run."""
     plan = network.plan(where.name, ZONES, ipaddress.IPv4Network(chosen.host_block))
     root = where.machine("control-plane")
-    audit_log = root / "logs" / "audit.log" if chosen.audit else None
+    audit_log = where.audit_log if chosen.audit else None
     plane = controlplane.ControlPlane(root, where.pki, plan.api_address, API_PORT, 2379, 2380, audit_log)
     identities = controlplane.identities(plane.address)
     for one in plan.nodes:

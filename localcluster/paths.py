@@ -58,6 +58,11 @@ class ClusterPaths:
         return self.root / "pki"
 
     @property
+    def audit_log(self) -> Path:
+        """What the API server was asked, where the cluster was brought up with `--audit`."""
+        return self.machine("control-plane") / "logs" / "audit.log"
+
+    @property
     def lock(self) -> Path:
         """Held while `up` or `down` runs, so that two of them never work on one cluster."""
         return cache() / "locks" / self.name
