@@ -44,8 +44,8 @@ metadata:
   annotations: {{kwok.x-k8s.io/node: fake}}
   labels: {{kubernetes.io/hostname: {name}, topology.kubernetes.io/zone: {zone}, freehold.dev/simulated: "true"}}
 status:
-  allocatable: {{cpu: "64", memory: 256Gi, pods: "1000"}}
-  capacity: {{cpu: "64", memory: 256Gi, pods: "1000"}}
+  allocatable: {{cpu: "64", memory: 256Gi, ephemeral-storage: 10Ti, pods: "1000"}}
+  capacity: {{cpu: "64", memory: 256Gi, ephemeral-storage: 10Ti, pods: "1000"}}
 """
 STORAGE_CLASS = """\
 apiVersion: storage.k8s.io/v1
