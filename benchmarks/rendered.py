@@ -7,6 +7,7 @@ it wanted before exists and is ready.
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ LAST = ("Job", "Deployment")
 
 def stages(live: dict[str, Any]) -> list[list[Object]]:
     """The objects of a Microservice by the stages they need: the database and all around it, migrations, pods."""
-    wanted = _all_wanted(_service(live)).values()
+    wanted = [_without_owner(body) for body in settled(_service(live), _world()).values()]
     first = [body for body in wanted if body["kind"] not in LAST]
     # As the operator writes them: what pods stand on before what starts them.
     first.sort(key=lambda body: body["kind"] == "StatefulSet")
@@ -44,22 +45,26 @@ def _service(live: dict[str, Any]) -> Service:
     return observe.parse({**live, "metadata": metadata})
 
 
-def _all_wanted(service: Service) -> dict[Ref, Object]:
-    passwords = {role: secrets.token_urlsafe(24) for role in credentials.ROLES}
+def settled(service: Service, seen: Observed) -> dict[Ref, Object]:
+    """All that is wanted of a service once everything wanted before exists and is ready. seen: the world around it."""
     wanted: dict[Ref, Object] = {}
     while True:
-        observed = Observed(
-            now=datetime.now(UTC),
-            platform=Platform(postgresql_image=IMAGE),
-            objects={ref: _done(body) for ref, body in wanted.items()},
-            storage_classes=(StorageClass("standard", default=True),),
-            passwords=passwords,
-        )
+        observed = replace(seen, objects={ref: _done(body) for ref, body in wanted.items()})
         bodies = [body for plan in reconcile(service, observed) for body in plan.objects]
-        found = {Ref(body["kind"], body["metadata"]["name"]): _without_owner(body) for body in bodies}
+        found = {Ref(body["kind"], body["metadata"]["name"]): body for body in bodies}
         if found == wanted:
             return wanted
         wanted = found
+
+
+def _world() -> Observed:
+    """Nobody else's services, and a storage class to claim from."""
+    return Observed(
+        now=datetime.now(UTC),
+        platform=Platform(postgresql_image=IMAGE),
+        storage_classes=(StorageClass("standard", default=True),),
+        passwords={role: secrets.token_urlsafe(24) for role in credentials.ROLES},
+    )
 
 
 def _without_owner(body: Object) -> Object:
