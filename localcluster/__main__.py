@@ -12,7 +12,7 @@ from .errors import LocalClusterError
 from .paths import DEFAULT_NAME, ClusterPaths
 from .progress import step
 
-NEED_ROOT = ("up", "down", "load")
+NEED_ROOT = ("up", "down", "load", "netpol")
 
 
 def main() -> int:
@@ -43,6 +43,12 @@ def _up(where: ClusterPaths, options: argparse.Namespace) -> None:
 
 def _down(where: ClusterPaths, _: argparse.Namespace) -> None:
     cluster.down(where)
+
+
+def _netpol(where: ClusterPaths, options: argparse.Namespace) -> None:
+    with step("netpol") as progress:
+        cluster.enforce_policies(where, on=options.choice == "on")
+        progress.detail = cluster.policies(where)
 
 
 def _status(where: ClusterPaths, _: argparse.Namespace) -> bool:
@@ -80,6 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(run=_up)
     commands.add_parser("down", help="end it and remove all it made").set_defaults(run=_down)
     commands.add_parser("status", help="what runs, and whether it is well").set_defaults(run=_status)
+    walls = "whether nodes enforce network policies; off stays off, through `up` as well, until `on` or `down`"
+    netpol = commands.add_parser("netpol", help=walls)
+    netpol.add_argument("choice", choices=("on", "off"))
+    netpol.set_defaults(run=_netpol)
     env = 'shell lines that let kubectl and helm find it: eval "$(python -m localcluster env)"'
     commands.add_parser("env", help=env).set_defaults(run=_env)
     group = commands.add_parser("tools", help="compile the tools (default: those of the cluster, and helm)")

@@ -63,6 +63,11 @@ class ClusterPaths:
         return self.machine("control-plane") / "logs" / "audit.log"
 
     @property
+    def policies_off(self) -> Path:
+        """While this file exists, no node enforces network policies; all nodes look at the same one."""
+        return self.root / "network-policy" / "off"
+
+    @property
     def lock(self) -> Path:
         """Held while `up` or `down` runs, so that two of them never work on one cluster."""
         return cache() / "locks" / self.name
