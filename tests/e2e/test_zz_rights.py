@@ -1,6 +1,6 @@
 """The operator did all that it may: over all stories, it was granted no right that it never used.
 
-This file is the last, for it judges the stories before it. Run without them, it finds the rights that they alone use.
+This file is the last, for it judges all the stories of a run. Its own first two use every right to remove something.
 """
 
 from __future__ import annotations
