@@ -24,11 +24,13 @@ $(UV):
 venv: .venv/installed ## the project's Python environment, from the lock file
 
 .PHONY: lock
-lock: | $(UV) ## write requirements.lock and operator/requirements.lock again
+lock: | $(UV) ## write the lock files of the project, the operator and checkov again
 	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --no-emit-find-links --group dev pyproject.toml -o requirements.lock
 	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --no-emit-find-links pyproject.toml -o operator/requirements.lock
+	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links --group checkov -o $(CHECKOV_LOCK)
 
 .PHONY: generate
 generate: venv tools ## write again what is generated: CRD, chart schema and README, install manifests, gRPC stubs
@@ -66,6 +68,18 @@ test-fast: venv tools ## unit, golden and API server tests; under two minutes
 .PHONY: test-services
 test-services: venv tools ## each service's own tests, with its language's own tools
 	@$(MAKE) --no-print-directory -C services UV=$(UV) test
+
+CHECKOV_LOCK := tests/assurance/checkov.lock
+CHECKOV := $(CACHE)/checkov-$(shell sha256sum $(CHECKOV_LOCK) | cut -c1-16)
+$(CHECKOV)/installed: | $(UV)
+	@$(UV) venv -q --allow-existing --python python3 $(CHECKOV)
+	@$(UV) pip sync -q --python $(CHECKOV)/bin/python --require-hashes $(CHECKOV_LOCK)
+	@touch $@
+
+.PHONY: test-manifests
+test-manifests: venv tools $(CHECKOV)/installed ## checkov and kube-score over every object Freehold makes
+	@$(PYTHON) -m localcluster tools checks
+	@$(PYTHON) -m tests.assurance --checkov $(CHECKOV)/bin/checkov
 
 .PHONY: test-localcluster
 test-localcluster: venv tools ## the local cluster itself: what is killed comes back, and `down` leaves nothing

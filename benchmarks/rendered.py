@@ -7,6 +7,7 @@ it wanted before exists and is ready.
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ LAST = ("Job", "Deployment")
 
 def stages(live: dict[str, Any]) -> list[list[Object]]:
     """The objects of a Microservice by the stages they need: the database and all around it, migrations, pods."""
-    wanted = _all_wanted(_service(live)).values()
+    service = _service(live)
+    wanted = [_without_owner(body) for body in settled(service, _world(service)).values()]
     first = [body for body in wanted if body["kind"] not in LAST]
     # As the operator writes them: what pods stand on before what starts them.
     first.sort(key=lambda body: body["kind"] == "StatefulSet")
@@ -44,28 +46,31 @@ def _service(live: dict[str, Any]) -> Service:
     return observe.parse({**live, "metadata": metadata})
 
 
-def _all_wanted(service: Service) -> dict[Ref, Object]:
-    passwords = {role: secrets.token_urlsafe(24) for role in credentials.ROLES}
-    now = datetime.now(UTC)
-    signer = authority.CertificateAuthority(authority.fresh(now))
-    asked = certificates.requests(service, Observed(now))
-    issued = {request.secret: signer.issue(request, now) for request in asked}
+def settled(service: Service, seen: Observed) -> dict[Ref, Object]:
+    """All that is wanted of a service once everything wanted before exists and is ready. seen: the world around it."""
     wanted: dict[Ref, Object] = {}
     while True:
-        observed = Observed(
-            now=now,
-            platform=Platform(postgresql_image=IMAGE),
-            objects={ref: _done(body) for ref, body in wanted.items()},
-            storage_classes=(StorageClass("standard", default=True),),
-            passwords=passwords,
-            authority=signer.public,
-            certificates=issued,
-        )
+        observed = replace(seen, objects=done(wanted))
         bodies = [body for plan in reconcile(service, observed) for body in plan.objects]
-        found = {Ref(body["kind"], body["metadata"]["name"]): _without_owner(body) for body in bodies}
+        found = {Ref(body["kind"], body["metadata"]["name"]): body for body in bodies}
         if found == wanted:
             return wanted
         wanted = found
+
+
+def _world(service: Service) -> Observed:
+    """Nobody else's services, a storage class to claim from, and an authority that signs."""
+    now = datetime.now(UTC)
+    signer = authority.CertificateAuthority(authority.fresh(now))
+    seen = Observed(
+        now=now,
+        platform=Platform(postgresql_image=IMAGE),
+        storage_classes=(StorageClass("standard", default=True),),
+        passwords={role: secrets.token_urlsafe(24) for role in credentials.ROLES},
+        authority=signer.public,
+    )
+    asked = certificates.requests(service, seen)
+    return replace(seen, certificates={request.secret: signer.issue(request, now) for request in asked})
 
 
 def _without_owner(body: Object) -> Object:
@@ -74,11 +79,16 @@ def _without_owner(body: Object) -> Object:
     return {**body, "metadata": metadata}
 
 
+def done(wanted: dict[Ref, Object]) -> dict[Ref, Object]:
+    """The objects as the cluster shows them once they are ready."""
+    return {ref: _done(body) for ref, body in wanted.items()}
+
+
 def _done(body: Object) -> Object:
-    """The object as the cluster shows it once it is ready."""
     status = {
         "observedGeneration": 1,
         "readyReplicas": 1,
+        "availableReplicas": 1,
         "updatedReplicas": 1,
         "phase": "Bound",
         "conditions": [{"type": "Complete", "status": "True"}],

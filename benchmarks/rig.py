@@ -16,9 +16,10 @@ from typing import Any
 import yaml
 
 from hack.stage import grant
+from localcluster import audit
 from localcluster.apiserver import ApiServer
 
-from . import audit, process
+from . import process
 from .kubectl import Kubectl
 
 NODES = 4

@@ -33,10 +33,14 @@ class StageError(Exception):
 
 @dataclass(frozen=True)
 class Stage:
-    """A cluster to work in. kind: local, kind or current. kubeconfig: the file that leads to it."""
+    """A cluster to work in. kind: local, kind or current. kubeconfig: the file that leads to it.
+
+    audit_log: what its API server was asked, where that was wanted and the cluster can.
+    """
 
     kind: str
     kubeconfig: Path
+    audit_log: Path | None = None
 
     def environment(self) -> dict[str, str]:
         """For kubectl and helm: the pinned tools first, this cluster and no other."""
@@ -84,14 +88,14 @@ def introduce(what: str, kind: str) -> None:
         )
 
 
-def prepare(kind: str, names: Sequence[str] = IMAGES) -> Stage:
-    """Tools, cluster and images, each made where it is not there yet."""
+def prepare(kind: str, names: Sequence[str] = IMAGES, *, audit: bool = False) -> Stage:
+    """Tools, cluster and images, each made where it is not there yet. audit: whether a local cluster keeps a log."""
     with step("tools") as progress:
         tools.ensure(tools.DEFAULT_GROUPS, progress)
         progress.detail = "kubectl, helm" if kind != "local" else "kube-apiserver, kubelet, …, kubectl, helm"
     if kind == "current":
         return _current()
-    stage = _kind() if kind == "kind" else _local()
+    stage = _kind() if kind == "kind" else _local(audit=audit)
     with step("images") as progress:
         if kind == "kind":
             _load_into_kind(stage, names, progress)
@@ -130,12 +134,13 @@ def _fingerprint(stage: Stage) -> str:
     return "" if stage.kind == "current" else archive(chosen(["operator"])[0], by_name()).stem.rpartition("-")[2]
 
 
-def _local() -> Stage:
+def _local(*, audit: bool) -> Stage:
     where = ClusterPaths()
     if os.geteuid():
         raise StageError("the local cluster makes network namespaces; run this as root, or install Docker for kind")
-    cluster.up(where)
-    return Stage("local", where.kubeconfig)
+    # One that logs already goes on to: what else uses the cluster has chosen so.
+    cluster.up(where, audit=audit or None)
+    return Stage("local", where.kubeconfig, where.audit_log if audit else None)
 
 
 def _kind() -> Stage:

@@ -13,6 +13,7 @@ STAGES = (
     ("tools", "the environment and the cluster's tools"),
     ("lint", "style, types, layers, generated files"),
     ("test-fast", "unit, golden, API server"),
+    ("test-manifests", "checkov and kube-score over every object Freehold makes"),
     ("test-services", "users, payments, storefront, each in its own language"),
     ("test-localcluster", "the local cluster itself"),
     ("test-e2e", "stories in a real cluster"),

@@ -12,7 +12,7 @@ from .errors import LocalClusterError
 from .paths import DEFAULT_NAME, ClusterPaths
 from .progress import step
 
-NEED_ROOT = ("up", "down", "load")
+NEED_ROOT = ("up", "down", "load", "netpol")
 
 
 def main() -> int:
@@ -45,6 +45,12 @@ def _down(where: ClusterPaths, _: argparse.Namespace) -> None:
     cluster.down(where)
 
 
+def _netpol(where: ClusterPaths, options: argparse.Namespace) -> None:
+    with step("netpol") as progress:
+        cluster.enforce_policies(where, on=options.choice == "on")
+        progress.detail = cluster.policies(where)
+
+
 def _status(where: ClusterPaths, _: argparse.Namespace) -> bool:
     return not status.show(where)
 
@@ -75,11 +81,15 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     up = commands.add_parser("up", help="bring the cluster up, or put right what is missing of it")
-    audit = "keep a log of every change made through the API (a choice that lasts until `down`)"
+    audit = "log every change made through the API, and all the operator asks for (lasts until `down`)"
     up.add_argument("--audit", action=argparse.BooleanOptionalAction, default=None, help=audit)
     up.set_defaults(run=_up)
     commands.add_parser("down", help="end it and remove all it made").set_defaults(run=_down)
     commands.add_parser("status", help="what runs, and whether it is well").set_defaults(run=_status)
+    walls = "whether nodes enforce network policies; off stays off, through `up` as well, until `on` or `down`"
+    netpol = commands.add_parser("netpol", help=walls)
+    netpol.add_argument("choice", choices=("on", "off"))
+    netpol.set_defaults(run=_netpol)
     env = 'shell lines that let kubectl and helm find it: eval "$(python -m localcluster env)"'
     commands.add_parser("env", help=env).set_defaults(run=_env)
     group = commands.add_parser("tools", help="compile the tools (default: those of the cluster, and helm)")

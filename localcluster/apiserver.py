@@ -44,8 +44,8 @@ metadata:
   annotations: {{kwok.x-k8s.io/node: fake}}
   labels: {{kubernetes.io/hostname: {name}, topology.kubernetes.io/zone: {zone}, freehold.dev/simulated: "true"}}
 status:
-  allocatable: {{cpu: "64", memory: 256Gi, pods: "1000"}}
-  capacity: {{cpu: "64", memory: 256Gi, pods: "1000"}}
+  allocatable: {{cpu: "64", memory: 256Gi, ephemeral-storage: 10Ti, pods: "1000"}}
+  capacity: {{cpu: "64", memory: 256Gi, ephemeral-storage: 10Ti, pods: "1000"}}
 """
 STORAGE_CLASS = """\
 apiVersion: storage.k8s.io/v1
@@ -102,7 +102,7 @@ class ApiServer:
 
     @property
     def audit_log(self) -> Path:
-        """One JSON document a line for every change made through the API (with `audit=True`)."""
+        """What `audit.POLICY` says, one JSON document a line (with `audit=True`)."""
         return self.logs / "audit.log"
 
     def pid(self, program: str) -> int:

@@ -97,7 +97,7 @@ def _start(cluster: Cluster, archives: Iterable[Path], progress: Step) -> None:
         readiness.nodes(cluster)
     progress.say("waiting for names and volumes")
     readiness.addons(cluster, NEEDED)
-    progress.detail = f"{len(ZONES)} nodes, zones {' and '.join(ZONES)}, network policies enforced"
+    progress.detail = f"{len(ZONES)} nodes, zones {' and '.join(ZONES)}, {policies(cluster.paths)}"
 
 
 def _load_when_ready(cluster: Cluster, archives: list[Path]) -> None:
@@ -120,6 +120,27 @@ def down(where: ClusterPaths) -> None:
             cgroups.remove(machine.name)
         shutil.rmtree(where.root)
         progress.detail = f"{where.name} is gone; tools and images stay in {paths.cache()}"
+
+
+def enforce_policies(where: ClusterPaths, *, on: bool) -> None:
+    """Has every node enforce network policies or none of them, until it is chosen otherwise or the cluster ends."""
+    if not where.root.exists():
+        raise LocalClusterError(f"{where.name} is not up; `python -m localcluster up` brings it up")
+    where.policies_off.parent.mkdir(exist_ok=True)
+    if on:
+        where.policies_off.unlink(missing_ok=True)
+    else:
+        where.policies_off.touch()
+    running = [machine for machine in describe(where, settings(where)).nodes if machine.running()]
+    for machine in running:
+        readiness.policies(machine, on=on)
+
+
+def policies(where: ClusterPaths) -> str:
+    """Whether network policies are enforced, in words."""
+    if where.policies_off.exists():
+        return "network policies NOT enforced (`python -m localcluster netpol on` ends that)"
+    return "network policies enforced"
 
 
 def settings(where: ClusterPaths, audit: bool | None = None) -> Settings:
@@ -158,7 +179,7 @@ def configure(where: ClusterPaths, chosen: Settings) -> Cluster:
     """Writes certificates, kubeconfigs and configuration, all of which come out the same on every run."""
     plan = network.plan(where.name, ZONES, ipaddress.IPv4Network(chosen.host_block))
     root = where.machine("control-plane")
-    audit_log = root / "logs" / "audit.log" if chosen.audit else None
+    audit_log = where.audit_log if chosen.audit else None
     plane = controlplane.ControlPlane(root, where.pki, plan.api_address, API_PORT, 2379, 2380, audit_log)
     identities = controlplane.identities(plane.address)
     for one in plan.nodes:
@@ -169,8 +190,8 @@ def configure(where: ClusterPaths, chosen: Settings) -> Cluster:
     certificates.write_kubeconfig(where.kubeconfig, where.pki, "admin", plane.url, where.name)
     roots = {one: where.machine(one.name) for one in plan.nodes}
     nodes = (
-        node.configure(one, roots[one], where.pki, plane.url, [roots[other] for other in roots if other != one])
-        for one in roots
+        node.configure(one, root, where.pki, plane.url, where.policies_off, [r for r in roots.values() if r != root])
+        for one, root in roots.items()
     )
     return Cluster(where, plan, Machine(plan.hub, root, _control_services(plane)), tuple(nodes))
 

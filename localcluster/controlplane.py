@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import paths
+from . import audit, paths
 from .certificates import FRONT_PROXY_AUTHORITY, SERVICE_ACCOUNT_KEY, Identity
 from .network import SERVICES
 
@@ -19,20 +19,6 @@ API_NAMES = (
 )
 CONTROLLER_MANAGER = "kube-controller-manager"
 SCHEDULER = "kube-scheduler"
-# What changed, who changed it, and what it was changed to; reads are left out, as there are a thousand to one write.
-AUDIT_POLICY = """\
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-  - level: None
-    verbs: [get, list, watch]
-  - level: None
-    resources: [{group: coordination.k8s.io, resources: [leases]}, {group: "", resources: [events]}]
-  - level: Metadata
-    resources: [{group: "", resources: [secrets]}]
-  - level: Request
-"""
 
 
 @dataclass(frozen=True)
@@ -117,7 +103,7 @@ def apiserver(plane: ControlPlane) -> list[str]:
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
         "--profiling=false",
-        *_audit(plane),
+        *(audit.options(plane.audit_log, plane.root / "audit-policy.yaml") if plane.audit_log else ()),
     ]
 
 
@@ -148,12 +134,3 @@ def _client(plane: ControlPlane, program: str) -> list[str]:
         "--leader-elect=false",
         "--profiling=false",
     ]
-
-
-def _audit(plane: ControlPlane) -> list[str]:
-    if plane.audit_log is None:
-        return []
-    policy = plane.root / "audit-policy.yaml"
-    policy.parent.mkdir(parents=True, exist_ok=True)
-    policy.write_text(AUDIT_POLICY)
-    return [f"--audit-policy-file={policy}", f"--audit-log-path={plane.audit_log}"]

@@ -66,7 +66,9 @@ def identities(node: NodeNetwork) -> list[Identity]:
     ]
 
 
-def configure(node: NodeNetwork, root: Path, pki: Path, api_url: str, neighbours: Sequence[Path] = ()) -> Machine:
+def configure(
+    node: NodeNetwork, root: Path, pki: Path, api_url: str, policies_off: Path, neighbours: Sequence[Path] = ()
+) -> Machine:
     """Writes the node's configuration and describes its machine; `neighbours` are the roots of the other nodes."""
     for program in ("kubelet", "kube-proxy", "network-policy"):
         write_kubeconfig(root / f"{program}.kubeconfig", pki, f"{node.name}-{program}", api_url, "node")
@@ -76,10 +78,10 @@ def configure(node: NodeNetwork, root: Path, pki: Path, api_url: str, neighbours
     _write(root / "resolv.conf", "# Pods ask the cluster's own server; there is no other.\n")
     _write(root / "kubelet.yaml", yaml.safe_dump(_kubelet(node, root, pki)))
     _write(root / "kube-proxy.yaml", yaml.safe_dump(_kube_proxy(node, root)))
-    return Machine(node.name, root, _services(node, root, neighbours))
+    return Machine(node.name, root, _services(node, root, policies_off, neighbours))
 
 
-def _services(node: NodeNetwork, root: Path, neighbours: Sequence[Path]) -> tuple[ServiceSpec, ...]:
+def _services(node: NodeNetwork, root: Path, policies_off: Path, neighbours: Sequence[Path]) -> tuple[ServiceSpec, ...]:
     binaries, logs = paths.tools_bin(), root / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     ready = "/run/network-policy.ready"
@@ -87,6 +89,7 @@ def _services(node: NodeNetwork, root: Path, neighbours: Sequence[Path]) -> tupl
         *(sys.executable, "-m", "localcluster.netpol", "--node", node.name, "--pod-cidr", str(node.pods)),
         *("--cluster-cidr", str(PODS)),
         *("--kubeconfig", str(root / "network-policy.kubeconfig"), "--ready-file", ready),
+        *("--off-file", str(policies_off)),
         *("--sandboxes", SANDBOXES),
         # So that a new pod's first packet is known on the other nodes as well.
         *(word for other in neighbours for word in ("--sandboxes", f"{other}/var-lib/cni/results")),

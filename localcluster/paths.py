@@ -58,6 +58,16 @@ class ClusterPaths:
         return self.root / "pki"
 
     @property
+    def audit_log(self) -> Path:
+        """What the API server was asked, where the cluster was brought up with `--audit`."""
+        return self.machine("control-plane") / "logs" / "audit.log"
+
+    @property
+    def policies_off(self) -> Path:
+        """While this file exists, no node enforces network policies; all nodes look at the same one."""
+        return self.root / "network-policy" / "off"
+
+    @property
     def lock(self) -> Path:
         """Held while `up` or `down` runs, so that two of them never work on one cluster."""
         return cache() / "locks" / self.name

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import LocalClusterError
 from .machine import Machine
+from .netpol.render import TABLE
+from .run import succeeds
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -41,6 +43,18 @@ def api(cluster: Cluster) -> None:
         lambda: cluster.kubectl("get", "--raw=/readyz", "--request-timeout=2s"),
         f"The API server was not ready after {PATIENCE_SECONDS} s; see {logs}",
     )
+
+
+def policies(machine: Machine, *, on: bool) -> None:
+    """Until a node's table of network policies is in force, or gone."""
+    command = machine.enter("nft", "-t", "list", "table", *TABLE.split())
+
+    def attempt() -> None:
+        if succeeds(command) is not on:
+            raise LocalClusterError(f"its table is {'not in force' if on else 'still in force'}")
+
+    log = machine.root / "logs" / "network-policy.log"
+    until(attempt, f"The network policy agent of {machine.name} did not follow; see {log}")
 
 
 def containerd(machine: Machine) -> None:

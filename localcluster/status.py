@@ -20,6 +20,7 @@ def show(where: ClusterPaths) -> bool:
     for machine in found.machines:
         pid = machine.running()
         well &= _show(pid is not None, machine.name, f"process {pid}" if pid else f"stopped; see {machine.root}")
+    well &= _show(not where.policies_off.exists(), "netpol", cluster.policies(where))
     try:
         nodes = json.loads(found.kubectl("get", "nodes", "-o", "json", "--request-timeout=5s"))["items"]
         deployments = json.loads(found.kubectl("get", "deployments", "-A", "-o", "json"))["items"]

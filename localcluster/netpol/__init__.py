@@ -10,6 +10,7 @@ The table stays in force while the agent is away.
     render     pods, namespaces, policies → an nft ruleset; pure
     mirror     a local copy of one resource, kept current by a watch
     sandboxes  addresses that the network plugin has just handed out, known before the API server knows them
+    switch     whether anything is enforced at all
     agent      the loop: something changed → render → nft
 
 What it decides where the API leaves room:

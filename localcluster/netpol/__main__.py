@@ -21,7 +21,8 @@ def main() -> int:
     options = _parser().parse_args()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
     folders = tuple(options.sandboxes or [RESULTS])
-    settings = Settings(options.node, options.pod_cidr, options.cluster_cidr, folders, options.ready_file)
+    files = (options.ready_file, options.off_file)
+    settings = Settings(options.node, options.pod_cidr, options.cluster_cidr, folders, *files)
     try:
         asyncio.run(_run(settings, options.kubeconfig))
     except (KubeconfigError, NftError, OSError) as error:
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cluster-cidr", help="the addresses of all nodes' pods; default: --pod-cidr")
     parser.add_argument("--kubeconfig", required=True, type=Path, help="who may watch pods, namespaces and policies")
     parser.add_argument("--ready-file", required=True, type=Path, help="made once the first table is in force")
+    parser.add_argument("--off-file", required=True, type=Path, help="enforce nothing while this file exists")
     where = (
         f"where libcni keeps its results, of this node or another on this machine; may be repeated; default: {RESULTS}"
     )

@@ -12,7 +12,8 @@ from . import mirror, sandboxes
 from .kubeconfig import ApiServer
 from .mirror import Mirror
 from .model import Labels, Pod, Policy, pod_from, policy_from
-from .render import TABLE, render
+from .render import OPEN, TABLE, render
+from .switch import Switch
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +28,17 @@ class NftError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What an agent is told: its node, the pod addresses of the node and of the cluster, and where to look."""
+    """What an agent is told: its node, the pod addresses of the node and of the cluster, and where to look.
+
+    off_file: while it exists, nothing is enforced.
+    """
 
     node: str
     pod_cidr: str
     cluster_cidr: str | None
     sandboxes: tuple[Path, ...]
     ready_file: Path
+    off_file: Path
 
 
 class Agent:
@@ -49,15 +54,17 @@ class Agent:
         )
         self._policies: Mirror[Policy] = Mirror("/apis/networking.k8s.io/v1/networkpolicies", policy_from, changed)
         self._sandboxes = sandboxes.Sandboxes(settings.sandboxes, settings.cluster_cidr or settings.pod_cidr, changed)
+        self._switch = Switch(settings.off_file, changed)
 
     async def run(self, server: ApiServer) -> None:
         """Closes the node unless an earlier agent's table is in force, then follows the cluster until cancelled."""
-        if not await _table_exists():
+        if not self._switch.off and not await _table_exists():
             await _apply(self._render([], {}))
         async with mirror.session(server) as http, asyncio.TaskGroup() as tasks:
             for part in (self._pods, self._namespaces, self._policies):
                 tasks.create_task(part.run(http))
             tasks.create_task(self._sandboxes.run())
+            tasks.create_task(self._switch.run())
             await self._enforce()
 
     async def _enforce(self) -> None:
@@ -65,18 +72,24 @@ class Agent:
         while True:
             await self._change.wait()
             self._change.clear()
-            # While one watch is broken, another might show a pod whose policies are not seen: better wait with it.
-            if not all(part.current for part in (self._pods, self._namespaces, self._policies)):
-                continue
-            pods = sandboxes.placed(self._pods.items.values(), self._sandboxes.holders())
-            text = self._render(pods, {k.removeprefix("/"): v for k, v in self._namespaces.items.items()})
-            if text == applied:
+            text = self._wanted()
+            if text is None or text == applied:
                 continue
             applied = ""
             if await self._applied(text):
                 applied = text
                 self._settings.ready_file.touch()
             await asyncio.sleep(_COALESCE_SECONDS)
+
+    def _wanted(self) -> str | None:
+        """The table for this moment; None while not enough is known to replace the one in force."""
+        if self._switch.off:
+            return OPEN
+        # While one watch is broken, another might show a pod whose policies are not seen: better wait with it.
+        if not all(part.current for part in (self._pods, self._namespaces, self._policies)):
+            return None
+        pods = sandboxes.placed(self._pods.items.values(), self._sandboxes.holders())
+        return self._render(pods, {k.removeprefix("/"): v for k, v in self._namespaces.items.items()})
 
     def _render(self, pods: list[Pod], namespaces: dict[str, Labels]) -> str:
         told = self._settings

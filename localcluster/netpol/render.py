@@ -16,6 +16,8 @@ from .model import Direction, Labels, Pod, Policy, Port, Rule, selects
 from .scene import Scene, holders
 
 TABLE = "inet freehold-netpol"
+OPEN = f"table {TABLE} {{}}\ndelete table {TABLE}\n"
+"""A script for `nft -f` that removes this node's table, be there one or not: everything passes."""
 
 # What no policy decides: it passes, or does not, before any policy is asked.
 _BEFORE_POLICIES = (
@@ -47,7 +49,7 @@ def render(
     verdicts = [*table.direction("egress"), *table.direction("ingress")]
     parts = [*table.sets(), *verdicts, *_fixed_chains(pod_cidr, cluster_cidr or pod_cidr)]
     body = "\n".join("  " + line for part in parts for line in part)
-    return f"table {TABLE} {{}}\ndelete table {TABLE}\ntable {TABLE} {{\n{body}\n}}\n"
+    return f"{OPEN}table {TABLE} {{\n{body}\n}}\n"
 
 
 class _Table:

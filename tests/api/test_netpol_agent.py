@@ -48,7 +48,7 @@ class Node:
     """A network namespace with an agent: `nft`, as the agent finds it, is the real one in that namespace."""
 
     def __init__(self, folder: Path, kubeconfig: Path) -> None:
-        self.results, self.ready = folder / "results", folder / "ready"
+        self.results, self.ready, self.off = folder / "results", folder / "ready", folder / "switch" / "off"
         self._kubeconfig, self._log = kubeconfig, folder / "log"
         program = folder / "bin" / "nft"
         program.parent.mkdir()
@@ -58,11 +58,12 @@ class Node:
         subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
         self.process = self._start()
 
-    def restart(self) -> None:
+    def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Kills the agent as a crash would, and starts another."""
         self.ready.unlink(missing_ok=True)
         self.process.kill()
         self.process.wait()
+        meanwhile()
         self.process = self._start()
 
     def table(self) -> str:
@@ -85,7 +86,16 @@ class Node:
 
     def _start(self) -> subprocess.Popen[bytes]:
         told = ["--node", "node-a", "--pod-cidr", "10.244.0.0/24", "--cluster-cidr", "10.244.0.0/16"]
-        files = ["--kubeconfig", self._kubeconfig, "--ready-file", self.ready, "--sandboxes", self.results]
+        files = [
+            "--kubeconfig",
+            self._kubeconfig,
+            "--ready-file",
+            self.ready,
+            "--sandboxes",
+            self.results,
+            "--off-file",
+            self.off,
+        ]
         with self._log.open("ab") as log:
             command = [sys.executable, "-m", "localcluster.netpol", *told, *files]
             return subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
@@ -207,6 +217,42 @@ def test_the_table_outlives_the_agent_and_a_new_agent_does_not_open_or_close_it(
         os.kill(api.pid("kube-apiserver"), signal.SIGCONT)
     until(node.ready.exists, 30)
     assert node.table() == before
+
+
+def test_switched_off_nothing_is_enforced_and_switched_on_all_of_it_at_once(node: Node) -> None:
+    create_pod("users", "10.244.0.5")
+    create_policy("deny")
+    until(lambda: "10.244.0.5 : goto ingress-of-" in node.table())
+    before = node.table()
+    node.off.touch()
+    until(lambda: not node.table(), 2)
+    node.off.unlink()
+    until(lambda: bool(node.table()), 2)
+    assert node.table() == before
+
+
+def test_what_was_switched_off_stays_off_when_the_agent_starts_anew(node: Node) -> None:
+    node.off.touch()
+    until(lambda: not node.table())
+    node.restart()
+    until(node.ready.exists)
+    create_pod("users", "10.244.0.5")
+    assert not node.table()
+    node.off.unlink()
+    until(lambda: node.holds("10.244.0.5"))
+
+
+def test_switched_on_while_no_agent_ran_the_node_is_closed_before_it_is_ready(api: ApiServer, node: Node) -> None:
+    node.off.touch()
+    until(lambda: not node.table())
+    os.kill(api.pid("kube-apiserver"), signal.SIGSTOP)
+    try:
+        node.restart(meanwhile=node.off.unlink)
+        until(lambda: "ip saddr != @held drop" in node.table())
+        assert not node.ready.exists()
+    finally:
+        os.kill(api.pid("kube-apiserver"), signal.SIGCONT)
+    until(node.ready.exists, 30)
 
 
 def test_without_an_api_server_nothing_is_open(tmp_path: Path) -> None:

@@ -202,6 +202,7 @@ def test_what_is_declared_no_more_is_taken_back(cluster: Cluster, home: str) -> 
         assert bindings and pods
         (container,) = pods["spec"]["template"]["spec"]["containers"]
         named = {key.partition(".")[0] for key in bindings["data"]}
-        return container["resources"] == {"limits": {"memory": "1Gi"}} and named == {"payments"}
+        set_aside, bounds = container["resources"]["requests"], container["resources"]["limits"]
+        return "cpu" not in set_aside and bounds["memory"] == "1Gi" and named == {"payments"}
 
     until(look, "what was set aside and the address of invoices are gone")

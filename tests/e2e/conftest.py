@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -20,9 +21,15 @@ INSTALLED = pytest.StashKey[Cluster]()
 
 
 @pytest.fixture(scope="session")
-def cluster(pytestconfig: pytest.Config) -> Cluster:
+def begun() -> datetime:
+    """When the stories began."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture(scope="session")
+def cluster(pytestconfig: pytest.Config, begun: datetime) -> Cluster:  # noqa: ARG001 - before its first request
     """The cluster with Freehold of this very checkout installed by its chart, and no leftovers of a broken run."""
-    stage = prepare(choose())
+    stage = prepare(choose(), audit=True)
     install(stage)
     here = pytestconfig.stash[INSTALLED] = Cluster(stage)
     label = next(f"{key}={value}" for key, value in OURS.items())

@@ -16,7 +16,9 @@ import pytest
 
 from localcluster import cgroups, cluster, network, paths
 from localcluster.cluster import Cluster
+from localcluster.netpol.render import TABLE
 from localcluster.paths import ClusterPaths
+from localcluster.run import succeeds
 
 NAME = "lifecycle"
 WHERE = ClusterPaths(NAME)
@@ -115,6 +117,25 @@ def test_a_deleted_network_namespace_is_made_again(running: Cluster) -> None:
     subprocess.run(["ip", "netns", "delete", running.nodes[1].name], check=True)
     up()
     assert all(machine.has_network() for machine in running.machines)
+
+
+def test_policies_that_are_not_to_be_enforced_are_not_until_they_are_to_be_again(running: Cluster) -> None:
+    subprocess.run(localcluster("netpol", "off"), check=True, timeout=SECONDS)
+    assert walled(running) == [False, False]
+    assert not well()
+    pid = running.nodes[0].running()
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    up()
+    assert walled(running) == [False, False]
+    subprocess.run(localcluster("netpol", "on"), check=True, timeout=SECONDS)
+    assert walled(running) == [True, True]
+    assert well()
+
+
+def walled(running: Cluster) -> list[bool]:
+    """Whether each node has its table of policies."""
+    return [succeeds(machine.enter("nft", "list", "table", *TABLE.split())) for machine in running.nodes]
 
 
 def test_after_down_nothing_is_left(running: Cluster) -> None:

@@ -21,6 +21,11 @@ CONTAINER_SECURITY: Object = {
     "runAsNonRoot": True,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
+POD_SECURITY: Object = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+"""What can be said of a whole pod, for a container that is added later, as by a debugger or an admission hook."""
+DISK = "ephemeral-storage"
+SCRATCH: Object = {"requests": {DISK: "64Mi"}, "limits": {DISK: "1Gi"}}
+"""Of the node's disk, for /tmp and the log, unless the owner says otherwise: a full disk ends every pod of the node."""
 LAST_LINES = 3
 LINE_LIMIT = 300
 IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
@@ -42,9 +47,16 @@ def container(name: str, image: str, asked: Resources | None, usual: Object, **b
         "imagePullPolicy": "IfNotPresent",
         "securityContext": CONTAINER_SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "resources": asked.model_dump(exclude_defaults=True) if asked else usual,
+        "resources": _bounded(asked.model_dump(exclude_defaults=True) if asked else usual),
         **body,
     }
+
+
+def _bounded(resources: Object) -> Object:
+    """With a bound on the node's disk, where none is named: half a bound could contradict the other half."""
+    if any(DISK in part for part in resources.values()):
+        return resources
+    return {part: {**resources.get(part, {}), **usual} for part, usual in SCRATCH.items()}
 
 
 def template(labels: dict[str, str], annotations: dict[str, str], **spec: Any) -> Object:
@@ -52,10 +64,9 @@ def template(labels: dict[str, str], annotations: dict[str, str], **spec: Any) -
     metadata: Object = {"labels": labels}
     if annotations:
         metadata["annotations"] = annotations
-    return {
-        "metadata": metadata,
-        "spec": {"automountServiceAccountToken": False, "enableServiceLinks": False, **spec},
-    }
+    security = {**POD_SECURITY, **spec.pop("securityContext", {})}
+    usual: Object = {"automountServiceAccountToken": False, "enableServiceLinks": False, "securityContext": security}
+    return {"metadata": metadata, "spec": {**usual, **spec}}
 
 
 def component_pods(observed: Observed, component: str) -> list[Object]:

@@ -16,12 +16,12 @@ def claim(service: Service, database: Database, observed: Observed, capability: 
     """
     live, storage = claimed(service, observed), database.storage
     spec: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage.size}}}
-    if storage.class_name:
-        spec["storageClassName"] = storage.class_name
+    # Left out, a class that was asked for once would be taken back, which the API server refuses as well.
+    asked = _class(live) if live and _elsewhere(live, database) else storage.class_name
+    if asked:
+        spec["storageClassName"] = asked
     if live and not _may_grow(live, database, observed):
         spec["resources"] = {"requests": {"storage": _size(live)}}
-    if live and _elsewhere(live, database):
-        spec.pop("storageClassName")
     return meta.build(
         service,
         "v1",

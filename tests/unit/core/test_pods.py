@@ -1,8 +1,9 @@
-"""What is the matter with a pod, in words for its owner. The statuses are a kubelet's, shortened."""
+"""How pods are built, and what ails one, in words for its owner. The statuses are a kubelet's, shortened."""
 
 from __future__ import annotations
 
 import pytest
+from freehold.api.database import Resources
 from freehold.core import pods
 from freehold.core.model import Object, Reason
 
@@ -162,3 +163,22 @@ def test_running_and_ready_are_what_the_kubelet_says() -> None:
     assert pods.is_running(running) and pods.is_ready(running)
     assert not pods.is_running(pod({})) and not pods.is_ready(pod({}))
     assert not pods.is_running(pod(container(state=ended(0))))
+
+
+def test_no_container_may_fill_its_nodes_disk() -> None:
+    limits = {"limits": {"memory": "1Gi"}}
+    bounded = pods.container("service", "users:1", Resources.model_validate(limits), {})["resources"]
+    assert bounded == {
+        "requests": {"ephemeral-storage": "64Mi"},
+        "limits": {"memory": "1Gi", "ephemeral-storage": "1Gi"},
+    }
+
+
+def test_an_owner_who_names_a_bound_on_the_disk_gets_that_and_no_other() -> None:
+    asked = {"limits": {"ephemeral-storage": "32Mi"}}
+    assert pods.container("service", "users:1", Resources.model_validate(asked), {})["resources"] == asked
+
+
+def test_what_holds_for_a_container_that_is_added_later_is_said_of_the_pod() -> None:
+    security = pods.template({}, {}, securityContext={"fsGroup": 999})["spec"]["securityContext"]
+    assert security == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}, "fsGroup": 999}

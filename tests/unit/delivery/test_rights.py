@@ -13,6 +13,7 @@ from tests.unit.delivery.helm import Object, of_kind, render, the
 WATCHED = {"list", "watch"}
 WRITTEN = {"get", "list", "watch", "create", "patch"}
 PRUNED = WRITTEN | {"delete"}
+NEVER_DELETED = {"Deployment"}
 Rights = dict[tuple[str, str], set[str]]
 
 
@@ -31,7 +32,8 @@ def resource(kind: Kind) -> tuple[str, str]:
 
 def in_a_namespace() -> Rights:
     """What the operator's code watches and writes in each namespace but Secrets, from its own list of kinds."""
-    owned = {resource(kind): PRUNED for kind in kinds.OWNED if kind is not kinds.SECRET}
+    others = [kind for kind in kinds.OWNED if kind is not kinds.SECRET]
+    owned = {resource(kind): WRITTEN if kind.name in NEVER_DELETED else PRUNED for kind in others}
     group, plural = resource(kinds.MICROSERVICE)
     return owned | {
         (group, plural): WATCHED,

@@ -23,7 +23,12 @@ def machine(tmp_path: Path) -> Machine:
     first = PLAN.nodes[0]
     certificates.ensure(tmp_path / "pki", node.identities(first))
     return node.configure(
-        first, tmp_path / "freehold-a", tmp_path / "pki", "https://198.51.100.2:6443", [tmp_path / "b"]
+        first,
+        tmp_path / "freehold-a",
+        tmp_path / "pki",
+        "https://198.51.100.2:6443",
+        tmp_path / "off",
+        [tmp_path / "b"],
     )
 
 
@@ -44,6 +49,11 @@ def test_the_agent_learns_addresses_on_every_node(machine: Machine, tmp_path: Pa
     agent = next(service for service in machine.services if service.name == "network-policy")
     folders = [agent.argv[index + 1] for index, word in enumerate(agent.argv) if word == "--sandboxes"]
     assert folders == ["/var/lib/cni/results", f"{tmp_path}/b/var-lib/cni/results"]
+
+
+def test_all_nodes_look_at_the_switch_that_the_command_turns(machine: Machine, tmp_path: Path) -> None:
+    agent = next(service for service in machine.services if service.name == "network-policy")
+    assert agent.argv[agent.argv.index("--off-file") + 1] == str(tmp_path / "off")
 
 
 def test_every_packet_between_pods_is_routed(machine: Machine) -> None:
@@ -121,3 +131,20 @@ def test_a_second_up_is_told_that_the_first_is_at_work(tmp_path: Path) -> None:
     with locked(lock, "another `up`"), pytest.raises(LocalClusterError, match="another `up` is at work"):  # noqa: SIM117
         with locked(lock, "another `up`", wait=False):
             pytest.fail("two at once")
+
+
+def test_walls_that_are_off_stay_off_and_are_spoken_of_until_they_are_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FREEHOLD_CACHE", str(tmp_path))
+    where = paths.ClusterPaths()
+    with pytest.raises(LocalClusterError, match="is not up"):
+        cluster.enforce_policies(where, on=False)
+    where.root.mkdir()
+    (where.root / "settings.json").write_text(json.dumps({"host_block": "198.51.100.0/30", "audit": False}))
+    cluster.enforce_policies(where, on=False)
+    assert "NOT enforced" in cluster.policies(where)
+    cluster.enforce_policies(where, on=False)
+    cluster.enforce_policies(where, on=True)
+    assert cluster.policies(where) == "network policies enforced"
+    cluster.enforce_policies(where, on=True)

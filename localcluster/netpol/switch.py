@@ -1,0 +1,32 @@
+"""Whether policies are enforced at all: a file that somebody made says that they are not.
+
+For tests that must see what walls are worth, on a cluster like those whose network plugin ignores policies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from asyncinotify import Inotify, Mask
+
+
+class Switch:
+    """Off while the file exists. It is in a folder of its own, which is made if need be."""
+
+    def __init__(self, file: Path, changed: Callable[[], None]) -> None:
+        self._file = file
+        self._changed = changed
+
+    @property
+    def off(self) -> bool:
+        return self._file.exists()
+
+    async def run(self) -> None:
+        """Follows the folder until cancelled."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with Inotify() as inotify:
+            inotify.add_watch(self._file.parent, Mask.CREATE | Mask.DELETE)
+            self._changed()
+            async for _ in inotify:
+                self._changed()

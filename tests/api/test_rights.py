@@ -1,0 +1,87 @@
+"""The operator's rights, by the API server's own record of a life in which it does everything it ever does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from freehold.cluster.kinds import HOLDS_DATA
+from freehold.core import meta
+from freehold.core.model import Object
+
+from hack import rights
+from localcluster import audit
+from localcluster.apiserver import ApiServer
+from tests.api import operators
+from tests.api.cluster import Cluster, until
+from tests.api.shop import FULL, microservice
+
+NOT_HERE = {"CustomResourceDefinition", "Deployment", "NetworkPolicy"}
+LEFT = {"Deployment users", "NetworkPolicy users", "Service users", "ServiceAccount users"}
+
+
+@pytest.fixture(scope="module")
+def as_installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A kubeconfig of the operator's ServiceAccount, with the roles it is installed with and no other."""
+    wanted = [body for body in yaml.safe_load_all(rights.INSTALL.read_text()) if body["kind"] not in NOT_HERE]
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(wanted))
+    namespace, _, name = rights.ACCOUNT.partition("/")
+    token = cluster.kubectl("create", "token", name, "-n", namespace).strip()
+    whole = yaml.safe_load(cluster.kubeconfig.read_text())
+    whole["users"] = [{"name": user["name"], "user": {"token": token}} for user in whole["users"]]
+    kubeconfig = tmp_path_factory.mktemp("as-installed") / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(whole))
+    return kubeconfig
+
+
+def test_every_right_is_used_and_every_use_is_granted(
+    server: ApiServer, cluster: Cluster, as_installed: Path, home: str, tmp_path: Path
+) -> None:
+    begun, log = datetime.now(UTC), tmp_path / "log"
+    with operators.running(as_installed, log):
+        live_through(cluster, home)
+
+    account = rights.user(rights.ACCOUNT)
+    done = list(audit.requests(rights.lines(audit.files(server.audit_log)), account, begun))
+    found = rights.compare(rights.in_cluster(cluster.kubeconfig), done)
+    assert all(request.allowed for request in done), [str(request) for request in done if not request.allowed]
+    assert not found.unused, str(found)
+    assert not found.used - found.granted, str(found)
+
+
+def live_through(cluster: Cluster, home: str) -> None:
+    """A service that has everything, that moves its volume before it holds data, and that gives up all of it again."""
+    cluster.create(microservice(home, "payments"))
+    absent = {**FULL["database"], "storage": {"size": "1Gi", "className": "absent"}}
+    cluster.create(microservice(home, **{**FULL, "database": absent}))
+    cluster.says(home, "users", "DatabaseReady", "StorageClassMissing")
+    cluster.patch("Microservice", home, "users", {"spec": {"database": {"storage": {"className": "standard"}}}})
+    until(lambda: "deletionTimestamp" in claim(cluster, home)["metadata"], "the volume of the other class is given up")
+    # As the controller does that protects a claim which a pod uses.
+    cluster.patch("PersistentVolumeClaim", home, "users-database-data", {"metadata": {"finalizers": None}})
+    until(lambda: claim(cluster, home)["spec"].get("storageClassName") == "standard", "it is asked for anew")
+    cluster.ready(home)
+    cluster.patch("Microservice", home, "users", {"spec": {"database": None, "consumes": None, "replicas": 1}})
+    until(lambda: without_data(cluster, home) == LEFT, lambda: f"the rest is gone of {without_data(cluster, home)}")
+
+
+def claim(cluster: Cluster, home: str) -> Object:
+    return cluster.get("PersistentVolumeClaim", home, "users-database-data") or {"metadata": {}, "spec": {}}
+
+
+def without_data(cluster: Cluster, home: str) -> set[str]:
+    """All that is the service's but its volume and its credentials, which stay."""
+    mine = {
+        name: live for name, live in cluster.owned(home).items() if live["metadata"]["labels"][meta.INSTANCE] == "users"
+    }
+    return {name for name, live in mine.items() if live["kind"] not in HOLDS_DATA}
+
+
+def test_of_others_only_changes_are_logged(server: ApiServer, cluster: Cluster) -> None:
+    cluster.list("Secret", "default")
+    cluster.namespace("logged")
+    found = list(audit.requests(rights.lines([server.audit_log]), "freehold-administrator"))
+    assert {request.verb for request in found} <= audit.WRITES
+    assert ("create", "namespaces", "logged") in {(one.verb, one.resource, one.name) for one in found}

@@ -1,0 +1,89 @@
+"""Every object that Freehold brings into a cluster: those of its chart, and those the operator makes of the examples.
+
+A capability has a runnable example, and a switch of the chart has a value, so that what is added later is here as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+from freehold.cluster import authority, observe
+from freehold.cluster.cache import Cache
+from freehold.cluster.sentinel import Sightings
+from freehold.core.model import Object, Platform
+from freehold.core.reconcile import reconcile
+
+from benchmarks import rendered
+from hack.generate import CHART, ROOT
+from tests.unit.delivery.helm import render
+
+INSTALL = ROOT / "manifests/install/freehold.yaml"
+EXAMPLES = ROOT / "manifests/examples"
+NAMED_NAMESPACES = "namespaces={shop,accounts}"
+STORAGE_CLASS: Object = {
+    "kind": "StorageClass",
+    "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+}
+
+WELL = {"type": "EndpointReady", "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}
+
+
+def title(body: Object) -> str:
+    """Like `Deployment shop/users`, or `ClusterRole freehold` for what belongs to no namespace."""
+    metadata = body["metadata"]
+    return f"{body['kind']} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"
+
+
+def of_the_chart() -> list[Object]:
+    """The plain install manifests, and what the chart makes besides with its switches on and namespaces named."""
+    usual: list[Object] = list(yaml.safe_load_all(INSTALL.read_text()))
+    known = set(map(title, usual))
+    switches = [f"{name}=true" for name in _switched_off(yaml.safe_load((CHART / "values.yaml").read_text()))]
+    return usual + [body for body in render(NAMED_NAMESPACES, *switches) if title(body) not in known]
+
+
+def of_the_operator() -> list[Object]:
+    """All that is made of all the examples in one cluster, once every service is Ready."""
+    cache = Cache(lambda _: None)
+    cache.put_storage_class(STORAGE_CLASS)
+    services: list[Object] = []
+    for number, live in enumerate(_examples()):
+        live["metadata"] |= {"uid": str(number), "resourceVersion": "1", "generation": 1}
+        if live["kind"] == "Namespace":
+            cache.put_namespace(live)
+        elif live["kind"] == "Microservice":
+            cache.put_service(live, *observe.declared(live))
+            services.append(live)
+    return [body for live in services for body in _made(cache, live)]
+
+
+def _made(cache: Cache, live: Object) -> list[Object]:
+    service, now = observe.parse(live), datetime.now(UTC)
+    signer = authority.CertificateAuthority(authority.fresh(now))
+    means = observe.Means(Platform(rendered.IMAGE), signer, {service.namespace}, Sightings())
+    seen = observe.observe(cache, service, means, {}, now)
+    made = rendered.settled(service, seen)
+    # Once it says that it is well, its walls are tried.
+    well = replace(seen, objects=rendered.done(made), status={"conditions": [WELL]})
+    probes = [
+        body for plan in reconcile(service, well) for body in plan.objects if "-probe-" in body["metadata"]["name"]
+    ]
+    return [*made.values(), *probes]
+
+
+def _examples() -> Iterator[Object]:
+    for file in sorted(EXAMPLES.rglob("*.yaml")):
+        yield from yaml.safe_load_all(file.read_text())
+
+
+def _switched_off(values: dict[str, Any], above: str = "") -> Iterator[str]:
+    """The paths of the values that are false, as `helm --set` takes them."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _switched_off(value, f"{above}{name}.")
+        elif value is False:
+            yield f"{above}{name}"

@@ -1,0 +1,73 @@
+"""The operator did all that it may: over all stories, it was granted no right that it never used.
+
+This file is the last, for it judges all the stories of a run. Its own first two use every right to remove something.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import pytest
+
+from hack import rights
+from localcluster import audit
+from tests.e2e.cluster import Cluster, Space
+from tests.e2e.services import SIZE, database, idle, users
+
+KINDS = "serviceaccount,service,configmap,statefulset,deployment,networkpolicy,job,pdb"
+LEFT = {"Deployment", "NetworkPolicy", "Service", "ServiceAccount"}
+DEFAULT = "storageclass.kubernetes.io/is-default-class"
+
+
+def test_a_volume_of_a_class_that_is_absent_is_asked_of_another(yard: Space) -> None:
+    wanted = {"size": SIZE, "className": f"absent-{yard.name}"}
+    yard.apply(idle("consumed"), users("modest", database=database("users", storage=wanted), replicas=2))
+    yard.until_condition("modest", "DatabaseReady", "False", "StorageClassMissing")
+
+    yard.spec("modest", database={"storage": {"className": _default_class(yard)}}, consumes=[{"name": "consumed"}])
+    yard.until_ready("modest")
+
+
+def test_what_a_service_gives_up_is_removed(yard: Space) -> None:
+    before = _made(yard)
+    assert {kind for kind, _ in before} > LEFT
+
+    yard.spec("modest", database=None, consumes=None, replicas=0)
+    yard.until_ready("modest")
+
+    for kind, name in before - {(kind, "modest") for kind in LEFT}:
+        yard.gone(f"{kind}/{name}")
+    assert _made(yard) == {(kind, "modest") for kind in LEFT}
+
+
+def test_every_right_of_the_operator_was_used(
+    cluster: Cluster, shop: Space, begun: datetime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = cluster.stage.audit_log
+    if log is None:
+        pytest.skip(f"a cluster of kind {cluster.stage.kind} keeps no audit log for us; the local cluster does")
+    # Roles that are bound where services are count while there is a service.
+    shop.until_ready("users")
+
+    requests = audit.requests(rights.lines(audit.files(log)), rights.user(rights.ACCOUNT), begun)
+    found = rights.compare(rights.in_cluster(cluster.stage.kubeconfig), requests)
+
+    with capsys.disabled():
+        print(f"\n{found}")
+    assert not found.unused, str(found)
+
+
+def _made(yard: Space) -> set[tuple[str, str]]:
+    """Kind and name of what the operator made for the service, without what it keeps for good."""
+    found = yard.find(KINDS, "app.kubernetes.io/instance=modest,app.kubernetes.io/managed-by=freehold")
+    return {(body["kind"], body["metadata"]["name"]) for body in found}
+
+
+def _default_class(yard: Space) -> str:
+    classes = json.loads(yard.cluster.kubectl("get", "storageclass", "-o", "json"))["items"]
+    return next(
+        str(body["metadata"]["name"])
+        for body in classes
+        if body["metadata"].get("annotations", {}).get(DEFAULT) == "true"
+    )
