@@ -38,32 +38,36 @@ def _parsed(argument: str) -> tuple[str, bool]:
 
 
 async def _probe(declared: dict[str, bool]) -> dict[str, object]:
-    """declared: addresses as `host:port`, and whether each is declared open."""
+    """declared: addresses as `host:port`, and whether each is declared open. A name that nobody stands behind at the
+    moment says nothing of the wall around it, and does not count as tried."""
     few = asyncio.Semaphore(AT_ONCE)
     found = await asyncio.gather(*(_settled(address, way, few) for address, way in declared.items()))
-    ways = zip(declared.items(), found, strict=True)
-    wrong = [(address, "Open" if is_open else "Closed") for (address, way), is_open in ways if is_open is not way]
-    return {"tried": len(declared), "differences": wrong[:NAMED]}
+    ways = dict(zip(declared, found, strict=True))
+    tried = {address: is_open for address, is_open in ways.items() if is_open is not None}
+    wrong = [
+        (where, "Open" if is_open else "Closed") for where, is_open in tried.items() if is_open is not declared[where]
+    ]
+    return {"tried": len(tried), "differences": wrong[:NAMED]}
 
 
-async def _settled(address: str, declared: bool, few: asyncio.Semaphore) -> bool:
-    """Whether it is open, once it is as declared or time is up."""
+async def _settled(address: str, declared: bool, few: asyncio.Semaphore) -> bool | None:
+    """Whether it is open, once it is as declared or time is up; None where the name has no address."""
     host, _, port = address.rpartition(":")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         async with few:
             found = await _opens(host, int(port))
-        if found is declared or time.monotonic() > deadline:
+        if found in (declared, None) or time.monotonic() > deadline:
             return found
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _opens(host: str, port: int) -> bool:
-    """Whether any pod behind the name lets it in; a name without pods lets in nobody."""
+async def _opens(host: str, port: int) -> bool | None:
+    """Whether any pod behind the name lets it in; None where the name has no address."""
     try:
         addresses = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
-        return False
+        return None
     return any(await asyncio.gather(*(connects(str(where[0]), port) for *_, where in addresses)))
 
 

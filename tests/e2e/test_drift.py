@@ -10,7 +10,8 @@ import pytest
 from tests.e2e.cluster import Object, Space
 from tests.e2e.services import idle, payments
 
-MINE = "app.kubernetes.io/managed-by=freehold,app.kubernetes.io/instance=payments"
+MINE = "app.kubernetes.io/managed-by=freehold,app.kubernetes.io/instance=payments,freehold.dev/capability!=verification"
+"""All but a probe, which comes and goes."""
 KINDS = "serviceaccount,service,secret,configmap,statefulset,deployment,networkpolicy,poddisruptionbudget,job,pvc"
 OPEN: list[Object] = [{}]
 """A rule that lets in everybody."""
@@ -24,6 +25,7 @@ EDITS: dict[str, Object] = {
     "Secret/payments-database": {"data": {"password": "d3Jvbmc="}},
     "Secret/payments-database-owner": {"data": {"uri": "d3Jvbmc="}},
     "Secret/payments-database-server": {"data": {"another": "d3Jvbmc="}},
+    "Secret/payments-database-tls": {"data": {"tls.crt": "d3Jvbmc="}},
     "ConfigMap/payments-consumes": {"data": {"users.host": "elsewhere"}},
     "ConfigMap/payments-database-configuration": {"data": {"pg_hba.conf": "host all all all trust\n"}},
     "NetworkPolicy/payments": {"spec": {"ingress": OPEN, "egress": OPEN}},

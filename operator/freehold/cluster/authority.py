@@ -102,7 +102,7 @@ def fresh(now: datetime) -> dict[str, str]:
     """A new authority that signs itself, as its Secret's data."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
-        _builder(f"Freehold {now:%Y-%m-%d}", None, key, now)
+        _builder(f"Freehold {now:%Y-%m-%d %H:%M:%S}", None, key, now)
         .not_valid_after(now + LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_may("key_cert_sign", "crl_sign"), critical=True)

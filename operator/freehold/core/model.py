@@ -169,6 +169,7 @@ class Reason(StrEnum):
     NOT_PROBED_YET = "NotProbedYet"
     PROBING = "Probing"
     PROBE_FAILED = "ProbeFailed"
+    DOOR_CLOSED = "DoorClosed"
     # well
     READY = "Ready"
     AVAILABLE = "Available"

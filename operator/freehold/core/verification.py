@@ -86,7 +86,7 @@ def _state(
     if observed.unenforced:
         return State.FALSE, Reason.POLICIES_NOT_ENFORCED, f"{'; '.join(observed.unenforced)}; {ENFORCE}"
     if proof and proof["differences"]:
-        return State.FALSE, Reason.NOT_AS_DECLARED, _wrong(proof)
+        return _wrong(proof)
     if proof:
         said = f"{proof['pairs']} of {proof['pairs']} pairs as declared, proven {proof['provenAt']}"
         return State.TRUE, Reason.AS_DECLARED, f"{said} by connection attempts from where {service.name} stands"
@@ -98,11 +98,16 @@ def _state(
     return State.UNKNOWN, Reason.NOT_PROBED_YET, "probed as soon as its pods serve"
 
 
-def _wrong(proof: Proof) -> str:
-    listed = [f"{d['from']} → {d['to']} is {d['found'].lower()}" for d in proof["differences"]]
+def _wrong(proof: Proof) -> tuple[State, Reason, str]:
+    """A door that opens needs somebody. One that stays shut may be its owner's trouble, not this service's."""
+    opened = [d for d in proof["differences"] if d["found"] == "Open"]
+    listed = [f"{d['from']} → {d['to']} is {d['found'].lower()}" for d in opened or proof["differences"]]
     more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
-    named = ", ".join(listed[:NAMED]) + more
-    return f"{len(listed)} of {proof['pairs']} pairs are not as declared, found {proof['provenAt']}: {named}"
+    said = f"{len(listed)} of {proof['pairs']} pairs {'is' if len(listed) == 1 else 'are'} not as declared"
+    named = f"{said}, found {proof['provenAt']}: {', '.join(listed[:NAMED])}{more}"
+    if opened:
+        return State.FALSE, Reason.NOT_AS_DECLARED, f"{named}; {ENFORCE}"
+    return State.UNKNOWN, Reason.DOOR_CLOSED, f"{named}; is the provider well, or does another policy shut it?"
 
 
 def _ended(job: Object | None) -> datetime | None:

@@ -148,6 +148,15 @@ def test_a_difference_is_named_and_tried_again_soon_and_then_less_often() -> Non
     assert recorded(probed(later, CLEAN, after=5 * MINUTE)).status["isolation"]["differences"] == []
 
 
+def test_a_provider_that_does_not_answer_is_named_and_held_against_nobody() -> None:
+    shut = {"tried": 4, "differences": [["users.shop.svc:50051", "Closed"]]}
+    seen = recorded(probed(well(), shut))
+    assert (said(seen).state, said(seen).reason) == (State.UNKNOWN, "DoorClosed")
+    assert "1 of 4 pairs is not as declared" in said(seen).message
+    assert report(PAYMENTS, seen, reconcile(PAYMENTS, seen)).status["conditions"][0]["status"] == "True"
+    assert asked(seen).again == 60, "it has not been known for a minute"
+
+
 @pytest.mark.parametrize(
     ("says", "change", "expected"),
     [
