@@ -165,8 +165,12 @@ def test_the_list_is_read_anew_for_each_call_of_a_connection(guarded: Guarded) -
             listed(channel)
         publish(guarded.directory, users, guarded.authority.certificate, ("storefront", "payments"))
         again = listed(channel)
+        (guarded.directory / "clients").unlink()
+        with pytest.raises(grpc.RpcError) as unknown:
+            listed(channel)
 
     assert nobody.value.code() is DENIED
+    assert unknown.value.code() is UNAVAILABLE
     assert again == pb.ListUsersResponse()
 
 

@@ -3,6 +3,8 @@ package server_test
 import (
 	"crypto/tls"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -136,6 +138,10 @@ func TestTheListIsReadAnewForEachCallOfAConnection(t *testing.T) {
 	expect(t, list(t, connection), codes.PermissionDenied, "")
 	testca.Publish(t, g.directory, own, g.authority.PEM, "invoices", "storefront")
 	expect(t, list(t, connection), codes.OK, "")
+	if err := os.Remove(filepath.Join(g.directory, "clients")); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, list(t, connection), codes.Unavailable, "payments cannot tell who may call it just now")
 }
 
 func TestANewAuthorityAndNewCertificatesComeInWithoutAFailedCall(t *testing.T) {

@@ -89,7 +89,14 @@ class Callers(ServerInterceptor):
     async def _admit(self, method: str, context: Context) -> None:
         # The library gives the SPIFFE URI of a certificate that has exactly one, as the standard asks.
         caller = b"".join(context.auth_context().get("peer_spiffe_id", ())).decode()
-        if caller not in self._list.read_text().split():
+        try:
+            listed = caller in self._list.read_text().split()
+        except OSError as error:
+            log.warning("the list of clients cannot be read: %s", error)
+            await context.abort(
+                grpc.StatusCode.UNAVAILABLE, "users cannot tell who may call it just now; try again shortly"
+            )
+        if not listed:
             log.warning("refused", extra={"fields": {"method": method, "caller": caller}})
             await context.abort(
                 grpc.StatusCode.PERMISSION_DENIED,
