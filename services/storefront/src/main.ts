@@ -10,7 +10,7 @@ const GRACE_MS = 10_000;
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  const shop = openShop(settings.usersTarget, settings.paymentsTarget);
+  const shop = openShop(settings.users, settings.payments);
   const server = createStorefront(shop);
   server.listen(settings.httpPort);
   await once(server, "listening");

@@ -1,6 +1,7 @@
 /** What a person is told when something cannot be done, and with which HTTP status. */
 
 import { type ServiceError, status } from "@grpc/grpc-js";
+import { log } from "./log.ts";
 
 export class Refusal extends Error {
   constructor(
@@ -29,6 +30,7 @@ export function fromCall(service: string, error: ServiceError): Refusal {
   if (code !== 502 && error.metadata.get("served-by").length > 0) {
     return new Refusal(code, sentence(error.details));
   }
+  log("warn", "a service does not answer", { service, code: status[error.code], reason: error.details });
   return new Refusal(
     code === 502 ? 502 : 503,
     `The ${service} service does not answer just now. Nothing is lost; please try again in a moment.`,

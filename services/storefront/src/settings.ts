@@ -1,11 +1,18 @@
 /** What the environment tells this service. */
 
+/** A service to call. */
+export interface Provider {
+  /** A gRPC target, like dns:///users.shop.svc:50051. */
+  readonly target: string;
+  /** The directory of the storefront's own certificates, for a service that asks for mutual TLS. */
+  readonly tlsDirectory: string | undefined;
+}
+
 export interface Settings {
   /** The port the page is served on. */
   readonly httpPort: number;
-  /** gRPC targets, like dns:///users.shop.svc:50051. */
-  readonly usersTarget: string;
-  readonly paymentsTarget: string;
+  readonly users: Provider;
+  readonly payments: Provider;
 }
 
 /** Says what to set in the environment. */
@@ -15,8 +22,8 @@ export class SettingsError extends Error {}
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   return {
     httpPort: port(environment.HTTP_PORT ?? "8080"),
-    usersTarget: target(environment, "users"),
-    paymentsTarget: target(environment, "payments"),
+    users: provider(environment, "users"),
+    payments: provider(environment, "payments"),
   };
 }
 
@@ -28,8 +35,15 @@ function port(text: string): number {
   return number;
 }
 
-function target(environment: NodeJS.ProcessEnv, service: string): string {
-  const name = `${service.toUpperCase()}_GRPC_TARGET`;
+function provider(environment: NodeJS.ProcessEnv, service: string): Provider {
+  const prefix = `${service.toUpperCase()}_GRPC`;
+  return {
+    target: target(environment, `${prefix}_TARGET`, service),
+    tlsDirectory: tlsDirectory(environment, `${prefix}_TLS`),
+  };
+}
+
+function target(environment: NodeJS.ProcessEnv, name: string, service: string): string {
   const value = environment[name];
   if (!value) {
     throw new SettingsError(
@@ -37,4 +51,18 @@ function target(environment: NodeJS.ProcessEnv, service: string): string {
     );
   }
   return value;
+}
+
+function tlsDirectory(environment: NodeJS.ProcessEnv, name: string): string | undefined {
+  const wanted = environment[name];
+  if (wanted === undefined) return undefined;
+  if (wanted !== "Mutual") {
+    throw new SettingsError(`${name} must be Mutual, or not set at all for plaintext; it is "${wanted}"`);
+  }
+  if (!environment.GRPC_TLS_DIR) {
+    throw new SettingsError(
+      `GRPC_TLS_DIR must be set where ${name} is: a directory of tls.crt, tls.key and ca.crt`,
+    );
+  }
+  return environment.GRPC_TLS_DIR;
 }

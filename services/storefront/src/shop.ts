@@ -2,6 +2,7 @@
 
 import {
   type CallOptions,
+  type ChannelCredentials,
   type ChannelOptions,
   type ClientUnaryCall,
   credentials,
@@ -20,7 +21,9 @@ import {
   type RegisterUserResponse,
   UsersServiceClient,
 } from "./gen/shop/users/v1/users.ts";
+import { Identity } from "./identity.ts";
 import { fromCall } from "./refusal.ts";
+import type { Provider } from "./settings.ts";
 
 /** What a service answered, and which of its servers did. */
 export interface Answer<Response> {
@@ -40,15 +43,15 @@ export interface Shop {
 const PAGE_SIZE = 50;
 
 /** Prepares the connections; it does not wait for either service. */
-export function openShop(usersTarget: string, paymentsTarget: string): Shop {
+export function openShop(usersAt: Provider, paymentsAt: Provider): Shop {
   const users = new UsersServiceClient(
-    usersTarget,
-    credentials.createInsecure(),
+    usersAt.target,
+    credentialsFor(usersAt),
     options("shop.users.v1.UsersService"),
   );
   const payments = new PaymentsServiceClient(
-    paymentsTarget,
-    credentials.createInsecure(),
+    paymentsAt.target,
+    credentialsFor(paymentsAt),
     options("shop.payments.v1.PaymentsService"),
   );
   return {
@@ -69,6 +72,10 @@ export function openShop(usersTarget: string, paymentsTarget: string): Shop {
       payments.close();
     },
   };
+}
+
+function credentialsFor({ tlsDirectory }: Provider): ChannelCredentials {
+  return tlsDirectory === undefined ? credentials.createInsecure() : new Identity(tlsDirectory);
 }
 
 /** Calls go round all servers; one that found none is repeated, which the contracts allow. */

@@ -7,6 +7,7 @@ import { type handleUnaryCall, Metadata, Server, ServerCredentials, status } fro
 import { type Payment, PaymentsServiceService } from "../src/gen/shop/payments/v1/payments.ts";
 import { type User, UsersServiceService } from "../src/gen/shop/users/v1/users.ts";
 import { createStorefront } from "../src/server.ts";
+import type { Provider } from "../src/settings.ts";
 import { openShop } from "../src/shop.ts";
 
 export interface Shop {
@@ -32,8 +33,11 @@ class Refused extends Error {
   }
 }
 
-/** Starts all three; they end with the test. */
-export async function openForTest(context: TestContext): Promise<Shop> {
+/** Starts all three; they end with the test. How the storefront reaches a service, by its port, is plain by default. */
+export async function openForTest(
+  context: TestContext,
+  reach: (port: number) => Provider | Promise<Provider> = plainly,
+): Promise<Shop> {
   const world = { users: [] as User[], payments: [] as Payment[], allowed: [] as number[], hangs: false };
   const answered = <Request, Response>(
     host: string,
@@ -69,7 +73,7 @@ export async function openForTest(context: TestContext): Promise<Shop> {
     })),
   });
 
-  const shop = openShop(await listen(users), await listen(payments));
+  const shop = openShop(await reach(await listen(users)), await reach(await listen(payments)));
   const storefront = createStorefront(shop).listen(0, "127.0.0.1");
   await once(storefront, "listening");
   context.after(() => {
@@ -91,11 +95,15 @@ export async function openForTest(context: TestContext): Promise<Shop> {
   };
 }
 
-function listen(server: Server): Promise<string> {
+function plainly(port: number): Provider {
+  return { target: `127.0.0.1:${port}`, tlsDirectory: undefined };
+}
+
+function listen(server: Server): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
       if (error) reject(error);
-      else resolve(`127.0.0.1:${port}`);
+      else resolve(port);
     });
   });
 }

@@ -82,18 +82,23 @@ def migrated_database() -> Database:
     return database
 
 
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class Server:
     """`users serve` in a process of its own."""
 
-    def __init__(self, database: Database, log: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        environment = {"DATABASE_URL": database.url("app"), "GRPC_PORT": str(self.port)}
+    def __init__(self, database: Database, log: Path, **tls: str) -> None:
+        self.port = free_port()
+        environment = {"DATABASE_URL": database.url("app"), "GRPC_PORT": str(self.port), **tls}
         self.log = log
         with log.open("w") as output:
             self.process = subprocess.Popen([sys.executable, "-m", "users"], env=environment, stdout=output)
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{tls.get('GRPC_HEALTH_PORT', self.port)}")
 
     def await_health(self, status: int) -> None:
         """Returns once the health service says so; fails after ten seconds."""

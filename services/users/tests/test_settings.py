@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from users.errors import SettingsError
 from users.settings import settings
@@ -12,6 +15,28 @@ URL = "postgresql://user:secret@host:5432/users"
 
 def test_the_port_has_a_default() -> None:
     assert settings({"DATABASE_URL": URL}).grpc_port == 50051
+
+
+def test_the_database_may_be_one_that_speaks_tls() -> None:
+    url = f"{URL}?sslmode=verify-full&sslrootcert=/bindings/database/ca.crt"
+
+    assert settings({"DATABASE_URL": url}).database_url == url
+    assert conninfo_to_dict(url)["sslrootcert"] == "/bindings/database/ca.crt"
+
+
+def test_all_is_plaintext_unless_tls_is_asked_for() -> None:
+    plain = settings({"DATABASE_URL": URL, "GRPC_TLS_DIR": "/identity"})  # it may be there to consume with
+    mutual = settings(
+        {
+            "DATABASE_URL": URL,
+            "GRPC_TLS": "Mutual",
+            "GRPC_TLS_DIR": "/identity",
+            "GRPC_HEALTH_PORT": "50052",
+        }
+    )
+
+    assert (plain.tls_directory, plain.health_port) == (None, None)
+    assert (mutual.tls_directory, mutual.health_port) == (Path("/identity"), 50052)
 
 
 def test_the_password_is_not_shown() -> None:
@@ -30,6 +55,18 @@ def test_the_password_is_not_shown() -> None:
         (
             {"DATABASE_URL": URL, "GRPC_PORT": "grpc"},
             "GRPC_PORT must be a number from 1 to 65535; it is 'grpc'",
+        ),
+        (
+            {"DATABASE_URL": URL, "GRPC_HEALTH_PORT": ""},
+            "GRPC_HEALTH_PORT must be a number from 1 to 65535; it is ''",
+        ),
+        (
+            {"DATABASE_URL": URL, "GRPC_TLS": "mutual", "GRPC_TLS_DIR": "/identity"},
+            "GRPC_TLS must be Mutual, or not set at all for plaintext; it is 'mutual'",
+        ),
+        (
+            {"DATABASE_URL": URL, "GRPC_TLS": "Mutual"},
+            "GRPC_TLS_DIR must be set where GRPC_TLS is: a directory",
         ),
         ({"DATABASE_URL": URL, "GRPC_PORT": "0"}, "GRPC_PORT must be a number from 1 to 65535; it is '0'"),
     ],

@@ -4,16 +4,22 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"freehold.dev/shop/payments/internal/identity"
 )
 
 // Settings say how the server is reached, where it stores, and where it finds the users service.
 type Settings struct {
-	GRPCPort    int
-	DatabaseURL string // holds a password: never log it
-	UsersTarget string // a gRPC target, like dns:///users.shop.svc:50051
+	GRPCPort       int
+	GRPCHealthPort int                // where health alone is served, always in plaintext; nowhere if 0
+	GRPCIdentity   identity.Directory // plaintext if empty
+	DatabaseURL    string             // holds a password: never log it
+	UsersTarget    string             // a gRPC target, like dns:///users.shop.svc:50051
+	UsersIdentity  identity.Directory // who payments is to users; plaintext if empty
 }
 
 // Read takes the settings from an environment. Its errors are sentences that say what to set.
@@ -22,7 +28,11 @@ func Read(environment func(string) string) (Settings, error) {
 	if err != nil {
 		return Settings{}, err
 	}
-	port, err := port(environment("GRPC_PORT"))
+	grpcPort, err := port("GRPC_PORT", environment("GRPC_PORT"), 50051)
+	if err != nil {
+		return Settings{}, err
+	}
+	healthPort, err := port("GRPC_HEALTH_PORT", environment("GRPC_HEALTH_PORT"), 0)
 	if err != nil {
 		return Settings{}, err
 	}
@@ -31,26 +41,53 @@ func Read(environment func(string) string) (Settings, error) {
 		return Settings{}, errors.New("USERS_GRPC_TARGET must be set, like dns:///users.shop.svc:50051; " +
 			"under Freehold, list users in spec.consumes")
 	}
-	return Settings{GRPCPort: port, DatabaseURL: url, UsersTarget: target}, nil
+	own, err := mutual(environment, "GRPC_TLS")
+	if err != nil {
+		return Settings{}, err
+	}
+	toUsers, err := mutual(environment, "USERS_GRPC_TLS")
+	if err != nil {
+		return Settings{}, err
+	}
+	return Settings{grpcPort, healthPort, own, url, target, toUsers}, nil
 }
 
 // DatabaseURL is the connection URI of the service's own database.
 func DatabaseURL(environment func(string) string) (string, error) {
 	url := environment("DATABASE_URL")
-	if _, err := pgxpool.ParseConfig(url); url == "" || err != nil {
+	_, err := pgxpool.ParseConfig(url)
+	if unread := (*fs.PathError)(nil); errors.As(err, &unread) {
+		return "", fmt.Errorf("DATABASE_URL must name files that can be read, like sslrootcert: %w", unread)
+	}
+	if url == "" || err != nil {
 		// The parser's own text may quote a part of the password.
 		return "", errors.New("DATABASE_URL must be set, like postgresql://user:password@host:5432/payments")
 	}
 	return url, nil
 }
 
-func port(text string) (int, error) {
+func port(name, text string, otherwise int) (int, error) {
 	if text == "" {
-		return 50051, nil
+		return otherwise, nil
 	}
 	number, err := strconv.Atoi(text)
 	if err != nil || number < 1 || number > 65535 {
-		return 0, fmt.Errorf("GRPC_PORT must be a number from 1 to 65535; it is %q", text)
+		return 0, fmt.Errorf("%s must be a number from 1 to 65535; it is %q", name, text)
 	}
 	return number, nil
+}
+
+// mutual is where the certificates are if a variable asks for mutual TLS, and empty if it is not set.
+func mutual(environment func(string) string, name string) (identity.Directory, error) {
+	switch wanted, directory := environment(name), environment("GRPC_TLS_DIR"); {
+	case wanted == "":
+		return "", nil
+	case wanted != "Mutual":
+		return "", fmt.Errorf("%s must be Mutual, or not set at all for plaintext; it is %q", name, wanted)
+	case directory == "":
+		return "", fmt.Errorf("GRPC_TLS_DIR must be set where %s is: a directory of tls.crt, tls.key, ca.crt and, "+
+			"for a service that is called, clients", name)
+	default:
+		return identity.Directory(directory), nil
+	}
 }

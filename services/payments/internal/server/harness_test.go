@@ -2,8 +2,8 @@ package server_test
 
 import (
 	"context"
+	"fmt"
 	"net"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,17 +30,17 @@ type people struct {
 	allowed atomic.Int64 // how much time the last call had
 }
 
-func startPeople(t *testing.T) (*people, string) {
+func startPeople(t *testing.T, options ...grpc.ServerOption) (*people, string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &people{server: grpc.NewServer(), known: uuid.NewString()}
+	p := &people{server: grpc.NewServer(options...), known: uuid.NewString()}
 	usersv1.RegisterUsersServiceServer(p.server, p)
 	go func() { _ = p.server.Serve(listener) }()
 	t.Cleanup(p.server.Stop)
-	return p, listener.Addr().String()
+	return p, fmt.Sprintf("localhost:%d", listener.Addr().(*net.TCPAddr).Port)
 }
 
 func (p *people) GetUser(ctx context.Context, request *usersv1.GetUserRequest) (*usersv1.GetUserResponse, error) {
@@ -56,39 +56,49 @@ func (p *people) GetUser(ctx context.Context, request *usersv1.GetUserRequest) (
 // shop is a running payments service with all it needs.
 type shop struct {
 	paymentsv1.PaymentsServiceClient
-	database *testdb.Database
-	people   *people
-	health   grpc_health_v1.HealthClient
-	stop     context.CancelFunc
-	ended    chan error
+	connection *grpc.ClientConn
+	database   *testdb.Database
+	people     *people
+	health     grpc_health_v1.HealthClient
+	stop       context.CancelFunc
+	ended      chan error
 }
 
 func start(t *testing.T, database *testdb.Database) *shop {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // finds a free port
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	_ = listener.Close()
 	known, target := startPeople(t)
-	connection, err := grpc.NewClient("127.0.0.1:"+strconv.Itoa(port),
+	port := freePort(t)
+	return serve(t, database, known, port, config.Settings{
+		GRPCPort: port, DatabaseURL: database.URL("app"), UsersTarget: target,
+	})
+}
+
+// serve runs a server, and reaches it at a port that speaks plaintext.
+func serve(t *testing.T, database *testdb.Database, known *people, plain int, settings config.Settings) *shop {
+	t.Helper()
+	connection, err := grpc.NewClient(fmt.Sprintf("localhost:%d", plain),
 		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &shop{
-		paymentsv1.NewPaymentsServiceClient(connection), database, known,
+		paymentsv1.NewPaymentsServiceClient(connection), connection, database, known,
 		grpc_health_v1.NewHealthClient(connection), stop, make(chan error, 1),
 	}
-	go func() {
-		s.ended <- server.Serve(ctx, config.Settings{
-			GRPCPort: port, DatabaseURL: database.URL("app"), UsersTarget: target,
-		})
-	}()
+	go func() { s.ended <- server.Serve(ctx, settings) }()
 	t.Cleanup(func() { stop(); _ = connection.Close() })
 	return s
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func startReady(t *testing.T) *shop {

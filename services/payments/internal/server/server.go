@@ -17,6 +17,7 @@ import (
 
 	paymentsv1 "freehold.dev/shop/payments/gen/shop/payments/v1"
 	"freehold.dev/shop/payments/internal/config"
+	"freehold.dev/shop/payments/internal/identity"
 	"freehold.dev/shop/payments/internal/service"
 	"freehold.dev/shop/payments/internal/store"
 	"freehold.dev/shop/payments/internal/users"
@@ -27,23 +28,31 @@ const grace = 10 * time.Second
 
 // Serve answers calls until the context ends, then leaves: health first, so that no new caller comes.
 func Serve(ctx context.Context, settings config.Settings) error {
-	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", settings.GRPCPort))
+	listener, err := listen("GRPC_PORT", settings.GRPCPort)
 	if err != nil {
-		return fmt.Errorf("GRPC_PORT %d cannot be used: %w", settings.GRPCPort, err)
+		return err
 	}
 	payments, err := store.Open(settings.DatabaseURL)
 	if err != nil {
 		return err
 	}
 	defer payments.Close()
-	people, err := users.Dial(settings.UsersTarget)
+	people, err := users.Dial(settings.UsersTarget, settings.UsersIdentity)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = people.Close() }()
 
 	healthy := health.NewServer()
-	server := build(&service.Payments{Store: payments, Users: people}, healthy)
+	server, err := build(&service.Payments{Store: payments, Users: people}, healthy, settings.GRPCIdentity)
+	if err != nil {
+		return err
+	}
+	probed, err := serveHealth(healthy, settings.GRPCHealthPort)
+	if err != nil {
+		return err
+	}
+	defer probed.Stop()
 	go watch(ctx, payments, healthy)
 	go func() {
 		<-ctx.Done()
@@ -55,23 +64,55 @@ func Serve(ctx context.Context, settings config.Settings) error {
 	return err
 }
 
+func listen(name string, port int) (net.Listener, error) {
+	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+	if err != nil {
+		return nil, fmt.Errorf("%s %d cannot be used: %w", name, port, err)
+	}
+	return listener, nil
+}
+
 // build assembles the server. Connections end after about half a minute, so that clients look the name up again and
 // find new servers.
-func build(payments *service.Payments, healthy *health.Server) *grpc.Server {
-	server := grpc.NewServer(
-		grpc.UnaryInterceptor(answer),
+func build(payments *service.Payments, healthy *health.Server, own identity.Directory) (*grpc.Server, error) {
+	options := []grpc.ServerOption{
 		grpc.MaxConcurrentStreams(200),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: 30 * time.Second, MaxConnectionAgeGrace: 10 * time.Second,
 			Time: 20 * time.Second, Timeout: 5 * time.Second,
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-	)
+	}
+	if own != "" {
+		transport, err := own.Credentials()
+		if err != nil {
+			return nil, err
+		}
+		known := callers{own}
+		options = append(options, grpc.Creds(transport), grpc.ChainUnaryInterceptor(known.unary),
+			grpc.ChainStreamInterceptor(known.stream))
+	}
+	server := grpc.NewServer(append(options, grpc.ChainUnaryInterceptor(answer))...)
 	paymentsv1.RegisterPaymentsServiceServer(server, payments)
 	grpc_health_v1.RegisterHealthServer(server, healthy)
 	reflection.Register(server)
 	announce(healthy, false)
-	return server
+	return server, nil
+}
+
+// serveHealth serves the same health in plaintext, for the kubelet's probes speak no TLS; nowhere if the port is 0.
+func serveHealth(healthy *health.Server, port int) (*grpc.Server, error) {
+	server := grpc.NewServer()
+	grpc_health_v1.RegisterHealthServer(server, healthy)
+	if port == 0 {
+		return server, nil
+	}
+	listener, err := listen("GRPC_HEALTH_PORT", port)
+	if err != nil {
+		return nil, err
+	}
+	go func() { _ = server.Serve(listener) }()
+	return server, nil
 }
 
 func leave(server *grpc.Server, healthy *health.Server) {

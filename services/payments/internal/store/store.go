@@ -54,11 +54,21 @@ func Open(url string) (*Store, error) {
 	settings.MaxConns = 8
 	settings.ConnConfig.ConnectTimeout = 3 * time.Second
 	settings.ConnConfig.RuntimeParams["application_name"] = "payments"
+	settings.BeforeConnect = func(_ context.Context, next *pgx.ConnConfig) error { return trustAnew(url, next) }
 	pool, err := pgxpool.NewWithConfig(context.Background(), settings)
 	if err != nil {
 		return nil, err
 	}
 	return &Store{pool}, nil
+}
+
+// trustAnew reads the certificates that a URL names again, for those of the pool's start may have been replaced.
+func trustAnew(url string, next *pgx.ConnConfig) error {
+	current, err := pgx.ParseConfig(url)
+	if err == nil {
+		next.TLSConfig, next.Fallbacks = current.TLSConfig, current.Fallbacks
+	}
+	return err
 }
 
 // Close waits for queries under way and closes the connections.

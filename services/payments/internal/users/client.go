@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	usersv1 "freehold.dev/shop/payments/gen/shop/users/v1"
+	"freehold.dev/shop/payments/internal/identity"
 )
 
 // serviceConfig balances calls over all servers, and repeats a call that found none, which its contract allows.
@@ -40,12 +41,20 @@ type Client struct {
 	stub       usersv1.UsersServiceClient
 }
 
-// Dial prepares a client and begins to connect; it does not wait for the users service.
-func Dial(target string) (*Client, error) {
+// Dial prepares a client and begins to connect; it does not wait for the users service. Without an identity it speaks
+// plaintext.
+func Dial(target string, own identity.Directory) (*Client, error) {
+	transport := insecure.NewCredentials()
+	if own != "" {
+		var err error
+		if transport, err = own.Credentials(); err != nil {
+			return nil, err
+		}
+	}
 	// A name may be looked up again a second after the last time, not half a minute: servers come and go.
 	dns.SetMinResolutionInterval(time.Second)
 	connection, err := grpc.NewClient(target,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{

@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import aio
 
 from shop.users.v1.users_pb2_grpc import add_UsersServiceServicer_to_server
-from users import database, readiness, reflection
+from users import database, mutual_tls, readiness, reflection
 from users.calls import Calls
 from users.errors import SettingsError
 from users.repository import People
@@ -34,6 +34,8 @@ OPTIONS = (
     ("grpc.so_reuseport", 0),
 )
 
+PLAINTEXT = grpc.insecure_server_credentials()
+
 log = logging.getLogger("users.server")
 
 
@@ -45,16 +47,16 @@ async def serve(settings: Settings) -> None:
     pool = database.pool(settings.database_url)
     health = aio.HealthServicer()
     await readiness.announce(health, serving=False)
-    server = _server(People(pool), health)
-    _listen(server, settings.grpc_port)
-    await server.start()
+    servers = _servers(settings, People(pool), health)
+    for server in servers:
+        await server.start()
     log.info("listening", extra={"fields": {"port": settings.grpc_port}})
     await pool.open(wait=False)
     watching = asyncio.create_task(readiness.watch(pool, health))
     await stopping.wait()
     log.info("leaving")
     await health.enter_graceful_shutdown()
-    await server.stop(GRACE)
+    await asyncio.gather(*(server.stop(GRACE) for server in servers))
     watching.cancel()
     with suppress(asyncio.CancelledError):
         await watching
@@ -62,18 +64,29 @@ async def serve(settings: Settings) -> None:
     log.info("stopped")
 
 
-def _server(people: People, health: aio.HealthServicer) -> grpc.aio.Server:
-    server = grpc.aio.server(interceptors=(Calls(),), options=OPTIONS, maximum_concurrent_rpcs=200)
-    add_UsersServiceServicer_to_server(Users(people), server)
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable(server, readiness.SERVICE)
-    return server
+def _servers(settings: Settings, people: People, health: aio.HealthServicer) -> list[grpc.aio.Server]:
+    directory = settings.tls_directory
+    interceptors = (mutual_tls.Callers(directory), Calls()) if directory else (Calls(),)
+    main = grpc.aio.server(interceptors=interceptors, options=OPTIONS, maximum_concurrent_rpcs=200)
+    add_UsersServiceServicer_to_server(Users(people), main)
+    health_pb2_grpc.add_HealthServicer_to_server(health, main)
+    reflection.enable(main, readiness.SERVICE)
+    _listen(
+        main, "GRPC_PORT", settings.grpc_port, mutual_tls.credentials(directory) if directory else PLAINTEXT
+    )
+    if settings.health_port is None:
+        return [main]
+    probed = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=20)  # the kubelet's probes speak no TLS
+    health_pb2_grpc.add_HealthServicer_to_server(health, probed)
+    _listen(probed, "GRPC_HEALTH_PORT", settings.health_port, PLAINTEXT)
+    return [main, probed]
 
 
-def _listen(server: grpc.aio.Server, port: int) -> None:
+def _listen(server: grpc.aio.Server, name: str, port: int, credentials: grpc.ServerCredentials) -> None:
     try:
-        server.add_insecure_port(f"[::]:{port}")
+        server.add_secure_port(f"[::]:{port}", credentials)
     except RuntimeError:
-        raise SettingsError(
-            f"GRPC_PORT {port} is taken or not allowed; give this service another port"
-        ) from None
+        sentence = f"{name} {port} is taken or not allowed; give this service another port"
+        if credentials is not PLAINTEXT:
+            sentence += ", or put files in GRPC_TLS_DIR that fit together"
+        raise SettingsError(sentence) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -17,6 +18,10 @@ class Settings:
 
     database_url: str = field(repr=False)  # it holds the password
     grpc_port: int
+    health_port: int | None
+    """Where health alone is served, always in plaintext."""
+    tls_directory: Path | None
+    """Where the certificates are, and who may call; all is plaintext without it."""
 
 
 def database_url(environment: Mapping[str, str]) -> str:
@@ -33,11 +38,30 @@ def database_url(environment: Mapping[str, str]) -> str:
 
 def settings(environment: Mapping[str, str]) -> Settings:
     """Reads the environment. Raises SettingsError with a sentence that says what to set."""
-    return Settings(database_url=database_url(environment), grpc_port=_port(environment))
+    health_port = environment.get("GRPC_HEALTH_PORT")
+    return Settings(
+        database_url=database_url(environment),
+        grpc_port=_port("GRPC_PORT", environment.get("GRPC_PORT", "50051")),
+        health_port=None if health_port is None else _port("GRPC_HEALTH_PORT", health_port),
+        tls_directory=_tls_directory(environment),
+    )
 
 
-def _port(environment: Mapping[str, str]) -> int:
-    text = environment.get("GRPC_PORT", "50051")
+def _port(name: str, text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise SettingsError(f"GRPC_PORT must be a number from 1 to 65535; it is {text!r}")
+        raise SettingsError(f"{name} must be a number from 1 to 65535; it is {text!r}")
     return int(text)
+
+
+def _tls_directory(environment: Mapping[str, str]) -> Path | None:
+    wanted = environment.get("GRPC_TLS")
+    if wanted is None:
+        return None
+    if wanted != "Mutual":
+        raise SettingsError(f"GRPC_TLS must be Mutual, or not set at all for plaintext; it is {wanted!r}")
+    directory = environment.get("GRPC_TLS_DIR", "")
+    if not directory:
+        raise SettingsError(
+            "GRPC_TLS_DIR must be set where GRPC_TLS is: a directory of tls.crt, tls.key, ca.crt and clients"
+        )
+    return Path(directory)
