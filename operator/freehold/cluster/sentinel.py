@@ -12,13 +12,14 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from freehold.canary import OPEN_PORT, SHUT_PORT
 from freehold.cluster.cache import Cache
-from freehold.core import meta, names, pods
-from freehold.core.model import Key, Object
+from freehold.cluster.observers import ready_pods, seen_by_observers
+from freehold.core import meta, names
+from freehold.core.model import Key, Object, Sighting
 from freehold.probe import connects
 
 logger = logging.getLogger(__name__)
@@ -32,12 +33,14 @@ CONFIRMED_AFTER_SECONDS = 2.0
 class Sightings:
     """Doors that opened and must not have, as sentences: of each service, and of the canaries.
 
-    canaries: how many could be reached, and so tell whether policies are enforced where they stand.
+    canaries: how many could be reached, and so tell whether policies are enforced where they stand. connections: those
+    of each service whose isolation is Shadow that its observers saw.
     """
 
     breaches: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     unenforced: tuple[str, ...] = ()
     canaries: int = 0
+    connections: Mapping[Key, tuple[Sighting, ...]] = field(default_factory=dict)
 
 
 class _Door(NamedTuple):
@@ -65,6 +68,7 @@ class Sentinel:
             try:
                 await self._canary_round()
                 await self._service_round()
+                await self._shadow_round()
             except Exception:
                 logger.exception("a round of the sentinel failed; the next one follows")
             await asyncio.sleep(ROUND_SECONDS)
@@ -75,12 +79,12 @@ class Sentinel:
         unenforced = tuple(
             f"{self._who} → {door.name}:{door.port} is open, and a policy shuts it" for door in await _open(shut)
         )
-        before, self.seen = self.seen, Sightings(self.seen.breaches, unenforced, len(shut))
+        before, self.seen = self.seen, replace(self.seen, unenforced=unenforced, canaries=len(shut))
         if (unenforced, len(shut)) != (before.unenforced, before.canaries):
             self._turned(self._cache.services if unenforced != before.unenforced else ())
 
     async def _service_round(self) -> None:
-        keys = self._next()
+        keys = [key for key in self._next() if key not in self._cache.shadows]
         doors = {key: list(self._doors(key)) for key in keys}
         opened = set(await _open([door for listed in doors.values() for door in listed]))
         breaches = {key: found for key, found in self.seen.breaches.items() if key in self._cache.services}
@@ -95,6 +99,12 @@ class Sentinel:
             logger.warning("%s: %s", key, "; ".join(breaches.get(key, ("its doors are shut again",))))
         self._turned(changed)
 
+    async def _shadow_round(self) -> None:
+        asked = {key: await seen_by_observers(self._cache, key) for key in sorted(self._cache.shadows)}
+        connections = {key: found for key, found in asked.items() if found}
+        before, self.seen = self.seen.connections, replace(self.seen, connections=connections)
+        self._turned([key for key in asked if before.get(key) != connections.get(key)])
+
     def _next(self) -> list[Key]:
         """So many services, after those of the last round, and from the beginning after the last."""
         keys = sorted(self._cache.services)
@@ -107,14 +117,9 @@ class Sentinel:
         """The doors of a service's running pods that are shut to a stranger: all but its page."""
         ports = {meta.DATABASE: "postgresql", meta.SERVICE: "grpc"}
         fronts = {meta.DATABASE: names.database(key.name), meta.SERVICE: key.name}
-        for ref, stored in self._cache.owned.get(key, {}).items():
-            if ref.kind != "Pod":
-                continue
-            pod = stored.unpack()
-            component, host = pod["metadata"]["labels"].get(meta.COMPONENT, ""), pod.get("status", {}).get("podIP")
-            if component not in ports or meta.PROBE in pod["metadata"]["labels"] or not host or not pods.is_ready(pod):
-                continue
-            for port in _ports(pod, ports[component]):
+        for pod in ready_pods(self._cache, key):
+            component, host = pod["metadata"]["labels"].get(meta.COMPONENT, ""), pod["status"]["podIP"]
+            for port in _ports(pod, ports[component]) if component in ports else ():
                 yield _Door(f"{names.host(fronts[component], key.namespace)}:{port}", host, port)
 
 
