@@ -25,6 +25,7 @@ from freehold.probe import connects
 logger = logging.getLogger(__name__)
 ROUND_SECONDS = 10.0
 SERVICES_A_ROUND = 25
+AT_ONCE = 50
 CONFIRMED_AFTER_SECONDS = 2.0
 """A door that opens is tried again: a pod may just be starting, or its address may have become another's."""
 
@@ -75,7 +76,8 @@ class Sentinel:
 
     async def _canary_round(self) -> None:
         hosts = await _resolved(self._canaries) if self._canaries else []
-        shut = [_Door(f"canary {host}", host, SHUT_PORT) for host in hosts if await connects(host, OPEN_PORT)]
+        reached = await _tried([_Door(f"canary {host}", host, OPEN_PORT) for host in hosts])
+        shut = [door._replace(port=SHUT_PORT) for door in reached]
         unenforced = tuple(
             f"{self._who} → {door.name}:{door.port} is open, and a policy shuts it" for door in await _open(shut)
         )
@@ -138,7 +140,14 @@ async def _open(doors: list[_Door]) -> list[_Door]:
 
 
 async def _tried(doors: list[_Door]) -> list[_Door]:
-    answers = await asyncio.gather(*(connects(door.host, door.port) for door in doors))
+    """Those that open."""
+    few = asyncio.Semaphore(AT_ONCE)
+
+    async def tried(door: _Door) -> bool:
+        async with few:
+            return await connects(door.host, door.port)
+
+    answers = await asyncio.gather(*map(tried, doors))
     return [door for door, answer in zip(doors, answers, strict=True) if answer]
 
 
