@@ -11,17 +11,19 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import NamedTuple
 
 PORT = 9403
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+ROUTES = Path("/proc/net/route")
 EVERY_SECONDS = 1.0
 REMEMBERED_SECONDS = 3600.0
 AT_MOST = 500
 """Connections that are remembered, the latest; a table without bounds would grow with every scan of ports."""
+EVERYWHERE = "00000000"
 LISTENS, ESTABLISHED, TIME_WAIT = "0A", "01", "06"
 
 
@@ -59,7 +61,8 @@ async def _serve() -> None:
 
     async with await asyncio.start_server(answer, port=PORT):
         while not stopping.is_set():
-            remember(seen, connections([line for table in TABLES for line in _lines(table)]), time.monotonic())
+            found = connections([line for table in TABLES for line in _lines(table)], gateways(_lines(ROUTES)))
+            remember(seen, found, time.monotonic())
             try:
                 await asyncio.wait_for(stopping.wait(), EVERY_SECONDS)
             except TimeoutError:
@@ -75,12 +78,21 @@ def remember(seen: dict[Connection, float], found: Iterable[Connection], now: fl
         del seen[connection]
 
 
-def connections(lines: Iterable[str]) -> set[Connection]:
+def gateways(lines: Iterable[str]) -> set[str]:
+    """The addresses behind which the rest of the world is. With many network plugins it is from there that the node asks
+    its own pods whether they are well, which no policy can forbid."""
+    fields = (line.split() for line in lines)
+    return {
+        _address(field[2]) for field in fields if len(field) > 2 and field[1] == EVERYWHERE and field[2] != EVERYWHERE
+    }
+
+
+def connections(lines: Iterable[str], ignored: Container[str] = ()) -> set[Connection]:
     """The connections of a table's lines, but those within the pod and the ones made to ask for this very answer."""
     entries = [entry for line in lines if (entry := _parsed(line))]
     listening = {entry.local_port for entry in entries if entry.state == LISTENS}
     live = (e for e in entries if e.state in (ESTABLISHED, TIME_WAIT) and not ip_address(e.peer).is_loopback)
-    return set(_directed(live, listening))
+    return set(_directed((e for e in live if e.peer not in ignored), listening))
 
 
 def _directed(entries: Iterable[Entry], listening: set[int]) -> Iterator[Connection]:

@@ -34,6 +34,14 @@ def test_the_table_says_who_called_whom() -> None:
     }
 
 
+def test_the_node_that_asks_from_behind_the_gateway_is_left_out() -> None:
+    head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT"
+    default = "eth0\t00000000\t0700000A\t0003\t0\t0\t0\t00000000\t0\t0\t0"
+    near = "eth0\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0"
+    assert observer.gateways([head, default, near]) == {"10.0.0.7"}
+    assert observer.connections([LISTENING, CALLED], {"10.0.0.7"}) == set()
+
+
 def test_what_is_old_or_too_much_is_forgotten() -> None:
     seen: dict[Connection, float] = {}
     observer.remember(seen, [Connection("in", "10.0.0.7", 5432)], 0.0)
