@@ -11,7 +11,7 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import NamedTuple
@@ -78,7 +78,7 @@ def remember(seen: dict[Connection, float], found: Iterable[Connection], now: fl
         del seen[connection]
 
 
-def gateways(lines: Iterable[str]) -> set[str]:
+def gateways(lines: Sequence[str]) -> set[str]:
     """The addresses behind which the rest of the world is. With many network plugins it is from there that the node asks
     its own pods whether they are well, which no policy can forbid."""
     fields = (line.split() for line in lines)
