@@ -79,12 +79,10 @@ def remember(seen: dict[Connection, float], found: Iterable[Connection], now: fl
 
 
 def gateways(lines: Sequence[str]) -> set[str]:
-    """The addresses behind which the rest of the world is. With many network plugins it is from there that the node asks
-    its own pods whether they are well, which no policy can forbid."""
-    fields = (line.split() for line in lines)
-    return {
-        _address(field[2]) for field in fields if len(field) > 2 and field[1] == EVERYWHERE and field[2] != EVERYWHERE
-    }
+    """The addresses behind which the rest of the world is. With many network plugins the node asks from there whether
+    its own pods are well, which no policy can forbid."""
+    routes = (line.split()[1:3] for line in lines[1:])
+    return {_address(gateway) for destination, gateway in routes if destination == EVERYWHERE != gateway}
 
 
 def connections(lines: Iterable[str], ignored: Container[str] = ()) -> set[Connection]:

@@ -56,6 +56,8 @@ def _is_due(service: Service, observed: Observed, asked: str) -> bool:
     # It waits until the service is said to be well: being proven must not delay being Ready.
     if not gates.serving(service, observed) or not _is_well(observed):
         return False
+    if Ref("NetworkPolicy", service.name) not in observed.objects:
+        return False  # it comes back in a moment
     if observed.breaches or observed.unenforced:
         return False  # that the walls do not stand is known already
     return before is None or before["of"] != asked or observed.now >= _next(observed, before)
