@@ -86,20 +86,24 @@ class Sentinel:
             self._turned(self._cache.services if unenforced != before.unenforced else ())
 
     async def _service_round(self) -> None:
-        keys = [key for key in self._next() if key not in self._cache.shadows]
+        keys = [key for key in self._next() if self._stands(key)]
         doors = {key: list(self._doors(key)) for key in keys}
         opened = set(await _open([door for listed in doors.values() for door in listed]))
-        breaches = {key: found for key, found in self.seen.breaches.items() if key in self._cache.services}
-        for key, listed in doors.items():
-            found = tuple(
-                f"{self._who} → {d.name} is open, and declared to nobody like it" for d in listed if d in opened
-            )
-            breaches = {k: v for k, v in breaches.items() if k != key} | ({key: found} if found else {})
-        before, self.seen = self.seen, Sightings(breaches, self.seen.unenforced)
-        changed = [key for key in keys if before.breaches.get(key) != breaches.get(key)]
+        found = {key: tuple(self._breach(d) for d in listed if d in opened) for key, listed in doors.items()}
+        known = {key: said for key, said in self.seen.breaches.items() if self._stands(key)}
+        changed = [key for key in keys if known.get(key, ()) != found[key]]
+        breaches = {key: said for key, said in {**known, **found}.items() if said}
+        self.seen = replace(self.seen, breaches=breaches)
         for key in changed:
-            logger.warning("%s: %s", key, "; ".join(breaches.get(key, ("its doors are shut again",))))
+            logger.warning("%s: %s", key, "; ".join(found[key]) or "its doors are shut again")
         self._turned(changed)
+
+    def _breach(self, door: _Door) -> str:
+        return f"{self._who} → {door.name} is open to a stranger"
+
+    def _stands(self, key: Key) -> bool:
+        """Whether there is such a service, and walls around it."""
+        return key in self._cache.services and key not in self._cache.shadows
 
     async def _shadow_round(self) -> None:
         asked = {key: await seen_by_observers(self._cache, key) for key in sorted(self._cache.shadows)}
