@@ -60,6 +60,8 @@ def test_each_change_is_one_teams_and_leaves_the_control_alone(seed: int) -> Non
         relabelled = [home for home in HOMES if before.namespaces[home] != after.namespaces[home]]
         assert len(differing) + len(relabelled) == 1
         assert {key: after.services[key] for key in kept} == kept
+        listed = [member for member in members(after) if member.key in kept and not member.real]
+        assert declared(after, pairs(listed, listed)), "the control must be open at all times"
         assert len(after.services) >= len(START.services) - 1
         assert all(START.services[key].get("replicas") == 0 for key in START.services.keys() - after.services.keys())
 
