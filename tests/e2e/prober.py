@@ -1,11 +1,12 @@
 """Run inside a pod, as text: `listen PORT…` takes connections and closes them; `try` opens some, round after round.
 
 `try` reads lines of JSON, each a list of [address, port] that takes the place of the one before. For each round it
-prints {"list": how many lists were read, "open": the places in the list that answered}. It ends with its input.
+prints {"list": how many lists were read, "fared": how each target of the list did}. It ends with its input.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import queue
 import selectors
@@ -18,6 +19,7 @@ import time
 PATIENCE_SECONDS = 3
 PACE_SECONDS = 0.25
 MOST_ROUNDS = 4000
+ANSWERED, SILENT = "answered", "silent"
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that closes with a reset, for thousands of connections would else each hold a port for a minute."""
 
@@ -32,33 +34,35 @@ def listen(ports: list[int]) -> None:
                 door.fileobj.accept()[0].close()  # type: ignore[union-attr]
 
 
-def answering(targets: list[tuple[str, int]]) -> list[int]:
-    """The places of those that answered within PATIENCE_SECONDS. All are tried at once."""
-    opened, deadline = [], time.monotonic() + PATIENCE_SECONDS
+def fared(targets: list[tuple[str, int]]) -> list[str]:
+    """Of each target ANSWERED, SILENT for PATIENCE_SECONDS, or the name of the error. All are tried at once."""
+    outcomes, deadline = [SILENT] * len(targets), time.monotonic() + PATIENCE_SECONDS
     with selectors.DefaultSelector() as waiting:
         for place, target in enumerate(targets):
             attempt = socket.socket()
             attempt.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             attempt.setblocking(False)
             attempt.connect_ex(target)
-            waiting.register(attempt, selectors.EVENT_WRITE, place)
+            waiting.register(attempt, selectors.EVENT_WRITE, (place, attempt))
         while waiting.get_map() and (left := deadline - time.monotonic()) > 0:
             for done, _ in waiting.select(left):
-                if _connected(done.fileobj):  # type: ignore[arg-type]
-                    opened.append(done.data)
-                waiting.unregister(done.fileobj)
-                done.fileobj.close()  # type: ignore[union-attr]
+                place, attempt = done.data
+                outcomes[place] = _outcome(attempt)
+                waiting.unregister(attempt)
+                attempt.close()
         for late in list(waiting.get_map().values()):
-            late.fileobj.close()  # type: ignore[union-attr]
-    return opened
+            late.data[1].close()
+    return outcomes
 
 
-def _connected(attempt: socket.socket) -> bool:
+def _outcome(attempt: socket.socket) -> str:
+    if error := attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        return errno.errorcode[error]
     try:
         attempt.getpeername()
     except OSError:
-        return False
-    return True
+        return "ENOTCONN"
+    return ANSWERED
 
 
 def try_over_and_over() -> None:
@@ -67,8 +71,8 @@ def try_over_and_over() -> None:
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
     read, targets = 1, json.loads(lines.get())
     for _ in range(MOST_ROUNDS):
-        opened = answering([(address, port) for address, port in targets])
-        print(json.dumps({"list": read, "open": opened}), flush=True)
+        outcomes = fared([(address, port) for address, port in targets])
+        print(json.dumps({"list": read, "fared": outcomes}), flush=True)
         try:
             line = lines.get(timeout=PACE_SECONDS)
         except queue.Empty:

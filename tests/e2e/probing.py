@@ -42,14 +42,18 @@ class Tally:
     answered: int = 0
     wrong: list[str] = field(default_factory=list)
 
-    def judge(self, expected: Expected, tried: set[Pair], opened: set[Pair]) -> None:
-        """Add one round."""
-        shut, wanted = tried - expected.always - expected.sometimes, tried & expected.always
-        self.refused += len(shut)
-        self.answered += len(wanted)
+    def judge(self, expected: Expected, fared: Mapping[Pair, str]) -> None:
+        """Add one round. fared: each attempt's outcome."""
         moment = datetime.now(UTC).strftime("%H:%M:%S.%f")[:-3]
-        self.wrong += [f"{moment} {pair} answered, which no declaration allows" for pair in sorted(shut & opened)]
-        self.wrong += [f"{moment} {pair} did not answer, though declared all the while" for pair in wanted - opened]
+        for pair, outcome in fared.items():
+            if pair in expected.always:
+                self.answered += 1
+                if outcome != prober.ANSWERED:
+                    self.wrong.append(f"{moment} {pair} failed ({outcome}), though declared all the while")
+            elif pair not in expected.sometimes:
+                self.refused += 1
+                if outcome == prober.ANSWERED:
+                    self.wrong.append(f"{moment} {pair} answered, which no declaration allows")
 
 
 class Probing:
@@ -91,46 +95,46 @@ class Probing:
         """Wait until what answers is this table, in rounds that began after now; returns what answered at last."""
         with self._news:
             # The round under way may have begun before; the one after it did not.
-            fresh = {prober: prober.rounds + 2 for prober in self._probers.values()}
+            fresh = {source: source.rounds + 2 for source in self._probers.values()}
 
             def holds() -> bool:
-                return all(prober.rounds >= least for prober, least in fresh.items()) and self._table() == table
+                return all(source.rounds >= least for source, least in fresh.items()) and self._table() == table
 
             self._news.wait_for(holds, within)
-            silent = [prober.source.name for prober, least in fresh.items() if prober.rounds < least]
+            silent = [source.member.name for source, least in fresh.items() if source.rounds < least]
             assert not silent, f"no whole round in {within:g} s from {', '.join(silent)}"
             return self._table()
 
     def _table(self) -> set[Pair]:
-        return set[Pair]().union(*(prober.open for prober in self._probers.values()))
+        return set[Pair]().union(*(source.open for source in self._probers.values()))
 
-    def hear(self, prober: _Prober, tried: set[Pair], opened: set[Pair]) -> None:
+    def hear(self, source: _Prober, fared: Mapping[Pair, str]) -> None:
         """A round has ended."""
         with self._news:
-            prober.rounds += 1
-            prober.open = opened
+            source.rounds += 1
+            source.open = {pair for pair, outcome in fared.items() if outcome == prober.ANSWERED}
             if self._expected:
-                self.tally.judge(self._expected, tried, opened)
+                self.tally.judge(self._expected, fared)
             self._news.notify_all()
 
 
 class _Prober:
     """One source. rounds: how many have ended on its newest list; open: what answered in the last one."""
 
-    def __init__(self, probing: Probing, cluster: Cluster, source: Member, pod: str) -> None:
-        self.source = source
+    def __init__(self, probing: Probing, cluster: Cluster, member: Member, pod: str) -> None:
+        self.member = member
         self.rounds = 0
         self.open: set[Pair] = set()
         self._probing = probing
         self._lists: list[list[Pair]] = []
-        command = ["kubectl", "-n", source.namespace, "exec", "-i", pod, "--", PYTHON, "-c", PROGRAM, "try"]
+        command = ["kubectl", "-n", member.namespace, "exec", "-i", pod, "--", PYTHON, "-c", PROGRAM, "try"]
         self._process = subprocess.Popen(
             command, env=cluster.stage.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         threading.Thread(target=self._read, daemon=True).start()
 
     def aim(self, places: Mapping[Member, Place]) -> None:
-        listed = sorted(pairs([self.source], places))
+        listed = sorted(pairs([self.member], places))
         self._lists.append(listed)
         assert self._process.stdin
         self._process.stdin.write(json.dumps([(places[pair.target].address, pair.port) for pair in listed]) + "\n")
@@ -145,5 +149,4 @@ class _Prober:
             said = json.loads(line)
             # A round on an older list says nothing of the places that are asked about now.
             if said["list"] == len(self._lists):
-                tried = self._lists[-1]
-                self._probing.hear(self, set(tried), {tried[place] for place in said["open"]})
+                self._probing.hear(self, dict(zip(self._lists[-1], said["fared"], strict=True)))
