@@ -36,24 +36,41 @@ class Expected(NamedTuple):
 
 @dataclass
 class Tally:
-    """Attempts that were judged. refused: on pairs that had to be shut; answered: on pairs that had to be open."""
+    """Attempts that were judged. shut, open: how many, on pairs that had to be so; missed: of the latter, those that
+    failed and whose next attempt did not; failing: the pairs whose last attempt failed.
 
-    refused: int = 0
-    answered: int = 0
+    Where rules are replaced as a whole, a connection that is being opened in that very moment may be refused. That is
+    no cut, as long as who tries again gets in.
+    """
+
+    shut: int = 0
+    open: int = 0
+    missed: int = 0
     wrong: list[str] = field(default_factory=list)
+    failing: set[Pair] = field(default_factory=set)
 
     def judge(self, expected: Expected, fared: Mapping[Pair, str]) -> None:
         """Add one round. fared: each attempt's outcome."""
-        moment = datetime.now(UTC).strftime("%H:%M:%S.%f")[:-3]
         for pair, outcome in fared.items():
             if pair in expected.always:
-                self.answered += 1
-                if outcome != prober.ANSWERED:
-                    self.wrong.append(f"{moment} {pair} failed ({outcome}), though declared all the while")
+                self.open += 1
+                self._had_to_be_open(pair, outcome)
             elif pair not in expected.sometimes:
-                self.refused += 1
+                self.shut += 1
                 if outcome == prober.ANSWERED:
-                    self.wrong.append(f"{moment} {pair} answered, which no declaration allows")
+                    self._is_wrong(f"{pair} answered, which no declaration allows")
+
+    def _had_to_be_open(self, pair: Pair, outcome: str) -> None:
+        if outcome == prober.ANSWERED:
+            self.failing.discard(pair)
+        elif pair in self.failing:
+            self._is_wrong(f"{pair} failed twice running ({outcome}), though declared all the while")
+        else:
+            self.missed += 1
+            self.failing.add(pair)
+
+    def _is_wrong(self, what: str) -> None:
+        self.wrong.append(f"{datetime.now(UTC):%H:%M:%S.%f} {what}")
 
 
 class Probing:
@@ -86,6 +103,7 @@ class Probing:
         """Judge each round that ends from now on."""
         with self._news:
             self._expected = Expected(always, sometimes)
+            self.tally.failing.clear()
 
     def expect_nothing(self) -> None:
         with self._news:
