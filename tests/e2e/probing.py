@@ -137,7 +137,7 @@ class Probing:
 
 
 class _Prober:
-    """One source. rounds: how many have ended on its newest list; open: what answered in the last one."""
+    """One source. rounds: how many have ended; open: what answered in the last one."""
 
     def __init__(self, probing: Probing, cluster: Cluster, member: Member, pod: str) -> None:
         self.member = member

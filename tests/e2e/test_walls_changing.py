@@ -46,21 +46,22 @@ def estate(cluster: Cluster) -> Iterator[Estate]:
 
 @pytest.mark.parametrize("seed", [pytest.param(KNOWN_SEED, id="known"), pytest.param(OTHER_SEED, id="any")])
 def test_walls_follow_what_is_declared(estate: Estate, seed: int) -> None:
-    start = beginning(list(estate.spaces))
+    start, again = beginning(list(estate.spaces)), f"{AGAIN}={seed}"
+    seconds = []
     with Probing(estate.cluster) as probing:
         estate.change(start, probing)
-        _all_agree(estate, probing, f"seed {seed}, before all changes")
+        _all_agree(estate, probing, f"{again}, before all changes")
         estate.aim(probing)
-        _agree(estate, probing, f"seed {seed}, before the first change")
-        seconds = [
-            _brought_about(estate, probing, change, f"seed {seed} ({AGAIN}), change {number}: {change.says}")
-            for number, change in enumerate(changes(seed, start, CHANGES), 1)
-        ]
+        _agree(estate, probing, f"{again}, before the first change")
+        for number, change in enumerate(changes(seed, start, CHANGES), 1):
+            where = f"{again}, change {number}: {change.says}"
+            print(where)
+            seconds.append(_brought_about(estate, probing, change, where))
         probing.expect_nothing()
-        _all_agree(estate, probing, f"seed {seed} ({AGAIN}), after all changes")
+        _all_agree(estate, probing, f"{again}, after all changes")
 
     tally = probing.tally
-    print(f"\nseed {seed}: {tally.shut} attempts shut, {tally.open - tally.missed} of {tally.open} open, as declared;")
+    print(f"{again}: {tally.shut} attempts shut, {tally.open - tally.missed} of {tally.open} open, as declared;")
     print(f"changes proven after {statistics.median(seconds):.1f} s in the median, {max(seconds):.1f} s at most")
     assert tally.shut > LEAST_SHUT
     assert tally.open > LEAST_OPEN
