@@ -18,14 +18,15 @@ from typing import Any, TypeVar
 
 import urllib3
 import yaml
-from freehold.cluster.kinds import BY_NAME, MICROSERVICE, Kind
+from freehold.cluster.kinds import BY_NAME, MICROSERVICE, POD, Kind
 from freehold.core.model import Object
 
 from localcluster.paths import tools_bin
 
 T = TypeVar("T")
 JSON, MERGE, APPLY = "application/json", "application/merge-patch+json", "application/apply-patch+yaml"
-OTHERS = {kind.name: kind for kind in (Kind("Namespace", "v1", "namespaces", namespaced=False), MICROSERVICE)}
+NAMESPACE = Kind("Namespace", "v1", "namespaces", namespaced=False)
+OTHERS = {kind.name: kind for kind in (NAMESPACE, POD, MICROSERVICE)}
 KINDS = {**BY_NAME, **OTHERS}
 PATIENCE_SECONDS = 60.0
 
@@ -95,14 +96,9 @@ class Cluster:
         return name
 
     def owned(self, namespace: str) -> dict[str, Object]:
-        """All that Freehold made in a namespace, by `Kind name`."""
+        """All that Freehold made in a namespace, by `Kind name`, but for probes, which come and go."""
         found = (live for kind in BY_NAME for live in self.list(kind, namespace))
-        mine = "app.kubernetes.io/managed-by"
-        return {
-            f"{live['kind']} {live['metadata']['name']}": live
-            for live in found
-            if live["metadata"].get("labels", {}).get(mine) == "freehold"
-        }
+        return {f"{live['kind']} {live['metadata']['name']}": live for live in found if _is_owned(live)}
 
     def served(self) -> bool:
         """Whether the server is there and serves the resource; just after its definition changed it does not."""
@@ -143,6 +139,12 @@ class Cluster:
             return found if found.get("reason") == reason else None
 
         return until(look, lambda: f"{kind} gives {reason}; it says {self.conditions(namespace, name).get(kind)}")
+
+
+def _is_owned(live: Object) -> bool:
+    labels = live["metadata"].get("labels", {})
+    is_probe = labels.get("freehold.dev/capability") == "verification"
+    return labels.get("app.kubernetes.io/managed-by") == "freehold" and not is_probe
 
 
 def _message(text: str) -> str:

@@ -114,9 +114,9 @@ class Space:
         """Delete and wait until it is gone."""
         self.kubectl("delete", *what, "--timeout=120s")
 
-    def gone(self, what: str, within: float = 60) -> None:
-        """Wait until an object does not exist."""
-        self.kubectl("wait", "--for=delete", what, f"--timeout={within:g}s")
+    def gone(self, *what: str, within: float = 60) -> None:
+        """Wait until an object, or every one that is chosen, does not exist."""
+        self.kubectl("wait", "--for=delete", *what, f"--timeout={within:g}s")
 
     def until(self, what: str, holds: Callable[[Object], bool], within: float = 60) -> Object:
         """Watch an object, like `deployment/users`, until something holds of it. within: seconds."""
