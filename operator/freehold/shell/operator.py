@@ -68,7 +68,9 @@ class Operator:
         self.cache.wake(*self.cache.owned)  # something may be left of services that went while no operator ran
         logger.info("watching %d services in %s", len(self.cache.services), self._where())
         self._tasks += [asyncio.create_task(self.queue.run()) for _ in range(WORKERS)]
-        self._tasks += [asyncio.create_task(self._resync()), asyncio.create_task(self.sentinel.run())]
+        self._tasks.append(asyncio.create_task(self._resync()))
+        if self.settings.pod:  # outside the cluster, what opens and what does not says nothing of its walls
+            self._tasks.append(asyncio.create_task(self.sentinel.run()))
 
     async def stop(self) -> None:
         self.grants.stop()
