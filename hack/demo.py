@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from hack.stage import ROOT, Stage, StageError, choose, install, introduce, prepare
@@ -25,6 +26,7 @@ from localcluster.progress import step
 SHOP = "shop"
 EXAMPLES = ROOT / "manifests/examples/shop"
 READY_WITHIN = "240s"
+FREEHOLD = Path(sys.executable).with_name("freehold")
 TRY_AGAIN_SECONDS = 20.0
 COUNT = {
     "users": "select count(*) || ' ' || case count(*) when 1 then 'row' else 'rows' end from users",
@@ -49,9 +51,10 @@ def main() -> None:
     with _forwarded(stage) as address:
         print(f"A purchase   {_purchase(stage, address)}")
     print(f"A wall       {_wall(stage)}")
+    print(f"All walls    {_proof(stage)}")
     print("Next         the shop's page: kubectl port-forward -n shop deployment/storefront 8080:8080")
-    print("             kubectl describe msvc payments -n shop · make down")
-    print(f"             after: export KUBECONFIG={stage.kubeconfig} PATH={tools_bin()}:$PATH")
+    print("             kubectl freehold matrix -n shop · kubectl describe msvc payments -n shop · make down")
+    print(f"             after: export KUBECONFIG={stage.kubeconfig} PATH={tools_bin()}:{FREEHOLD.parent}:$PATH")
 
 
 def _shop(stage: Stage) -> None:
@@ -130,6 +133,13 @@ def _wall(stage: Stage) -> str:
     pod = ("-n", SHOP, "deployment/storefront", "--", "node", "-e")
     said = stage.run("kubectl", "exec", *pod, REACH + REPORT).strip()
     return f"storefront → users-database:5432 {said}, as declared"
+
+
+def _proof(stage: Stage) -> str:
+    """What the probes found, once each has answered."""
+    proven = ("--for=condition=IsolationVerified", "--timeout=120s")
+    stage.run("kubectl", "wait", "msvc", "--all", "-n", SHOP, *proven)
+    return stage.run(FREEHOLD, "matrix", "-n", SHOP).strip().splitlines()[-1]
 
 
 if __name__ == "__main__":

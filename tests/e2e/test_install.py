@@ -81,7 +81,7 @@ def test_the_schema_reads_like_documentation(cluster: Cluster) -> None:
 
 def _running(shop: Space) -> set[str]:
     """The pods that serve and the volumes they serve from, in this very incarnation."""
-    found = shop.find("pods,pvc", "app.kubernetes.io/managed-by=freehold")
+    found = shop.find("pods,pvc", "app.kubernetes.io/managed-by=freehold,!freehold.dev/probe")
     kept = ("service", "database")
     return uids([body for body in found if body["metadata"]["labels"]["app.kubernetes.io/component"] in kept])
 

@@ -60,7 +60,8 @@ def test_every_right_of_the_operator_was_used(
 
 def _made(yard: Space) -> set[tuple[str, str]]:
     """Kind and name of what the operator made for the service, without what it keeps for good."""
-    found = yard.find(KINDS, "app.kubernetes.io/instance=modest,app.kubernetes.io/managed-by=freehold")
+    mine = "app.kubernetes.io/instance=modest,freehold.dev/capability,freehold.dev/capability!=verification"
+    found = yard.find(KINDS, mine)
     return {(body["kind"], body["metadata"]["name"]) for body in found}
 
 

@@ -115,6 +115,13 @@ CIDR = r"^[0-9a-fA-F:.]+/[0-9]{1,3}$"
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
+class IsolationMode(StrEnum):
+    """Whether walls stand around a service, or are only thought of."""
+
+    ENFORCED = "Enforced"
+    SHADOW = "Shadow"
+
+
 class Egress(Model):
     """A part of the world outside that this service may call."""
 
@@ -173,6 +180,9 @@ class MicroserviceSpec(Model):
     """The services whose gRPC endpoints this one calls, and the only ones it can reach."""
     egress: list[Egress] = Field(default_factory=list, max_length=32)
     """The world outside, closed unless named here. What stands inside the cluster stays shut by walls of its own."""
+    isolation: IsolationMode = IsolationMode.ENFORCED
+    """Enforced: walls stand. Shadow: none do, and condition IsolationEnforced says which connections they would cut,
+    for moving a service that runs already; an observer beside it sees them. A change rolls the pods."""
     resources: Resources | None = None
     """What each pod asks for and is held to; left out: 25m CPU and 64Mi requested, 512Mi at most."""
 

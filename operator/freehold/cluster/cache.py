@@ -53,14 +53,17 @@ class Cache:
         self.ready: set[Key] = set()
         self.verified: dict[Key, str] = {}
         self.addresses: dict[Key, tuple[str, ...]] = {}
+        self.shadows: set[Key] = set()
         self._places: dict[tuple[str, Ref], Key] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
         self.storage_classes: dict[str, StorageClass] = {}
 
-    def put_service(self, live: Object, consumes: frozenset[Key], addresses: tuple[str, ...] = ()) -> None:
+    def put_service(
+        self, live: Object, consumes: frozenset[Key], addresses: tuple[str, ...] = (), shadow: bool = False
+    ) -> None:
         """Take in a Microservice; itself, those it names and those that name it may have something to do.
 
-        addresses: of its doors, as `host:port`.
+        addresses: of its doors, as `host:port`. shadow: whether no wall stands around it.
         """
         key = Key(live["metadata"]["namespace"], live["metadata"]["name"])
         known, new = self.services.get(key), store(live)
@@ -72,6 +75,7 @@ class Cache:
         self.verified[key] = _status_of(live, Type.ISOLATION_VERIFIED)
         self.consumes[key] = consumes
         self.addresses[key] = addresses
+        (self.shadows.add if shadow else self.shadows.discard)(key)
         self.wake(key, *before, *consumes, *self.consumers(key))
 
     def drop_service(self, key: Key) -> None:
@@ -79,6 +83,7 @@ class Cache:
         self.services.pop(key, None)
         self.ready.discard(key)
         self.addresses.pop(key, None)
+        self.shadows.discard(key)
         self.verified.pop(key, None)
         before = self.consumes.pop(key, frozenset())
         self.wake(*before, *self.consumers(key))

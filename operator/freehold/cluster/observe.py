@@ -15,7 +15,7 @@ from freehold.cluster.authority import CertificateAuthority
 from freehold.cluster.cache import Cache, Stored
 from freehold.cluster.kinds import HOLDS_DATA
 from freehold.cluster.sentinel import Sightings
-from freehold.core import certificates, credentials, reach
+from freehold.core import certificates, credentials, reach, shadow
 from freehold.core.model import Key, Object, Observed, Peer, Platform, Service
 
 
@@ -36,10 +36,11 @@ def parse(live: Object) -> Service:
 
 
 class Declared(NamedTuple):
-    """What others must know of a resource: whom it consumes, and the addresses of its doors."""
+    """What others must know of a resource. addresses: of its doors. shadow: whether no wall stands around it."""
 
     consumes: frozenset[Key] = frozenset()
     addresses: tuple[str, ...] = ()
+    shadow: bool = False
 
 
 def declared(live: Object) -> Declared:
@@ -49,7 +50,7 @@ def declared(live: Object) -> Declared:
     except InvalidResource:
         return Declared()
     consumes = frozenset(Key(c.namespace or service.namespace, c.name) for c in service.spec.consumes)
-    return Declared(consumes, tuple(door.address for door in reach.doors(service)))
+    return Declared(consumes, tuple(door.address for door in reach.doors(service)), shadow.is_on(service))
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def observe(cache: Cache, service: Service, means: Means, status: Object, now: d
         addresses=cache.addresses,
         breaches=means.sightings.breaches.get(service.key, ()),
         unenforced=means.sightings.unenforced,
+        connections=means.sightings.connections.get(service.key, ()),
         status=status,
     )
     due = [request for request in certificates.requests(service, seen) if certificates.due(request, seen)]

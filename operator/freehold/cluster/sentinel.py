@@ -12,18 +12,20 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from freehold.canary import OPEN_PORT, SHUT_PORT
 from freehold.cluster.cache import Cache
-from freehold.core import meta, names, pods
-from freehold.core.model import Key, Object
+from freehold.cluster.observers import ready_pods, seen_by_observers
+from freehold.core import meta, names
+from freehold.core.model import Key, Object, Sighting
 from freehold.probe import connects
 
 logger = logging.getLogger(__name__)
 ROUND_SECONDS = 10.0
 SERVICES_A_ROUND = 25
+AT_ONCE = 50
 CONFIRMED_AFTER_SECONDS = 2.0
 """A door that opens is tried again: a pod may just be starting, or its address may have become another's."""
 
@@ -32,12 +34,14 @@ CONFIRMED_AFTER_SECONDS = 2.0
 class Sightings:
     """Doors that opened and must not have, as sentences: of each service, and of the canaries.
 
-    canaries: how many could be reached, and so tell whether policies are enforced where they stand.
+    canaries: how many could be reached, and so tell whether policies are enforced where they stand. connections: those
+    of each service whose isolation is Shadow that its observers saw.
     """
 
     breaches: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     unenforced: tuple[str, ...] = ()
     canaries: int = 0
+    connections: Mapping[Key, tuple[Sighting, ...]] = field(default_factory=dict)
 
 
 class _Door(NamedTuple):
@@ -65,35 +69,47 @@ class Sentinel:
             try:
                 await self._canary_round()
                 await self._service_round()
+                await self._shadow_round()
             except Exception:
                 logger.exception("a round of the sentinel failed; the next one follows")
             await asyncio.sleep(ROUND_SECONDS)
 
     async def _canary_round(self) -> None:
         hosts = await _resolved(self._canaries) if self._canaries else []
-        shut = [_Door(f"canary {host}", host, SHUT_PORT) for host in hosts if await connects(host, OPEN_PORT)]
+        reached = await _tried([_Door(f"canary {host}", host, OPEN_PORT) for host in hosts])
+        shut = [door._replace(port=SHUT_PORT) for door in reached]
         unenforced = tuple(
             f"{self._who} → {door.name}:{door.port} is open, and a policy shuts it" for door in await _open(shut)
         )
-        before, self.seen = self.seen, Sightings(self.seen.breaches, unenforced, len(shut))
+        before, self.seen = self.seen, replace(self.seen, unenforced=unenforced, canaries=len(shut))
         if (unenforced, len(shut)) != (before.unenforced, before.canaries):
             self._turned(self._cache.services if unenforced != before.unenforced else ())
 
     async def _service_round(self) -> None:
-        keys = self._next()
+        keys = [key for key in self._next() if self._stands(key)]
         doors = {key: list(self._doors(key)) for key in keys}
         opened = set(await _open([door for listed in doors.values() for door in listed]))
-        breaches = {key: found for key, found in self.seen.breaches.items() if key in self._cache.services}
-        for key, listed in doors.items():
-            found = tuple(
-                f"{self._who} → {d.name} is open, and declared to nobody like it" for d in listed if d in opened
-            )
-            breaches = {k: v for k, v in breaches.items() if k != key} | ({key: found} if found else {})
-        before, self.seen = self.seen, Sightings(breaches, self.seen.unenforced)
-        changed = [key for key in keys if before.breaches.get(key) != breaches.get(key)]
+        found = {key: tuple(self._breach(d) for d in listed if d in opened) for key, listed in doors.items()}
+        known = {key: said for key, said in self.seen.breaches.items() if self._stands(key)}
+        changed = [key for key in keys if known.get(key, ()) != found[key]]
+        breaches = {key: said for key, said in {**known, **found}.items() if said}
+        self.seen = replace(self.seen, breaches=breaches)
         for key in changed:
-            logger.warning("%s: %s", key, "; ".join(breaches.get(key, ("its doors are shut again",))))
+            logger.warning("%s: %s", key, "; ".join(found[key]) or "its doors are shut again")
         self._turned(changed)
+
+    def _breach(self, door: _Door) -> str:
+        return f"{self._who} → {door.name} is open to a stranger"
+
+    def _stands(self, key: Key) -> bool:
+        """Whether there is such a service, and walls around it."""
+        return key in self._cache.services and key not in self._cache.shadows
+
+    async def _shadow_round(self) -> None:
+        asked = {key: await seen_by_observers(self._cache, key) for key in sorted(self._cache.shadows)}
+        connections = {key: found for key, found in asked.items() if found}
+        before, self.seen = self.seen.connections, replace(self.seen, connections=connections)
+        self._turned([key for key in asked if before.get(key) != connections.get(key)])
 
     def _next(self) -> list[Key]:
         """So many services, after those of the last round, and from the beginning after the last."""
@@ -107,14 +123,9 @@ class Sentinel:
         """The doors of a service's running pods that are shut to a stranger: all but its page."""
         ports = {meta.DATABASE: "postgresql", meta.SERVICE: "grpc"}
         fronts = {meta.DATABASE: names.database(key.name), meta.SERVICE: key.name}
-        for ref, stored in self._cache.owned.get(key, {}).items():
-            if ref.kind != "Pod":
-                continue
-            pod = stored.unpack()
-            component, host = pod["metadata"]["labels"].get(meta.COMPONENT, ""), pod.get("status", {}).get("podIP")
-            if component not in ports or meta.PROBE in pod["metadata"]["labels"] or not host or not pods.is_ready(pod):
-                continue
-            for port in _ports(pod, ports[component]):
+        for pod in ready_pods(self._cache, key):
+            component, host = pod["metadata"]["labels"].get(meta.COMPONENT, ""), pod["status"]["podIP"]
+            for port in _ports(pod, ports[component]) if component in ports else ():
                 yield _Door(f"{names.host(fronts[component], key.namespace)}:{port}", host, port)
 
 
@@ -133,7 +144,14 @@ async def _open(doors: list[_Door]) -> list[_Door]:
 
 
 async def _tried(doors: list[_Door]) -> list[_Door]:
-    answers = await asyncio.gather(*(connects(door.host, door.port) for door in doors))
+    """Those that open."""
+    few = asyncio.Semaphore(AT_ONCE)
+
+    async def tried(door: _Door) -> bool:
+        async with few:
+            return await connects(door.host, door.port)
+
+    answers = await asyncio.gather(*map(tried, doors))
     return [door for door, answer in zip(doors, answers, strict=True) if answer]
 
 

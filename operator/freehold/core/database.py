@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 from freehold.api.database import Database
-from freehold.core import gates, meta, names, pods, volume
+from freehold.core import gates, meta, names, pods, shadow, volume
 from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
 
 CAPABILITY = "database"
@@ -121,7 +121,7 @@ def _server(service: Service, database: Database, observed: Observed, credential
                     "fsGroup": USER,
                     "fsGroupChangePolicy": "OnRootMismatch",
                 },
-                containers=[_container(database, observed)],
+                containers=[_container(database, observed), *shadow.observers(service, observed)],
                 volumes=_volumes(service),
             ),
         },

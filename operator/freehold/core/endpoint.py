@@ -6,7 +6,7 @@ New pods start only after their schema is in; until then the pods that serve are
 
 from __future__ import annotations
 
-from freehold.core import consent, contract, gates, meta, names, pods
+from freehold.core import consent, contract, gates, meta, names, pods, shadow
 from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
 
 CAPABILITY = "endpoint"
@@ -74,7 +74,8 @@ def _disruption_budget(service: Service) -> Object:
 
 def _deployment(service: Service, observed: Observed) -> Object:
     version = meta.image_version(service.spec.image)
-    pod = {"containers": [_container(service, observed)], "volumes": contract.volumes(service, observed)}
+    containers = [_container(service, observed), *shadow.observers(service, observed)]
+    pod = {"containers": containers, "volumes": contract.volumes(service, observed)}
     if service.spec.replicas > 1:
         pod["topologySpreadConstraints"] = _spread(service)
     return meta.build(

@@ -6,7 +6,7 @@ outside the cluster what it names. Its database takes connections from the servi
 
 from __future__ import annotations
 
-from freehold.core import consent, meta, names
+from freehold.core import consent, meta, names, shadow
 from freehold.core.model import Condition, Key, Object, Observed, Plan, Reason, Service, State, Type
 
 CAPABILITY = "isolation"
@@ -20,6 +20,9 @@ DNS_ON_THE_NODE = {"ipBlock": {"cidr": "169.254.20.10/32"}}
 
 def desired(service: Service, observed: Observed) -> Plan:
     """A policy for the service, and one each for its database and its migrations where it has them."""
+    if shadow.is_on(service):
+        said = shadow.said(service, observed)
+        return Plan(CAPABILITY, (), Condition(Type.ISOLATION_ENFORCED, State.FALSE, Reason.SHADOW, said))
     policies = [_policy(service, service.name, meta.SERVICE, _ingress(service, observed), _egress(service, observed))]
     if service.spec.database:
         policies.append(_database_policy(service))

@@ -105,6 +105,20 @@ class Authority:
     signers: str = ""
 
 
+class Sighting(NamedTuple):
+    """A connection that was seen of a service whose isolation is Shadow.
+
+    component: whose, the service's or its database's. direction: `in` or `out`. port: where it was called, or called
+    to. peer: the other side's address; who: the service and its component that stand there, if they are known.
+    """
+
+    component: str
+    direction: str
+    port: int
+    peer: str
+    who: tuple[Key, str] | None = None
+
+
 @dataclass(frozen=True)
 class Observed:
     """All a capability may look at.
@@ -113,8 +127,8 @@ class Observed:
     passwords: fresh ones, to be used only where none is kept. certificates: likewise, by the Secret each is for.
     secrets_granted: whether Freehold may keep Secrets in this namespace. addresses: every door of every service, as
     `host:port`, by service. breaches: shut doors of this service that opened to the operator, a stranger to it;
-    unenforced: places of the cluster where what a policy forbids was let through. Both are sentences. status: what was
-    last written to the resource.
+    unenforced: places of the cluster where what a policy forbids was let through. Both are sentences. connections:
+    those that were seen, where isolation is Shadow. status: what was last written to the resource.
     """
 
     now: datetime
@@ -131,6 +145,7 @@ class Observed:
     addresses: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     breaches: tuple[str, ...] = ()
     unenforced: tuple[str, ...] = ()
+    connections: tuple[Sighting, ...] = ()
     status: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -183,6 +198,7 @@ class Reason(StrEnum):
     AS_DECLARED = "AsDeclared"
     SCALED_TO_ZERO = "ScaledToZero"
     # needs somebody
+    SHADOW = "Shadow"
     POLICIES_NOT_ENFORCED = "PoliciesNotEnforced"
     DOOR_OPEN = "DoorOpen"
     NOT_AS_DECLARED = "NotAsDeclared"

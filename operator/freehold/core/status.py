@@ -22,9 +22,11 @@ Status = dict[str, Any]
 def ready(conditions: Iterable[Condition]) -> Condition:
     """Ready is true when all else is; otherwise it repeats the first that needs somebody, or else that is awaited.
 
-    A proof that is still to come is not awaited: a service is as well without it, only not known to be.
+    A proof that is still to come is not awaited: a service is as well without it, only not known to be. Nor are walls
+    that its owner does not want yet.
     """
-    listed = [c for c in conditions if c.type is not Type.ISOLATION_VERIFIED or c.state is State.FALSE]
+    unproven = (Type.ISOLATION_VERIFIED, State.UNKNOWN)
+    listed = [c for c in conditions if (c.type, c.state) != unproven and c.reason is not Reason.SHADOW]
     unmet = [c for c in listed if c.state is not State.TRUE]
     if not unmet:
         return Condition(Type.READY, State.TRUE, Reason.READY, f"{len(listed)} of {len(listed)} conditions are met")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from freehold.core import gates, meta, names, pods, probes
+from freehold.core import gates, meta, names, pods, probes, shadow
 from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
 
 CAPABILITY = "verification"
@@ -29,6 +29,9 @@ Proof = dict[str, Any]
 
 def desired(service: Service, observed: Observed) -> Plan:
     """A probe where one is due, and what was found last."""
+    if shadow.is_on(service):
+        said = "not tried: no wall stands (isolation: Shadow)"
+        return Plan(CAPABILITY, (), Condition(Type.ISOLATION_VERIFIED, State.UNKNOWN, Reason.SHADOW, said))
     before: Proof | None = observed.status.get("isolation")
     asked = meta.digest(_walls(observed), service.annotations.get(meta.PROBE, ""))
     job = Ref("Job", names.probe_job(service.name, meta.digest(asked, before["provenAt"] if before else "")))
@@ -53,6 +56,8 @@ def _is_due(service: Service, observed: Observed, asked: str) -> bool:
     # It waits until the service is said to be well: being proven must not delay being Ready.
     if not gates.serving(service, observed) or not _is_well(observed):
         return False
+    if Ref("NetworkPolicy", service.name) not in observed.objects:
+        return False  # it comes back in a moment
     if observed.breaches or observed.unenforced:
         return False  # that the walls do not stand is known already
     return before is None or before["of"] != asked or observed.now >= _next(observed, before)

@@ -128,6 +128,7 @@ async def test_a_canary_whose_shut_door_opens_shows_that_policies_are_not_enforc
             (said,) = run.sentinel.seen.unenforced
             assert said == f"{WHO} → canary 127.0.0.1:{shut_port} is open, and a policy shuts it"
             assert set(run.told) == {USERS, PAYMENTS}, "every service is told"
+            assert run.sentinel.seen.canaries == 1
         await run.round()
         assert run.sentinel.seen.unenforced == ()
         assert set(run.told) == {USERS, PAYMENTS}

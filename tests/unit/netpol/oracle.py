@@ -67,7 +67,7 @@ def _side(world: World, pod: Object, connection: Connection, direction: str) -> 
         for policy in world.policies
         if direction in _types(policy)
         and policy["metadata"]["namespace"] == pod["metadata"]["namespace"]
-        and _matches(policy["spec"].get("podSelector", {}), pod["metadata"].get("labels", {}))
+        and matches(policy["spec"].get("podSelector", {}), pod["metadata"].get("labels", {}))
     ]
     if not selecting:
         return True
@@ -105,11 +105,11 @@ def _peer(world: World, policy: Object, peer: Object, address: str) -> bool:
     home = pod["metadata"]["namespace"]
     if "namespaceSelector" in peer:
         labels = world.namespace_labels(home)
-        if labels is None or not _matches(peer["namespaceSelector"], labels):
+        if labels is None or not matches(peer["namespaceSelector"], labels):
             return False
     elif home != policy["metadata"]["namespace"]:
         return False
-    return "podSelector" not in peer or _matches(peer["podSelector"], pod["metadata"].get("labels", {}))
+    return "podSelector" not in peer or matches(peer["podSelector"], pod["metadata"].get("labels", {}))
 
 
 def _port(target: Object | None, port: Object, connection: Connection) -> bool:
@@ -127,7 +127,8 @@ def _port(target: Object | None, port: Object, connection: Connection) -> bool:
     return False
 
 
-def _matches(selector: Object, labels: dict[str, str]) -> bool:
+def matches(selector: Object, labels: dict[str, str]) -> bool:
+    """Whether all that a label selector states holds of these labels."""
     for key, value in selector.get("matchLabels", {}).items():
         if key not in labels or labels[key] != value:
             return False

@@ -1,0 +1,170 @@
+"""Attempts without end, from where many pods stand to all their targets, while something is changed around them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+from tests.e2e import prober
+from tests.e2e.cluster import Cluster
+from tests.e2e.tables import Member, Pair, pairs
+
+PYTHON = "/opt/users/bin/python"
+PROGRAM = Path(prober.__file__).read_text()
+
+
+class Place(NamedTuple):
+    """Where a member is."""
+
+    pod: str
+    address: str
+
+
+class Expected(NamedTuple):
+    """What may be seen for the time being: `always` has to answer, `sometimes` may, and nothing else."""
+
+    always: set[Pair]
+    sometimes: set[Pair]
+
+
+@dataclass
+class Tally:
+    """Attempts that were judged. shut, open: how many, on pairs that had to be so; missed: of the latter, those that
+    failed and whose next attempt did not; failing: the pairs whose last attempt failed.
+
+    Where rules are replaced as a whole, a connection that is being opened in that very moment may be refused. That is
+    no cut, as long as who tries again gets in.
+    """
+
+    shut: int = 0
+    open: int = 0
+    missed: int = 0
+    wrong: list[str] = field(default_factory=list)
+    failing: set[Pair] = field(default_factory=set)
+
+    def judge(self, expected: Expected, fared: Mapping[Pair, str]) -> None:
+        """Add one round. fared: each attempt's outcome."""
+        for pair, outcome in fared.items():
+            if pair in expected.always:
+                self.open += 1
+                self._had_to_be_open(pair, outcome)
+            elif pair not in expected.sometimes:
+                self.shut += 1
+                if outcome == prober.ANSWERED:
+                    self._is_wrong(f"{pair} answered, which no declaration allows")
+
+    def _had_to_be_open(self, pair: Pair, outcome: str) -> None:
+        if outcome == prober.ANSWERED:
+            self.failing.discard(pair)
+        elif pair in self.failing:
+            self._is_wrong(f"{pair} failed twice running ({outcome}), though declared all the while")
+        else:
+            self.missed += 1
+            self.failing.add(pair)
+
+    def _is_wrong(self, what: str) -> None:
+        self.wrong.append(f"{datetime.now(UTC):%H:%M:%S.%f} {what}")
+
+
+class Probing:
+    """Probers in pods, for as long as the block lasts. expected: what is judged by; None for no judgement."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._news = threading.Condition()
+        self._probers: dict[Member, _Prober] = {}
+        self._expected: Expected | None = None
+        self.tally = Tally()
+
+    def __enter__(self) -> Probing:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.aim((), {})
+
+    def aim(self, sources: Iterable[Member], places: Mapping[Member, Place]) -> None:
+        """From now on these sources try all of the places but their own; probers of other sources end."""
+        wanted = set(sources)
+        for gone in set(self._probers) - wanted:
+            self._probers.pop(gone).end()
+        for source in wanted:
+            if source not in self._probers:
+                self._probers[source] = _Prober(self, self._cluster, source, places[source].pod)
+            self._probers[source].aim(places)
+
+    def expect(self, always: set[Pair], sometimes: set[Pair]) -> None:
+        """Judge each round that ends from now on."""
+        with self._news:
+            self._expected = Expected(always, sometimes)
+            self.tally.failing.clear()
+
+    def expect_nothing(self) -> None:
+        with self._news:
+            self._expected = None
+
+    def until(self, table: set[Pair], within: float) -> set[Pair]:
+        """Wait until what answers is this table, in rounds that began after now; returns what answered at last."""
+        with self._news:
+            # The round under way may have begun before; the one after it did not.
+            fresh = {source: source.rounds + 2 for source in self._probers.values()}
+
+            def holds() -> bool:
+                return all(source.rounds >= least for source, least in fresh.items()) and self._table() == table
+
+            self._news.wait_for(holds, within)
+            silent = [source.member.name for source, least in fresh.items() if source.rounds < least]
+            assert not silent, f"no whole round in {within:g} s from {', '.join(silent)}"
+            return self._table()
+
+    def _table(self) -> set[Pair]:
+        return set[Pair]().union(*(source.open for source in self._probers.values()))
+
+    def hear(self, source: _Prober, fared: Mapping[Pair, str]) -> None:
+        """A round has ended."""
+        with self._news:
+            source.rounds += 1
+            source.open = {pair for pair, outcome in fared.items() if outcome == prober.ANSWERED}
+            if self._expected:
+                self.tally.judge(self._expected, fared)
+            self._news.notify_all()
+
+
+class _Prober:
+    """One source. rounds: how many have ended; open: what answered in the last one."""
+
+    def __init__(self, probing: Probing, cluster: Cluster, member: Member, pod: str) -> None:
+        self.member = member
+        self.rounds = 0
+        self.open: set[Pair] = set()
+        self._probing = probing
+        self._lists: list[list[Pair]] = []
+        command = ["kubectl", "-n", member.namespace, "exec", "-i", pod, "--", PYTHON, "-c", PROGRAM, "try"]
+        self._process = subprocess.Popen(
+            command, env=cluster.stage.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def aim(self, places: Mapping[Member, Place]) -> None:
+        listed = sorted(pairs([self.member], places))
+        self._lists.append(listed)
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps([(places[pair.target].address, pair.port) for pair in listed]) + "\n")
+        self._process.stdin.flush()
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            said = json.loads(line)
+            # A round on an older list says nothing of the places that are asked about now.
+            if said["list"] == len(self._lists):
+                self._probing.hear(self, dict(zip(self._lists[-1], said["fared"], strict=True)))

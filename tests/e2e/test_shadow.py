@@ -1,0 +1,66 @@
+"""A service on its way behind walls: none stands, what they would cut is named, and once they rise it is cut."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.cluster import Space, conditions
+from tests.e2e.probe import Target, reached, stranger
+from tests.e2e.services import IMAGES, users
+
+LONG_ENOUGH = 120
+"""Seconds a connection is held, for an observer to see it and the operator to ask for it."""
+
+
+@pytest.fixture(scope="module")
+def yard(yard: Space) -> Space:
+    """users without walls, and a pod that nobody declared and that is connected to both its doors."""
+    yard.apply(users(isolation="Shadow"))
+    yard.until_ready("users")
+    held = "".join(_hold(door) for door in _doors(yard))
+    command = ["bash", "-c", f"{held} wait"]
+    yard.apply(stranger("intruder", IMAGES["users"], {}, command))
+    yard.kubectl("wait", "pod/intruder", "--for=condition=Ready", "--timeout=60s")
+    return yard
+
+
+def test_what_walls_would_cut_is_named(yard: Space) -> None:
+    where = yard.get("pod/intruder")["status"]["podIP"]
+
+    def named(live: dict[str, object]) -> bool:
+        """with both connections named"""
+        said = conditions(live)["IsolationEnforced"]["message"]
+        return f"{where} → users:50051" in said and f"{where} → users-database:5432" in said
+
+    live = yard.until("microservice/users", named)
+    found = conditions(live)
+    assert found["IsolationEnforced"]["reason"] == "Shadow"
+    assert found["IsolationEnforced"]["message"].count("→") == 2, "what is declared is not named"
+    assert found["Ready"]["status"] == "True"
+    assert not yard.find("networkpolicies")
+
+
+def test_once_they_rise_it_is_cut(yard: Space) -> None:
+    yard.spec("users", isolation="Enforced")
+    yard.until_ready("users")
+    yard.until_condition("users", "IsolationVerified", "True", within=120)
+
+    yard.kubectl("delete", "pod", "intruder", "--wait=true")
+    yard.apply(stranger("intruder", IMAGES["users"], {}, ["sleep", "infinity"]))
+    yard.kubectl("wait", "pod/intruder", "--for=condition=Ready", "--timeout=60s")
+    assert reached(yard, "intruder", _doors(yard)) == set()
+    (pod,) = yard.pods("users")
+    assert [container["name"] for container in pod["spec"]["containers"]] == ["service"], "no observer is left"
+
+
+def _doors(yard: Space) -> list[Target]:
+    service, database = (yard.pods("users", component)[0] for component in ("service", "database"))
+    return [
+        Target("users", service["status"]["podIP"], 50051),
+        Target("users-database", database["status"]["podIP"], 5432),
+    ]
+
+
+def _hold(door: Target) -> str:
+    """Bash that connects and stays."""
+    return f"(exec 3<>/dev/tcp/{door.address}/{door.port}; sleep {LONG_ENOUGH}) & "

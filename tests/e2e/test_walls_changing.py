@@ -1,0 +1,113 @@
+"""Twelve services whose teams change their minds: who reaches whom is at all times as declared, and no more than that.
+
+After each change three tables are the same: what is declared, what the live policies say, and what connects. While
+it is made, nothing connects that neither the declarations before nor those after allow, and nobody is cut off who is
+allowed by both.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import statistics
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.cluster import Cluster, Space
+from tests.e2e.declarations import CHANGES, KNOWN_SEED, Change, Declarations, beginning, changes
+from tests.e2e.estate import Estate
+from tests.e2e.probing import Probing
+from tests.e2e.tables import Pair, declared, differences, lasting, members, pairs, simulated
+
+WITHIN = 10
+"""Seconds in which a change must be in force everywhere, and proven to be."""
+PROBERS_WITHIN = 60
+"""Seconds in which all probers must have started and gone round once."""
+AGAIN = "FREEHOLD_WALLS_SEED"
+OTHER_SEED = int(os.environ.get(AGAIN) or secrets.randbelow(1_000_000))
+LEAST_SHUT, LEAST_OPEN = 10_000, 1_000
+
+
+@pytest.fixture(scope="module")
+def estate(cluster: Cluster) -> Iterator[Estate]:
+    """Everything runs as first declared."""
+    names = [f"e2e-{word}-{uuid.uuid4().hex[:5]}" for word in ("north", "south", "west")]
+    spaces = {name: Space(cluster, name) for name in names}
+    estate = Estate(cluster, spaces, beginning(names))
+    try:
+        estate.settle_in()
+        yield estate
+    finally:
+        cluster.kubectl("delete", "namespace", *names, "--wait=false", "--ignore-not-found")
+
+
+@pytest.mark.parametrize("seed", [pytest.param(KNOWN_SEED, id="known"), pytest.param(OTHER_SEED, id="any")])
+def test_walls_follow_what_is_declared(estate: Estate, seed: int) -> None:
+    start, again = beginning(list(estate.spaces)), f"{AGAIN}={seed}"
+    seconds = []
+    with Probing(estate.cluster) as probing:
+        estate.change(start, probing)
+        _all_agree(estate, probing, f"{again}, before all changes")
+        estate.aim(probing)
+        _agree(estate, probing, f"{again}, before the first change")
+        for number, change in enumerate(changes(seed, start, CHANGES), 1):
+            where = f"{again}, change {number}: {change.says}"
+            print(where)
+            seconds.append(_brought_about(estate, probing, change, where))
+        probing.expect_nothing()
+        _all_agree(estate, probing, f"{again}, after all changes")
+
+    tally = probing.tally
+    print(f"{again}: {tally.shut} attempts shut, {tally.open - tally.missed} of {tally.open} open, as declared;")
+    print(f"changes proven after {statistics.median(seconds):.1f} s in the median, {max(seconds):.1f} s at most")
+    assert tally.shut > LEAST_SHUT
+    assert tally.open > LEAST_OPEN
+
+
+def _brought_about(estate: Estate, probing: Probing, change: Change, where: str) -> float:
+    """Make a change and prove it; seconds from when it was declared to when every attempt fared as it says."""
+    before, after = estate.now, change.after
+    old, new = declared(before, _asked(before)), declared(after, _asked(after))
+    probing.expect(old & new, old | new)
+    estate.change(after, probing)
+    made = time.monotonic()
+    probing.until(new, WITHIN)
+    seconds = time.monotonic() - made
+    # What changes nothing in the table must be in force as well before the next change comes.
+    estate.until_observed(before)
+    _agree(estate, probing, where)
+    assert not probing.tally.wrong, "\n".join([where, *probing.tally.wrong[:20]])
+    assert seconds < WITHIN, where
+    return seconds
+
+
+def _agree(estate: Estate, probing: Probing, where: str) -> None:
+    """Declared, simulated and probed: the same, from and to all pods that no rollout replaces."""
+    seen, asked = estate.snapshot(), _asked(estate.now)
+    said = declared(seen.declarations, asked)
+    addresses = {member: place.address for member, place in estate.places(seen).items()}
+    probed = probing.until(said, WITHIN)
+    unlike = differences(declared=said, simulated=simulated(seen.objects, addresses, asked), probed=probed)
+    assert not unlike, "\n".join([where, *unlike])
+
+
+def _all_agree(estate: Estate, probing: Probing, where: str) -> None:
+    """The same from and to every pod, those that the operator runs included."""
+    estate.until_running()
+    estate.aim(probing, all_pods=True)
+    seen = estate.snapshot()
+    places, asked = estate.places(seen), pairs(members(estate.now), members(estate.now))
+    said = declared(seen.declarations, asked)
+    addresses = {member: place.address for member, place in places.items()}
+    probed = probing.until({pair for pair in said if not pair.source.real}, PROBERS_WITHIN)
+    probed |= estate.reached_from_real(places)
+    unlike = differences(declared=said, simulated=simulated(seen.objects, addresses, asked), probed=probed)
+    assert not unlike, "\n".join([where, *unlike])
+
+
+def _asked(said: Declarations) -> set[Pair]:
+    """From each pod of the story to each pod that lasts."""
+    return pairs([m for m in members(said) if not m.real], filter(lasting, members(said)))
