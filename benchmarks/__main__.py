@@ -8,23 +8,26 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hack.stage import StageError, choose, install, introduce, prepare
 from localcluster import tools
 from localcluster.errors import LocalClusterError
-from localcluster.progress import step
+from localcluster.progress import Step, step
 
-from . import memory, ready, writes
+from . import memory, namespaces, ready, tls, walls, writes
 from .errors import BenchmarkError
 from .figures import Outcome, as_json, missed, table
 from .kubectl import Kubectl
 from .rig import simulated_cluster
 
 RESULTS = Path(__file__).with_name("results")
-PARTS = ("ready", "simulated")
+REAL = ("ready", "walls", "tls")
+PARTS = (*REAL, "simulated")
 
 
 def main() -> int:
@@ -42,16 +45,32 @@ def main() -> int:
 
 def _measure(options: argparse.Namespace) -> list[Outcome]:
     outcomes = []
-    if "ready" in options.parts:
-        kind = choose()
-        introduce("Freehold's figures", kind)
-        stage = prepare(kind, ("operator", "postgres", "users"))
-        install(stage)
-        with step("ready") as progress:
-            outcomes.append(ready.compare(Kubectl(stage.kubeconfig), options.rounds, progress))
-            progress.detail = f"{options.rounds} rounds with the operator and without"
+    if set(REAL) & set(options.parts):
+        outcomes += _real(options)
     if "simulated" in options.parts:
         outcomes += _simulated(options.services, options.idle)
+    return outcomes
+
+
+def _real(options: argparse.Namespace) -> list[Outcome]:
+    """On a cluster whose pods run and whose walls stand."""
+    kind = choose()
+    introduce("Freehold's figures", kind)
+    stage = prepare(kind, ("operator", "postgres", "users", "payments"))
+    install(stage)
+    kubectl, rounds, changes = Kubectl(stage.kubeconfig), options.rounds, options.changes
+    namespaces.clear(kubectl)
+    parts: dict[str, tuple[Callable[[Step], Outcome], str]] = {
+        "ready": (partial(ready.compare, kubectl, rounds), f"{rounds} rounds with the operator and without"),
+        "walls": (partial(walls.measure, kubectl, changes), f"{changes} changes of consumes each way"),
+        "tls": (partial(tls.compare, kubectl, rounds), f"{rounds} rounds in plaintext and with mutual TLS"),
+    }
+    outcomes = []
+    for part, (measure, detail) in parts.items():
+        if part in options.parts:
+            with step(part) as progress:
+                outcomes.append(measure(progress))
+                progress.detail = detail
     return outcomes
 
 
@@ -109,9 +128,10 @@ def _part(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    which = f"which to run, of {' and '.join(PARTS)}; left out, both"
+    which = f"which to run, of {', '.join(PARTS)}; left out, all"
     parser.add_argument("parts", nargs="*", type=_part, metavar="PART", help=which)
-    parser.add_argument("--rounds", type=_at_least(1, 100), default=10, help="of each way to a running service")
+    parser.add_argument("--rounds", type=_at_least(1, 100), default=10, help="of each way that is compared")
+    parser.add_argument("--changes", type=_at_least(2, 500), default=50, help="of consumes, each way")
     parser.add_argument("--services", type=_at_least(1, 500), default=100, help="on simulated nodes")
     parser.add_argument("--idle", type=_at_least(5, 3600), default=600, metavar="SECONDS", help="in which all is quiet")
     return parser

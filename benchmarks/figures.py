@@ -37,6 +37,11 @@ def pairwise_ratio(with_it: Sequence[float], without: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(with_it, without, strict=True))
 
 
+def p99(values: Sequence[float]) -> float:
+    """The 99th percentile of two values or more, on the line between the two that are nearest."""
+    return statistics.quantiles(values, n=100, method="inclusive")[98]
+
+
 def table(outcomes: Sequence[Outcome]) -> str:
     """All figures, one a line, with their bounds and whether they are met."""
     rows = [("FIGURE", "VALUE", "AT MOST", "", "NOTE")]

@@ -27,7 +27,11 @@ class Kubectl:
     kubeconfig: Path
 
     def __call__(self, *arguments: str | Path, stdin: str | None = None, timeout: float = 60) -> str:
-        return run([program(), f"--kubeconfig={self.kubeconfig}", *arguments], stdin=stdin, timeout=timeout)
+        return run(self.command(*arguments), stdin=stdin, timeout=timeout)
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        """What is run, for whoever must see to it while it runs."""
+        return [program(), f"--kubeconfig={self.kubeconfig}", *map(str, arguments)]
 
     def apply(self, *objects: dict[str, Any], timeout: float = 120) -> None:
         """All at once, server-side."""

@@ -7,20 +7,17 @@ import os
 import statistics
 import tempfile
 import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
 from freehold.cluster.compare import contains
 
-from hack.stage import grant
 from localcluster import paths
 from localcluster.progress import Step
 from localcluster.run import run
 
-from . import rendered
+from . import namespaces, rendered
 from .errors import BenchmarkError
 from .figures import Figure, Outcome, pairwise_ratio
 from .kubectl import Kubectl
@@ -29,12 +26,10 @@ from .rig import microservice
 RATIO = 1.10
 SCRIPTS = Path(__file__).with_name("scripts")
 SECONDS = 400
-LABEL = "freehold.dev/benchmark"
 
 
 def compare(kubectl: Kubectl, rounds: int, step: Step) -> Outcome:
     """So many rounds of each, the order changing from round to round, after one of each that does not count."""
-    kubectl("delete", "namespaces", "-l", LABEL, "--timeout=180s", timeout=200)  # what an earlier run left
     ways: dict[str, Callable[[Kubectl, str, Path], float]] = {"with": _with_operator, "without": _without_operator}
     taken: dict[str, list[float]] = {way: [] for way in ways}
     for number in range(rounds + 1):
@@ -62,32 +57,11 @@ def _spread(seconds: Sequence[float]) -> str:
 
 
 def _round(kubectl: Kubectl, way: Callable[[Kubectl, str, Path], float], *, check: bool) -> float:
-    with tempfile.TemporaryDirectory() as folder, _namespace(kubectl) as namespace:
+    with tempfile.TemporaryDirectory() as folder, namespaces.fresh(kubectl) as namespace:
         seconds = way(kubectl, namespace, Path(folder))
         if check:
             _check_same(kubectl, namespace)
         return seconds
-
-
-@contextmanager
-def _namespace(kubectl: Kubectl) -> Iterator[str]:
-    """A fresh one; its pods are gone before the next round begins."""
-    name = f"benchmark-{uuid.uuid4().hex[:6]}"
-    metadata = {"name": name, "labels": {LABEL: "true"}}
-    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, grant(name))
-    kubectl("wait", "-n", name, "--for=create", "serviceaccount/default", "--timeout=30s")
-    try:
-        yield name
-    finally:
-        _remove(kubectl, name)
-
-
-def _remove(kubectl: Kubectl, namespace: str) -> None:
-    """All that runs is gone on return: a namespace's own deletion would look again only after half a grace period."""
-    kinds = "microservices,deployments,statefulsets,jobs"
-    kubectl("delete", kinds, "--all", "-n", namespace, "--cascade=foreground", "--timeout=120s", timeout=130)
-    kubectl("wait", "--for=delete", "pods", "--all", "-n", namespace, "--timeout=120s", timeout=130)
-    kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 def _with_operator(kubectl: Kubectl, namespace: str, folder: Path) -> float:

@@ -68,6 +68,11 @@ spec:
 """
 
 
+# Whoever tries simulated pods, as the operator does, must reach nobody: no connection can be opened to an address of
+# this kind (multicast, RFC 2365), and the kernel says so at once, where another might be somebody's.
+SIMULATED_PODS = "239.192.0.1/16"
+
+
 class ApiServer:
     """The API server as a context manager; `kubeconfig` is an administrator's, `logs` the folder of its logs."""
 
@@ -180,7 +185,7 @@ class ApiServer:
             "--manage-all-nodes=false",
             "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
         ]
-        self._run("kwok", [*argv, *manages, "--node-lease-duration-seconds=40"])
+        self._run("kwok", [*argv, *manages, "--node-lease-duration-seconds=40", f"--cidr={SIMULATED_PODS}"])
         nodes = [NODE.format(name=f"simulated-{index}", zone="ab"[index % 2]) for index in range(self._nodes)]
         volumes = [VOLUME.format(index=index) for index in range(self._volumes)]
         objects = "---\n".join([STORAGE_CLASS, *nodes, *volumes])

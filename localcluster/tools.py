@@ -22,10 +22,10 @@ from .progress import Step
 from .run import run
 
 SOURCES = Path(__file__).parent / "tools"
-# In the order in which they are wanted. kind, kwok and checks are compiled when asked for.
+# In the order in which they are wanted. kind, kwok, checks and ghz are compiled when asked for.
 CLUSTER_GROUPS = ("kubernetes", "system", "metrics")
 DEFAULT_GROUPS = (*CLUSTER_GROUPS, "helm")
-GROUPS = (*DEFAULT_GROUPS, "kind", "kwok", "checks")
+GROUPS = (*DEFAULT_GROUPS, "kind", "kwok", "checks", "ghz")
 # How long a group takes on two cores, for the line that is shown while it compiles.
 MINUTES = {"kubernetes": 5, "system": 2, "metrics": 2, "helm": 3}
 # The module's last path element is not always the command's name.

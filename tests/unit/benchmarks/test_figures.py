@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.figures import Figure, Outcome, as_json, missed, number, pairwise_ratio, table
+from benchmarks.figures import Figure, Outcome, as_json, missed, number, p99, pairwise_ratio, table
 
 WELL = Figure("ratio", 1.1, "", 1.1)
 MISSED = Figure("memory", 150.01, "kB", 150.0, "each")
@@ -34,6 +34,11 @@ def test_json_says_whether_each_is_met_and_keeps_what_it_was_made_of() -> None:
 
 def test_the_ratio_of_pairs_is_not_moved_by_one_slow_round() -> None:
     assert pairwise_ratio([2.0, 20.0, 3.0], [2.0, 20.0, 2.0]) == 1.0
+
+
+def test_the_99th_percentile_leaves_out_the_slowest_of_a_hundred() -> None:
+    assert p99([float(value) for value in range(101)]) == 99.0
+    assert p99([1.0] * 999 + [60.0]) == 1.0
 
 
 @pytest.mark.parametrize(

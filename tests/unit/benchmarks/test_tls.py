@@ -1,0 +1,32 @@
+"""What ghz reports, and what is made of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.tls import MUTUAL, PLAINTEXT, Latency, outcome, read
+
+REPORT: dict[str, Any] = {
+    "statusCodeDistribution": {"OK": 1000},
+    "latencyDistribution": [{"percentage": 50, "latency": 650_000}, {"percentage": 99, "latency": 2_300_000}],
+}
+
+
+def test_a_report_gives_milliseconds() -> None:
+    assert read(REPORT, 1000) == Latency(0.65, 2.3)
+
+
+@pytest.mark.parametrize("codes", [{"OK": 999}, {"OK": 990, "PermissionDenied": 10}, {"Unavailable": 1000}])
+def test_a_round_in_which_a_call_failed_is_no_measurement(codes: dict[str, int]) -> None:
+    with pytest.raises(BenchmarkError, match="not all of 1000 calls"):
+        read({**REPORT, "statusCodeDistribution": codes}, 1000)
+
+
+def test_one_slow_round_moves_nothing() -> None:
+    plaintext = [Latency(0.6, 2.0), Latency(0.6, 2.2), Latency(0.6, 40.0)]
+    mutual = [Latency(0.7, 2.5), Latency(0.7, 60.0), Latency(0.7, 2.9)]
+    _, _, adds = outcome({PLAINTEXT: plaintext, MUTUAL: mutual}).figures
+    assert (round(adds.value, 2), adds.bound, adds.met) == (0.7, 1.0, True)
