@@ -113,7 +113,15 @@ class Cluster:
             for live in self.list(kind, namespace):
                 status = running(live)
                 if any(live.get("status", {}).get(key) != value for key, value in status.items()):
-                    self.patch(kind, namespace, live["metadata"]["name"], {"status": status}, "status")
+                    self._say(kind, live["metadata"], status)
+
+    def _say(self, kind: str, metadata: Object, status: Object) -> None:
+        """Like any controller's, a word about what was removed meanwhile is lost."""
+        try:
+            self.patch(kind, metadata["namespace"], metadata["name"], {"status": status}, "status")
+        except Refused as refused:
+            if refused.status != 404:
+                raise
 
     def conditions(self, namespace: str, name: str) -> dict[str, Object]:
         live = self.get("Microservice", namespace, name)
