@@ -92,6 +92,7 @@ def operator(kubeconfig: Path, log: Path) -> Iterator[Operator]:
     environment = {
         "KUBECONFIG": str(kubeconfig),
         "FREEHOLD_POSTGRESQL_IMAGE": "localhost/freehold/postgres:{version}",
+        "FREEHOLD_IMAGE": "localhost/freehold/operator:dev",
         "FREEHOLD_NAMESPACES": "",
     }
     command = Path(sys.executable).with_name("freehold")

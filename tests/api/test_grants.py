@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from freehold.core.model import Object
 
+from hack.stage import grant
 from tests.api import operators
 from tests.api.cluster import Cluster
 from tests.api.operators import Operator
@@ -38,12 +38,6 @@ def _as_operator(cluster: Cluster, folder: Path) -> Path:
     target = folder / "kubeconfig"
     target.write_text(json.dumps(known))
     return target
-
-
-def grant(namespace: str) -> Object:
-    subject = {"kind": "ServiceAccount", "name": "freehold", "namespace": "freehold-system"}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "freehold-secrets"}
-    return {"metadata": {"name": "freehold", "namespace": namespace}, "roleRef": role, "subjects": [subject]}
 
 
 def bindings(namespace: str) -> str:

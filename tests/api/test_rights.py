@@ -12,6 +12,7 @@ from freehold.core import meta
 from freehold.core.model import Object
 
 from hack import rights
+from hack.stage import grant
 from localcluster import audit
 from localcluster.apiserver import ApiServer
 from tests.api import operators
@@ -39,6 +40,7 @@ def as_installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_every_right_is_used_and_every_use_is_granted(
     server: ApiServer, cluster: Cluster, as_installed: Path, home: str, tmp_path: Path
 ) -> None:
+    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(grant(home)))
     begun, log = datetime.now(UTC), tmp_path / "log"
     with operators.running(as_installed, log):
         live_through(cluster, home)

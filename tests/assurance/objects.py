@@ -64,7 +64,9 @@ def of_the_operator() -> list[Object]:
 def _made(cache: Cache, live: Object) -> list[Object]:
     service, now = observe.parse(live), datetime.now(UTC)
     signer = authority.CertificateAuthority(authority.fresh(now))
-    means = observe.Means(Platform(rendered.IMAGE), signer, {service.namespace}, Sightings())
+    means = observe.Means(
+        Platform(rendered.IMAGE, "localhost/freehold/operator:dev"), signer, {service.namespace}, Sightings()
+    )
     seen = observe.observe(cache, service, means, {}, now)
     made = rendered.settled(service, seen)
     # Once it says that it is well, its walls are tried.

@@ -23,6 +23,7 @@ from freehold.core.reconcile import reconcile, report
 HERE = Path(__file__).parent
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 AUTHORITY = authority.CertificateAuthority(authority.fresh(NOW))
+PLATFORM = Platform(operator_image="registry.example/freehold/operator:1.0.0")
 NOT_GRANTED = {"not-granted"}
 """Namespaces in which Freehold may keep no Secrets."""
 PASSWORDS = {"app": "fresh-app", "owner": "fresh-owner", "postgres": "fresh-postgres"}
@@ -55,7 +56,7 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
             case _:
                 cache.put_owned(live)
     service = observe.parse(_filled(subject))
-    means = observe.Means(Platform(), AUTHORITY, {service.namespace} - NOT_GRANTED, Sightings())
+    means = observe.Means(PLATFORM, AUTHORITY, {service.namespace} - NOT_GRANTED, Sightings())
     seen = observe.observe(cache, service, means, subject.get("status", {}), NOW)
     return service, replace(seen, passwords=PASSWORDS)
 

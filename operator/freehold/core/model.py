@@ -78,13 +78,13 @@ class StorageClass:
 class Platform:
     """What the platform team set for the whole cluster.
 
-    operator_image: what probes run from. account: the operator's ServiceAccount, as `namespace:name`. secrets_role: the
-    ClusterRole that lets it keep Secrets in a namespace where somebody binds it. trust_domain: of the identities in
-    certificates (SPIFFE-ID, 2.1).
+    operator_image: what probes and observers run from; without it there are none. account: the operator's
+    ServiceAccount, as `namespace:name`. secrets_role: the ClusterRole that lets it keep Secrets in a namespace where
+    somebody binds it. trust_domain: of the identities in certificates (SPIFFE-ID, 2.1).
     """
 
     postgresql_image: str = "docker.io/library/postgres:{version}"
-    operator_image: str = "localhost/freehold/operator:dev"
+    operator_image: str = ""
     account: str = "freehold-system:freehold"
     secrets_role: str = "freehold-secrets"
     trust_domain: str = "cluster.local"

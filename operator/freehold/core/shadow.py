@@ -26,7 +26,7 @@ def is_on(service: Service) -> bool:
 
 def observers(service: Service, observed: Observed) -> list[Object]:
     """The container that goes beside those of a pod, where isolation is Shadow."""
-    if not is_on(service):
+    if not is_on(service) or not observed.platform.operator_image:
         return []
     command = ["python3", "-m", "freehold.observer"]
     return [pods.container("observer", observed.platform.operator_image, None, RESOURCES, command=command)]

@@ -53,6 +53,8 @@ def desired(service: Service, observed: Observed) -> Plan:
 
 def _is_due(service: Service, observed: Observed, asked: str) -> bool:
     before = observed.status.get("isolation")
+    if not observed.platform.operator_image:
+        return False
     # It waits until the service is said to be well: being proven must not delay being Ready.
     if not gates.serving(service, observed) or not _is_well(observed):
         return False
@@ -100,6 +102,12 @@ def _state(
         return State.UNKNOWN, Reason.PROBE_FAILED, f"{trouble.message if trouble else NO_WORD}; tried again in minutes"
     if job in observed.objects:
         return State.UNKNOWN, Reason.PROBING, f"{job.name} tries whom {service.name} reaches"
+    if not observed.platform.operator_image:
+        return (
+            State.UNKNOWN,
+            Reason.NOT_PROBED_YET,
+            "not probed: the operator was not told its own image (FREEHOLD_IMAGE)",
+        )
     return State.UNKNOWN, Reason.NOT_PROBED_YET, "probed as soon as its pods serve"
 
 

@@ -13,7 +13,7 @@ from freehold.cluster import authority
 from freehold.core import certificates
 from freehold.core import reconcile as core
 from freehold.core.certificates import Request
-from freehold.core.model import Issued, Key, Object, Observed, Peer, Plan, Ref, Service, StorageClass
+from freehold.core.model import Issued, Key, Object, Observed, Peer, Plan, Platform, Ref, Service, StorageClass
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -23,6 +23,7 @@ GRPC: Object = {"port": 50051}
 MIGRATIONS: Object = {"command": ["users", "migrate"]}
 DATABASE: Object = {"version": "15", "storage": {"size": "1Gi"}, "migrations": MIGRATIONS}
 AUTHORITY = authority.CertificateAuthority(authority.fresh(NOW))
+PLATFORM = Platform(operator_image="localhost/freehold/operator:dev")
 PASSWORDS = {"app": "first/app", "owner": "first@owner", "postgres": "first"}
 
 
@@ -35,7 +36,7 @@ def service(name: str = "users", namespace: str = "shop", **spec: Any) -> Servic
 def observed(objects: Iterable[Object] = (), **seen: Any) -> Observed:
     """What is seen at NOW in a cluster with one storage class."""
     known = {Ref(o["kind"], o["metadata"]["name"]): o for o in objects}
-    usual: dict[str, Any] = {"now": NOW, "storage_classes": (STANDARD,), "passwords": PASSWORDS}
+    usual: dict[str, Any] = {"now": NOW, "platform": PLATFORM, "storage_classes": (STANDARD,), "passwords": PASSWORDS}
     return Observed(objects=known, **{**usual, "authority": AUTHORITY.public, **seen})
 
 
