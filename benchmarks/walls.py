@@ -60,7 +60,8 @@ def measure(kubectl: Kubectl, changes: int, step: Step) -> Outcome:
         with _knocking(kubectl, namespace, address) as turns:
             settled(turns, SHUT)
             for number in range(changes):
-                step.say(f"change {number + 1} of {changes}, each way")
+                if number % 10 == 0:
+                    step.say(f"change {number} of {changes}, each way")
                 for wanted, seconds in taken.items():
                     seconds.append(_change(kubectl, namespace, wanted, turns))
     return outcome(taken[OPEN], taken[SHUT])
