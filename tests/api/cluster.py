@@ -18,14 +18,15 @@ from typing import Any, TypeVar
 
 import urllib3
 import yaml
-from freehold.cluster.kinds import BY_NAME, MICROSERVICE, Kind
+from freehold.cluster.kinds import BY_NAME, MICROSERVICE, POD, Kind
 from freehold.core.model import Object
 
 from localcluster.paths import tools_bin
 
 T = TypeVar("T")
 JSON, MERGE, APPLY = "application/json", "application/merge-patch+json", "application/apply-patch+yaml"
-OTHERS = {kind.name: kind for kind in (Kind("Namespace", "v1", "namespaces", namespaced=False), MICROSERVICE)}
+NAMESPACE = Kind("Namespace", "v1", "namespaces", namespaced=False)
+OTHERS = {kind.name: kind for kind in (NAMESPACE, POD, MICROSERVICE)}
 KINDS = {**BY_NAME, **OTHERS}
 PATIENCE_SECONDS = 60.0
 
@@ -95,14 +96,9 @@ class Cluster:
         return name
 
     def owned(self, namespace: str) -> dict[str, Object]:
-        """All that Freehold made in a namespace, by `Kind name`."""
+        """All that Freehold made in a namespace, by `Kind name`, but for probes, which come and go."""
         found = (live for kind in BY_NAME for live in self.list(kind, namespace))
-        mine = "app.kubernetes.io/managed-by"
-        return {
-            f"{live['kind']} {live['metadata']['name']}": live
-            for live in found
-            if live["metadata"].get("labels", {}).get(mine) == "freehold"
-        }
+        return {f"{live['kind']} {live['metadata']['name']}": live for live in found if _is_owned(live)}
 
     def served(self) -> bool:
         """Whether the server is there and serves the resource; just after its definition changed it does not."""
@@ -117,7 +113,15 @@ class Cluster:
             for live in self.list(kind, namespace):
                 status = running(live)
                 if any(live.get("status", {}).get(key) != value for key, value in status.items()):
-                    self.patch(kind, namespace, live["metadata"]["name"], {"status": status}, "status")
+                    self._say(kind, live["metadata"], status)
+
+    def _say(self, kind: str, metadata: Object, status: Object) -> None:
+        """Like any controller's, a word about what was removed meanwhile is lost."""
+        try:
+            self.patch(kind, metadata["namespace"], metadata["name"], {"status": status}, "status")
+        except Refused as refused:
+            if refused.status != 404:
+                raise
 
     def conditions(self, namespace: str, name: str) -> dict[str, Object]:
         live = self.get("Microservice", namespace, name)
@@ -143,6 +147,12 @@ class Cluster:
             return found if found.get("reason") == reason else None
 
         return until(look, lambda: f"{kind} gives {reason}; it says {self.conditions(namespace, name).get(kind)}")
+
+
+def _is_owned(live: Object) -> bool:
+    labels = live["metadata"].get("labels", {})
+    is_probe = labels.get("freehold.dev/capability") == "verification"
+    return labels.get("app.kubernetes.io/managed-by") == "freehold" and not is_probe
 
 
 def _message(text: str) -> str:

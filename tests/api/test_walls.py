@@ -97,6 +97,35 @@ def test_what_is_not_declared_any_more_is_removed(cluster: Cluster, home: str) -
     assert len(kept) == 5, "what holds data is never removed"
 
 
+def test_walls_stand_until_the_last_pod_has_ended(cluster: Cluster, home: str) -> None:
+    cluster.create(microservice(home, **{**FULL, "consumes": []}))
+    cluster.ready(home)
+    policies = {"NetworkPolicy users", "NetworkPolicy users-database", "NetworkPolicy users-database-migrations"}
+    assert not any(cluster.owned(home)[name]["metadata"].get("ownerReferences") for name in policies)
+    cluster.create(pod(home, "users-1", "service"))
+    cluster.create(pod(home, "users-database-0", "database"))
+
+    cluster.patch("Microservice", home, "users", {"spec": {"database": None}})
+    until(lambda: "StatefulSet users-database" not in cluster.owned(home), "the server is given up")
+    assert policies - {"NetworkPolicy users-database-migrations"} <= cluster.owned(home).keys()
+    cluster.request("DELETE", f"/api/v1/namespaces/{home}/pods/users-database-0", {"gracePeriodSeconds": 0})
+    until(lambda: "NetworkPolicy users-database" not in cluster.owned(home), "nothing is left to be walled")
+
+    cluster.delete("Microservice", home, "users")
+    until(lambda: cluster.get("Microservice", home, "users") is None, "the resource is gone")
+    assert "NetworkPolicy users" in cluster.owned(home)
+    cluster.request("DELETE", f"/api/v1/namespaces/{home}/pods/users-1", {"gracePeriodSeconds": 0})
+    until(lambda: not policies & cluster.owned(home).keys(), "nothing is left to be walled")
+
+
+def pod(namespace: str, name: str, component: str) -> Object:
+    """A pod of users that no kubelet runs."""
+    labels = {"app.kubernetes.io/instance": "users", "app.kubernetes.io/component": component}
+    metadata = {"name": name, "namespace": namespace, "labels": {**labels, "app.kubernetes.io/managed-by": "freehold"}}
+    spec = {"serviceAccountName": "users", "containers": [{"name": "main", "image": "users:1"}]}
+    return {"kind": "Pod", "metadata": metadata, "spec": spec}
+
+
 def lax(definition: Object) -> Object:
     """The definition as an older or a later version might have been: it takes any spec."""
     loosened = copy.deepcopy(definition)

@@ -114,9 +114,9 @@ class Space:
         """Delete and wait until it is gone."""
         self.kubectl("delete", *what, "--timeout=120s")
 
-    def gone(self, what: str, within: float = 60) -> None:
-        """Wait until an object does not exist."""
-        self.kubectl("wait", "--for=delete", what, f"--timeout={within:g}s")
+    def gone(self, *what: str, within: float = 60) -> None:
+        """Wait until an object, or every one that is chosen, does not exist."""
+        self.kubectl("wait", "--for=delete", *what, f"--timeout={within:g}s")
 
     def until(self, what: str, holds: Callable[[Object], bool], within: float = 60) -> Object:
         """Watch an object, like `deployment/users`, until something holds of it. within: seconds."""
@@ -169,12 +169,12 @@ class Space:
         for service in services:
             self.until_condition(service, "Ready", "True", within=within)
 
-    def until_event(self, service: str, kind: str, reason: str) -> str:
-        """An Event about a Microservice with this type and reason; returns what it says."""
-        chosen = f"type={kind},reason={reason},involvedObject.kind=Microservice,involvedObject.name={service}"
+    def until_event(self, name: str, kind: str, reason: str, about: str = "Microservice", within: float = 10) -> str:
+        """An Event about a Microservice, or another kind, with this type and reason; returns what it says."""
+        chosen = f"type={kind},reason={reason},involvedObject.kind={about},involvedObject.name={name}"
         # An Event is written right after the status that was just seen.
-        found = next(self._watch("events", chosen, 10), None)
-        assert found, f"no {kind} Event {reason} about {service} in {self.name} after 10 s"
+        found = next(self._watch("events", chosen, within), None)
+        assert found, f"no {kind} Event {reason} about {name} in {self.name} after {within:g} s"
         return str(found["message"])
 
     def psql(self, service: str, query: str) -> str:

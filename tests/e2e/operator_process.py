@@ -60,7 +60,16 @@ class OperatorProcess:
 @contextmanager
 def running(cluster: Cluster) -> Iterator[OperatorProcess]:
     """An operator with the settings of the installed one, which must be down."""
-    command = [str(FREEHOLD), "operator", "--liveness", f"http://127.0.0.1:{_free_port()}/healthz"]
+    # The kernel ends it should this process die first: two operators would undo each other's work.
+    command = [
+        "setpriv",
+        "--pdeathsig=KILL",
+        "--",
+        str(FREEHOLD),
+        "operator",
+        "--liveness",
+        f"http://127.0.0.1:{_free_port()}/healthz",
+    ]
     path = "{.spec.template.spec.containers[0].env[?(@.name=='FREEHOLD_POSTGRESQL_IMAGE')].value}"
     image = cluster.kubectl("get", *OPERATOR, "-o", f"jsonpath={path}")
     environment = {**os.environ, "KUBECONFIG": str(cluster.stage.kubeconfig), "FREEHOLD_POSTGRESQL_IMAGE": image}

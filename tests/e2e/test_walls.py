@@ -8,11 +8,14 @@ import pytest
 
 from tests.e2e.cluster import Object, Space
 from tests.e2e.probe import Target, reached, stranger
-from tests.e2e.services import IMAGES
+from tests.e2e.services import IMAGES, database, users
 
 LISTEN = ["/opt/users/bin/python", "-m", "http.server", "8080"]
 SERVICES = ("users", "payments", "storefront")
 DATABASES = ("users", "payments")
+COMPONENTS = {"users": "service", "users-database": "database"}
+ROUNDS = 20_000
+"""More than it takes for a service to end; the stranger is bounded all the same."""
 STRANGER, IMPOSTOR = "stranger", "impostor"
 
 
@@ -58,6 +61,28 @@ def test_a_service_is_shut_on_every_port_it_did_not_declare(shop: Space) -> None
         assert [reached(shop, caller, [door]) for caller in callers] == [set(), set()]
     finally:
         shop.kubectl("delete", "pod", "side-door", "--wait=false")
+
+
+def test_walls_stand_until_the_last_pod_of_a_deleted_service_has_ended(spaces: Callable[..., Space]) -> None:
+    """A stranger tries both its doors all the while; neither opens, not even as its pods come to their end."""
+    space = spaces("leaving")
+    space.apply(users(database=database("users", deletionPolicy="Delete")))
+    space.until_ready("users")
+    doors = [_target(name, space.pods("users", component)[0]) for name, component in COMPONENTS.items()]
+    attempts = "; ".join(
+        f"timeout 1 bash -c 'exec 3<>/dev/tcp/{d.address}/{d.port}' && echo open {d.name}" for d in doors
+    )
+    trying = f"echo trying; for round in $(seq {ROUNDS}); do {attempts}; done 2>/dev/null; echo done; sleep infinity"
+    space.apply(stranger(STRANGER, IMAGES["users"], {}, ["bash", "-c", trying]))
+    space.kubectl("wait", f"pod/{STRANGER}", "--for=condition=Ready", "--timeout=60s")
+
+    space.delete("microservice/users")
+    space.gone("pod", "-l", "app.kubernetes.io/instance=users")
+    space.gone("networkpolicy", "-l", "app.kubernetes.io/instance=users")
+
+    said = space.kubectl("logs", STRANGER).splitlines()
+    assert said[0] == "trying" and "done" not in said, "it went on trying to the end"
+    assert said[1:] == []
 
 
 def _members(shop: Space) -> dict[str, tuple[Space, str]]:

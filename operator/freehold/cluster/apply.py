@@ -17,7 +17,7 @@ from freehold.cluster import compare
 from freehold.cluster.cache import Cache
 from freehold.cluster.client import FIELD_MANAGER, Api
 from freehold.cluster.errors import NameTakenError
-from freehold.cluster.kinds import BY_NAME, EVENT, HOLDS_DATA, MICROSERVICE, RUNNING, Kind
+from freehold.cluster.kinds import BY_NAME, EVENT, HOLDS_DATA, MICROSERVICE, OUTLIVES, RUNNING, Kind
 from freehold.cluster.observe import leaving
 from freehold.core import meta
 from freehold.core.model import Event, Key, Object, Observed, Plan, Ref, Service
@@ -118,7 +118,8 @@ def _unwanted(service: Service, observed: Observed, plans: Iterable[Plan]) -> It
         yield from (observed.objects[ref] for ref in plan.discard)
         for ref, live in observed.objects.items():
             metadata = live["metadata"]
-            mine = any(owner["uid"] == service.uid for owner in metadata.get("ownerReferences", []))
+            owners = metadata.get("ownerReferences", [])
+            mine = any(owner["uid"] == service.uid for owner in owners) or (ref.kind in OUTLIVES and not owners)
             labelled = metadata["labels"].get(meta.CAPABILITY) == plan.capability
             gone = "deletionTimestamp" in metadata
             if mine and labelled and ref not in stays and ref.kind not in HOLDS_DATA and not gone:
@@ -132,6 +133,15 @@ async def _delete(api: Api, namespace: str, live: Object) -> bool:
     preconditions = {key: live["metadata"][key] for key in named}
     await api.delete(BY_NAME[live["kind"]], namespace, live["metadata"]["name"], preconditions)
     return True
+
+
+async def sweep(api: Api, cache: Cache, key: Key) -> None:
+    """Remove what outlived a resource for the sake of its pods, once they are gone."""
+    left = cache.owned.get(key, {})
+    if any(ref.kind == "Pod" for ref in left):
+        return
+    over = [stored.unpack() for ref, stored in left.items() if ref.kind in OUTLIVES]
+    await _together(_delete(api, key.namespace, live) for live in over if "deletionTimestamp" not in live["metadata"])
 
 
 async def write_status(api: Api, key: Key, uid: str, status: Status) -> Object:

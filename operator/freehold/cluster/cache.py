@@ -87,7 +87,7 @@ class Cache:
         self.shadows.discard(key)
         self.verified.pop(key, None)
         before = self.consumes.pop(key, frozenset())
-        self.wake(*before, *self.consumers(key))
+        self.wake(key, *before, *self.consumers(key))
 
     def consumers(self, provider: Key) -> Iterator[Key]:
         """The services that declare to consume this one."""
@@ -156,9 +156,9 @@ class Cache:
         self.wake(*self.services)
 
     def wake(self, *keys: Key) -> None:
-        """Wake those of these services that exist."""
+        """Wake those of these services that exist, or of which something is left."""
         for key in dict.fromkeys(keys):
-            if key in self.services:
+            if key in self.services or key in self.owned:
                 self._wake(key)
 
 

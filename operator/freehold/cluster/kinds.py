@@ -51,3 +51,5 @@ OWNED: Final = (*QUIET, *RUNNING)
 BY_NAME: Final = {kind.name: kind for kind in OWNED}
 HOLDS_DATA: Final = frozenset({"PersistentVolumeClaim", "Secret"})
 """Never pruned: a volume, and the credentials without which it cannot be opened."""
+OUTLIVES: Final = frozenset({"NetworkPolicy"})
+"""What has no owner so that it stands until a resource's last pod has ended, and is then removed."""

@@ -194,7 +194,7 @@ def _condition(service: Service, database: Database, observed: Observed) -> Cond
 
 def _state(service: Service, database: Database, observed: Observed) -> tuple[State, Reason, str]:
     running = pods.component_pods(observed, meta.DATABASE)
-    trouble = volume.trouble(service, database, observed) or pods.trouble(running)
+    trouble = volume.trouble(service, database, observed) or pods.trouble(running, observed)
     if trouble:
         return State.FALSE, *trouble
     where = f"{names.host(names.database(service.name), service.namespace)}:{names.PORT_POSTGRESQL}"

@@ -151,7 +151,7 @@ def _state(service: Service, observed: Observed) -> tuple[State, Reason, str]:
         )
     available = live.get("status", {}).get("availableReplicas", 0)
     running = pods.component_pods(observed, meta.SERVICE)
-    trouble = pods.trouble(running) or _refusal(live) or (_rolled_out(live) and pods.unwell(running))
+    trouble = pods.trouble(running, observed) or _refusal(live) or (_rolled_out(live) and pods.unwell(running))
     still = f"; {available} of {service.spec.replicas} pods serve" if available else ""
     if trouble:
         return State.FALSE, trouble.reason, trouble.message + still

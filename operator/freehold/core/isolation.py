@@ -7,7 +7,7 @@ outside the cluster what it names. Its database takes connections from the servi
 from __future__ import annotations
 
 from freehold.core import consent, meta, names, shadow
-from freehold.core.model import Condition, Key, Object, Observed, Plan, Reason, Service, State, Type
+from freehold.core.model import Condition, Key, Object, Observed, Plan, Reason, Ref, Service, State, Type
 
 CAPABILITY = "isolation"
 DNS_PODS = {
@@ -19,7 +19,11 @@ DNS_ON_THE_NODE = {"ipBlock": {"cidr": "169.254.20.10/32"}}
 
 
 def desired(service: Service, observed: Observed) -> Plan:
-    """A policy for the service, and one each for its database and its migrations where it has them."""
+    """A policy for the service, and one each for its database and its migrations where it has them.
+
+    None has an owner: the cluster would remove it with the resource, before the pods that it holds have ended. It is
+    removed once they have.
+    """
     if shadow.is_on(service):
         said = shadow.said(service, observed)
         return Plan(CAPABILITY, (), Condition(Type.ISOLATION_ENFORCED, State.FALSE, Reason.SHADOW, said))
@@ -33,7 +37,17 @@ def desired(service: Service, observed: Observed) -> Plan:
     walls = "1 network policy denies" if len(policies) == 1 else f"{len(policies)} network policies deny"
     said = f"{walls} all that is not declared, both ways; gRPC admits {admitted}"
     condition = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, said)
-    return Plan(CAPABILITY, tuple(policies), condition)
+    return Plan(CAPABILITY, tuple(policies), condition, _still_needed(service, observed))
+
+
+def _still_needed(service: Service, observed: Observed) -> frozenset[Ref]:
+    """The policies of pods that are there, as of a database that was given up and has not ended yet."""
+    policies = {
+        meta.DATABASE: names.database(service.name),
+        meta.MIGRATIONS: names.migrations(service.name),
+    }
+    components = {pod["metadata"]["labels"].get(meta.COMPONENT) for pod in observed.pods}
+    return frozenset(Ref("NetworkPolicy", name) for component, name in policies.items() if component in components)
 
 
 def _policy(service: Service, name: str, component: str, ingress: list[Object], egress: list[Object]) -> Object:
@@ -43,6 +57,7 @@ def _policy(service: Service, name: str, component: str, ingress: list[Object], 
         "NetworkPolicy",
         name,
         meta.labels(service, component, CAPABILITY),
+        owned=False,
         spec={
             "podSelector": {"matchLabels": meta.selector(service.name, component)},
             "policyTypes": ["Ingress", "Egress"],

@@ -67,7 +67,8 @@ def _running_before(service: Service, observed: Observed) -> Ref | None:
 def _outcome(service: Service, observed: Observed, name: str) -> tuple[State, Reason, str]:
     job = observed.objects.get(Ref("Job", name))
     mine = [pod for pod in pods.component_pods(observed, meta.MIGRATIONS) if _job_of(pod) == name]
-    trouble = pods.trouble(sorted(mine, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True))
+    newest = sorted(mine, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
+    trouble = pods.trouble(newest, observed)
     if gates.finished(job, "Complete"):
         return State.TRUE, Reason.APPLIED, f"the schema is the one {_short(service.spec.image)} needs"
     if gates.finished(job, "Failed") or (trouble and trouble.reason is Reason.CRASH_LOOPING):

@@ -6,6 +6,7 @@ write to named volumes alone, and hold no ServiceAccount token.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -29,6 +30,10 @@ SCRATCH: Object = {"requests": {DISK: "64Mi"}, "limits": {DISK: "1Gi"}}
 LAST_LINES = 3
 LINE_LIMIT = 300
 IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+SHOWN = {"type", "provider", "host", "port", "database", "username", "uri", "ca.crt", "tls.crt"}
+"""What anybody may know of a Secret of ours; the password in a URI is one that is known by itself."""
+SHORTEST_SECRET = 8
+"""Characters; hiding a shorter text would make a riddle of the log around it."""
 CONFIG_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 
 
@@ -91,10 +96,10 @@ def is_running(pod: Object) -> bool:
     return any("running" in status.get("state", {}) for status in statuses)
 
 
-def trouble(pods: Iterable[Object]) -> Trouble | None:
-    """The first thing that keeps any of these pods from running, if there is one."""
+def trouble(pods: Iterable[Object], observed: Observed) -> Trouble | None:
+    """The first thing that keeps any of these pods from running, if there is one; what is secret is not repeated."""
     for pod in pods:
-        found = _scheduling_trouble(pod) or _container_trouble(pod)
+        found = _scheduling_trouble(pod) or _container_trouble(pod, observed)
         if found:
             return found
     return None
@@ -111,13 +116,23 @@ def unwell(pods: Iterable[Object]) -> Trouble | None:
     return None
 
 
-def last_lines(text: str) -> str:
-    """The end of a log, short enough for a condition, without passwords where they can be told."""
+def last_lines(text: str, secret: Iterable[str] = ()) -> str:
+    """The end of a log, short enough for a condition, without what is secret and other passwords that can be told."""
     # Before lines are cut, for a password whose end is cut off is not known as one.
+    for known in secret:
+        text = text.replace(known, "***")
     hidden = re.sub(r"(://[^:/@\s]+:)[^@\s]+@", r"\1***@", text)
     hidden = re.sub(r"(?i)(password['\"]?\s*[=:]\s*)\S+", r"\1***", hidden)
     lines = [line.strip() for line in hidden.splitlines() if line.strip()]
     return " / ".join(line[:LINE_LIMIT] for line in lines[-LAST_LINES:])
+
+
+def _secret(observed: Observed) -> list[str]:
+    """The passwords and keys that the service's Secrets hold, line by line."""
+    found = [live.get("data", {}) for ref, live in observed.objects.items() if ref.kind == "Secret"]
+    values = [base64.b64decode(data[key]).decode(errors="replace") for data in found for key in data.keys() - SHOWN]
+    lines = [line for value in values for line in value.splitlines()]
+    return [line for line in lines if len(line) >= SHORTEST_SECRET and not line.startswith("-----")]
 
 
 def _scheduling_trouble(pod: Object) -> Trouble | None:
@@ -128,11 +143,11 @@ def _scheduling_trouble(pod: Object) -> Trouble | None:
     return None
 
 
-def _container_trouble(pod: Object) -> Trouble | None:
+def _container_trouble(pod: Object, observed: Observed) -> Trouble | None:
     for status in pod.get("status", {}).get("containerStatuses", []):
         if status.get("ready"):
             continue
-        found = _waiting_trouble(status) or _exit_trouble(pod, status)
+        found = _waiting_trouble(status) or _exit_trouble(pod, status, observed)
         if found:
             return found
     return None
@@ -153,13 +168,13 @@ def _waiting_trouble(status: Object) -> Trouble | None:
     return None
 
 
-def _exit_trouble(pod: Object, status: Object) -> Trouble | None:
+def _exit_trouble(pod: Object, status: Object, observed: Observed) -> Trouble | None:
     states = (status.get("state", {}), status.get("lastState", {}))
     ended = next((s["terminated"] for s in states if s.get("terminated", {}).get("exitCode")), None)
     if ended is None:
         return None
     killed = " (out of memory)" if ended.get("reason") == "OOMKilled" else ""
-    said = last_lines(ended.get("message", "")) or "it logged nothing"
+    said = last_lines(ended.get("message", ""), _secret(observed)) or "it logged nothing"
     return Trouble(
         Reason.CRASH_LOOPING,
         f"{pod['metadata']['name']} stopped with exit code {ended['exitCode']}{killed}: {said}",

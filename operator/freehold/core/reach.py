@@ -12,7 +12,7 @@ from ipaddress import ip_network
 from typing import NamedTuple
 
 from freehold.api.v1alpha1 import ConsumersFrom
-from freehold.core import consent, meta, names
+from freehold.core import consent, meta, names, shadow
 from freehold.core.model import Key, Service
 
 PODS = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
@@ -104,13 +104,29 @@ def verdict(
     source: None is a stranger, any pod that is not Freehold's. namespace_labels: of the namespaces whose labels are
     known; consent by selector to any other is unknown. None: a service and its own endpoint or page; nobody asks.
     """
+    provider = services[door.service]
     if door.part is Part.DATABASE:
-        return _to_database(source, door, services[door.service])
+        return _without_walls(source, provider, door, _to_database(source, door, provider))
     if source and source.key == door.service:
         return None
     if door.part is Part.PAGE:
-        return _to_page(source, door)
-    return _to_endpoint(source, services[door.service], door, namespace_labels)
+        return _without_walls(source, provider, door, _to_page(source, door))
+    return _without_walls(source, provider, door, _to_endpoint(source, provider, door, namespace_labels))
+
+
+def _without_walls(source: Service | None, provider: Service, door: Door, walled: Verdict) -> Verdict:
+    """The verdict, unless what would refuse the connection is a wall that does not stand yet (isolation: Shadow)."""
+    sides = {"out": source, "in": provider}
+    missing = {about: one.key for about, one in sides.items() if one and shadow.is_on(one)}
+    grounds = tuple(ground for ground in walled.grounds if ground.about not in missing)
+    leaves, enters = source is None or "out" in missing, door.part is Part.PAGE or "in" in missing
+    if walled.way is not Way.OPEN and enters and source and not leaves and _by_address(source, door):
+        return walled._replace(way=Way.UNKNOWN, grounds=grounds)
+    if walled.way is Way.OPEN or not (leaves and enters):
+        return walled._replace(grounds=grounds)
+    around = " and ".join(dict.fromkeys(map(str, missing.values())))
+    said = f"no wall stands around {around} (isolation: Shadow); one would cut it"
+    return Verdict(Way.OPEN, (Ground("shadow", Way.OPEN, said), *grounds))
 
 
 def _to_database(source: Service | None, door: Door, provider: Service) -> Verdict:

@@ -96,7 +96,7 @@ def _state(
         said = f"{proof['pairs']} of {proof['pairs']} pairs as declared, proven {proof['provenAt']}"
         return State.TRUE, Reason.AS_DECLARED, f"{said} by connection attempts from where {service.name} stands"
     if failed:
-        trouble = pods.trouble(probes.pods_of(observed, job.name))
+        trouble = pods.trouble(probes.pods_of(observed, job.name), observed)
         return State.UNKNOWN, Reason.PROBE_FAILED, f"{trouble.message if trouble else NO_WORD}; tried again in minutes"
     if job in observed.objects:
         return State.UNKNOWN, Reason.PROBING, f"{job.name} tries whom {service.name} reaches"

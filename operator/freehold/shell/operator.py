@@ -65,9 +65,12 @@ class Operator:
         self._tasks = [asyncio.create_task(watch.run()) for watch in self.watches]
         await asyncio.gather(*(watch.synced.wait() for watch in self.watches))
         self._follow_secrets()
+        self.cache.wake(*self.cache.owned)  # something may be left of services that went while no operator ran
         logger.info("watching %d services in %s", len(self.cache.services), self._where())
         self._tasks += [asyncio.create_task(self.queue.run()) for _ in range(WORKERS)]
-        self._tasks += [asyncio.create_task(self._resync()), asyncio.create_task(self.sentinel.run())]
+        self._tasks.append(asyncio.create_task(self._resync()))
+        if self.settings.pod:  # outside the cluster, what opens and what does not says nothing of its walls
+            self._tasks.append(asyncio.create_task(self.sentinel.run()))
 
     async def stop(self) -> None:
         self.grants.stop()
@@ -142,7 +145,10 @@ class Operator:
 
     async def _look_at(self, key: Key) -> float | None:
         stored = self.cache.services.get(key)
-        if stored is None or not self.grants.known(key.namespace):
+        if stored is None:
+            await apply.sweep(self.api, self.cache, key)
+            return None
+        if not self.grants.known(key.namespace):
             return None  # it is woken when its namespace's Secrets, or that they may not be read, are known
         live = stored.unpack()
         if "deletionTimestamp" in live["metadata"]:

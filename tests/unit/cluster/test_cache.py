@@ -100,11 +100,15 @@ def test_an_object_made_anew_is_taken_in_and_the_end_of_the_old_one_is_ignored()
     assert woken == [USERS, USERS]
 
 
-def test_an_object_of_no_service_wakes_nobody() -> None:
+def test_an_object_of_no_service_wakes_what_is_left_of_one_and_no_other() -> None:
     cache, woken = known()
-    cache.put_owned(owned(Key("shop", "gone")))
-    cache.put_owned(owned(Key("elsewhere", "users")))
-    assert woken == []
+    gone, namesake = Key("shop", "gone"), Key("elsewhere", "users")
+    cache.put_owned(owned(gone))
+    cache.put_owned(owned(namesake))
+    assert woken == [gone, namesake]
+    woken.clear()
+    cache.drop_owned(owned(gone))
+    assert woken == [], "nothing is left of it"
 
 
 def test_a_service_made_anew_with_a_lower_version_is_taken_in() -> None:

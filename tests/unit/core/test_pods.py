@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from freehold.api.database import Resources
 from freehold.core import pods
@@ -111,7 +113,7 @@ BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting fa
     ],
 )
 def test_trouble(says: str, status: Object, expected: tuple[Reason, str] | None) -> None:
-    assert pods.trouble([pod({"phase": "Running"}), pod(status)]) == expected, says
+    assert pods.trouble([pod({"phase": "Running"}), pod(status)], observed()) == expected, says
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,32 @@ def test_trouble(says: str, status: Object, expected: tuple[Reason, str] | None)
 )
 def test_last_lines(says: str, log: str, shown: str) -> None:
     assert pods.last_lines(log) == shown, says
+
+
+@pytest.mark.parametrize(
+    ("says", "log", "shown"),
+    [
+        ("a password by itself", "used Xk3-s3cr3t_word and failed", "used *** and failed"),
+        ("in a URI, whose host stays", "postgresql://app:Xk3-s3cr3t_word@db/app", "postgresql://app:***@db/app"),
+        ("a line of a key", "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG", "-----BEGIN PRIVATE KEY----- / ***"),
+        ("what anybody may know", "no route to users-database.shop.svc", "no route to users-database.shop.svc"),
+        ("a word too short to be a secret", "abc", "abc"),
+    ],
+)
+def test_what_a_secret_holds_is_not_repeated(says: str, log: str, shown: str) -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG\n-----END PRIVATE KEY-----\n"
+    binding = {"password": "Xk3-s3cr3t_word", "host": "users-database.shop.svc", "another": "abc"}
+    held = {"users-database": binding, "users-database-tls": {"tls.key": key}}
+    secrets = [
+        {
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
+        }
+        for name, data in held.items()
+    ]
+    found = pods.trouble([pod(container(state=ended(1, log)))], observed(secrets))
+    assert found and found.message == f"users-7d9f-x2x stopped with exit code 1: {shown}", says
 
 
 def test_a_password_is_not_shown_where_the_line_is_cut_off_behind_it() -> None:

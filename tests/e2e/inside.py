@@ -1,0 +1,21 @@
+"""Programs inside pods that run the users service's image: Python, psycopg and gRPC, where that service stands."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests.e2e.cluster import Space
+
+PYTHON = "/opt/users/bin/python"
+
+
+def python(space: Space, pod: str, program: str, text: str = "") -> str:
+    """What a program printed; it must succeed. pod: like `deployment/users`. text: for it to read."""
+    return space.kubectl("exec", "-i", pod, "--", PYTHON, "-c", program, text=text).strip()
+
+
+def started(space: Space, pod: str, program: str) -> subprocess.Popen[str]:
+    """A program that goes on, for its caller to read from and to end."""
+    command = ["kubectl", "-n", space.name, "exec", "-i", pod, "--", PYTHON, "-c", program]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    return subprocess.Popen(command, env=space.cluster.stage.environment(), text=True, **pipes)

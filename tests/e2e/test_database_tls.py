@@ -1,0 +1,326 @@
+"""A database server as its own service meets it: TLS 1.3 and the right password, or nothing; and never more than rows.
+
+Every attempt is made by the service's own libpq, from the pod where the service stands, with the address it was given.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from cryptography import x509
+from freehold.cluster.authority import fresh
+
+from tests.e2e.cluster import Object, Space
+from tests.e2e.inside import python, started
+from tests.e2e.services import database, users
+
+CONNECTIONS = 12
+LIMITS = {"connections": CONNECTIONS, "statementTimeout": "1s", "idleInTransactionTimeout": "1s"}
+SERVICE, SERVER = "deployment/users", "pod/users-database-0"
+SYSTEM = "nspname like 'pg\\_%' or nspname = 'information_schema'"
+RENEWED_WITHIN = 150
+"""Seconds: the kubelet brings a changed Secret to a pod within a minute or two."""
+
+ATTEMPT = """
+import json, os, psycopg, sys
+given, authority = json.load(sys.stdin), "/tmp/authority.crt"
+if pem := given.pop("authority", ""):
+    given["sslrootcert"] = authority
+    open(authority, "w").write(pem)
+try:
+    psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5, **given).close()
+    print("connected")
+except psycopg.OperationalError as error:
+    print(error)
+"""
+"""One attempt to connect; what is given goes before what the URI says."""
+
+QUERY = """
+import json, os, psycopg, sys
+given, queries = json.load(sys.stdin)
+with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, **given) as connection:
+    for query in queries:
+        try:
+            rows = connection.execute(query)
+            print(rows.fetchone()[0] if rows.description else "done")
+        except psycopg.Error as error:
+            print(str(error).splitlines()[0])
+"""
+"""Queries one after the other, and a line for what came of each."""
+
+CROWD = """
+import os, psycopg
+held, said = [], ""
+while not said and len(held) < 100:
+    try:
+        held.append(psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5))
+    except psycopg.OperationalError as error:
+        said = str(error)
+print(len(held), said)
+"""
+
+IDLE = """
+import os, psycopg, select
+connection = psycopg.connect(os.environ["DATABASE_URL"])
+connection.execute("select 1")
+print("told" if select.select([connection.fileno()], [], [], 10)[0] else "left alone")
+try:
+    connection.execute("select 1")
+except psycopg.Error as error:
+    print(error)
+"""
+
+SERIAL = """
+import os, socket, ssl, struct
+from psycopg.conninfo import conninfo_to_dict
+def serial():
+    url = conninfo_to_dict(os.environ["DATABASE_URL"])
+    with socket.create_connection((url["host"], url["port"]), timeout=5) as plain:
+        plain.sendall(struct.pack("!ii", 8, 80877103))  # SSLRequest (PostgreSQL, 'Message Formats')
+        assert plain.recv(1) == b"S"
+        context = ssl.create_default_context(cafile=url["sslrootcert"])
+        with context.wrap_socket(plain, server_hostname=url["host"]) as secured:
+            return int(secured.getpeercert()["serialNumber"], 16)
+"""
+"""The number of the certificate that a new connection is shown."""
+
+STEADY = f"""{SERIAL}
+import json, psycopg, sys, time
+before, queries, failed = serial(), 0, []
+kept = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+print("going", flush=True)
+deadline = time.monotonic() + {RENEWED_WITHIN}
+while (now := serial()) == before and time.monotonic() < deadline:
+    for connect in (lambda: kept, lambda: psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5)):
+        queries += 1
+        try:
+            connection = connect()
+            connection.execute("select count(*) from users")
+            connection is kept or connection.close()
+        except psycopg.Error as error:
+            failed.append(str(error))
+    time.sleep(0.05)
+kept.execute("select 1")
+print(json.dumps([before, now, queries, failed]))
+"""
+"""Queries, over one connection that is kept and others that are not, until a new one is shown another certificate."""
+
+
+@pytest.fixture(scope="module")
+def yard(yard: Space) -> Space:
+    yard.apply(users(database=database("users", limits=LIMITS)))
+    yard.until_ready("users")
+    return yard
+
+
+def _attempt(yard: Space, **given: str) -> str:
+    return python(yard, SERVICE, ATTEMPT, text=json.dumps(given))
+
+
+def _queried(yard: Space, *queries: str, **given: str) -> list[str]:
+    return python(yard, SERVICE, QUERY, text=json.dumps([given, queries])).splitlines()
+
+
+def _secret(yard: Space, name: str) -> dict[str, str]:
+    data: dict[str, str] = yard.get(f"secret/{name}")["data"]
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+
+def test_as_it_was_told_it_connects(yard: Space) -> None:
+    assert _attempt(yard) == "connected"
+    version = "select version || ' ' || ssl from pg_stat_ssl where pid = pg_backend_pid()"
+    assert _queried(yard, version) == ["TLSv1.3 true"]
+
+
+REFUSED: dict[str, tuple[Object, str]] = {
+    "plaintext": ({"sslmode": "disable"}, "no encryption"),
+    "TLS 1.2": ({"ssl_min_protocol_version": "TLSv1.2", "ssl_max_protocol_version": "TLSv1.2"}, "protocol version"),
+    "a wrong password": ({"password": "guessed"}, "password authentication failed"),
+    "no password": ({"password": ""}, "password"),
+    "another database": ({"dbname": "postgres"}, "pg_hba.conf rejects connection"),
+    "a role nobody made": ({"user": "users"}, "pg_hba.conf rejects connection"),
+    "a name that is not the server's": ({"host": "users-database-nodes"}, "does not match host name"),
+}
+"""What is different about an attempt, and what is said on refusing it."""
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused(yard: Space, what: str) -> None:
+    given, says = REFUSED[what]
+    assert says in _attempt(yard, **given)
+
+
+def test_an_address_is_no_name(yard: Space) -> None:
+    """Who is led elsewhere by an address meets a certificate that does not speak of it."""
+    said = _attempt(yard, host=yard.get(SERVER)["status"]["podIP"])
+    assert "does not match host name" in said
+
+
+def test_a_server_of_another_authority_is_not_taken_for_this_one(yard: Space) -> None:
+    said = _attempt(yard, authority=fresh(datetime.now(UTC))["ca.crt"])
+    assert "certificate verify failed" in said
+
+
+def test_the_superuser_has_no_way_in_over_the_network(yard: Space) -> None:
+    """With its right password, and to every database."""
+    password = _secret(yard, "users-database-server")["postgres"]
+    for name in ("app", "postgres", "template1"):
+        said = _attempt(yard, user="postgres", dbname=name, password=password)
+        assert "pg_hba.conf rejects connection" in said and 'user "postgres"' in said
+
+
+def test_the_server_knows_no_weaker_method(yard: Space) -> None:
+    rules = "select type, user_name[1], auth_method from pg_hba_file_rules where error is null order by line_number"
+    assert yard.psql("users", rules).splitlines() == [
+        "local|postgres|peer",
+        "hostssl|app|scram-sha-256",
+        "hostssl|owner|scram-sha-256",
+        "host|all|reject",
+    ]
+    stored = "select rolname from pg_authid where rolcanlogin and coalesce(rolpassword, '') not like 'SCRAM-SHA-256$%'"
+    assert yard.psql("users", stored) == ""
+    assert yard.psql("users", "show password_encryption") == "scram-sha-256"
+    assert yard.psql("users", "show ssl_min_protocol_version") == "TLSv1.3"
+
+
+def test_the_roles_own_and_may_no_more_than_they_need(yard: Space) -> None:
+    powers = " or ".join(f"rol{power}" for power in ("super", "createdb", "createrole", "replication", "bypassrls"))
+    assert yard.psql("users", f"select rolname from pg_roles where ({powers}) and rolname !~ '^pg_'") == "postgres"
+    members = "select roleid::regrole, member::regrole from pg_auth_members where member in ('app'::regrole::oid,"
+    assert yard.psql("users", f"{members} 'owner'::regrole::oid)") == ""
+    owned = "select classid::regclass from pg_shdepend where refobjid = 'app'::regrole and deptype = 'o'"
+    assert yard.psql("users", owned) == ""
+
+
+def test_the_service_changes_rows_and_nothing_else(yard: Space) -> None:
+    said = _queried(
+        yard,
+        "select count(*) from users",
+        "create table mine (id int)",
+        "create temporary table mine (id int)",
+        "create schema mine",
+        "create role mine",
+        "alter table users add column mine int",
+        "truncate users",
+        "drop table users",
+        "select pg_read_file('/credentials/owner')",
+        "copy (select 1) to program 'id'",
+        "set role owner",
+        "alter role app connection limit 99",
+    )
+    assert said[0] == "0"
+    assert len(said) == 12
+    assert [line for line in said[1:] if not re.search("permission denied|must be (owner|superuser)", line)] == []
+
+
+def test_everybody_has_nothing(yard: Space) -> None:
+    """PUBLIC, the role that every other one is a member of; also for what migrations will make."""
+    connects = "has_database_privilege('public', datname, 'CONNECT, TEMPORARY, CREATE')"
+    assert yard.psql("users", f"select datname from pg_database where datallowconn and {connects}") == ""
+    schemas = "has_schema_privilege('public', nspname, 'USAGE, CREATE')"
+    assert yard.psql("users", f"select nspname from pg_namespace where {schemas} and not ({SYSTEM})") == ""
+
+    made = "create table t (id serial); create type mood as enum ('well'); create function f() returns int language sql"
+    yard.psql("users", f"set role owner; {made} as 'select 1'; create schema more; create table more.t ()")
+    try:
+        held = {
+            "has_function_privilege({role}, 'f()', 'EXECUTE')",
+            "has_type_privilege({role}, 'mood', 'USAGE')",
+            "has_table_privilege({role}, 't', 'SELECT')",
+            "has_table_privilege({role}, 'more.t', 'SELECT')",
+            "has_sequence_privilege({role}, 't_id_seq', 'USAGE')",
+            "has_schema_privilege({role}, 'more', 'USAGE')",
+        }
+        for role, expected in (("'public'", "f"), ("'app'", "t")):
+            asked = ", ".join(sorted(held)).format(role=role)
+            assert set(yard.psql("users", f"select {asked}").split("|")) == {expected}, role
+    finally:
+        yard.psql("users", "drop schema more cascade; drop function f(); drop table t; drop type mood")
+
+
+def test_a_statement_of_the_service_ends_in_time_and_one_of_a_migration_goes_on(yard: Space) -> None:
+    long = "select 'slept' from pg_sleep(1.5)"
+    assert _queried(yard, long) == ["canceling statement due to statement timeout"]
+
+    owner = {"user": "owner", "password": _secret(yard, "users-database-owner")["password"]}
+    assert _queried(yard, long, "show statement_timeout", **owner) == ["slept", "0"]
+
+
+def test_a_transaction_of_the_service_is_not_left_open(yard: Space) -> None:
+    told, why = python(yard, SERVICE, IDLE).splitlines()[:2]
+    assert (told, why) == ("told", "terminating connection due to idle-in-transaction timeout")
+
+
+def test_the_service_holds_so_many_connections_and_leaves_room_for_migrations(yard: Space) -> None:
+    assert yard.psql("users", "select rolconnlimit from pg_roles where rolname = 'app'") == str(CONNECTIONS)
+    crowd = started(yard, SERVICE, f"{CROWD}\nprint(flush=True)\ninput()")
+    try:
+        held, _, said = _line(crowd).partition(" ")
+        # The service's own pool holds one or more of them.
+        assert 0 < int(held) < CONNECTIONS
+        assert 'too many connections for role "app"' in said
+        owner = {"user": "owner", "password": _secret(yard, "users-database-owner")["password"]}
+        # The service's own pod lets itself in by nothing else than its role.
+        assert _attempt(yard, **owner) == "connected"
+    finally:
+        crowd.communicate("\n", timeout=30)
+
+
+def test_a_renewed_certificate_is_taken_up_by_the_server_as_it_runs(yard: Space) -> None:
+    before = yard.get(SERVER)
+    steady = started(yard, SERVICE, STEADY)
+    try:
+        assert _line(steady) == "going"
+        yard.kubectl("delete", "secret", "users-database-tls")
+        old, new, queries, failed = json.loads(_line(steady))
+    finally:
+        steady.kill()
+        steady.wait()
+
+    assert failed == []
+    assert queries > 4
+    assert new != old, f"the server showed its old certificate for {RENEWED_WITHIN} s"
+    assert new == _serial(_secret(yard, "users-database-tls")["tls.crt"])
+    assert _stands(yard.get(SERVER)) == _stands(before)
+    yard.until_ready("users")
+
+
+def test_old_passwords_open_nothing_once_they_are_replaced(yard: Space) -> None:
+    """Whoever suspects them deletes all that hold them; all comes back with new ones, and the service with it."""
+    held = {"app": "users-database", "owner": "users-database-owner"}
+    old = {role: _secret(yard, name)["password"] for role, name in held.items()}
+    with yard.cluster.operator_down():
+        yard.delete(*(f"secret/{name}" for name in (*held.values(), "users-database-server")))
+    yard.until("secret/users-database", lambda live: _decoded(live, "password") != old["app"])
+    yard.until_condition("users", "DatabaseReady", "True")
+    yard.kubectl("rollout", "status", SERVICE, "--timeout=120s")
+    yard.until_ready("users")
+
+    for role, password in old.items():
+        assert "password authentication failed" in _attempt(yard, user=role, password=password)
+        fresh_one = _secret(yard, held[role])["password"]
+        assert _attempt(yard, user=role, password=fresh_one) == "connected"
+    assert _queried(yard, "select count(*) from users") == ["0"]
+
+
+def _stands(pod: Object) -> Any:
+    return pod["metadata"]["uid"], [status["restartCount"] for status in pod["status"]["containerStatuses"]]
+
+
+def _decoded(secret: Object, key: str) -> str:
+    return base64.b64decode(secret["data"][key]).decode()
+
+
+def _serial(pem: str) -> int:
+    return x509.load_pem_x509_certificate(pem.encode()).serial_number
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    return process.stdout.readline().strip()

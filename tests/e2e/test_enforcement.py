@@ -1,0 +1,87 @@
+"""A cluster that stops enforcing its network policies is found out within a minute, and so is that it does again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from hack.stage import SYSTEM_NAMESPACE
+from localcluster.cluster import enforce_policies
+from localcluster.paths import ClusterPaths
+from tests.e2e.cluster import Cluster, Object, Space
+
+SOON = 60
+"""Seconds in which it must be known."""
+OPERATOR_POD = "app.kubernetes.io/component=operator"
+
+
+@pytest.fixture
+def switch(cluster: Cluster, shop: Space) -> Iterator[Callable[[bool], None]]:
+    """Turns enforcement on and off; it is on again afterwards, and known to be."""
+    if cluster.stage.kind != "local":
+        pytest.skip(f"a cluster of kind {cluster.stage.kind} has no switch for its network plugin; the local one does")
+    where = ClusterPaths()
+    assert where.kubeconfig == cluster.stage.kubeconfig
+    try:
+        yield lambda on: enforce_policies(where, on=on)
+    finally:
+        enforce_policies(where, on=True)
+        shop.until_condition("users", "IsolationVerified", "True", within=2 * SOON)
+
+
+def test_walls_that_fall_are_found_out_and_so_are_those_that_stand_again(
+    cluster: Cluster, shop: Space, switch: Callable[[bool], None]
+) -> None:
+    shop.until_condition("users", "IsolationVerified", "True")
+    operator = _operator_pod(cluster)
+
+    switch(False)
+
+    said = shop.until_condition("users", "IsolationVerified", "False", within=SOON)
+    _names_a_pair(said, operator)
+    warned = shop.until_event("users", "Warning", shop.condition("users", "IsolationVerified")["reason"])
+    _names_a_pair(warned, operator)
+    shop.until_condition("users", "Ready", "False", within=5)
+    _names_a_pair(_told(cluster, operator, "Warning", "PoliciesNotEnforced"), operator)
+
+    switch(True)
+
+    shop.until_condition("users", "IsolationVerified", "True", "AsDeclared", within=SOON)
+    shop.until_ready("users", within=5)
+    assert "enforced" in _told(cluster, operator, "Normal", "PoliciesEnforced")
+
+
+def test_an_operator_that_starts_where_nothing_is_enforced_says_so(
+    cluster: Cluster, switch: Callable[[bool], None]
+) -> None:
+    switch(False)
+    before = _operator_pod(cluster)
+    cluster.kubectl("delete", "pod", "-n", SYSTEM_NAMESPACE, before, "--timeout=60s")
+    cluster.operator_up()
+    after = _operator_pod(cluster)
+    assert after != before
+
+    _names_a_pair(_told(cluster, after, "Warning", "PoliciesNotEnforced"), after)
+
+
+def _names_a_pair(said: str, operator: str) -> None:
+    """From where, to which door; and what is to be done."""
+    source, _, door = said.partition(" → ")
+    assert "freehold" in source, f"{said} does not say that {operator} tried"
+    assert " is open" in door, said
+    assert "see that the cluster's network plugin enforces NetworkPolicies" in said
+
+
+def _operator_pod(cluster: Cluster) -> str:
+    """The name of the one that runs."""
+    listed = cluster.kubectl("get", "pods", "-n", SYSTEM_NAMESPACE, "-l", OPERATOR_POD, "-o", "json")
+    pods: list[Object] = json.loads(listed)["items"]
+    (name,) = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    return str(name)
+
+
+def _told(cluster: Cluster, pod: str, kind: str, reason: str) -> str:
+    """What an Event about the operator's own pod says, once there is one."""
+    return Space(cluster, SYSTEM_NAMESPACE).until_event(pod, kind, reason, about="Pod", within=SOON)

@@ -1,0 +1,35 @@
+"""Freehold keeps Secrets where somebody lets it: the condition names a command, and that command is all it takes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+
+from tests.e2e.cluster import Space
+from tests.e2e.services import users
+
+SOON = 15
+
+
+def test_the_command_in_the_message_is_all_it_takes(spaces: Callable[..., Space]) -> None:
+    space = spaces("ungranted")
+    space.delete("rolebinding/freehold")
+    space.apply(users())
+
+    said = space.until_condition("users", "CredentialsReady", "False", "SecretsNotGranted", within=SOON)
+    space.until_condition("users", "Ready", "False", "SecretsNotGranted", within=SOON)
+    warned = space.until_event("users", "Warning", "SecretsNotGranted")
+    ours = "app.kubernetes.io/managed-by=freehold"
+    assert not space.find("secrets,statefulsets,deployments,jobs", ours)
+
+    command = said[said.index("kubectl ") :]
+    assert command in warned
+    space.cluster.kubectl(*shlex.split(command)[1:])
+
+    space.until_ready("users")
+    assert {secret["metadata"]["name"] for secret in space.find("secrets", ours)} == {
+        "users-database",
+        "users-database-owner",
+        "users-database-server",
+        "users-database-tls",
+    }

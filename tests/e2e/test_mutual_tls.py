@@ -1,0 +1,275 @@
+"""Calls between services that prove themselves: who may, who may not and why, and certificates renewed under load.
+
+The attempts come from pods that wear a consumer's labels, so that the network lets them through and the endpoint alone
+decides.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import pytest
+from cryptography import x509
+from freehold.cluster.authority import CertificateAuthority, fresh
+from freehold.core.certificates import Request
+from freehold.core.model import Issued
+
+from hack.stage import SYSTEM_NAMESPACE
+from tests.e2e.cluster import Object, Space
+from tests.e2e.inside import python
+from tests.e2e.probe import stranger
+from tests.e2e.services import IMAGES, front_end, idle, payments, users
+from tests.e2e.storefront import Load, Storefront, forwarded
+
+MUTUAL = {"tls": "Mutual"}
+WAIT = ["/opt/users/bin/python", "-c", "import signal; signal.pause()"]
+CARRIED = 150
+"""Seconds until what changed in a Secret or ConfigMap has come to the pods that mount it."""
+
+CALL = f"""
+import grpc, json, sys, time
+given = json.load(sys.stdin)
+papers = (given[part] for part in ("ca", "key", "crt"))
+credentials = grpc.ssl_channel_credentials(*(pem and pem.encode() for pem in papers))
+secure = lambda: grpc.secure_channel(given["target"], credentials)
+plain = lambda: grpc.insecure_channel(given["target"])
+deadline = time.monotonic() + {CARRIED}
+while True:
+    with (plain if given["plain"] else secure)() as channel:
+        try:
+            channel.unary_unary(given["method"])(b"", timeout=5)
+            code, said = "OK", ""
+        except grpc.RpcError as error:
+            code, said = error.code().name, error.details()
+    if given["until"] in (None, code) or time.monotonic() > deadline:
+        break
+    time.sleep(1)
+print(code, said)
+"""
+"""A call, or one after the other until the answer is as awaited; its code and what was said."""
+
+SHAKE = f"""
+import json, socket, ssl, sys, time
+given = json.load(sys.stdin)
+for part in ("ca", "key", "crt"):
+    open("/tmp/" + part, "w").write(given[part])
+context = ssl.create_default_context(cafile="/tmp/ca")
+context.load_cert_chain("/tmp/crt", "/tmp/key")
+context.set_alpn_protocols(["h2"])
+context.maximum_version = getattr(ssl.TLSVersion, given["most"])
+host, _, port = given["target"].removeprefix("dns:///").rpartition(":")
+deadline = time.monotonic() + {CARRIED}
+while True:
+    try:
+        with socket.create_connection((host, port), 5) as plain, context.wrap_socket(plain, server_hostname=host) as it:
+            said, serial = it.version(), int(it.getpeercert()["serialNumber"], 16)
+    except ssl.SSLError as error:
+        said, serial = error.reason, 0
+    if given["serial"] in (None, serial) or time.monotonic() > deadline:
+        break
+    time.sleep(0.5)
+print(said, serial)
+"""
+"""A handshake, or one after the other until the certificate awaited is shown; the version of TLS, and its number."""
+
+
+class Door(NamedTuple):
+    """An endpoint that asks its callers who they are, and one of those it admits."""
+
+    provider: str
+    consumer: str
+    method: str
+
+    @property
+    def caller(self) -> str:
+        """The pod that wears the consumer's labels."""
+        return f"like-{self.consumer}"
+
+
+DOORS = (
+    Door("users", "payments", "/shop.users.v1.UsersService/ListUsers"),
+    Door("payments", "storefront", "/shop.payments.v1.PaymentsService/ListPayments"),
+)
+
+
+@pytest.fixture(scope="module")
+def yard(yard: Space) -> Space:
+    """The shop, all of whose calls are mutually authenticated, and a caller for each of its endpoints."""
+    yard.apply(users(grpc=MUTUAL), payments(grpc=MUTUAL), front_end())
+    yard.until_ready("users", "payments", "storefront", within=300)
+    for door in DOORS:
+        yard.apply(_in_the_clothes_of(yard, door.consumer, door.caller))
+        yard.kubectl("wait", f"pod/{door.caller}", "--for=condition=ContainersReady", "--timeout=60s")
+    return yard
+
+
+@pytest.fixture
+def front(yard: Space) -> Iterator[Storefront]:
+    with forwarded(yard) as storefront:
+        for path in ("/api/users", "/api/payments"):
+            storefront.until(path, 200)
+        yield storefront
+
+
+@pytest.fixture(scope="module")
+def authority(yard: Space) -> CertificateAuthority:
+    """The installation's own."""
+    secret = json.loads(yard.cluster.kubectl("get", "secret", "freehold-ca", "-n", SYSTEM_NAMESPACE, "-o", "json"))
+    return CertificateAuthority(_decoded(secret))
+
+
+def _in_the_clothes_of(yard: Space, service: str, name: str) -> Object:
+    """A pod behind the same policies as a service's. Never Ready, nobody calls it, as it is with probes."""
+    labels = {k: v for k, v in yard.pods(service)[0]["metadata"]["labels"].items() if k != "pod-template-hash"}
+    pod = stranger(name, IMAGES["users"], {**labels, "freehold.dev/probe": "true"}, WAIT)
+    return {**pod, "spec": {**pod["spec"], "readinessGates": [{"conditionType": "freehold.dev/never-ready"}]}}
+
+
+def _issued(authority: CertificateAuthority, identity: str, host: str = "caller", days: int = 0) -> Issued:
+    """A certificate that is made so many days from now, with an identity or without. It is valid for 90 days."""
+    return authority.issue(Request("", "", (host,), identity), datetime.now(UTC) + timedelta(days=days))
+
+
+def _identity(yard: Space, service: str) -> str:
+    return f"spiffe://cluster.local/ns/{yard.name}/sa/{service}"
+
+
+def _call(yard: Space, door: Door, shown: Issued | None, *, plain: bool = False, until: str | None = None) -> str:
+    """The code of the answer and what was said; until: the code to wait for."""
+    given = {**_given(yard, door, shown), "method": door.method, "plain": plain, "until": until}
+    return python(yard, f"pod/{door.caller}", CALL, text=json.dumps(given))
+
+
+def _shake(yard: Space, door: Door, shown: Issued, *, most: str = "TLSv1_3", serial: int | None = None) -> str:
+    """The version of TLS and the number of the certificate that is shown; serial: the number to wait for."""
+    given = {**_given(yard, door, shown), "most": most, "serial": serial}
+    return python(yard, f"pod/{door.caller}", SHAKE, text=json.dumps(given))
+
+
+def _given(yard: Space, door: Door, shown: Issued | None) -> Object:
+    trusted = _decoded(yard.get("secret/users-identity"))["ca.crt"]
+    crt, key = shown or (None, None)
+    return {"target": f"dns:///{door.provider}.{yard.name}.svc:50051", "ca": trusted, "crt": crt, "key": key}
+
+
+def _decoded(secret: Object) -> dict[str, str]:
+    return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+
+
+def _serial(yard: Space, service: str) -> int:
+    """The number of the certificate that a service is to show."""
+    kept = _decoded(yard.get(f"secret/{service}-identity"))["tls.crt"]
+    return x509.load_pem_x509_certificate(kept.encode()).serial_number
+
+
+def _pods(yard: Space) -> dict[str, list[int]]:
+    """The pods that serve, and how often each was started anew."""
+    pods = [pod for service in ("users", "payments", "storefront") for pod in yard.pods(service)]
+    return {pod["metadata"]["uid"]: [s["restartCount"] for s in pod["status"]["containerStatuses"]] for pod in pods}
+
+
+def test_a_purchase(yard: Space, front: Storefront) -> None:
+    """The kubelet's probes, which prove nothing, are answered beside: pods are Ready without a second start."""
+    _, person = front.purchase()
+
+    assert yard.psql("users", f"select count(*) from users where id = '{person}'") == "1"
+    assert yard.psql("payments", f"select count(*) from payments where user_id = '{person}'") == "1"
+    assert list(_pods(yard).values()) == [[0], [0], [0]]
+    yard.until_ready("users", "payments", "storefront", within=1)
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
+def test_a_declared_consumer_is_let_in(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+    shown = _issued(authority, _identity(yard, door.consumer))
+    assert _call(yard, door, shown) == "OK"
+    assert _shake(yard, door, shown) == f"TLSv1.3 {_serial(yard, door.provider)}"
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
+def test_who_proves_nothing_is_not_spoken_to(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+    who, another = _identity(yard, door.consumer), CertificateAuthority(fresh(datetime.now(UTC)))
+    good = _issued(authority, who)
+    said = {
+        "plaintext": _call(yard, door, good, plain=True),
+        "no certificate": _call(yard, door, None),
+        "of another authority": _call(yard, door, _issued(another, who)),
+        "expired": _call(yard, door, _issued(authority, who, days=-100)),
+        "not yet valid": _call(yard, door, _issued(authority, who, days=1)),
+    }
+    assert {what: answer for what, answer in said.items() if not answer.startswith("UNAVAILABLE ")} == {}
+    assert _shake(yard, door, good, most="TLSv1_2").endswith(" 0")
+    assert _call(yard, door, good) == "OK"
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
+def test_who_is_somebody_else_is_told_so(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+    right = _identity(yard, door.consumer)
+    others = {
+        "one that declares nothing": _identity(yard, "bystander"),
+        "the provider itself": _identity(yard, door.provider),
+        "a namesake elsewhere": right.replace(yard.name, f"{yard.name}-x"),
+        "of another domain": right.replace("cluster.local", "example.org"),
+        "more than a name": f"{right}/more",
+        "nobody": "",
+    }
+    said = {what: _call(yard, door, _issued(authority, identity)) for what, identity in others.items()}
+    assert {what: answer for what, answer in said.items() if not answer.startswith("PERMISSION_DENIED ")} == {}
+    assert f"{others['one that declares nothing']} may not call {door.provider}" in said["one that declares nothing"]
+
+
+def test_the_list_follows_what_is_declared(yard: Space, authority: CertificateAuthority) -> None:
+    """A consumer is let in while it declares; before and after it is refused, though the network lets it through."""
+    till, (door, _) = _issued(authority, _identity(yard, "till")), DOORS
+    assert _call(yard, door, till).startswith("PERMISSION_DENIED ")
+
+    yard.apply(idle("till", consumes=[{"name": "users"}]))
+    assert _call(yard, door, till, until="OK") == "OK"
+    assert _identity(yard, "till") in _clients(yard, "users")
+
+    yard.spec("till", consumes=[])
+    assert _call(yard, door, till, until="PERMISSION_DENIED").startswith("PERMISSION_DENIED ")
+    assert _clients(yard, "users") == {_identity(yard, name) for name in ("payments", "storefront")}
+    yard.delete("microservice/till")
+
+
+def test_consent_that_is_withdrawn_closes_the_endpoint(yard: Space, authority: CertificateAuthority) -> None:
+    """And given again it opens, with nobody started anew."""
+    (door, _), before = DOORS, _pods(yard)
+    payments_itself = _issued(authority, _identity(yard, door.consumer))
+    nobody = {"from": "Selector", "selector": {"matchLabels": {"freehold.dev/e2e": "nobody"}}}
+    yard.spec("users", grpc={"consumers": nobody})
+    try:
+        yard.until_condition("payments", "DependenciesResolved", "False", "ConsumerNotAllowed", within=15)
+        yard.until("configmap/users-consumers", lambda live: live["data"]["clients"] == "", within=15)
+        assert not _call(yard, door, payments_itself, until="UNAVAILABLE").startswith("OK")
+    finally:
+        yard.spec("users", grpc={"consumers": None})
+    yard.until_condition("payments", "DependenciesResolved", "True", within=15)
+    assert _call(yard, door, payments_itself, until="OK") == "OK"
+    assert _pods(yard) == before
+
+
+def test_renewed_certificates_are_shown_while_no_call_fails(
+    yard: Space, authority: CertificateAuthority, front: Storefront
+) -> None:
+    """Twice, for the first renewal could still live on what was read at the start."""
+    before = _pods(yard)
+    with Load(front), Load(front, "/api/payments", "payments"):
+        for _ in range(2):
+            old = [_serial(yard, door.provider) for door in DOORS]
+            yard.delete(*(f"secret/{name}-identity" for name in ("users", "payments", "storefront")))
+            for door, was in zip(DOORS, old, strict=True):
+                yard.until(f"secret/{door.provider}-identity", lambda _: True, within=15)
+                now, shown = _serial(yard, door.provider), _issued(authority, _identity(yard, door.consumer))
+                assert now != was
+                assert _shake(yard, door, shown, serial=now) == f"TLSv1.3 {now}"
+        front.purchase()
+    assert _pods(yard) == before
+
+
+def _clients(yard: Space, service: str) -> set[str]:
+    return set(yard.get(f"configmap/{service}-consumers")["data"]["clients"].split())

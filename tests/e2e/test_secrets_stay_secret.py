@@ -1,0 +1,180 @@
+"""Passwords and keys are where they must be and nowhere else: in no log, no Event, no status, no list of arguments."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
+
+import pytest
+
+from hack.stage import SYSTEM_NAMESPACE
+from tests.e2e.cluster import OPERATOR, Cluster, Object, Space
+from tests.e2e.services import database, front_end, payments, users
+
+MUTUAL = {"tls": "Mutual"}
+LEAKS = ["bash", "-c", 'echo "cannot reach $DATABASE_URL" >&2; exit 1']
+SECRET_KEYS = {"password", "uri", "tls.key", "app", "owner", "postgres"}
+"""What is secret of a Secret's data; the rest, as a host's name, anybody may know."""
+SHORTEST = 20
+"""Characters; less would be found by chance."""
+CMDLINES = "for each in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$each; echo; done 2>/dev/null; true"
+CONTAINERS = ("containers", "initContainers")
+Canaries = set[tuple[str, str]]
+"""Texts that must not be found, each with what it is of; the same text may be of two."""
+
+
+@pytest.fixture(scope="module")
+def yard(yard: Space) -> Space:
+    """The shop with all that is secret: passwords of databases, keys of servers and of identities."""
+    yard.apply(users(grpc=MUTUAL), payments(grpc=MUTUAL), front_end())
+    yard.until_ready("users", "payments", "storefront", within=300)
+    yard.until_condition("payments", "IsolationVerified", "True")
+    return yard
+
+
+@pytest.fixture(scope="module")
+def canaries(yard: Space) -> Canaries:
+    """Of every Secret there, and of the authority that signed."""
+    found = _canaries(yard)
+    authority = Space(yard.cluster, SYSTEM_NAMESPACE).get("secret/freehold-ca")
+    return found | _forms("freehold-ca", "tls.key", authority["data"]["tls.key"])
+
+
+def test_there_is_something_to_look_for(canaries: Canaries) -> None:
+    of = {of for _, of in canaries}
+    bound = {f"{name}-database{part}" for name in ("users", "payments") for part in ("", "-owner")}
+    assert {f"{name}: {key}" for name in bound for key in ("password", "uri")} <= of
+    assert {f"users-database-server: {role}" for role in ("app", "owner", "postgres")} <= of
+    assert {f"{name}: tls.key" for name in ("users-database-tls", "users-identity", "storefront-identity")} <= of
+    assert "freehold-ca: tls.key" in of
+
+
+def test_no_object_shows_one(yard: Space, canaries: Canaries) -> None:
+    """Of any kind and anywhere: specs, statuses, annotations, Events, arguments, variables, managed fields."""
+    assert _leaked(_objects(yard.cluster), canaries) == {}
+
+
+def test_what_is_described_shows_none(yard: Space, canaries: Canaries) -> None:
+    kinds = "all,secrets,configmaps,serviceaccounts,pvc,networkpolicies,poddisruptionbudgets,events,msvc"
+    for namespace in (yard.name, SYSTEM_NAMESPACE):
+        said = yard.cluster.kubectl("describe", kinds, "-n", namespace)
+        assert _leaked({f"describe in {namespace}": said}, canaries) == {}
+
+
+def test_no_log_shows_one(yard: Space, canaries: Canaries) -> None:
+    """Of any container that runs or has ended, with those that were started anew."""
+    logs = dict(_logs(yard.cluster))
+    kinds = ("users-database-0", "users-migrations-", "payments-migrations-", "storefront-", "freehold-")
+    for kind in kinds:
+        assert any(log.rpartition("/")[2].startswith(kind) for log in logs), f"no log of {kind}"
+    assert _leaked(logs, canaries) == {}
+
+
+def test_no_process_has_one_among_its_arguments(yard: Space, canaries: Canaries) -> None:
+    """As anybody on the node may list them."""
+    pods = [pod["metadata"]["name"] for name in ("users", "payments") for pod in yard.pods(name, "database")]
+    pods += [pod["metadata"]["name"] for name in ("users", "payments") for pod in yard.pods(name)]
+    listed = {pod: yard.kubectl("exec", pod, "--", "bash", "-c", CMDLINES) for pod in pods}
+    assert all(listed.values())
+    assert _leaked(listed, canaries) == {}
+
+
+def test_a_variable_only_says_where_the_secret_is(yard: Space) -> None:
+    """No pod, and nothing that makes pods, has DATABASE_URL or a password as a value."""
+    made = yard.find("pods,deployments,statefulsets,jobs,replicasets")
+    variables = [variable for body in made for variable in _variables(body)]
+    urls = [variable for variable in variables if variable["name"] == "DATABASE_URL"]
+    assert len(urls) >= 2 * 4, "each of two services: pod, ReplicaSet, Deployment and Job"
+    keys = {(reference["name"], reference["key"]) for v in urls for reference in [v["valueFrom"]["secretKeyRef"]]}
+    bound = {f"{name}-database{part}" for name in ("users", "payments") for part in ("", "-owner")}
+    assert keys == {(name, "uri") for name in bound}
+    assert all("value" not in variable for variable in urls)
+    passwords = {v["name"]: v.get("value", "") for v in variables if "PASSWORD" in v["name"]}
+    assert passwords == {"POSTGRES_PASSWORD_FILE": "/credentials/postgres"}
+
+
+def test_a_migration_that_prints_its_password_is_not_repeated(spaces: Callable[..., Space]) -> None:
+    """Its own log, and its pod that quotes that, are its team's; what Freehold says of it keeps quiet."""
+    space = spaces("leaky")
+    space.apply(users("leaky", database=database("leaky", migrations={"command": LEAKS})))
+    said = space.until_condition("leaky", "MigrationsApplied", "False", "MigrationFailed", within=120)
+    warned = space.until_event("leaky", "Warning", "MigrationFailed")
+    assert "cannot reach postgresql://owner:***@leaky-database" in said
+    assert "cannot reach postgresql://owner:***@leaky-database" in warned
+
+    mine = [pod["metadata"]["name"] for pod in space.pods("leaky", "migrations")]
+    shown = _objects(space.cluster) | {"the operator's log": space.cluster.kubectl("logs", *OPERATOR)}
+    leaked = _leaked(shown, _canaries(space))
+    assert {where for where in leaked if not any(where.endswith(pod) for pod in mine)} == set()
+
+
+def test_what_leaks_would_be_found(yard: Space, canaries: Canaries) -> None:
+    """Wherever it is planted: in an annotation, in a variable, in a log, encoded or not."""
+    data = yard.get("secret/users-database")["data"]
+    plain = base64.b64decode(data["password"]).decode()
+    note = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "note", "annotations": {"seen": plain}}}
+    coded = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "coded"}, "data": {"seen": data["password"]}}
+    yard.apply(note, coded)
+    try:
+        found = _leaked(_objects(yard.cluster), canaries)
+    finally:
+        yard.delete("configmap/note", "configmap/coded")
+    assert set(found) == {f"ConfigMap {yard.name}/note", f"ConfigMap {yard.name}/coded"}
+    assert "users-database: password" in _leaked({"a log": f"told {plain}."}, canaries)["a log"]
+
+
+def _canaries(space: Space) -> Canaries:
+    found: Canaries = set()
+    for secret in space.find("secrets"):
+        for key in secret.get("data", {}).keys() & SECRET_KEYS:
+            found |= _forms(secret["metadata"]["name"], key, secret["data"][key])
+    return found
+
+
+def _forms(name: str, key: str, encoded: str) -> Canaries:
+    """As it is, as a Secret has it, as a URI has it; of a key, each line of its body."""
+    plain = base64.b64decode(encoded).decode()
+    parts = [line for line in plain.splitlines() if not line.startswith("-----")]
+    every = [*parts, encoded, *(quote(part, safe="") for part in parts)]
+    return {(text, f"{name}: {key}") for text in every if len(text) >= SHORTEST}
+
+
+def _leaked(texts: dict[str, str], canaries: Canaries) -> dict[str, set[str]]:
+    """What was found, by where."""
+    found = {where: {of for text, of in canaries if text in said} for where, said in texts.items()}
+    return {where: of for where, of in found.items() if of}
+
+
+def _objects(cluster: Cluster) -> dict[str, str]:
+    """Every object of the cluster as its text; of Secrets all but what they are there to hold."""
+    listable = cluster.kubectl("api-resources", "--verbs=list", "-o", "name").split()
+    kinds = ",".join(kind for kind in listable if not kind.endswith("metrics.k8s.io"))
+    said = cluster.kubectl("get", kinds, "--all-namespaces", "--show-managed-fields", "-o", "json")
+    objects: list[Object] = json.loads(said)["items"]
+    return {_name(body): json.dumps(_without_data(body)) for body in objects}
+
+
+def _name(body: Object) -> str:
+    metadata = body["metadata"]
+    return f"{body['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
+
+
+def _without_data(body: Object) -> Object:
+    return {key: value for key, value in body.items() if body["kind"] != "Secret" or key != "data"}
+
+
+def _logs(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """By namespace and pod."""
+    listed = cluster.kubectl("get", "pods", "--all-namespaces", "-o", "json")
+    for pod in json.loads(listed)["items"]:
+        where = ("-n", pod["metadata"]["namespace"], pod["metadata"]["name"], "--all-containers")
+        log = cluster.tried("logs", *where).stdout + cluster.tried("logs", *where, "--previous").stdout
+        yield f"{pod['metadata']['namespace']}/{pod['metadata']['name']}", log
+
+
+def _variables(body: Object) -> Iterator[Object]:
+    spec = body["spec"].get("template", body)["spec"]
+    for container in (container for part in CONTAINERS for container in spec.get(part, [])):
+        yield from container.get("env", [])

@@ -1,0 +1,138 @@
+"""One tenant names another's things in every field there is: the condition says so, and nothing of theirs is reached.
+
+The shop is what is named. The rival has a namespace of its own, where Freehold may keep Secrets as in the shop's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.cluster import Object, Space
+from tests.e2e.probe import PATIENCE, Target, reached, stranger
+from tests.e2e.services import IMAGES, SIZE, database, idle, users
+
+SOON = 15
+LISTEN = ["/opt/users/bin/python", "-m", "http.server", "8080"]
+
+
+@pytest.fixture(scope="module")
+def yard(yard: Space) -> Space:
+    """With a service that is called like one of the shop's."""
+    yard.apply(users())
+    yard.until_ready("users")
+    return yard
+
+
+@pytest.fixture(autouse=True)
+def _the_shop_is_left_alone(shop: Space) -> Iterator[None]:
+    """Whatever a rival declares, nothing that Freehold made for the shop is changed by it."""
+    before = _made(shop)
+    yield
+    assert _made(shop) == before
+    shop.until_ready("users", "payments", "storefront", within=10)
+
+
+def _made(shop: Space) -> dict[str, Object]:
+    kinds = "networkpolicies,secrets,services,pvc,configmaps,deployments,statefulsets"
+    made = shop.find(kinds, "app.kubernetes.io/managed-by=freehold")
+    return {body["metadata"]["uid"]: {k: body.get(k) for k in ("spec", "data")} for body in made}
+
+
+def _doors(shop: Space) -> list[Target]:
+    """Every shut door of the shop: by the address of its pod and, of a database, of its Service."""
+    doors = []
+    for name in ("users", "payments"):
+        (pod,), (server,) = shop.pods(name), shop.pods(name, "database")
+        doors.append(Target(name, pod["status"]["podIP"], 50051))
+        doors.append(Target(f"{name}-database", server["status"]["podIP"], 5432))
+        cluster_ip = shop.get(f"service/{name}-database")["spec"]["clusterIP"]
+        doors.append(Target(f"{name}-database, by its Service", cluster_ip, 5432))
+    return doors
+
+
+NAMED = {
+    "users": ("ConsumerNotAllowed", "users in namespace {shop} admits no consumers from namespace {rival}"),
+    "users-database": ("ProviderNotFound", "users-database in namespace {shop} does not exist"),
+    "users-database-nodes": ("ProviderNotFound", "users-database-nodes in namespace {shop} does not exist"),
+    "storefront": ("ProviderHasNoEndpoint", "storefront in namespace {shop} declares no spec.grpc"),
+    "ledger": ("ProviderNotFound", "ledger in namespace {shop} does not exist"),
+}
+"""What there is of the shop, or might be, and what is said of each that is named under spec.consumes."""
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_service_that_is_consumed(yard: Space, shop: Space, name: str) -> None:
+    reason, says = NAMED[name]
+    yard.apply(idle("nosy", consumes=[{"name": name, "namespace": shop.name}]))
+    said = yard.until_condition("nosy", "DependenciesResolved", "False", reason, within=SOON)
+    assert says.format(shop=shop.name, rival=yard.name) in said
+    yard.until_event("nosy", "Warning", reason)
+    yard.delete("microservice/nosy")
+
+
+@pytest.mark.parametrize("field", ["namespace", "name"])
+def test_a_name_that_leads_elsewhere_is_refused(yard: Space, shop: Space, field: str) -> None:
+    """As a path or a host's name might, where the name becomes part of an address."""
+    for named in (f"users.{shop.name}.svc", f"../{shop.name}", f"users-database.{shop.name}"):
+        consumed = {"name": "users", "namespace": shop.name, field: named}
+        body = idle("nosy", consumes=[consumed])
+        body["metadata"]["namespace"] = yard.name
+        assert f"spec.consumes[0].{field}" in yard.cluster.refused(body)
+
+
+def test_a_namesake_has_things_of_its_own(yard: Space, shop: Space) -> None:
+    held = {"users-database": "uri", "users-database-owner": "uri", "users-database-server": "postgres"}
+    for secret, key in held.items():
+        assert yard.get(f"secret/{secret}")["data"][key] != shop.get(f"secret/{secret}")["data"][key]
+    volumes = {space.get("pvc/users-database-data")["spec"]["volumeName"] for space in (yard, shop)}
+    assert len(volumes) == 2
+    yard.psql("users", "create table of_the_rival ()")
+    assert shop.psql("users", "select to_regclass('of_the_rival')") == ""
+
+
+def test_a_volume_that_is_named_as_a_class(yard: Space, shop: Space) -> None:
+    claim = shop.get("pvc/users-database-data")
+    for named in (claim["metadata"]["name"], claim["spec"]["volumeName"]):
+        storage = {"size": SIZE, "className": named}
+        yard.apply(idle("squatter", database=database("users", storage=storage)))
+        said = yard.until_condition("squatter", "DatabaseReady", "False", "StorageClassMissing", within=SOON)
+        assert said.startswith(f"storage class {named} does not exist")
+        yard.delete("microservice/squatter")
+        yard.delete("pvc/squatter-database-data")
+
+
+def test_a_migration_that_goes_next_door(yard: Space, shop: Space) -> None:
+    """It reaches its own database, and no other, by name as little as by address."""
+    own, theirs = (f"/dev/tcp/users-database.{space.name}.svc/5432" for space in (yard, shop))
+    others = [theirs, *(f"/dev/tcp/{door.address}/{door.port}" for door in _doors(shop))]
+    knocks = "; ".join(f"timeout {PATIENCE} bash -c 'exec 3<>{door}' && opened+=' {door}'" for door in (own, *others))
+    command = ["bash", "-c", f'{knocks}; echo "opened:$opened." >&2; exit 1']
+    yard.spec("users", database={"migrations": {"command": command}})
+    try:
+        said = yard.until_condition("users", "MigrationsApplied", "False", "MigrationFailed", within=90)
+        assert f"opened: {own}." in said
+    finally:
+        yard.spec("users", database={"migrations": {"command": ["users", "migrate"]}})
+        yard.until_ready("users")
+
+
+def test_all_that_is_named_stays_shut(yard: Space, shop: Space) -> None:
+    """Consumed and named as the world outside: a service gets out to every address, and in at none that has walls."""
+    yard.apply(stranger("unwalled", IMAGES["users"], {}, LISTEN))
+    yard.kubectl("wait", "pod/unwalled", "--for=condition=Ready", "--timeout=60s")
+    unwalled = Target("unwalled", yard.get("pod/unwalled")["status"]["podIP"], 8080)
+    doors = _doors(shop)
+    outside = [{"cidr": f"{door.address}/32", "ports": [door.port]} for door in (*doors, unwalled)]
+    yard.spec("users", egress=outside, consumes=[{"name": name, "namespace": shop.name} for name in NAMED])
+    yard.until_condition("users", "DependenciesResolved", "False", within=SOON)
+    yard.until_condition("users", "EndpointReady", "True", within=120)
+
+    (pod,) = yard.pods("users")
+    from_there = pod["metadata"]["name"]
+    deadline = time.monotonic() + SOON
+    while not reached(yard, from_there, [unwalled]):
+        assert time.monotonic() < deadline, "spec.egress lets nothing out"
+    assert reached(yard, from_there, doors) == set()
