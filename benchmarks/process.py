@@ -29,12 +29,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def tied(argv: Sequence[str | Path]) -> list[str]:
+    """The same command; the kernel ends it should this process die first."""
+    return ["setpriv", "--pdeathsig=KILL", "--", *map(str, argv)]
+
+
 @contextmanager
 def running(argv: Sequence[str | Path], log: Path, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A program for the time of a `with`; the kernel ends it should this process die first."""
-    command = ["setpriv", "--pdeathsig=KILL", "--", *map(str, argv)]
+    """A program for the time of a `with`."""
     with log.open("ab") as out:
-        process = subprocess.Popen(command, env={**os.environ, **env}, stdout=out, stderr=out)
+        process = subprocess.Popen(tied(argv), env={**os.environ, **env}, stdout=out, stderr=out)
     try:
         yield process
     finally:

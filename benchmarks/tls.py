@@ -1,9 +1,10 @@
 """What mutual TLS costs a call: one service twice, with it and without, both called at a constant rate.
 
-The calls are made by ghz from a pod that stands where a declared consumer of both stands, on a connection to each, as
-clients keep one. Each is sent when its time has come and not when the one before is answered, so that a slow answer
+The calls are made by ghz from a pod that stands where a declared consumer of both stands, on connections that last, as
+clients keep them. Each is sent when its time has come and not when the one before is answered, so that a slow answer
 delays no other call and hides none. Both are called at the same time, so that what slows the machine for a while slows
-both. The calls ask for health, which needs no database: what is left of the difference is TLS.
+both; and both have pods in two zones, called in turns, so that neither stands on the busier node. The calls ask for
+health, which needs no database: what is left of the difference is TLS.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ RATE, ROUND_SECONDS, FIRST = 100, 10, 50
 PLAINTEXT, MUTUAL, CALLER, USERS = "plaintext", "mutual", "caller", "users"
 IMAGE = "localhost/freehold/payments:dev"
 PROGRAM = "/tmp/ghz"
+CONSTANT = ("--async", "--concurrency=1", "--lb-strategy=round_robin")
 IDENTITY = ("--cacert=/identity/ca.crt", "--cert=/identity/tls.crt", "--key=/identity/tls.key")
 READY_SECONDS = 180
 
@@ -62,10 +64,10 @@ def compare(kubectl: Kubectl, rounds: int, step: Step) -> Outcome:
 def services(namespace: str) -> list[dict[str, Any]]:
     """The service in plaintext and with mutual TLS, who calls both, and whom both would ask about people."""
     database = {"storage": {"size": "64Mi"}, "migrations": {"command": ["payments", "migrate"]}}
-    consumes = [{"name": USERS}]
+    called = {"replicas": 2, "database": database, "consumes": [{"name": USERS}]}
     specs: dict[str, dict[str, Any]] = {
-        PLAINTEXT: {"grpc": {}, "database": database, "consumes": consumes},
-        MUTUAL: {"grpc": {"tls": "Mutual"}, "database": database, "consumes": consumes},
+        PLAINTEXT: {"grpc": {}, **called},
+        MUTUAL: {"grpc": {"tls": "Mutual"}, **called},
         CALLER: {"grpc": {}, "replicas": 0, "consumes": [{"name": PLAINTEXT}, {"name": MUTUAL}]},
         USERS: {"grpc": {}, "replicas": 0},
     }
@@ -82,7 +84,7 @@ def services(namespace: str) -> list[dict[str, Any]]:
 
 def _round(kubectl: Kubectl, namespace: str, way: str) -> Latency:
     total = RATE * ROUND_SECONDS + FIRST
-    load = (f"--rps={RATE}", f"--total={total}", f"--skipFirst={FIRST}", "--async", "--concurrency=1")
+    load = (*CONSTANT, f"--rps={RATE}", f"--total={total}", f"--skipFirst={FIRST}")
     means = IDENTITY if way == MUTUAL else ("--insecure",)
     call = ("--call=grpc.health.v1.Health/Check", "--format=json", f"dns:///{way}.{namespace}.svc:50051")
     said = kubectl("exec", "-n", namespace, CALLER, "--", PROGRAM, *load, *means, *call, timeout=60)

@@ -24,6 +24,7 @@ from .errors import BenchmarkError
 from .figures import Figure, Outcome, p99
 from .kubectl import Kubectl
 from .pods import stand
+from .process import tied
 
 BOUND = 2.0
 PROVIDER, CONSUMER, PORT = "provider", "consumer", 50051
@@ -59,7 +60,8 @@ def measure(kubectl: Kubectl, changes: int, step: Step) -> Outcome:
         with _knocking(kubectl, namespace, address) as turns:
             settled(turns, SHUT)
             for number in range(changes):
-                step.say(f"change {number + 1} of {changes}, each way")
+                if number % 10 == 0:
+                    step.say(f"change {number} of {changes}, each way")
                 for wanted, seconds in taken.items():
                     seconds.append(_change(kubectl, namespace, wanted, turns))
     return outcome(taken[OPEN], taken[SHUT])
@@ -113,9 +115,10 @@ def settled(turns: Turns, wanted: str, patience: float = PATIENCE_SECONDS, hold:
 @contextmanager
 def _knocking(kubectl: Kubectl, namespace: str, address: str) -> Iterator[Turns]:
     """How the door is found, for the time of a `with`."""
-    command = kubectl.command("exec", "-i", "-n", namespace, CONSUMER, "--", "python3", "-", address, str(PORT))
+    knock = ("python3", "-", address, str(PORT), str(KNOCKING_SECONDS))
+    command = tied(kubectl.command("exec", "-i", "-n", namespace, CONSUMER, "--", *knock))
     with KNOCK.open("rb") as script:
-        process = subprocess.Popen([*command, str(KNOCKING_SECONDS)], stdin=script, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdin=script, stdout=subprocess.PIPE, text=True)
     turns: Turns = queue.SimpleQueue()
     reader = threading.Thread(target=_read, args=(process.stdout, turns), daemon=True)
     reader.start()

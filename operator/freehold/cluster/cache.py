@@ -7,6 +7,7 @@ looked at rarely. Services are indexed by who names them, so that a change on on
 from __future__ import annotations
 
 import json
+import sys
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -168,5 +169,6 @@ def _status_of(live: Object, kind: Type) -> str:
 
 def _belongs(live: Object) -> tuple[Key, Ref]:
     metadata = live["metadata"]
-    key = Key(metadata["namespace"], metadata["labels"].get(meta.INSTANCE, ""))
-    return key, Ref(live["kind"], metadata["name"])
+    # Decoded JSON has a text of its own for each time one occurs; these occur once for each object.
+    key = Key(sys.intern(metadata["namespace"]), sys.intern(metadata["labels"].get(meta.INSTANCE, "")))
+    return key, Ref(sys.intern(live["kind"]), metadata["name"])

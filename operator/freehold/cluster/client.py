@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import random
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ from freehold.core.model import Object
 FIELD_MANAGER = "freehold"
 REQUEST_SECONDS = 20.0
 REQUESTS_AT_ONCE = 8
-"""Each request at the same time needs a connection, and asyncio keeps 256 KiB for each one that is encrypted."""
+"""Each request at the same time needs a connection, which is kept for the next."""
+READ_AT_ONCE = 32 * 1024
+"""Bytes that asyncio sets aside for each encrypted connection, and for each read of it; left alone, 256 KiB. There are
+as many connections as namespaces with services, and a record of TLS has 16 KiB at most (RFC 8446, 5.1)."""
 WATCH_SECONDS = 50
 """A watch is renewed this often, so that one gone silent is noticed within a minute."""
 PAGE = 50
@@ -44,6 +48,7 @@ async def connect_to(kubeconfig: str | None, context: str | None) -> tuple[clien
 
     Raises NoClusterError.
     """
+    SSLProtocol.max_size = READ_AT_ONCE
     settings = client.Configuration()
     # Watches hold a connection each; requests must never wait for one of them, and are held back by `Api` itself.
     settings.connection_pool_maxsize = 256

@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from freehold.cluster.client import Api
 from freehold.cluster.errors import ClusterError
 from freehold.cluster.kinds import Kind
+from freehold.core import meta
 from freehold.core.model import Object
 
 logger = logging.getLogger(__name__)
 FORBIDDEN = 403
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
+
+
+class _Known(NamedTuple):
+    """What is kept of an object for the day it is gone; there are some twenty for each service."""
+
+    uid: str
+    instance: str
 
 
 @dataclass
@@ -44,7 +54,7 @@ class Watch:
     """When the server was last heard of, by the monotonic clock; liveness looks at it."""
 
     def __post_init__(self) -> None:
-        self._known: dict[tuple[str, str], Object] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
         self._version = ""
 
     async def run(self) -> None:
@@ -79,8 +89,8 @@ class Watch:
             for live in page:
                 gone.pop(_identity(live), None)
                 self._take({"apiVersion": self.kind.api, "kind": self.kind.name, **live})
-        for stub in gone.values():
-            self._lose(stub)
+        for identity, known in gone.items():
+            self._lose(self._stub(*identity, known))
         self._version = version
         self._answered(refused=False)
 
@@ -105,21 +115,23 @@ class Watch:
         self.heard = time.monotonic()
 
     def _take(self, live: Object) -> None:
-        self._known[_identity(live)] = _stub(live)
+        metadata = live["metadata"]
+        instance = sys.intern(metadata.get("labels", {}).get(meta.INSTANCE, ""))
+        self._known[_identity(live)] = _Known(metadata.get("uid", ""), instance)
         self.put(live)
 
     def _lose(self, live: Object) -> None:
         self._known.pop(_identity(live), None)
         self.drop(live)
 
+    def _stub(self, namespace: str, name: str, known: _Known) -> Object:
+        """As much of an object as it takes to say that it is gone."""
+        labels = {meta.INSTANCE: known.instance}
+        return {
+            "kind": self.kind.name,
+            "metadata": {"namespace": namespace, "name": name, "uid": known.uid, "labels": labels},
+        }
+
 
 def _identity(live: Object) -> tuple[str, str]:
-    return live["metadata"].get("namespace", ""), live["metadata"]["name"]
-
-
-def _stub(live: Object) -> Object:
-    """As much of an object as it takes to say later that it is gone."""
-    metadata = live["metadata"]
-    kept = {key: metadata[key] for key in ("name", "namespace", "uid") if key in metadata}
-    labels = {k: v for k, v in metadata.get("labels", {}).items() if k.endswith("/instance")}
-    return {"kind": live["kind"], "metadata": {**kept, "labels": labels}}
+    return sys.intern(live["metadata"].get("namespace", "")), live["metadata"]["name"]
