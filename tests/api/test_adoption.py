@@ -103,11 +103,14 @@ def _declare(cluster: Cluster, home: str) -> None:
 
 def _collect_garbage(cluster: Cluster, home: str, service: str) -> None:
     """Remove what a service owned, as its cluster would; the volume stays."""
-    for name, live in cluster.owned(home).items():
-        if any(owner["name"] == service for owner in live["metadata"].get("ownerReferences", [])):
-            kind, called = name.split()
-            cluster.delete(kind, home, called)
-            until(lambda kind=kind, called=called: cluster.get(kind, home, called) is None, f"{name} is gone")
+
+    def owned() -> list[Object]:
+        made = cluster.owned(home).values()
+        return [live for live in made if live["metadata"].get("ownerReferences", [{}])[0].get("name") == service]
+
+    for live in owned():
+        cluster.delete(live["kind"], home, live["metadata"]["name"])
+    until(lambda: not owned(), lambda: f"all is gone, not left: {[live['kind'] for live in owned()]}")
 
 
 def _theirs(cluster: Cluster, home: str, kind: str, name: str) -> Object:

@@ -17,5 +17,5 @@ def python(space: Space, pod: str, program: str, text: str = "") -> str:
 def started(space: Space, pod: str, program: str) -> subprocess.Popen[str]:
     """A program that goes on, for its caller to read from and to end."""
     command = ["kubectl", "-n", space.name, "exec", "-i", pod, "--", PYTHON, "-c", program]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    return subprocess.Popen(command, env=space.cluster.stage.environment(), text=True, **pipes)
+    environment, pipe = space.cluster.stage.environment(), subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -27,6 +28,11 @@ from tests.e2e.storefront import Load, Storefront, forwarded
 
 MUTUAL = {"tls": "Mutual"}
 WAIT = ["/opt/users/bin/python", "-c", "import signal; signal.pause()"]
+SERVICES = ("users", "payments", "storefront")
+RENEWALS = 2
+"""At least; a first one could still live on what was read at the start."""
+CONNECTIONS_LAST = 45
+"""Seconds; the services end each connection after half a minute, more or less at random."""
 CARRIED = 150
 """Seconds until what changed in a Secret or ConfigMap has come to the pods that mount it."""
 
@@ -100,7 +106,7 @@ DOORS = (
 def yard(yard: Space) -> Space:
     """The shop, all of whose calls are mutually authenticated, and a caller for each of its endpoints."""
     yard.apply(users(grpc=MUTUAL), payments(grpc=MUTUAL), front_end())
-    yard.until_ready("users", "payments", "storefront", within=300)
+    yard.until_ready(*SERVICES, within=300)
     for door in DOORS:
         yard.apply(_in_the_clothes_of(yard, door.consumer, door.caller))
         yard.kubectl("wait", f"pod/{door.caller}", "--for=condition=ContainersReady", "--timeout=60s")
@@ -168,7 +174,7 @@ def _serial(yard: Space, service: str) -> int:
 
 def _pods(yard: Space) -> dict[str, list[int]]:
     """The pods that serve, and how often each was started anew."""
-    pods = [pod for service in ("users", "payments", "storefront") for pod in yard.pods(service)]
+    pods = [pod for service in SERVICES for pod in yard.pods(service)]
     return {pod["metadata"]["uid"]: [s["restartCount"] for s in pod["status"]["containerStatuses"]] for pod in pods}
 
 
@@ -179,7 +185,7 @@ def test_a_purchase(yard: Space, front: Storefront) -> None:
     assert yard.psql("users", f"select count(*) from users where id = '{person}'") == "1"
     assert yard.psql("payments", f"select count(*) from payments where user_id = '{person}'") == "1"
     assert list(_pods(yard).values()) == [[0], [0], [0]]
-    yard.until_ready("users", "payments", "storefront", within=1)
+    yard.until_ready(*SERVICES, within=1)
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
@@ -256,17 +262,18 @@ def test_consent_that_is_withdrawn_closes_the_endpoint(yard: Space, authority: C
 def test_renewed_certificates_are_shown_while_no_call_fails(
     yard: Space, authority: CertificateAuthority, front: Storefront
 ) -> None:
-    """Twice, for the first renewal could still live on what was read at the start."""
-    before = _pods(yard)
+    """Again and again, until every connection of the load was opened anew between two renewals."""
+    before, renewals, begun = _pods(yard), 0, time.monotonic()
     with Load(front), Load(front, "/api/payments", "payments"):
-        for _ in range(2):
-            old = [_serial(yard, door.provider) for door in DOORS]
-            yard.delete(*(f"secret/{name}-identity" for name in ("users", "payments", "storefront")))
-            for door, was in zip(DOORS, old, strict=True):
+        while renewals < RENEWALS or time.monotonic() < begun + CONNECTIONS_LAST:
+            old = {door: _serial(yard, door.provider) for door in DOORS}
+            yard.delete(*(f"secret/{name}-identity" for name in SERVICES))
+            for door, was in old.items():
                 yard.until(f"secret/{door.provider}-identity", lambda _: True, within=15)
                 now, shown = _serial(yard, door.provider), _issued(authority, _identity(yard, door.consumer))
                 assert now != was
                 assert _shake(yard, door, shown, serial=now) == f"TLSv1.3 {now}"
+            renewals += 1
         front.purchase()
     assert _pods(yard) == before
 

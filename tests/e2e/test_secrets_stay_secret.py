@@ -14,7 +14,12 @@ from tests.e2e.cluster import OPERATOR, Cluster, Object, Space
 from tests.e2e.services import database, front_end, payments, users
 
 MUTUAL = {"tls": "Mutual"}
-LEAKS = ["bash", "-c", 'echo "cannot reach $DATABASE_URL" >&2; exit 1']
+LEAKS = {
+    "url": ('echo "cannot reach $DATABASE_URL"', "cannot reach postgresql://owner:***@leaky-database"),
+    "word": ('echo "used $(cat /bindings/database/password)"', "used ***"),
+    "setting": ("env | grep DATABASE", "DATABASE_URL=postgresql://owner:***@leaky-database"),
+}
+"""What a careless migration prints as it fails, and what is shown of it."""
 SECRET_KEYS = {"password", "uri", "tls.key", "app", "owner", "postgres"}
 """What is secret of a Secret's data; the rest, as a host's name, anybody may know."""
 SHORTEST = 20
@@ -72,6 +77,22 @@ def test_no_log_shows_one(yard: Space, canaries: Canaries) -> None:
     assert _leaked(logs, canaries) == {}
 
 
+def test_a_server_that_logs_every_statement_keeps_passwords_to_itself(yard: Space, canaries: Canaries) -> None:
+    """Its start sets them, and there is no way to do that but by a statement."""
+    for setting in ("log_statement = 'all'", "log_min_duration_statement = 0"):
+        yard.psql("users", f"alter system set {setting}")
+    try:
+        yard.kubectl("delete", "pod", "users-database-0")
+        yard.kubectl("wait", "pod/users-database-0", "--for=condition=Ready", "--timeout=60s")
+        yard.psql("users", "select 'one that is logged'")
+        log = yard.kubectl("logs", "users-database-0")
+    finally:
+        yard.psql("users", "alter system reset all")
+        yard.psql("users", "select pg_reload_conf()")
+    assert "statement: select 'one that is logged'" in log
+    assert _leaked({"users-database-0": log}, canaries) == {}
+
+
 def test_no_process_has_one_among_its_arguments(yard: Space, canaries: Canaries) -> None:
     """As anybody on the node may list them."""
     pods = [pod["metadata"]["name"] for name in ("users", "payments") for pod in yard.pods(name, "database")]
@@ -95,18 +116,21 @@ def test_a_variable_only_says_where_the_secret_is(yard: Space) -> None:
     assert passwords == {"POSTGRES_PASSWORD_FILE": "/credentials/postgres"}
 
 
-def test_a_migration_that_prints_its_password_is_not_repeated(spaces: Callable[..., Space]) -> None:
-    """Its own log, and its pod that quotes that, are its team's; what Freehold says of it keeps quiet."""
-    space = spaces("leaky")
-    space.apply(users("leaky", database=database("leaky", migrations={"command": LEAKS})))
+@pytest.mark.parametrize("how", LEAKS)
+def test_a_migration_that_prints_its_password_is_not_repeated(spaces: Callable[..., Space], how: str) -> None:
+    """Its own log, and its pods that quote that, are its team's; what Freehold says of it keeps quiet."""
+    prints, shown = LEAKS[how]
+    space = spaces(f"leaky-{how}")
+    command = ["bash", "-c", f"{prints} >&2; exit 1"]
+    space.apply(users("leaky", database=database("leaky", migrations={"command": command})))
     said = space.until_condition("leaky", "MigrationsApplied", "False", "MigrationFailed", within=120)
     warned = space.until_event("leaky", "Warning", "MigrationFailed")
-    assert "cannot reach postgresql://owner:***@leaky-database" in said
-    assert "cannot reach postgresql://owner:***@leaky-database" in warned
+    assert shown in said
+    assert shown in warned
 
     mine = [pod["metadata"]["name"] for pod in space.pods("leaky", "migrations")]
-    shown = _objects(space.cluster) | {"the operator's log": space.cluster.kubectl("logs", *OPERATOR)}
-    leaked = _leaked(shown, _canaries(space))
+    texts = _objects(space.cluster) | {"the operator's log": space.cluster.kubectl("logs", *OPERATOR)}
+    leaked = _leaked(texts, _canaries(space))
     assert {where for where in leaked if not any(where.endswith(pod) for pod in mine)} == set()
 
 

@@ -1,5 +1,9 @@
 -- Brings the roles to what the credentials say; safe to run again at every start.
 -- owner holds the schema and runs migrations; app reads and writes rows, and can change no table.
+-- Passwords are among these statements, so that none is logged, whether it fails or the server is told to log them all.
+SET log_statement = none;
+SET log_min_error_statement = panic;
+SET log_min_duration_statement = -1;
 \set app_password `cat /credentials/app`
 \set owner_password `cat /credentials/owner`
 
