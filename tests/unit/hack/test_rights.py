@@ -126,7 +126,7 @@ def test_the_program_fails_with_what_is_never_used_and_passes_when_all_is(
     log.write_text("")
     assert rights.main([str(older), str(log)]) == 1
     said = capsys.readouterr().out
-    assert "by ClusterRole freehold\n" in said
+    assert "by ClusterRole freehold, Role freehold-authority\n" in said
     assert f"not used  1 rights that were granted\n          {last.resource:<40} {last.verb}\n" in said
 
     log.write_text(f"{line(last)}\n" + line(last)[:30])
