@@ -63,7 +63,7 @@ down: venv ## end the local cluster and remove all it made; tools and images sta
 
 .PHONY: test-fast
 test-fast: venv tools ## unit, golden and API server tests; under two minutes
-	@$(PYTHON) -m pytest -q tests/unit tests/golden tests/api
+	@$(PYTHON) -m pytest -q --numprocesses=3 --dist=loadfile tests/unit tests/golden tests/api
 
 .PHONY: test-services
 test-services: venv tools ## each service's own tests, with its language's own tools
