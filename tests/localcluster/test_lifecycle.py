@@ -131,7 +131,7 @@ def test_policies_that_are_not_to_be_enforced_are_not_until_they_are_to_be_again
     subprocess.run(localcluster("netpol", "on"), check=True, timeout=SECONDS)
     assert walled(running) == [True, True]
     # What serves no other part, like metrics, `up` does not wait for after the loss of a node.
-    running.kubectl("wait", "deployments", "--all", "-A", "--for=condition=Available", "--timeout=90s")
+    running.kubectl("wait", "deployments", "--all", "-A", "--for=condition=Available", "--timeout=90s", timeout=100)
     assert well()
 
 
