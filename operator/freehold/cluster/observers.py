@@ -25,10 +25,10 @@ def ready_pods(cache: Cache, key: Key) -> Iterator[Object]:
             yield pod
 
 
-async def seen_by_observers(cache: Cache, key: Key) -> tuple[Sighting, ...]:
+async def seen_by_observers(cache: Cache, key: Key, known: Names) -> tuple[Sighting, ...]:
     """Connections of all of a service's pods, but for those of the node, which sees whether its pods are well."""
-    known, found = _names(cache), set()
-    for pod in ready_pods(cache, key):
+    found = set()
+    for pod in list(ready_pods(cache, key)):  # the cache changes while they are asked
         status, component = pod["status"], pod["metadata"]["labels"].get(meta.COMPONENT, "")
         for direction, peer, port in await _asked(status["podIP"]):
             if peer != status.get("hostIP"):
@@ -36,7 +36,7 @@ async def seen_by_observers(cache: Cache, key: Key) -> tuple[Sighting, ...]:
     return tuple(sorted(found, key=str))
 
 
-def _names(cache: Cache) -> Names:
+def known_addresses(cache: Cache) -> Names:
     """Pods of every service by their address, and the Services of databases, which clients connect to."""
     found: Names = {}
     for key, objects in cache.owned.items():

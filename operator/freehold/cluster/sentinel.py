@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from freehold.canary import OPEN_PORT, SHUT_PORT
 from freehold.cluster.cache import Cache
-from freehold.cluster.observers import ready_pods, seen_by_observers
+from freehold.cluster.observers import known_addresses, ready_pods, seen_by_observers
 from freehold.core import meta, names
 from freehold.core.model import Key, Object, Sighting
 from freehold.probe import connects
@@ -106,7 +106,9 @@ class Sentinel:
         return key in self._cache.services and key not in self._cache.shadows
 
     async def _shadow_round(self) -> None:
-        asked = {key: await seen_by_observers(self._cache, key) for key in sorted(self._cache.shadows)}
+        shadows = sorted(self._cache.shadows)
+        known = known_addresses(self._cache) if shadows else {}
+        asked = {key: await seen_by_observers(self._cache, key, known) for key in shadows}
         connections = {key: found for key, found in asked.items() if found}
         before, self.seen = self.seen.connections, replace(self.seen, connections=connections)
         self._turned([key for key in asked if before.get(key) != connections.get(key)])

@@ -21,8 +21,7 @@ def provider_port(service: Service, consumed: Consumed, observed: Observed) -> i
     peer = observed.peers.get(provider_key(service, consumed))
     if peer and peer.grpc:
         return peer.grpc.port
-    known = observed.objects.get(Ref("ConfigMap", names.consumed(service.name)), {}).get("data", {})
-    return int(known.get(f"{consumed.name}.port", DEFAULT_PORT))
+    return int(_last_known(service, observed).get(f"{consumed.name}.port", DEFAULT_PORT))
 
 
 def is_mutual(service: Service, consumed: Consumed, observed: Observed) -> bool:
@@ -30,8 +29,13 @@ def is_mutual(service: Service, consumed: Consumed, observed: Observed) -> bool:
     peer = observed.peers.get(provider_key(service, consumed))
     if peer and peer.grpc:
         return peer.grpc.tls is Tls.MUTUAL
-    known = observed.objects.get(Ref("ConfigMap", names.consumed(service.name)), {}).get("data", {})
-    return bool(known.get(f"{consumed.name}.tls") == Tls.MUTUAL)
+    return bool(_last_known(service, observed).get(f"{consumed.name}.tls") == Tls.MUTUAL)
+
+
+def _last_known(service: Service, observed: Observed) -> Mapping[str, str]:
+    """What the service was last told of those it consumes."""
+    told: Mapping[str, str] = observed.objects.get(Ref("ConfigMap", names.consumed(service.name)), {}).get("data", {})
+    return told
 
 
 def asks_identity(service: Service) -> bool:

@@ -50,15 +50,11 @@ def _as_made(job: Object, live: Object | None) -> Object:
     return {**job, "spec": {**job["spec"], "template": made}} if made and not unchanged else job
 
 
-def _job_of(pod: Object) -> str:
-    return str(pod["metadata"]["labels"].get("batch.kubernetes.io/job-name", ""))
-
-
 def _running_before(service: Service, observed: Observed) -> Ref | None:
     """An earlier Job with a container that runs at this moment."""
     wanted = gates.migrations_job(service, observed)
     for pod in pods.component_pods(observed, meta.MIGRATIONS):
-        job = _job_of(pod)
+        job = pods.job_of(pod)
         if job != wanted and Ref("Job", job) in observed.objects and pods.is_running(pod):
             return Ref("Job", job)
     return None
@@ -66,7 +62,7 @@ def _running_before(service: Service, observed: Observed) -> Ref | None:
 
 def _outcome(service: Service, observed: Observed, name: str) -> tuple[State, Reason, str]:
     job = observed.objects.get(Ref("Job", name))
-    mine = [pod for pod in pods.component_pods(observed, meta.MIGRATIONS) if _job_of(pod) == name]
+    mine = [pod for pod in pods.component_pods(observed, meta.MIGRATIONS) if pods.job_of(pod) == name]
     newest = sorted(mine, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
     trouble = pods.trouble(newest, observed)
     if gates.finished(job, "Complete"):

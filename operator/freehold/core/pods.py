@@ -85,6 +85,11 @@ def component_pods(observed: Observed, component: str) -> list[Object]:
     ]
 
 
+def job_of(pod: Object) -> str:
+    """The Job that made a pod; empty where none did."""
+    return str(pod["metadata"]["labels"].get("batch.kubernetes.io/job-name", ""))
+
+
 def is_ready(pod: Object) -> bool:
     """Whether the kubelet says so."""
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))

@@ -17,7 +17,6 @@ SAMPLE = 100
 """Doors tried at once that are declared shut, so that a probe stays small however many services there are."""
 NEVER_READY = "freehold.dev/never-ready"
 """A readiness gate that nobody opens keeps a probe out of the endpoints (kubernetes.io, 'Pod readiness')."""
-JOB_NAME = "batch.kubernetes.io/job-name"
 RESOURCES: Object = {"requests": {"cpu": "10m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}}
 
 
@@ -82,7 +81,7 @@ def _beside(service: Service) -> Object:
 
 def pods_of(observed: Observed, job: str) -> list[Object]:
     """The pods of a probe."""
-    return [pod for pod in observed.pods if pod["metadata"]["labels"].get(JOB_NAME) == job]
+    return [pod for pod in observed.pods if pods.job_of(pod) == job]
 
 
 def result(service: Service, observed: Observed, job: str) -> dict[str, Any] | None:

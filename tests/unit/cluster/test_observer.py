@@ -80,7 +80,8 @@ async def test_addresses_get_their_names_and_the_node_is_left_out(monkeypatch: p
     subject = pod(USERS, "service", "10.0.0.5", 50051)
     subject["status"]["hostIP"] = "10.0.0.1"
     caller = pod(Key("shop", "payments"), "service", "10.0.0.7", 50052)
-    assert await observers.seen_by_observers(cache_with(subject, caller), USERS) == (
+    cache = cache_with(subject, caller)
+    assert await observers.seen_by_observers(cache, USERS, observers.known_addresses(cache)) == (
         Sighting("service", "in", 50051, "10.0.0.7", (Key("shop", "payments"), "service")),
         Sighting("service", "out", 443, "10.0.0.8"),
     )
