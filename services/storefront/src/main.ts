@@ -10,8 +10,8 @@ const GRACE_MS = 10_000;
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  const shop = openShop(settings.users, settings.payments);
-  const server = createStorefront(shop);
+  const shop = openShop(settings);
+  const server = createStorefront(shop, settings.patienceMs);
   server.listen(settings.httpPort);
   await once(server, "listening");
   log("info", "listening", { port: settings.httpPort });

@@ -1,33 +1,34 @@
-/** The one page: who is registered, what was paid, and a form for each. */
+/** The one page: who is registered, what was paid and what is owed, and a form for each. */
 
+import type { Fields } from "./fields.ts";
+import type { Invoice } from "./gen/shop/invoices/v1/invoices.ts";
 import type { Payment } from "./gen/shop/payments/v1/payments.ts";
 import type { User } from "./gen/shop/users/v1/users.ts";
-import { Html, html } from "./html.ts";
-import { formatAmount } from "./money.ts";
-
-/** A list, or the sentence that says why there is none. */
-export type Listed<Item> = { readonly items: readonly Item[] } | { readonly sorry: string };
+import { type Html, html } from "./html.ts";
+import { invoicesSection } from "./invoices.ts";
+import { type Listed, list, moment, orderForm, price } from "./parts.ts";
 
 export interface Page {
   readonly users: Listed<User>;
   readonly payments: Listed<Payment>;
+  /** Undefined in a shop without invoices, which the page then does not speak of. */
+  readonly invoices: Listed<Invoice> | undefined;
   /** Good news of what was just done. */
   readonly notice?: string | undefined;
   /** Why something could not be done. */
   readonly refusal?: string | undefined;
-  /** What was typed, to be corrected rather than typed again. */
-  readonly typed: Readonly<Record<string, string>>;
-  /** Names the next payment, so that sending the form twice pays once. */
-  readonly paymentKey: string;
+  /** What was typed into the form of an address, to be corrected rather than typed again. */
+  readonly typed: (action: string) => Fields;
+  /** Names the next order, so that sending its form twice counts once. */
+  readonly key: string;
   /** Who answered, and how long it took. */
   readonly footer: string;
 }
 
-const CURRENCIES = ["EUR", "USD", "GBP", "CHF", "JPY"];
-
 /** The whole document. */
 export function renderPage(page: Page): string {
-  const names = new Map(("items" in page.users ? page.users.items : []).map((user) => [user.id, user.name]));
+  const { users, payments, invoices } = page;
+  const names = new Map(("items" in users ? users.items : []).map((user) => [user.id, user.name]));
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -44,19 +45,21 @@ export function renderPage(page: Page): string {
           ${page.refusal ? html`<p class="refusal" role="alert">${page.refusal}</p>` : ""}
           <section aria-labelledby="people">
             <h2 id="people">People</h2>
-            ${registration(page.typed)} ${list(page.users, "Nobody is registered yet.", person)}
+            ${registration(page.typed("/users"))} ${list(users, "Nobody is registered yet.", person, lines)}
           </section>
           <section aria-labelledby="payments">
             <h2 id="payments">Payments</h2>
-            ${payment(page)} ${list(page.payments, "Nothing has been paid yet.", (paid) => line(paid, names))}
+            ${ordering(page, "/payments", "Who pays", "Pay", "Payments are made by registered people.")}
+            ${list(payments, "Nothing has been paid yet.", (paid) => line(paid, names), lines)}
           </section>
+          ${invoices ? invoicesSection(invoices, invoicing(page)) : ""}
         </main>
         <footer>${page.footer}</footer>
       </body>
     </html> `.text;
 }
 
-function registration(typed: Page["typed"]): Html {
+function registration(typed: Fields): Html {
   return html`<form method="post" action="/users">
     <label
       >Name <input name="name" required maxlength="200" autocomplete="name" value="${typed.name ?? ""}"
@@ -75,48 +78,26 @@ function registration(typed: Page["typed"]): Html {
   </form>`;
 }
 
-function payment({ users, typed, paymentKey }: Page): Html {
-  if (!("items" in users) || users.items.length === 0)
-    return html`<p>Payments are made by registered people.</p>`;
-  const people = users.items.map((user) => option(user.id, `${user.name} (${user.email})`, typed.userId));
-  const currencies = CURRENCIES.map((currency) => option(currency, currency, typed.currency));
-  return html`<form method="post" action="/payments">
-    <input type="hidden" name="idempotencyKey" value="${paymentKey}" />
-    <label
-      >Who pays
-      <select name="userId">
-        ${people}
-      </select></label
-    >
-    <label
-      >Amount
-      <input
-        name="amount"
-        required
-        inputmode="decimal"
-        placeholder="12.50"
-        size="8"
-        value="${typed.amount ?? ""}"
-    /></label>
-    <label
-      >Currency
-      <select name="currency">
-        ${currencies}
-      </select></label
-    >
-    <button>Pay</button>
-  </form>`;
+function invoicing(page: Page): Html {
+  return ordering(page, "/invoices", "Who owes", "Issue", "Invoices are issued to registered people.");
 }
 
-function option(value: string, label: string, chosen: string | undefined): Html {
-  return html`<option value="${value}" ${value === chosen ? html` selected` : ""}>${label}</option>`;
+/** A form for an order of one of the people there are, or a sentence while there are none. */
+function ordering(
+  { users, typed, key }: Page,
+  action: string,
+  who: string,
+  button: string,
+  nobody: string,
+): Html {
+  const people = "items" in users ? users.items : [];
+  if (people.length === 0) return html`<p>${nobody}</p>`;
+  return orderForm({ action, who, button, people, typed: typed(action), key });
 }
 
-function list<Item>(listed: Listed<Item>, empty: string, row: (item: Item) => Html): Html {
-  if ("sorry" in listed) return html`<p class="refusal">${listed.sorry}</p>`;
-  if (listed.items.length === 0) return html`<p>${empty}</p>`;
+function lines(rows: readonly Html[]): Html {
   return html`<ul>
-    ${listed.items.map(row)}
+    ${rows}
   </ul>`;
 }
 
@@ -125,16 +106,10 @@ function person(user: User): Html {
 }
 
 function line(paid: Payment, names: ReadonlyMap<string, string>): Html {
-  const amount = paid.amount ? `${formatAmount(paid.amount)} ${paid.amount.currency}` : "";
   const payer = names.get(paid.userId) ?? `person ${paid.userId.slice(0, 8)}`;
-  return html`<li><strong>${amount}</strong> <span>${payer}</span> ${moment(paid.createTime)}</li>`;
-}
-
-function moment(time: Date | undefined): Html {
-  if (!time) return new Html("");
-  return html`<time datetime="${time.toISOString()}"
-    >${time.toISOString().slice(0, 16).replace("T", " ")}</time
-  >`;
+  return html`<li>
+    <strong>${price(paid.amount)}</strong> <span>${payer}</span> ${moment(paid.createTime)}
+  </li>`;
 }
 
 /** The page's style sheet. */
@@ -150,6 +125,15 @@ input, select, button { font: inherit; padding: .35rem .5rem; max-width: 16rem }
 ul { list-style: none; padding: 0 }
 li { display: flex; gap: .6rem; align-items: baseline; padding: .4rem 0; border-top: 1px solid var(--line) }
 li span { flex: 1; overflow-wrap: anywhere }
+table { width: 100%; border-collapse: collapse }
+th, td { text-align: start; vertical-align: baseline; padding: .4rem 1rem .4rem 0; border-top: 1px solid var(--line) }
+thead th { border: 0; font-size: .85rem; font-weight: normal }
+td form { margin: 0 }
+.whom { min-width: 9rem; width: 60%; overflow-wrap: anywhere }
+.price { white-space: nowrap }
+@media (min-width: 45rem) { td time { white-space: nowrap } }
+.wide { grid-column: 1 / -1 }
+.scrolls { overflow-x: auto }
 time, footer { font-size: .85rem; opacity: .75 }
 footer { margin-top: 2rem; border-top: 1px solid var(--line); padding-top: .6rem }
 `;

@@ -1,4 +1,4 @@
-/** The routes: a page with two forms for people, and the same as JSON for scripts. */
+/** The routes: a page of forms for people, and the same as JSON for scripts. */
 
 import { createServer, type Server, type ServerResponse } from "node:http";
 import * as api from "./api.ts";
@@ -15,8 +15,13 @@ const ROUTES = new Map<string, Record<string, Route>>([
   ["/", { GET: site.getPage }],
   ["/users", { POST: site.postUser }],
   ["/payments", { POST: site.postPayment }],
+  ["/invoices", { POST: site.postInvoice }],
+  ["/invoices/{number}/settle", { POST: site.settleInvoice }],
   ["/api/users", { GET: api.getUsers, POST: api.postUser }],
   ["/api/payments", { GET: api.getPayments, POST: api.postPayment }],
+  ["/api/invoices", { GET: api.getInvoices, POST: api.postInvoice }],
+  ["/api/invoices/{number}", { GET: api.getInvoice }],
+  ["/api/invoices/{number}/settle", { POST: api.settleInvoice }],
   ["/style.css", { GET: () => fixed("text/css", STYLE) }],
   // Speaks of this process alone: restarting it would not bring back a service it calls.
   ["/healthz", { GET: () => fixed("text/plain", "ok\n") }],
@@ -29,15 +34,24 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
 };
 
-/** An HTTP server that is not listening yet. */
-export function createStorefront(shop: Shop): Server {
-  const server = createServer((request, response) => void answer(new Visit(request, shop), response));
+/** What the log has for a client that did not wait for its reply, as other servers write it. */
+const WENT_AWAY = 499;
+
+/** An HTTP server that is not listening yet. A client is kept waiting for the services so long at most. */
+export function createStorefront(shop: Shop, patienceMs: number): Server {
+  const server = createServer((request, response) => {
+    const visit = new Visit(request, shop, patienceMs);
+    response.on("close", () => {
+      if (!response.writableEnded) visit.leave();
+    });
+    void answer(visit, response);
+  });
   server.requestTimeout = 10_000;
   return server;
 }
 
 async function answer(visit: Visit, response: ServerResponse): Promise<void> {
-  const { path } = visit;
+  const { path, patienceMs: deadlineMs } = visit;
   const { method } = visit.request;
   const reply = await route(visit, path, method === "HEAD" ? "GET" : (method ?? "")).catch((error: unknown) =>
     refuse(visit, error),
@@ -50,11 +64,11 @@ async function answer(visit: Visit, response: ServerResponse): Promise<void> {
   });
   response.end(reply.body);
   if (path !== "/healthz")
-    log("info", "request", { method, path, status: reply.status, ms: visit.elapsedMs });
+    log("info", "request", { method, path, status: reply.status, ms: visit.elapsedMs, deadlineMs });
 }
 
 async function route(visit: Visit, path: string, method: string): Promise<Reply> {
-  const methods = ROUTES.get(path);
+  const methods = ROUTES.get(path.replace(/\/invoices\/[^/]+/, "/invoices/{number}"));
   if (!methods) throw new Refusal(404, "There is no such page; the shop is at /.");
   const found = methods[method];
   if (found) return found(visit);
@@ -63,6 +77,7 @@ async function route(visit: Visit, path: string, method: string): Promise<Reply>
 }
 
 function refuse(visit: Visit, error: unknown): Reply {
+  if (visit.signal.aborted) return json(visit, WENT_AWAY, {});
   if (error instanceof Refusal) return json(visit, error.status, { error: error.message });
   log("error", "a request failed for a reason of our own", { error: (error as Error).stack });
   return json(visit, 500, {

@@ -1,18 +1,30 @@
 /** What the environment tells this service. */
 
+import { join } from "node:path";
+
 /** A service to call. */
 export interface Provider {
   /** A gRPC target, like dns:///users.shop.svc:50051. */
   readonly target: string;
   /** The directory of the storefront's own certificates, for a service that asks for mutual TLS. */
   readonly tlsDirectory: string | undefined;
+  /** Where its service config is published, once its contract is known. */
+  readonly serviceConfigFile?: string | undefined;
 }
 
-export interface Settings {
-  /** The port the page is served on. */
-  readonly httpPort: number;
+/** Where the services are. */
+export interface Providers {
   readonly users: Provider;
   readonly payments: Provider;
+  /** Undefined in a shop without invoices. */
+  readonly invoices: Provider | undefined;
+}
+
+export interface Settings extends Providers {
+  /** The port the page is served on. */
+  readonly httpPort: number;
+  /** How long a client is kept waiting for the services, in all. */
+  readonly patienceMs: number;
 }
 
 /** Says what to set in the environment. */
@@ -24,6 +36,8 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     httpPort: port(environment.HTTP_PORT ?? "8080"),
     users: provider(environment, "users"),
     payments: provider(environment, "payments"),
+    invoices: environment.INVOICES_GRPC_TARGET ? provider(environment, "invoices") : undefined,
+    patienceMs: milliseconds(environment.LATENCY_BUDGET_MS ?? "3000"),
   };
 }
 
@@ -35,11 +49,21 @@ function port(text: string): number {
   return number;
 }
 
+function milliseconds(text: string): number {
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (number === 0) {
+    throw new SettingsError(`LATENCY_BUDGET_MS must be a number of milliseconds from 1 on; it is "${text}"`);
+  }
+  return number;
+}
+
 function provider(environment: NodeJS.ProcessEnv, service: string): Provider {
   const prefix = `${service.toUpperCase()}_GRPC`;
   return {
     target: target(environment, `${prefix}_TARGET`, service),
     tlsDirectory: tlsDirectory(environment, `${prefix}_TLS`),
+    serviceConfigFile:
+      environment.SERVICE_BINDING_ROOT && join(environment.SERVICE_BINDING_ROOT, service, "service-config"),
   };
 }
 

@@ -1,9 +1,10 @@
 /** The shop as a page, for people. */
 
 import { randomUUID } from "node:crypto";
-import { pay, register } from "./actions.ts";
+import { issue, pay, register, settle } from "./actions.ts";
 import { type Fields, readFields } from "./fields.ts";
-import { type Listed, renderPage } from "./page.ts";
+import { renderPage } from "./page.ts";
+import type { Listed } from "./parts.ts";
 import { Refusal } from "./refusal.ts";
 import type { Reply, Visit } from "./visit.ts";
 
@@ -12,6 +13,9 @@ const NOTICES = new Map([
   ["known", "This email address was registered before; nothing was changed."],
   ["paid", "Thank you, the payment is recorded."],
   ["repeated", "This payment was recorded before; it was not made again."],
+  ["issued", "The invoice is issued."],
+  ["issued-before", "This invoice was issued before; it was not issued again."],
+  ["settled", "Thank you, the invoice is paid."],
 ]);
 
 export async function getPage(visit: Visit): Promise<Reply> {
@@ -24,6 +28,17 @@ export async function postUser(visit: Visit): Promise<Reply> {
 
 export async function postPayment(visit: Visit): Promise<Reply> {
   return submit(visit, async (fields) => ((await pay(visit, fields)).created ? "paid" : "repeated"));
+}
+
+export async function postInvoice(visit: Visit): Promise<Reply> {
+  return submit(visit, async (fields) => ((await issue(visit, fields)).created ? "issued" : "issued-before"));
+}
+
+export async function settleInvoice(visit: Visit): Promise<Reply> {
+  return submit(visit, async () => {
+    await settle(visit);
+    return "settled";
+  });
 }
 
 /** Does it and shows the page afresh, so that reloading repeats nothing; or shows the form again, with the reason. */
@@ -40,20 +55,22 @@ async function submit(visit: Visit, act: (fields: Fields) => Promise<string>): P
 
 /** Shows what can be shown: a service that does not answer empties its own part of the page alone, with status 503. */
 async function page(visit: Visit, typed: Fields, refusal?: Refusal): Promise<Reply> {
-  const [users, payments] = await Promise.all([
-    listed(visit.ask("users", visit.shop.listUsers(visit.deadline)).then((found) => found.users)),
-    listed(
-      visit.ask("payments", visit.shop.listPayments("", visit.deadline)).then((found) => found.payments),
-    ),
+  const { shop } = visit;
+  const [users, payments, invoices] = await Promise.all([
+    listed(visit.ask("users", shop.listUsers(visit)).then((found) => found.users)),
+    listed(visit.ask("payments", shop.listPayments("", visit)).then((found) => found.payments)),
+    shop.invoices &&
+      listed(visit.ask("invoices", shop.invoices.list("", visit)).then((found) => found.invoices)),
   ]);
-  const complete = "items" in users && "items" in payments;
+  const complete = [users, payments, invoices].every((part) => !part || "items" in part);
   const body = renderPage({
     users,
     payments,
-    typed,
+    invoices,
+    typed: (action) => (action === visit.path ? typed : {}),
     notice: NOTICES.get(visit.query.get("done") ?? ""),
     refusal: refusal?.message,
-    paymentKey: typed.idempotencyKey ?? randomUUID(),
+    key: randomUUID(),
     footer: footer(visit),
   });
   return { status: refusal?.status ?? (complete ? 200 : 503), type: "text/html", body };

@@ -2,24 +2,26 @@
 
 import type { IncomingMessage } from "node:http";
 import { hostname } from "node:os";
-import type { Answer, Shop } from "./shop.ts";
+import type { Answer, Limits } from "./channel.ts";
+import type { Shop } from "./shop.ts";
 
-/** How long a person is kept waiting for the services, in all. */
-const PATIENCE_MS = 3_000;
-
-/** What was asked, until when, and who took part in answering it. */
-export class Visit {
-  readonly deadline = new Date(Date.now() + PATIENCE_MS);
+/** What was asked, how long the answer is of use, and who took part in answering it. */
+export class Visit implements Limits {
+  readonly deadline: Date;
   /** The server of each service that answered, by the service's name. */
   readonly servedBy: Record<string, string> = { storefront: hostname() };
   readonly path: string;
   readonly query: URLSearchParams;
   readonly #started = performance.now();
+  readonly #left = new AbortController();
 
+  /** `patienceMs` is how long whoever asks is kept waiting for the services, in all. */
   constructor(
     readonly request: IncomingMessage,
     readonly shop: Shop,
+    readonly patienceMs: number,
   ) {
+    this.deadline = new Date(Date.now() + patienceMs);
     const [path = "/", query] = (request.url ?? "/").split("?", 2);
     this.path = path;
     this.query = new URLSearchParams(query);
@@ -27,6 +29,16 @@ export class Visit {
 
   get elapsedMs(): number {
     return Math.round((performance.now() - this.#started) * 10) / 10;
+  }
+
+  /** Aborted once whoever asked has gone away. */
+  get signal(): AbortSignal {
+    return this.#left.signal;
+  }
+
+  /** Whoever asked has gone away: the calls to the services end at once. */
+  leave(): void {
+    this.#left.abort();
   }
 
   /** Notes which server of a service answered, and unwraps its answer. */

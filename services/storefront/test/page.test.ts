@@ -6,6 +6,11 @@ function form(fields: Record<string, string>): RequestInit {
   return { method: "POST", body: new URLSearchParams(fields), redirect: "manual" };
 }
 
+/** The row of invoice No. 1. */
+function row(page: string): string {
+  return /<tr id="invoice-1">.*?<\/tr>/s.exec(page)?.[0] ?? "";
+}
+
 test("a person registers and pays, and the page shows it", async (context) => {
   const { url, users, payments } = await openForTest(context);
 
@@ -26,10 +31,70 @@ test("a person registers and pays, and the page shows it", async (context) => {
 
   const page = await (await fetch(url)).text();
   assert.match(page, /<strong>12\.50 EUR<\/strong> <span>A&#60;b&#62;/);
-  assert.match(
-    page,
-    /Answered in [\d.]+ ms by storefront: \S+, (users: users-0, payments: payments-0|payments: payments-0, users: users-0)/,
+  const footer = /Answered in [\d.]+ ms by storefront: \S+, ([^<]+)/.exec(page)?.[1] ?? "";
+  assert.deepEqual(footer.split(", ").sort(), [
+    "invoices: invoices-0",
+    "payments: payments-0",
+    "users: users-0",
+  ]);
+});
+
+test("an invoice is issued and settled, and the page shows who owes it and what was paid", async (context) => {
+  const { url, users, invoices } = await openForTest(context);
+  assert.match(await (await fetch(url)).text(), /Invoices are issued to registered people/);
+  await fetch(`${url}/users`, form({ name: "Ada<", email: "ada@example.org" }));
+  const owed = { userId: users[0]?.id ?? "", amount: "12.50", currency: "EUR", idempotencyKey: "breakfast" };
+  const first = await fetch(`${url}/invoices`, form(owed));
+  const second = await fetch(`${url}/invoices`, form(owed));
+  assert.equal(first.headers.get("location"), "/?done=issued");
+  assert.equal(second.headers.get("location"), "/?done=issued-before");
+  assert.equal(invoices.length, 1);
+
+  const unpaid = row(await (await fetch(url)).text());
+  assert.match(unpaid, /<strong>Ada&#60;<\/strong> <span>ada@example\.org<\/span>.*12\.50 EUR/s);
+  const settle = /<form method="post" action="([^"]+)">/.exec(unpaid)?.[1] ?? "";
+  const settled = await fetch(url + settle, form({}));
+  assert.equal(settled.headers.get("location"), "/?done=settled");
+
+  const paid = row(await (await fetch(`${url}/?done=settled`)).text());
+  assert.match(paid, /<strong class="price">12\.50 EUR<\/strong> <time[^>]*>1970-01-01 00:01</);
+  assert.doesNotMatch(paid, /<form/);
+});
+
+test("an invoice is shown by ids while the services it is joined from do not answer", async (context) => {
+  const { url, invoices } = await openForTest(context);
+  invoices.push({
+    number: 1n,
+    recipient: { userId: "0123456789", name: "", email: "" },
+    amount: { currency: "EUR", minorUnits: 1n },
+    settlement: { paymentId: "9876543210", amount: undefined, createTime: undefined },
+    issueTime: new Date(0),
+  });
+  const shown = row(await (await fetch(url)).text());
+  assert.match(shown, /person 01234567<.*payment 98765432</s);
+  assert.doesNotMatch(shown, /<form/);
+});
+
+test("a form that is refused keeps what was typed from the other form of its kind", async (context) => {
+  const { url, users } = await openForTest(context);
+  await fetch(`${url}/users`, form({ name: "Ada", email: "ada@example.org" }));
+  const refused = await fetch(
+    `${url}/invoices`,
+    form({ userId: users[0]?.id ?? "", amount: "1.005", currency: "EUR" }),
   );
+  const [payments = "", owed = ""] = (await refused.text()).split('id="invoices"');
+
+  assert.equal(refused.status, 400);
+  assert.match(owed, /value="1\.005"/);
+  assert.doesNotMatch(payments, /value="1\.005"/);
+});
+
+test("a shop without invoices does not speak of them", async (context) => {
+  const { url } = await openForTest(context, undefined, { withoutInvoices: true });
+  const answer = await fetch(url);
+
+  assert.equal(answer.status, 200);
+  assert.doesNotMatch(await answer.text(), /invoice/i);
 });
 
 test("a form that is refused comes back with the reason and what was typed", async (context) => {
@@ -53,6 +118,17 @@ test("a service that is away empties its own part of the page alone", async (con
   assert.match(page, /The users service does not answer just now/);
   assert.match(page, /Nothing has been paid yet/);
   assert.doesNotMatch(page, /ECONNREFUSED|127\.0\.0\.1/);
+});
+
+test("invoices being away empties its own part of the page alone", async (context) => {
+  const { url, stopInvoices } = await openForTest(context);
+  stopInvoices();
+  const answer = await fetch(url);
+  const page = await answer.text();
+
+  assert.equal(answer.status, 503);
+  assert.match(page, /The invoices service does not answer just now/);
+  assert.match(page, /Nobody is registered yet[^]*Nothing has been paid yet/);
 });
 
 test("a service that hangs keeps nobody waiting for long", async (context) => {

@@ -14,6 +14,23 @@ test("all is plaintext unless TLS is asked for, which each service may", () => {
   assert.equal(settings.payments.tlsDirectory, undefined);
 });
 
+test("a shop has invoices if it is told of them", () => {
+  const settings = readSettings({ ...TARGETS, INVOICES_GRPC_TARGET: "dns:///invoices:50051" });
+  assert.equal(settings.invoices?.target, "dns:///invoices:50051");
+  assert.equal(readSettings(TARGETS).invoices, undefined);
+});
+
+test("a client waits its latency budget, and three seconds without one", () => {
+  assert.equal(readSettings({ ...TARGETS, LATENCY_BUDGET_MS: "250" }).patienceMs, 250);
+  assert.equal(readSettings(TARGETS).patienceMs, 3_000);
+});
+
+test("a service config is among the bindings", () => {
+  const settings = readSettings({ ...TARGETS, SERVICE_BINDING_ROOT: "/bindings" });
+  assert.equal(settings.payments.serviceConfigFile, "/bindings/payments/service-config");
+  assert.equal(readSettings(TARGETS).payments.serviceConfigFile, undefined);
+});
+
 const REFUSED: [NodeJS.ProcessEnv, RegExp][] = [
   [{}, /^USERS_GRPC_TARGET must be set, like dns:\/\/\/users/],
   [{ USERS_GRPC_TARGET: "dns:///users:50051" }, /^PAYMENTS_GRPC_TARGET must be set/],
@@ -21,6 +38,10 @@ const REFUSED: [NodeJS.ProcessEnv, RegExp][] = [
   [
     { ...TARGETS, USERS_GRPC_TLS: "mutual" },
     /^USERS_GRPC_TLS must be Mutual, or not set at all for plaintext; it is "mutual"$/,
+  ],
+  [
+    { ...TARGETS, LATENCY_BUDGET_MS: "0" },
+    /^LATENCY_BUDGET_MS must be a number of milliseconds from 1 on; it is "0"$/,
   ],
   [{ ...TARGETS, PAYMENTS_GRPC_TLS: "Mutual" }, /^GRPC_TLS_DIR must be set where PAYMENTS_GRPC_TLS is/],
 ];

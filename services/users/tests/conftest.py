@@ -22,12 +22,12 @@ def database() -> Database:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[Database], Server]]:
-    """Starts servers, and ends them after the test."""
+def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers, with more environment if named, and ends them after the test."""
     started: list[Server] = []
 
-    def one(database: Database) -> Server:
-        started.append(Server(database, tmp_path / "log"))
+    def one(database: Database, **more: str) -> Server:
+        started.append(Server(database, tmp_path / "log", **more))
         return started[-1]
 
     yield one

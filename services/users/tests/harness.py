@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
 
 import grpc
 import psycopg
@@ -29,12 +32,12 @@ class Database:
     """An empty database of a test's own, and who may connect to it."""
 
     name: str
-    folder: str
     admin: str
 
     def url(self, role: str) -> str:
         """The connection URI of a role: owner or app."""
-        return f"postgresql://{self.name}_{role}:{PASSWORD}@/{self.name}?host={self.folder}"
+        where = urlsplit(self.admin).query  # the socket's folder, and the port that names the socket
+        return f"postgresql://{self.name}_{role}:{PASSWORD}@/{self.name}?{where}"
 
     def run(self, statement: str) -> None:
         """Runs a statement as the superuser, with this database's name for {}."""
@@ -57,13 +60,18 @@ class Database:
             (count,) = connection.execute(query, (self.name,)).fetchone() or (0,)
         return int(count)
 
+    def await_waiting(self, count: int, within: float) -> None:
+        """Returns once that many queries wait for a lock; fails after so many seconds."""
+        end = time.monotonic() + within
+        while (waiting := self.waiting()) != count:
+            assert time.monotonic() < end, f"{waiting} queries wait for a lock, {count} should"
+
 
 def empty_database() -> Database:
     """A database without tables."""
     admin = os.environ.get("TEST_DATABASE_URL")
     assert admin, "set TEST_DATABASE_URL, or run the tests as: services/with-postgres .venv/bin/pytest"
-    folder = parse_qs(urlsplit(admin).query)["host"][0]
-    database = Database(f"t{uuid.uuid4().hex[:12]}", folder, admin)
+    database = Database(f"t{uuid.uuid4().hex[:12]}", admin)
     name = database.name
     database.run(f"CREATE ROLE {name}_owner LOGIN")
     database.run(f"CREATE ROLE {name}_app LOGIN")
@@ -92,13 +100,13 @@ def free_port() -> int:
 class Server:
     """`users serve` in a process of its own."""
 
-    def __init__(self, database: Database, log: Path, **tls: str) -> None:
+    def __init__(self, database: Database, log: Path, **more: str) -> None:
         self.port = free_port()
-        environment = {"DATABASE_URL": database.url("app"), "GRPC_PORT": str(self.port), **tls}
+        environment = {"DATABASE_URL": database.url("app"), "GRPC_PORT": str(self.port), **more}
         self.log = log
         with log.open("w") as output:
             self.process = subprocess.Popen([sys.executable, "-m", "users"], env=environment, stdout=output)
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{tls.get('GRPC_HEALTH_PORT', self.port)}")
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{more.get('GRPC_HEALTH_PORT', self.port)}")
 
     def await_health(self, status: int) -> None:
         """Returns once the health service says so; fails after ten seconds."""
@@ -113,6 +121,11 @@ class Server:
             HealthCheckRequest(), timeout=10, wait_for_ready=True
         )
         return answers
+
+    def calls(self) -> list[dict[str, Any]]:
+        """What the log says of each call that has ended."""
+        lines = map(json.loads, self.log.read_text().splitlines())
+        return [line for line in lines if line["message"] == "call"]
 
     def close(self) -> None:
         """Ends the process, however it is."""

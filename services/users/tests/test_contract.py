@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator
 
 import grpc
-import psycopg
 import pytest
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
-from harness import SERVING, Database, Server, migrated_database
+from harness import SERVING, Server, migrated_database
 
 from shop.users.v1 import users_pb2 as pb
 from shop.users.v1.users_pb2_grpc import UsersServiceStub
@@ -106,21 +104,6 @@ def test_nobody_has_an_unknown_id(users: UsersServiceStub) -> None:
 
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
     assert refused.value.details() == f"no user has the id {unknown}"
-
-
-def test_a_call_ends_with_its_deadline_and_so_does_its_query(server: Server, database: Database) -> None:
-    users = UsersServiceStub(server.channel)
-    with psycopg.connect(database.url("owner")) as other:
-        other.execute("LOCK TABLE users")
-        started = time.monotonic()
-        with pytest.raises(grpc.RpcError) as refused:
-            users.ListUsers(pb.ListUsersRequest(), timeout=0.3)
-
-        assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert time.monotonic() - started < 2
-        deadline = time.monotonic() + 5
-        while database.waiting():
-            assert time.monotonic() < deadline, "its query still waits for the lock"
 
 
 def test_each_answer_says_who_gave_it(shared: Server) -> None:

@@ -39,6 +39,11 @@ def test_all_is_plaintext_unless_tls_is_asked_for() -> None:
     assert (mutual.tls_directory, mutual.health_port) == (Path("/identity"), 50052)
 
 
+def test_a_call_may_take_its_latency_budget_and_five_seconds_without_one() -> None:
+    assert settings({"DATABASE_URL": URL}).longest_call == 5
+    assert settings({"DATABASE_URL": URL, "LATENCY_BUDGET_MS": "250"}).longest_call == 0.25
+
+
 def test_the_password_is_not_shown() -> None:
     assert "secret" not in repr(settings({"DATABASE_URL": URL}))
 
@@ -67,6 +72,14 @@ def test_the_password_is_not_shown() -> None:
         (
             {"DATABASE_URL": URL, "GRPC_TLS": "Mutual"},
             "GRPC_TLS_DIR must be set where GRPC_TLS is: a directory",
+        ),
+        (
+            {"DATABASE_URL": URL, "LATENCY_BUDGET_MS": "0"},
+            "LATENCY_BUDGET_MS must be a number of milliseconds from 1 on; it is '0'",
+        ),
+        (
+            {"DATABASE_URL": URL, "LATENCY_BUDGET_MS": "250ms"},
+            "LATENCY_BUDGET_MS must be a number of milliseconds from 1 on; it is '250ms'",
         ),
         ({"DATABASE_URL": URL, "GRPC_PORT": "0"}, "GRPC_PORT must be a number from 1 to 65535; it is '0'"),
     ],

@@ -5,12 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"freehold.dev/shop/payments/internal/identity"
 )
+
+// LongestCall is what a call may take where no latency budget is set.
+const LongestCall = 5 * time.Second
 
 // Settings say how the server is reached, where it stores, and where it finds the users service.
 type Settings struct {
@@ -20,6 +25,8 @@ type Settings struct {
 	DatabaseURL    string             // holds a password: never log it
 	UsersTarget    string             // a gRPC target, like dns:///users.shop.svc:50051
 	UsersIdentity  identity.Directory // who payments is to users; plaintext if empty
+	UsersConfig    string             // the file of the service config that is published for users; none if empty
+	LongestCall    time.Duration      // what a call may take, however much time its caller gives
 }
 
 // Read takes the settings from an environment. Its errors are sentences that say what to set.
@@ -49,7 +56,11 @@ func Read(environment func(string) string) (Settings, error) {
 	if err != nil {
 		return Settings{}, err
 	}
-	return Settings{grpcPort, healthPort, own, url, target, toUsers}, nil
+	longest, err := budget("LATENCY_BUDGET_MS", environment("LATENCY_BUDGET_MS"), LongestCall)
+	if err != nil {
+		return Settings{}, err
+	}
+	return Settings{grpcPort, healthPort, own, url, target, toUsers, published(environment, "users"), longest}, nil
 }
 
 // DatabaseURL is the connection URI of the service's own database.
@@ -75,6 +86,26 @@ func port(name, text string, otherwise int) (int, error) {
 		return 0, fmt.Errorf("%s must be a number from 1 to 65535; it is %q", name, text)
 	}
 	return number, nil
+}
+
+func budget(name, text string, otherwise time.Duration) (time.Duration, error) {
+	if text == "" {
+		return otherwise, nil
+	}
+	milliseconds, err := strconv.Atoi(text)
+	if err != nil || milliseconds < 1 {
+		return 0, fmt.Errorf("%s must be a number of milliseconds from 1 on; it is %q", name, text)
+	}
+	return time.Duration(milliseconds) * time.Millisecond, nil
+}
+
+// published is where the service config of a provider is, once its contract is known; empty without bindings.
+func published(environment func(string) string, provider string) string {
+	root := environment("SERVICE_BINDING_ROOT")
+	if root == "" {
+		return ""
+	}
+	return filepath.Join(root, provider, "service-config")
 }
 
 // mutual is where the certificates are if a variable asks for mutual TLS, and empty if it is not set.

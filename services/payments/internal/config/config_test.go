@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"freehold.dev/shop/payments/internal/config"
 	"freehold.dev/shop/payments/internal/testca"
@@ -38,6 +39,28 @@ func TestAllIsPlaintextUnlessTLSIsAskedFor(t *testing.T) {
 	}
 }
 
+func TestACallMayTakeItsLatencyBudgetAndFiveSecondsWithoutOne(t *testing.T) {
+	environment := map[string]string{"DATABASE_URL": url, "USERS_GRPC_TARGET": "dns:///users:50051"}
+	if settings, err := read(environment); err != nil || settings.LongestCall != 5*time.Second {
+		t.Errorf("without a budget: %v, error %v", settings.LongestCall, err)
+	}
+	environment["LATENCY_BUDGET_MS"] = "250"
+	if settings, err := read(environment); err != nil || settings.LongestCall != 250*time.Millisecond {
+		t.Errorf("with one: %v, error %v", settings.LongestCall, err)
+	}
+}
+
+func TestAServiceConfigIsAmongTheBindings(t *testing.T) {
+	environment := map[string]string{"DATABASE_URL": url, "USERS_GRPC_TARGET": "dns:///users:50051"}
+	if settings, err := read(environment); err != nil || settings.UsersConfig != "" {
+		t.Errorf("without bindings: %q, error %v", settings.UsersConfig, err)
+	}
+	environment["SERVICE_BINDING_ROOT"] = "/bindings"
+	if settings, err := read(environment); err != nil || settings.UsersConfig != "/bindings/users/service-config" {
+		t.Errorf("with bindings: %q, error %v", settings.UsersConfig, err)
+	}
+}
+
 func TestTheDatabaseMayBeOneThatSpeaksTLS(t *testing.T) {
 	bundle := filepath.Join(t.TempDir(), "ca.crt")
 	secure := url + "?sslmode=verify-full&sslrootcert=" + bundle
@@ -62,6 +85,9 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		"USERS_GRPC_TARGET must be set":     {"DATABASE_URL": url},
 		"GRPC_PORT must be a number from 1": {"DATABASE_URL": url, "GRPC_PORT": "70000"},
 		"GRPC_HEALTH_PORT must be a number": {"DATABASE_URL": url, "GRPC_HEALTH_PORT": "health"},
+		`LATENCY_BUDGET_MS must be a number of milliseconds from 1 on; it is "0"`: {
+			"DATABASE_URL": url, "USERS_GRPC_TARGET": "users", "LATENCY_BUDGET_MS": "0",
+		},
 		`USERS_GRPC_TLS must be Mutual, or not set at all for plaintext; it is "mutual"`: {
 			"DATABASE_URL": url, "USERS_GRPC_TARGET": "users", "USERS_GRPC_TLS": "mutual",
 		},

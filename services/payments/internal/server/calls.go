@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -16,27 +17,39 @@ import (
 	"freehold.dev/shop/payments/internal/store"
 )
 
-// longestCall bounds a call whose caller states no deadline, or a later one.
-const longestCall = 5 * time.Second
-
 var host, _ = os.Hostname()
 
-// answer is what every call has in common: a deadline, a refusal in plain words, one log line, who answered. Health and
-// reflection pass untouched.
-func answer(ctx context.Context, request any, call *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+// calls is what every call has in common: a deadline, a refusal in plain words, one log line, who answered.
+type calls struct {
+	longest time.Duration // bounds a call whose caller states no deadline, or a later one
+}
+
+// answer wraps the shop's own methods; health and reflection pass untouched.
+func (c calls) answer(ctx context.Context, request any, call *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (
+	any, error,
+) {
 	if !strings.HasPrefix(call.FullMethod, "/shop.") {
 		return handle(ctx, request)
 	}
 	started := time.Now()
+	var remaining any // null where the caller states no deadline
+	if deadline, ok := ctx.Deadline(); ok {
+		remaining = milliseconds(time.Until(deadline))
+	}
 	_ = grpc.SetTrailer(ctx, metadata.Pairs("served-by", host)) // fails only outside a call
-	ctx, cancel := context.WithTimeout(ctx, longestCall)
+	ctx, cancel := context.WithTimeout(ctx, c.longest)
 	defer cancel()
 	response, err := handle(ctx, request)
+	if deadline, _ := ctx.Deadline(); errors.Is(err, context.Canceled) && time.Now().After(deadline) {
+		err = context.DeadlineExceeded // a caller whose time is over cancels, too
+	}
 	err = refusal(err)
-	slog.Info("call", "method", call.FullMethod, "code", status.Code(err).String(),
-		"ms", float64(time.Since(started).Microseconds())/1000)
+	slog.Info("call", "method", call.FullMethod, "code", code.Code(status.Code(err)).String(),
+		"ms", milliseconds(time.Since(started)), "deadlineMs", remaining)
 	return response, err
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // refusal is the status of a call that failed, with the sentence its caller reads.
 func refusal(err error) error {

@@ -65,16 +65,6 @@ func TestUsersBeingAwayStopsNewPaymentsAlone(t *testing.T) {
 	}
 }
 
-func TestUsersGetsHalfOfTheTimeThatIsLeft(t *testing.T) {
-	s := startReady(t)
-	_, err := s.MakePayment(within(t, time.Second), &paymentsv1.MakePaymentRequest{
-		UserId: s.people.known, IdempotencyKey: "k", Amount: &paymentsv1.Money{Currency: "EUR", MinorUnits: 1},
-	})
-	if allowed := time.Duration(s.people.allowed.Load()); err != nil || allowed <= 0 || allowed > time.Second/2 {
-		t.Errorf("users had %v of a second, error %v", allowed, err)
-	}
-}
-
 func TestPagesHoldEverythingOnceTheNewestFirst(t *testing.T) {
 	s := startReady(t)
 	for cents := range int64(5) {

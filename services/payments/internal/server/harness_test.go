@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -28,6 +29,10 @@ type people struct {
 	server  *grpc.Server
 	known   string
 	allowed atomic.Int64 // how much time the last call had
+	calls   atomic.Int64 // how many arrived
+	away    atomic.Bool  // it answers UNAVAILABLE
+	hangs   atomic.Bool  // it answers nothing
+	ended   chan error   // why each call ended that was not answered
 }
 
 func startPeople(t *testing.T, options ...grpc.ServerOption) (*people, string) {
@@ -36,7 +41,7 @@ func startPeople(t *testing.T, options ...grpc.ServerOption) (*people, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &people{server: grpc.NewServer(options...), known: uuid.NewString()}
+	p := &people{server: grpc.NewServer(options...), known: uuid.NewString(), ended: make(chan error, 10)}
 	usersv1.RegisterUsersServiceServer(p.server, p)
 	go func() { _ = p.server.Serve(listener) }()
 	t.Cleanup(p.server.Stop)
@@ -46,6 +51,15 @@ func startPeople(t *testing.T, options ...grpc.ServerOption) (*people, string) {
 func (p *people) GetUser(ctx context.Context, request *usersv1.GetUserRequest) (*usersv1.GetUserResponse, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		p.allowed.Store(int64(time.Until(deadline)))
+	}
+	p.calls.Add(1)
+	if p.away.Load() {
+		return nil, status.Error(codes.Unavailable, "users is away")
+	}
+	if p.hangs.Load() {
+		<-ctx.Done()
+		p.ended <- ctx.Err()
+		return nil, ctx.Err()
 	}
 	if request.GetId() != p.known {
 		return nil, status.Error(codes.NotFound, "no user has this id")
@@ -64,12 +78,13 @@ type shop struct {
 	ended      chan error
 }
 
-func start(t *testing.T, database *testdb.Database) *shop {
+// start runs a server whose calls may take so long; as long as usual if 0.
+func start(t *testing.T, database *testdb.Database, longest time.Duration) *shop {
 	t.Helper()
 	known, target := startPeople(t)
 	port := freePort(t)
 	return serve(t, database, known, port, config.Settings{
-		GRPCPort: port, DatabaseURL: database.URL("app"), UsersTarget: target,
+		GRPCPort: port, DatabaseURL: database.URL("app"), UsersTarget: target, LongestCall: longest,
 	})
 }
 
@@ -81,6 +96,7 @@ func serve(t *testing.T, database *testdb.Database, known *people, plain int, se
 	if err != nil {
 		t.Fatal(err)
 	}
+	settings.LongestCall = cmp.Or(settings.LongestCall, config.LongestCall)
 	ctx, stop := context.WithCancel(context.Background())
 	s := &shop{
 		paymentsv1.NewPaymentsServiceClient(connection), connection, database, known,
@@ -103,7 +119,12 @@ func freePort(t *testing.T) int {
 
 func startReady(t *testing.T) *shop {
 	t.Helper()
-	s := start(t, testdb.Migrated(t))
+	return startReadyWithin(t, 0)
+}
+
+func startReadyWithin(t *testing.T, longest time.Duration) *shop {
+	t.Helper()
+	s := start(t, testdb.Migrated(t), longest)
 	s.await(t, grpc_health_v1.HealthCheckResponse_SERVING)
 	return s
 }

@@ -17,7 +17,6 @@ import (
 
 	paymentsv1 "freehold.dev/shop/payments/gen/shop/payments/v1"
 	"freehold.dev/shop/payments/internal/config"
-	"freehold.dev/shop/payments/internal/identity"
 	"freehold.dev/shop/payments/internal/service"
 	"freehold.dev/shop/payments/internal/store"
 	"freehold.dev/shop/payments/internal/users"
@@ -37,14 +36,14 @@ func Serve(ctx context.Context, settings config.Settings) error {
 		return err
 	}
 	defer payments.Close()
-	people, err := users.Dial(settings.UsersTarget, settings.UsersIdentity)
+	people, err := users.Dial(settings.UsersTarget, settings.UsersIdentity, settings.UsersConfig)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = people.Close() }()
 
 	healthy := health.NewServer()
-	server, err := build(&service.Payments{Store: payments, Users: people}, healthy, settings.GRPCIdentity)
+	server, err := build(&service.Payments{Store: payments, Users: people}, healthy, settings)
 	if err != nil {
 		return err
 	}
@@ -72,18 +71,18 @@ func listen(name string, port int) (net.Listener, error) {
 	return listener, nil
 }
 
-// build assembles the server. Connections end after about half a minute, so that clients look the name up again and
-// find new servers.
-func build(payments *service.Payments, healthy *health.Server, own identity.Directory) (*grpc.Server, error) {
+// build assembles the server. Connections end after about four seconds, so that clients look the name up again and find
+// new servers.
+func build(payments *service.Payments, healthy *health.Server, settings config.Settings) (*grpc.Server, error) {
 	options := []grpc.ServerOption{
 		grpc.MaxConcurrentStreams(200),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
-			MaxConnectionAge: 30 * time.Second, MaxConnectionAgeGrace: 10 * time.Second,
+			MaxConnectionAge: 4 * time.Second, MaxConnectionAgeGrace: 10 * time.Second,
 			Time: 20 * time.Second, Timeout: 5 * time.Second,
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	}
-	if own != "" {
+	if own := settings.GRPCIdentity; own != "" {
 		transport, err := own.Credentials()
 		if err != nil {
 			return nil, err
@@ -92,6 +91,7 @@ func build(payments *service.Payments, healthy *health.Server, own identity.Dire
 		options = append(options, grpc.Creds(transport), grpc.ChainUnaryInterceptor(known.unary),
 			grpc.ChainStreamInterceptor(known.stream))
 	}
+	answer := calls{settings.LongestCall}.answer
 	server := grpc.NewServer(append(options, grpc.ChainUnaryInterceptor(answer))...)
 	paymentsv1.RegisterPaymentsServiceServer(server, payments)
 	grpc_health_v1.RegisterHealthServer(server, healthy)

@@ -23,7 +23,7 @@ import (
 
 func dial(t *testing.T, target, directory string) *users.Client {
 	t.Helper()
-	client, err := users.Dial(target, identity.Directory(directory))
+	client, err := users.Dial(target, identity.Directory(directory), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/sethvargo/go-retry"
 )
 
 var (
@@ -39,9 +40,17 @@ type Page struct {
 	Most   int
 }
 
+// absence is for how long a query is made again, and pause what lies between two attempts: a server that restarts or
+// hands over to another is back within it. Then the call fails, and may be tried on another server.
+const (
+	absence = 2 * time.Second
+	pause   = 50 * time.Millisecond
+)
+
 const columns = "id, position, user_id, currency, minor_units, idempotency_key, create_time"
 
-// Store reads and writes the table payments, with the rights of the service's own role.
+// Store reads and writes the table payments, with the rights of the service's own role. Each query may be made twice, as
+// the contract says of each method by its idempotency level.
 type Store struct{ pool *pgxpool.Pool }
 
 // Open prepares a pool and returns at once: connections are made when they are needed, and made again after the
@@ -75,7 +84,7 @@ func trustAnew(url string, next *pgx.ConnConfig) error {
 func (s *Store) Close() { s.pool.Close() }
 
 // Ping says whether the database answers.
-func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
+func (s *Store) Ping(ctx context.Context) error { return s.patiently(ctx, s.pool.Ping) }
 
 // Add stores a payment unless its user has one with that key already. It returns the one that is stored, and whether
 // this call stored it.
@@ -102,31 +111,56 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (Payment, error) {
 
 // List returns a page of payments, the newest first.
 func (s *Store) List(ctx context.Context, page Page) ([]Payment, error) {
-	// An error of Query comes out of CollectRows too.
-	rows, _ := s.pool.Query(ctx, "SELECT "+columns+" FROM payments "+
+	return s.query(ctx, "SELECT "+columns+" FROM payments "+
 		"WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::bigint IS NULL OR position < $2) "+
 		"ORDER BY position DESC LIMIT $3", page.UserID, page.Before, page.Most)
-	payments, err := pgx.CollectRows(rows, pgx.RowToStructByName[Payment])
-	return payments, classify(err)
 }
 
 func (s *Store) one(ctx context.Context, query string, values ...any) (Payment, error) {
-	rows, _ := s.pool.Query(ctx, query, values...)
-	payment, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Payment])
-	if errors.Is(err, pgx.ErrNoRows) {
+	found, err := s.query(ctx, query, values...)
+	if err != nil {
+		return Payment{}, err
+	}
+	if len(found) == 0 {
 		return Payment{}, ErrNotFound
 	}
-	return payment, classify(err)
+	return found[0], nil
+}
+
+func (s *Store) query(ctx context.Context, query string, values ...any) ([]Payment, error) {
+	var found []Payment
+	err := s.patiently(ctx, func(ctx context.Context) (err error) {
+		rows, _ := s.pool.Query(ctx, query, values...) // its error comes out of CollectRows too
+		found, err = pgx.CollectRows(rows, pgx.RowToStructByName[Payment])
+		return err
+	})
+	return found, err
+}
+
+// patiently does work that may be done twice, and does it again while the database is away for a moment.
+func (s *Store) patiently(ctx context.Context, work retry.RetryFunc) error {
+	return retry.Do(ctx, retry.WithMaxDuration(absence, retry.NewConstant(pause)), func(ctx context.Context) error {
+		err := classify(ctx, work(ctx))
+		if !errors.Is(err, ErrUnavailable) {
+			return err
+		}
+		if connecting := (*pgconn.ConnectError)(nil); !errors.As(err, &connecting) {
+			s.pool.Reset() // where one connection ended, the idle ones have too
+		}
+		return retry.RetryableError(err)
+	})
 }
 
 // classify marks the errors that will pass. A database that refuses the query itself is a defect and stays as it is,
 // unless it says that it is out of connections or room (class 53) or shutting down or starting (57).
-func classify(err error) error {
+func classify(ctx context.Context, err error) error {
 	var connecting *pgconn.ConnectError
 	var refused *pgconn.PgError
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case !errors.As(err, &connecting) && errors.As(err, &refused) && !strings.HasPrefix(refused.Code, "53") &&
 		!strings.HasPrefix(refused.Code, "57"):
 		return err

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"os"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -59,7 +60,38 @@ func (d *Database) URL(role string) string {
 func (d *Database) GoAway() {
 	d.t.Helper()
 	d.Admin("ALTER DATABASE " + d.name + " ALLOW_CONNECTIONS false")
-	d.Admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + d.name + "'")
+	d.EndSessions()
+}
+
+// EndSessions ends those there are, and takes new ones at once.
+func (d *Database) EndSessions() {
+	d.t.Helper()
+	d.Admin(d.ending())
+}
+
+// Hold ends the sessions, and those who begin one are not answered meanwhile, for nobody is there to do so.
+func (d *Database) Hold(meanwhile func()) {
+	d.t.Helper()
+	admin := d.connect(d.admin.String()) // has its session already
+	defer func() { _ = admin.Close(context.Background()) }()
+	var postmaster int
+	err := admin.QueryRow(context.Background(),
+		"SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1)::int").Scan(&postmaster)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if err := syscall.Kill(postmaster, syscall.SIGSTOP); err != nil {
+		d.t.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(postmaster, syscall.SIGCONT) }()
+	if _, err := admin.Exec(context.Background(), d.ending()); err != nil {
+		d.t.Error(err)
+	}
+	meanwhile()
+}
+
+func (d *Database) ending() string {
+	return "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + d.name + "'"
 }
 
 // ComeBack takes connections again.

@@ -3,7 +3,11 @@ package users
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,20 +24,18 @@ import (
 	"freehold.dev/shop/payments/internal/identity"
 )
 
-// serviceConfig balances calls over all servers, and repeats a call that found none, which its contract allows.
-const serviceConfig = `{
+// builtIn is the service config while none is published: calls go round all servers, and one that found none is
+// repeated, which the contract of users allows.
+const builtIn = `{
   "loadBalancingConfig": [{"round_robin": {}}],
   "methodConfig": [{
     "name": [{"service": "shop.users.v1.UsersService"}],
     "retryPolicy": {
-      "maxAttempts": 4, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2,
+      "maxAttempts": 4, "initialBackoff": "0.05s", "maxBackoff": "0.5s", "backoffMultiplier": 2,
       "retryableStatusCodes": ["UNAVAILABLE"]
     }
   }]
 }`
-
-// longestCall bounds a call to the users service however much time the caller allows.
-const longestCall = 2 * time.Second
 
 // Client is a connection to all servers of the users service.
 type Client struct {
@@ -42,8 +44,8 @@ type Client struct {
 }
 
 // Dial prepares a client and begins to connect; it does not wait for the users service. Without an identity it speaks
-// plaintext.
-func Dial(target string, own identity.Directory) (*Client, error) {
+// plaintext. The file published may have a service config (grpc/grpc doc/service_config.md); it need not be there.
+func Dial(target string, own identity.Directory, published string) (*Client, error) {
 	transport := insecure.NewCredentials()
 	if own != "" {
 		var err error
@@ -53,9 +55,8 @@ func Dial(target string, own identity.Directory) (*Client, error) {
 	}
 	// A name may be looked up again a second after the last time, not half a minute: servers come and go.
 	dns.SetMinResolutionInterval(time.Second)
-	connection, err := grpc.NewClient(target,
+	connection, err := connect(target, published,
 		grpc.WithTransportCredentials(transport),
-		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
 			Time: 10 * time.Second, Timeout: 5 * time.Second, PermitWithoutStream: true,
@@ -74,17 +75,33 @@ func Dial(target string, own identity.Directory) (*Client, error) {
 	return &Client{connection, usersv1.NewUsersServiceClient(connection)}, nil
 }
 
+// connect takes the published service config, or the built-in one where it is absent or gRPC cannot use it.
+func connect(target, published string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
+	text, err := os.ReadFile(published)
+	if err == nil {
+		var connection *grpc.ClientConn
+		connection, err = grpc.NewClient(target, append(options, grpc.WithDefaultServiceConfig(string(text)))...)
+		if err == nil {
+			slog.Info("channel", "provider", "users", "serviceConfig", "published")
+			return connection, nil
+		}
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		slog.Warn("the published service config cannot be used", "provider", "users", "file", published,
+			"error", err.Error())
+	}
+	slog.Info("channel", "provider", "users", "serviceConfig", "built in")
+	return grpc.NewClient(target, append(options, grpc.WithDefaultServiceConfig(builtIn))...)
+}
+
 // Close ends the connections.
 func (c *Client) Close() error { return c.connection.Close() }
 
 // Check returns nil if there is such a person, else a status for the caller. It takes at most half of the time that is
-// left of the incoming call, so that the other half remains for storing.
+// left of the incoming call, which must have a deadline, so that the other half remains for storing.
 func (c *Client) Check(incoming context.Context, id uuid.UUID) error {
-	allowed := longestCall
-	if deadline, ok := incoming.Deadline(); ok {
-		allowed = min(allowed, time.Until(deadline)/2)
-	}
-	ctx, cancel := context.WithTimeout(incoming, allowed)
+	deadline, _ := incoming.Deadline()
+	ctx, cancel := context.WithTimeout(incoming, time.Until(deadline)/2)
 	defer cancel()
 	_, err := c.stub.GetUser(ctx, &usersv1.GetUserRequest{Id: id.String()})
 	switch status.Code(err) {
@@ -92,6 +109,8 @@ func (c *Client) Check(incoming context.Context, id uuid.UUID) error {
 		return nil
 	case codes.NotFound:
 		return status.Errorf(codes.NotFound, "no user has the id %s; register the person first", id)
+	case codes.Canceled:
+		return incoming.Err()
 	case codes.Unavailable, codes.DeadlineExceeded:
 		// It was tried several times here; were our caller to try again too, the attempts would multiply.
 		_ = grpc.SetTrailer(incoming, metadata.Pairs("grpc-retry-pushback-ms", "-1"))

@@ -16,9 +16,6 @@ from grpc.aio import ServerInterceptor, ServicerContext
 
 from users.errors import InvalidArgumentError, NotFoundError
 
-LONGEST_CALL = 5.0
-"""Seconds a call may take when its caller states no deadline, or a later one."""
-
 Context: TypeAlias = "ServicerContext[Any, Any]"
 Behaviour = Callable[[object, Context], Awaitable[object]]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -28,7 +25,13 @@ host = socket.gethostname()
 
 
 class Calls(ServerInterceptor):
-    """Wraps the shop's own methods; health and reflection pass untouched."""
+    """Wraps the shop's own methods; health and reflection pass untouched.
+
+    longest: seconds a call may take when its caller states no deadline, or a later one.
+    """
+
+    def __init__(self, longest: float) -> None:
+        self._longest = longest
 
     async def intercept_service(
         self,
@@ -44,33 +47,43 @@ class Calls(ServerInterceptor):
         ):
             return handler
         return grpc.unary_unary_rpc_method_handler(
-            partial(_answer, handler_call_details.method, handler.unary_unary),  # type: ignore[arg-type]
+            partial(_answer, self._longest, handler_call_details.method, handler.unary_unary),  # type: ignore[arg-type]
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
 
 
-async def _answer(method: str, behaviour: Behaviour, request: object, context: Context) -> object:
-    started = time.perf_counter()
+async def _answer(
+    longest: float, method: str, behaviour: Behaviour, request: object, context: Context
+) -> object:
+    started, remaining, peer = time.perf_counter(), context.time_remaining(), context.peer()
+    # gRPC cancels a call at its caller's deadline; a second cancellation would interrupt that of the query.
+    longest_here = longest if remaining is None or remaining > longest else None
     code = grpc.StatusCode.OK
     context.set_trailing_metadata((("served-by", host),))
     try:
-        async with asyncio.timeout(_allowed(context)):
+        async with asyncio.timeout(longest_here):
             return await behaviour(request, context)
-    except asyncio.CancelledError:
-        code = grpc.StatusCode.CANCELLED
+    except asyncio.CancelledError:  # at its deadline, too, gRPC cancels a call
+        late = context.time_remaining() == 0
+        code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
         raise
     except Exception as error:
         code, sentence = refusal(error)
         await context.abort(code, sentence)
     finally:
-        elapsed = round((time.perf_counter() - started) * 1000, 1)
-        log.info("call", extra={"fields": {"method": method, "code": code.name, "ms": elapsed}})
+        fields = {
+            "method": method,
+            "peer": peer,
+            "code": code.name,
+            "ms": _milliseconds(time.perf_counter() - started),
+            "deadlineMs": None if remaining is None else _milliseconds(remaining),
+        }
+        log.info("call", extra={"fields": fields})
 
 
-def _allowed(context: Context) -> float:
-    remaining = context.time_remaining()
-    return LONGEST_CALL if remaining is None else min(remaining, LONGEST_CALL)
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)
 
 
 def refusal(error: Exception) -> tuple[grpc.StatusCode, str]:

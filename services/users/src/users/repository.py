@@ -9,7 +9,8 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from users.database import Pool
+from users import database
+from users.database import Connection, Pool
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ COLUMNS = "id, position, name, email, create_time"
 
 
 class People:
-    """Reads and writes the table users, with the rights of the service's own role."""
+    """Reads and writes the table users, with the rights of the service's own role.
+
+    Each query may be made twice, as the contract says of each method by its idempotency level.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -52,21 +56,19 @@ class People:
 
     async def newest(self, before: int | None, most: int) -> Sequence[Person]:
         """At most so many people registered before that position, the newest first."""
-        async with (
-            self._pool.connection() as connection,
-            connection.cursor(row_factory=class_row(Person)) as cursor,
-        ):
-            await cursor.execute(
-                f"SELECT {COLUMNS} FROM users WHERE %(before)s::bigint IS NULL OR position < %(before)s "
-                "ORDER BY position DESC LIMIT %(most)s",
-                {"before": before, "most": most},
-            )
-            return await cursor.fetchall()
+        return await self._rows(
+            f"SELECT {COLUMNS} FROM users WHERE %(before)s::bigint IS NULL OR position < %(before)s "
+            "ORDER BY position DESC LIMIT %(most)s",
+            {"before": before, "most": most},
+        )
 
     async def _first(self, query: str, values: tuple[object, ...]) -> Person | None:
-        async with (
-            self._pool.connection() as connection,
-            connection.cursor(row_factory=class_row(Person)) as cursor,
-        ):
-            await cursor.execute(query.encode(), values)
-            return await cursor.fetchone()
+        return next(iter(await self._rows(query, values)), None)
+
+    async def _rows(self, query: str, values: tuple[object, ...] | dict[str, object]) -> Sequence[Person]:
+        async def work(connection: Connection) -> Sequence[Person]:
+            async with connection.cursor(row_factory=class_row(Person)) as cursor:
+                await cursor.execute(query.encode(), values)
+                return await cursor.fetchall()
+
+        return await database.query(self._pool, work)

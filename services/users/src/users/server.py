@@ -19,13 +19,15 @@ from users.repository import People
 from users.service import Users
 from users.settings import Settings
 
+MOST_CALLS = 1_000
+"""Calls under way at once: those of a few seconds, for they wait here while the database is away."""
 GRACE = 10.0
 """Seconds that calls under way have to end after the server stopped taking new ones."""
 
-# Connections end after about half a minute, so that clients look the name up again and find new servers.
+# Connections end after about four seconds, so that clients look the name up again and find new servers.
 # Pings are answered every ten seconds, as this shop's clients send them.
 OPTIONS = (
-    ("grpc.max_connection_age_ms", 30_000),
+    ("grpc.max_connection_age_ms", 4_000),
     ("grpc.max_connection_age_grace_ms", 10_000),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
@@ -66,8 +68,9 @@ async def serve(settings: Settings) -> None:
 
 def _servers(settings: Settings, people: People, health: aio.HealthServicer) -> list[grpc.aio.Server]:
     directory = settings.tls_directory
-    interceptors = (mutual_tls.Callers(directory), Calls()) if directory else (Calls(),)
-    main = grpc.aio.server(interceptors=interceptors, options=OPTIONS, maximum_concurrent_rpcs=200)
+    calls = Calls(settings.longest_call)
+    interceptors = (mutual_tls.Callers(directory), calls) if directory else (calls,)
+    main = grpc.aio.server(interceptors=interceptors, options=OPTIONS, maximum_concurrent_rpcs=MOST_CALLS)
     add_UsersServiceServicer_to_server(Users(people), main)
     health_pb2_grpc.add_HealthServicer_to_server(health, main)
     reflection.enable(main, readiness.SERVICE)

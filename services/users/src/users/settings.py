@@ -11,6 +11,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from users.errors import SettingsError
 
+LONGEST_CALL = 5.0
+"""Seconds that a call may take where no latency budget is set."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -22,6 +25,8 @@ class Settings:
     """Where health alone is served, always in plaintext."""
     tls_directory: Path | None
     """Where the certificates are, and who may call; all is plaintext without it."""
+    longest_call: float
+    """Seconds that a call may take, however much time its caller gives."""
 
 
 def database_url(environment: Mapping[str, str]) -> str:
@@ -44,6 +49,7 @@ def settings(environment: Mapping[str, str]) -> Settings:
         grpc_port=_port("GRPC_PORT", environment.get("GRPC_PORT", "50051")),
         health_port=None if health_port is None else _port("GRPC_HEALTH_PORT", health_port),
         tls_directory=_tls_directory(environment),
+        longest_call=_longest_call(environment.get("LATENCY_BUDGET_MS")),
     )
 
 
@@ -51,6 +57,14 @@ def _port(name: str, text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise SettingsError(f"{name} must be a number from 1 to 65535; it is {text!r}")
     return int(text)
+
+
+def _longest_call(budget: str | None) -> float:
+    if budget is None:
+        return LONGEST_CALL
+    if not budget.isdecimal() or int(budget) == 0:
+        raise SettingsError(f"LATENCY_BUDGET_MS must be a number of milliseconds from 1 on; it is {budget!r}")
+    return int(budget) / 1000
 
 
 def _tls_directory(environment: Mapping[str, str]) -> Path | None:

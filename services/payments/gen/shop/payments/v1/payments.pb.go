@@ -515,12 +515,12 @@ const file_shop_payments_v1_payments_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"u\n" +
 	"\x14ListPaymentsResponse\x125\n" +
 	"\bpayments\x18\x01 \x03(\v2\x19.shop.payments.v1.PaymentR\bpayments\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xa5\x02\n" +
-	"\x0fPaymentsService\x12Z\n" +
-	"\vMakePayment\x12$.shop.payments.v1.MakePaymentRequest\x1a%.shop.payments.v1.MakePaymentResponse\x12W\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xb4\x02\n" +
+	"\x0fPaymentsService\x12_\n" +
+	"\vMakePayment\x12$.shop.payments.v1.MakePaymentRequest\x1a%.shop.payments.v1.MakePaymentResponse\"\x03\x90\x02\x02\x12\\\n" +
 	"\n" +
-	"GetPayment\x12#.shop.payments.v1.GetPaymentRequest\x1a$.shop.payments.v1.GetPaymentResponse\x12]\n" +
-	"\fListPayments\x12%.shop.payments.v1.ListPaymentsRequest\x1a&.shop.payments.v1.ListPaymentsResponseb\x06proto3"
+	"GetPayment\x12#.shop.payments.v1.GetPaymentRequest\x1a$.shop.payments.v1.GetPaymentResponse\"\x03\x90\x02\x01\x12b\n" +
+	"\fListPayments\x12%.shop.payments.v1.ListPaymentsRequest\x1a&.shop.payments.v1.ListPaymentsResponse\"\x03\x90\x02\x01b\x06proto3"
 
 var (
 	file_shop_payments_v1_payments_proto_rawDescOnce sync.Once

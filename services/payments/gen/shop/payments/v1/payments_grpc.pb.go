@@ -32,7 +32,7 @@ const (
 //
 // Takes payments and lists them.
 //
-// Every method may safely be called again, so a client may retry UNAVAILABLE.
+// Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
 type PaymentsServiceClient interface {
 	// Records a payment, once for each idempotency key of a person. NOT_FOUND: the users service knows no such person.
 	// ALREADY_EXISTS: the key was used for another amount. INVALID_ARGUMENT: a field is missing or malformed.
@@ -88,7 +88,7 @@ func (c *paymentsServiceClient) ListPayments(ctx context.Context, in *ListPaymen
 //
 // Takes payments and lists them.
 //
-// Every method may safely be called again, so a client may retry UNAVAILABLE.
+// Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
 type PaymentsServiceServer interface {
 	// Records a payment, once for each idempotency key of a person. NOT_FOUND: the users service knows no such person.
 	// ALREADY_EXISTS: the key was used for another amount. INVALID_ARGUMENT: a field is missing or malformed.

@@ -436,11 +436,11 @@ const file_shop_users_v1_users_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"f\n" +
 	"\x11ListUsersResponse\x12)\n" +
 	"\x05users\x18\x01 \x03(\v2\x13.shop.users.v1.UserR\x05users\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x81\x02\n" +
-	"\fUsersService\x12W\n" +
-	"\fRegisterUser\x12\".shop.users.v1.RegisterUserRequest\x1a#.shop.users.v1.RegisterUserResponse\x12H\n" +
-	"\aGetUser\x12\x1d.shop.users.v1.GetUserRequest\x1a\x1e.shop.users.v1.GetUserResponse\x12N\n" +
-	"\tListUsers\x12\x1f.shop.users.v1.ListUsersRequest\x1a .shop.users.v1.ListUsersResponseb\x06proto3"
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x90\x02\n" +
+	"\fUsersService\x12\\\n" +
+	"\fRegisterUser\x12\".shop.users.v1.RegisterUserRequest\x1a#.shop.users.v1.RegisterUserResponse\"\x03\x90\x02\x02\x12M\n" +
+	"\aGetUser\x12\x1d.shop.users.v1.GetUserRequest\x1a\x1e.shop.users.v1.GetUserResponse\"\x03\x90\x02\x01\x12S\n" +
+	"\tListUsers\x12\x1f.shop.users.v1.ListUsersRequest\x1a .shop.users.v1.ListUsersResponse\"\x03\x90\x02\x01b\x06proto3"
 
 var (
 	file_shop_users_v1_users_proto_rawDescOnce sync.Once

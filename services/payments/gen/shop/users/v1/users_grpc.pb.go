@@ -32,7 +32,7 @@ const (
 //
 // Registers people and says who they are.
 //
-// Every method may safely be called again, so a client may retry UNAVAILABLE.
+// Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
 type UsersServiceClient interface {
 	// Registers a person, once for each email address. A second call with the same address changes nothing and
 	// answers with the person who has it. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
@@ -87,7 +87,7 @@ func (c *usersServiceClient) ListUsers(ctx context.Context, in *ListUsersRequest
 //
 // Registers people and says who they are.
 //
-// Every method may safely be called again, so a client may retry UNAVAILABLE.
+// Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
 type UsersServiceServer interface {
 	// Registers a person, once for each email address. A second call with the same address changes nothing and
 	// answers with the person who has it. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.

@@ -25,13 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19shop/users/v1/users.proto\x12\rshop.users.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"`\n\x04User\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"2\n\x13RegisterUserRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\"J\n\x14RegisterUserResponse\x12!\n\x04user\x18\x01 \x01(\x0b\x32\x13.shop.users.v1.User\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\x1c\n\x0eGetUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\"4\n\x0fGetUserResponse\x12!\n\x04user\x18\x01 \x01(\x0b\x32\x13.shop.users.v1.User\"9\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"P\n\x11ListUsersResponse\x12\"\n\x05users\x18\x01 \x03(\x0b\x32\x13.shop.users.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x81\x02\n\x0cUsersService\x12W\n\x0cRegisterUser\x12\".shop.users.v1.RegisterUserRequest\x1a#.shop.users.v1.RegisterUserResponse\x12H\n\x07GetUser\x12\x1d.shop.users.v1.GetUserRequest\x1a\x1e.shop.users.v1.GetUserResponse\x12N\n\tListUsers\x12\x1f.shop.users.v1.ListUsersRequest\x1a .shop.users.v1.ListUsersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19shop/users/v1/users.proto\x12\rshop.users.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"`\n\x04User\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"2\n\x13RegisterUserRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\"J\n\x14RegisterUserResponse\x12!\n\x04user\x18\x01 \x01(\x0b\x32\x13.shop.users.v1.User\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\x1c\n\x0eGetUserRequest\x12\n\n\x02id\x18\x01 \x01(\t\"4\n\x0fGetUserResponse\x12!\n\x04user\x18\x01 \x01(\x0b\x32\x13.shop.users.v1.User\"9\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"P\n\x11ListUsersResponse\x12\"\n\x05users\x18\x01 \x03(\x0b\x32\x13.shop.users.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x90\x02\n\x0cUsersService\x12\\\n\x0cRegisterUser\x12\".shop.users.v1.RegisterUserRequest\x1a#.shop.users.v1.RegisterUserResponse\"\x03\x90\x02\x02\x12M\n\x07GetUser\x12\x1d.shop.users.v1.GetUserRequest\x1a\x1e.shop.users.v1.GetUserResponse\"\x03\x90\x02\x01\x12S\n\tListUsers\x12\x1f.shop.users.v1.ListUsersRequest\x1a .shop.users.v1.ListUsersResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shop.users.v1.users_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_USERSSERVICE'].methods_by_name['RegisterUser']._loaded_options = None
+  _globals['_USERSSERVICE'].methods_by_name['RegisterUser']._serialized_options = b'\220\002\002'
+  _globals['_USERSSERVICE'].methods_by_name['GetUser']._loaded_options = None
+  _globals['_USERSSERVICE'].methods_by_name['GetUser']._serialized_options = b'\220\002\001'
+  _globals['_USERSSERVICE'].methods_by_name['ListUsers']._loaded_options = None
+  _globals['_USERSSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\220\002\001'
   _globals['_USER']._serialized_start=77
   _globals['_USER']._serialized_end=173
   _globals['_REGISTERUSERREQUEST']._serialized_start=175
@@ -47,5 +53,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTUSERSRESPONSE']._serialized_start=446
   _globals['_LISTUSERSRESPONSE']._serialized_end=526
   _globals['_USERSSERVICE']._serialized_start=529
-  _globals['_USERSSERVICE']._serialized_end=786
+  _globals['_USERSSERVICE']._serialized_end=801
 # @@protoc_insertion_point(module_scope)

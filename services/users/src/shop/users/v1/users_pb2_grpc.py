@@ -28,7 +28,7 @@ if _version_not_supported:
 class UsersServiceStub:
     """Registers people and says who they are.
 
-    Every method may safely be called again, so a client may retry UNAVAILABLE.
+    Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
     """
 
     def __init__(self, channel):
@@ -57,7 +57,7 @@ class UsersServiceStub:
 class UsersServiceServicer:
     """Registers people and says who they are.
 
-    Every method may safely be called again, so a client may retry UNAVAILABLE.
+    Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
     """
 
     def RegisterUser(self, request, context):
@@ -111,7 +111,7 @@ def add_UsersServiceServicer_to_server(servicer, server):
 class UsersService:
     """Registers people and says who they are.
 
-    Every method may safely be called again, so a client may retry UNAVAILABLE.
+    Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
     """
 
     @staticmethod

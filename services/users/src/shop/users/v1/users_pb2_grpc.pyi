@@ -29,7 +29,7 @@ GRPC_VERSION: str
 class UsersServiceStub:
     """Registers people and says who they are.
 
-    Every method may safely be called again, so a client may retry UNAVAILABLE.
+    Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
     """
 
     @_typing.overload
@@ -49,7 +49,7 @@ class UsersServiceStub:
 class UsersServiceAsyncStub(UsersServiceStub):
     """Registers people and says who they are.
 
-    Every method may safely be called again, so a client may retry UNAVAILABLE.
+    Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -65,7 +65,7 @@ class UsersServiceAsyncStub(UsersServiceStub):
 class UsersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Registers people and says who they are.
 
-    Every method may safely be called again, so a client may retry UNAVAILABLE.
+    Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
     """
 
     @_abc_1.abstractmethod

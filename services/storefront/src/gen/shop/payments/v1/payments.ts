@@ -582,7 +582,7 @@ export const ListPaymentsResponse: MessageFns<ListPaymentsResponse> = {
 /**
  * Takes payments and lists them.
  *
- * Every method may safely be called again, so a client may retry UNAVAILABLE.
+ * Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
  */
 export type PaymentsServiceService = typeof PaymentsServiceService;
 export const PaymentsServiceService = {

@@ -484,7 +484,7 @@ export const ListUsersResponse: MessageFns<ListUsersResponse> = {
 /**
  * Registers people and says who they are.
  *
- * Every method may safely be called again, so a client may retry UNAVAILABLE.
+ * Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
  */
 export type UsersServiceService = typeof UsersServiceService;
 export const UsersServiceService = {

@@ -1,0 +1,137 @@
+"""A database that is away for a moment, as when it moves: no call fails, none waits longer than it must."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc.aio
+import psycopg
+import pytest
+from harness import SERVING, Database, Server
+
+from shop.users.v1 import users_pb2 as pb
+from shop.users.v1.users_pb2_grpc import UsersServiceStub
+
+RATE = 50
+"""Calls a second; every second one writes."""
+AWAY = 0.4
+PROMPT = 0.35
+"""Seconds that a call may take beyond the database's absence, on a machine that does other things too."""
+
+
+@dataclass
+class Load:
+    """Calls until it is stopped: how many, the longest's seconds, what failed, who registered."""
+
+    target: str
+    made: int = 0
+    longest: float = 0.0
+    failed: list[str] = field(default_factory=list)
+    registered: list[str] = field(default_factory=list)
+    stopped: bool = False
+
+    async def run(self) -> None:
+        async with grpc.aio.insecure_channel(self.target) as channel:
+            users, loop = UsersServiceStub(channel), asyncio.get_running_loop()
+            begun, calls = loop.time(), list[asyncio.Task[None]]()
+            while not self.stopped:
+                calls.append(asyncio.create_task(self._call(users, len(calls))))
+                await asyncio.sleep(begun + len(calls) / RATE - loop.time())
+            await asyncio.gather(*calls)
+            self.made = len(calls)
+
+    async def _call(self, users: Any, number: int) -> None:  # noqa: ANN401 - typed as the plain channel's
+        begun, address = time.monotonic(), f"n{number}@example.org"
+        try:
+            if number % 2:
+                await users.ListUsers(pb.ListUsersRequest(page_size=1), timeout=5)
+            else:
+                await users.RegisterUser(pb.RegisterUserRequest(name="Ada", email=address), timeout=5)
+                self.registered.append(address)
+        except grpc.aio.AioRpcError as error:
+            self.failed.append(f"{error.code().name}: {error.details()}")
+        self.longest = max(self.longest, time.monotonic() - begun)
+
+
+@contextmanager
+def load(server: Server) -> Iterator[Load]:
+    """Calls all the while."""
+    calls = Load(f"127.0.0.1:{server.port}")
+    with ThreadPoolExecutor(1) as pool:
+        running: Future[None] = pool.submit(asyncio.run, calls.run())
+        try:
+            await_registered(calls, RATE)  # so that the pool has grown to what the calls need
+            yield calls
+        finally:
+            calls.stopped = True
+            running.result()
+
+
+def await_registered(calls: Load, more: int) -> None:
+    """Returns once so many more are registered; fails after ten seconds."""
+    wanted, end = len(calls.registered) + more, time.monotonic() + 10
+    while len(calls.registered) < wanted:
+        assert time.monotonic() < end, calls
+        time.sleep(0.01)
+
+
+def refuses(database: Database) -> None:
+    """Ends all sessions and refuses new ones for a time."""
+    database.go_away()
+    time.sleep(AWAY)
+    database.come_back()
+
+
+def holds(database: Database) -> None:
+    """Ends all sessions, and new ones are not answered for a time, for nobody is there to begin them."""
+    with psycopg.connect(database.admin, autocommit=True) as admin:
+        (first, *_) = admin.execute("SELECT pg_read_file('postmaster.pid')").fetchone() or ("",)
+        postmaster = int(first.splitlines()[0])
+        os.kill(postmaster, signal.SIGSTOP)
+        try:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database.name,)
+            )
+            time.sleep(AWAY)
+        finally:
+            os.kill(postmaster, signal.SIGCONT)
+
+
+def ends_sessions(database: Database) -> None:
+    """Ends all sessions, and takes new ones at once."""
+    database.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database.name}'")
+
+
+@pytest.mark.parametrize(("leave", "away"), [(refuses, AWAY), (holds, AWAY), (ends_sessions, 0)])
+def test_a_database_that_is_away_for_a_moment_fails_no_call(
+    database: Database, server: Server, leave: Callable[[Database], None], away: float
+) -> None:
+    with load(server) as calls:
+        for _ in range(5):
+            leave(database)
+            await_registered(calls, RATE // 2)
+
+    assert not calls.failed
+    assert calls.longest < away + PROMPT, calls.longest
+    with psycopg.connect(database.url("owner")) as connection:
+        stored = [address for (address,) in connection.execute("SELECT email FROM users")]
+    assert sorted(stored) == sorted(calls.registered)
+    print(f"{leave.__name__}: {calls.made} calls, the longest {calls.longest * 1000:.0f} ms")
+
+
+def test_the_health_does_not_turn_for_a_moment(database: Database, server: Server) -> None:
+    users = UsersServiceStub(server.channel)
+    for _ in range(5):
+        refuses(database)
+        users.ListUsers(pb.ListUsersRequest(), timeout=5)  # it is back, and not for an instant
+
+    server.await_health(SERVING)
+    assert "not ready" not in server.log.read_text()
