@@ -68,9 +68,11 @@ def _tools(_: ClusterPaths, options: argparse.Namespace) -> None:
 
 def _load(where: ClusterPaths, options: argparse.Namespace) -> None:
     with step("load") as progress:
-        names = [image for image in options.images if not Path(image).is_file()]
-        archives = [Path(image) for image in options.images if image not in names]
+        folders = [image for image in options.images if Path(image, "Dockerfile").is_file()]
+        names = [image for image in options.images if image not in folders and not Path(image).is_file()]
+        archives = [Path(image) for image in options.images if image not in [*folders, *names]]
         archives += images.ensure(names, progress).values()
+        archives += images.ensure_folders(map(Path, folders), progress).values()
         done = cluster.load(where, archives)
         progress.detail = f"{', '.join(options.images)} ({done} imports, the rest was there)"
 
@@ -97,7 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     group.set_defaults(run=_tools)
     commands.add_parser("images", help="build images; `images --help` says which")
     load = commands.add_parser("load", help="put images on the nodes")
-    load.add_argument("images", nargs="+", metavar="NAME|ARCHIVE", help="an image built here, or an OCI archive")
+    kinds = "an image built here, a folder with a Dockerfile (the image is called after it), or an OCI archive"
+    load.add_argument("images", nargs="+", metavar="NAME|FOLDER|ARCHIVE", help=kinds)
     load.set_defaults(run=_load)
     return parser
 

@@ -102,6 +102,14 @@ def ensure(names: tuple[str, ...], step: Step) -> None:
     step.detail = ", ".join(command for group in groups for command in group.commands.values())
 
 
+def gateway_api(kind: str) -> Path:
+    """The file with a definition of the Gateway API's standard channel, like `grpcroutes`, from its pinned module."""
+    _check_go()
+    module, folder = "sigs.k8s.io/gateway-api", SOURCES / "gatewayapi"
+    found = json.loads(run(["go", "mod", "download", "-json", module], cwd=folder, env=ENVIRONMENT, timeout=300))
+    return Path(found["Dir"]) / f"config/crd/standard/gateway.networking.k8s.io_{kind}.yaml"
+
+
 def _compile(group: Group, step: Step) -> None:
     _check_go()
     estimate = f", about {MINUTES[group.name]} minutes on two cores" if group.name in MINUTES else ""

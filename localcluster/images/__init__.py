@@ -15,10 +15,10 @@ from ..errors import LocalClusterError
 from ..locks import locked
 from ..progress import Step
 from .builder import ENGINES, archive, build, build_with, clear_interrupted, folder
-from .recipes import SYSTEM, by_name, chosen
+from .recipes import SYSTEM, Recipe, by_name, chosen, from_folder
 
 # What Freehold and its examples run. The rest is made when something needs it.
-DEFAULT = ("operator", "postgres", "users", "payments", "storefront")
+DEFAULT = ("operator", "postgres", "users", "payments", "invoices", "storefront")
 
 
 def ensure(names: Iterable[str], step: Step | None = None) -> dict[str, Path]:
@@ -26,16 +26,23 @@ def ensure(names: Iterable[str], step: Step | None = None) -> dict[str, Path]:
 
     The programs of coredns, local-path-provisioner and metrics-server must have been compiled before (tools.ensure).
     """
-    names = list(names)
-    step = step or Step("images")
-    known, wanted = by_name(), chosen(names)
+    return _built(chosen(names), step or Step("images"))
+
+
+def ensure_folders(folders: Iterable[Path], step: Step | None = None) -> dict[str, Path]:
+    """The same for folders with a Dockerfile of their own: the image of `orders/` is localhost/freehold/orders:dev."""
+    return _built([from_folder(folder) for folder in folders], step or Step("images"))
+
+
+def _built(wanted: Sequence[Recipe], step: Step) -> dict[str, Path]:
+    known = by_name()
     archives = {recipe.name: archive(recipe, known) for recipe in wanted}
     if missing := [recipe for recipe in wanted if not archives[recipe.name].exists()]:
         step.say("to build: " + ", ".join(recipe.name for recipe in missing))
         with locked(folder() / ".lock", "another build of images"):
             clear_interrupted()
             archives |= {recipe.name: build(recipe, known, step) for recipe in missing}
-    step.detail = ", ".join(names)
+    step.detail = ", ".join(archives)
     return archives
 
 

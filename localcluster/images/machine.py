@@ -34,6 +34,7 @@ def mounts(dockerfile: str, folder: Path) -> list[str]:
         "home/.npmrc": npm_settings(),
     }
     found = _go(settings) if "GO_IMAGE" in dockerfile else []
+    found += _maven(settings) if "MAVEN_IMAGE" in dockerfile else []
     for name, text in settings.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -86,3 +87,12 @@ def _go(settings: dict[str, str]) -> list[str]:
         f"{environment['GOMODCACHE']}:/root/go/pkg/mod",
         f"{environment['GOCACHE']}:/root/.cache/go-build",
     ]
+
+
+def _maven(settings: dict[str, str]) -> list[str]:
+    """The user's settings, and the machine's Maven repository at root's place, so that artifacts are fetched once."""
+    own = Path("~/.m2").expanduser()
+    if (own / "settings.xml").exists():
+        settings["home/.m2/settings.xml"] = (own / "settings.xml").read_text()
+    (own / "repository").mkdir(parents=True, exist_ok=True)
+    return [f"{own}/repository:/root/.m2/repository"]

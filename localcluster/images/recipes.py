@@ -23,13 +23,13 @@ HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
 # The arguments by which a Dockerfile names its parent images: each defaults to an official image, and is set to one
 # made here. GO_IMAGE is the plain base: the machine's own Go is mounted into the build (machine.py).
-PARENTS = {"BASE": "base", "GO_IMAGE": "base", "NODE_IMAGE": "node"}
+PARENTS = {"BASE": "base", "GO_IMAGE": "base", "MAVEN_IMAGE": "maven", "NODE_IMAGE": "node"}
 SYSTEM = {  # image → the tool group that compiles its program, and the module that carries its version
     "coredns": ("system", "github.com/coredns/coredns"),
     "local-path-provisioner": ("system", "github.com/rancher/local-path-provisioner"),
     "metrics-server": ("metrics", "sigs.k8s.io/metrics-server"),
 }
-SERVICES = ("users", "payments", "storefront")
+SERVICES = ("users", "payments", "invoices", "storefront")
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,23 @@ def by_name() -> dict[str, Recipe]:
     own = [
         Recipe("base", "bookworm", HERE / "base/Dockerfile", fill=context.debian, fill_version=context.debian_version),
         Recipe("node", "20", HERE / "node/Dockerfile", fill=context.node, fill_version=context.node_version),
+        Recipe("maven", "17", HERE / "maven/Dockerfile"),
         Recipe("pause", "1", HERE / "pause/Dockerfile"),
         Recipe("postgres", "15", HERE / "postgres/Dockerfile"),
         Recipe("operator", "dev", PROJECT / "operator/Dockerfile"),
     ]
     services = [Recipe(name, "dev", PROJECT / "services" / name / "Dockerfile") for name in SERVICES]
     return {recipe.name: recipe for recipe in [*own, *services, *map(_system, SYSTEM)]}
+
+
+def from_folder(folder: Path) -> Recipe:
+    """The image of a folder with a Dockerfile of its own, named after the folder, as `freehold new` makes them."""
+    folder = folder.resolve()
+    if not (folder / "Dockerfile").is_file():
+        raise LocalClusterError(f"{folder} has no Dockerfile")
+    if folder.name in by_name():
+        raise LocalClusterError(f"{folder}: {folder.name} is an image of Freehold's own; give the folder another name")
+    return Recipe(folder.name, "dev", folder / "Dockerfile", context=folder)
 
 
 def _system(name: str) -> Recipe:
