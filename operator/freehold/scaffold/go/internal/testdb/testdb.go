@@ -1,0 +1,123 @@
+// Package testdb makes databases for tests as Freehold makes them: with an owner, and a role that may only read and
+// write rows.
+package testdb
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.org/example-service/migrations"
+)
+
+// Database is a database of a test's own.
+type Database struct {
+	t     testing.TB
+	name  string
+	admin *url.URL
+}
+
+// Empty makes a database without tables.
+func Empty(t testing.TB) *Database {
+	t.Helper()
+	admin, err := url.Parse(os.Getenv("TEST_DATABASE_URL"))
+	if err != nil || admin.Scheme == "" {
+		t.Fatal("set TEST_DATABASE_URL, or run the tests as: ./with-postgres go test ./...")
+	}
+	d := &Database{t, fmt.Sprintf("t%012x", rand.Uint64()>>16), admin}
+	d.Admin("CREATE ROLE " + d.name + "_owner LOGIN")
+	d.Admin("CREATE ROLE " + d.name + "_app LOGIN")
+	d.Admin("CREATE DATABASE " + d.name + " OWNER " + d.name + "_owner")
+	d.Run("owner", "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "+d.name+"_app")
+	return d
+}
+
+// Migrated makes a database with the schema of this release.
+func Migrated(t testing.TB) *Database {
+	t.Helper()
+	d := Empty(t)
+	if _, err := migrations.Apply(t.Context(), d.URL("owner"), migrations.Packaged); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// URL is the connection URI of a role: owner or app.
+func (d *Database) URL(role string) string {
+	found := *d.admin
+	found.User = url.UserPassword(d.name+"_"+role, "correct-horse") // the server trusts its socket
+	found.Path = "/" + d.name
+	return found.String()
+}
+
+// GoAway refuses connections and ends those there are, as a server that stops does.
+func (d *Database) GoAway() {
+	d.t.Helper()
+	d.Admin("ALTER DATABASE " + d.name + " ALLOW_CONNECTIONS false")
+	d.Admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + d.name + "'")
+}
+
+// ComeBack takes connections again.
+func (d *Database) ComeBack() {
+	d.t.Helper()
+	d.Admin("ALTER DATABASE " + d.name + " ALLOW_CONNECTIONS true")
+}
+
+// Waiting is how many queries wait for a lock.
+func (d *Database) Waiting() int {
+	d.t.Helper()
+	connection := d.connect(d.admin.String())
+	defer func() { _ = connection.Close(context.Background()) }()
+	var count int
+	err := connection.QueryRow(context.Background(),
+		"SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'", d.name).Scan(&count)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return count
+}
+
+// Lock keeps everybody from a table until the function it returns is called.
+func (d *Database) Lock(table string) func() {
+	d.t.Helper()
+	connection := d.connect(d.URL("owner"))
+	if _, err := connection.Exec(context.Background(), "BEGIN; LOCK TABLE "+table); err != nil {
+		d.t.Fatal(err)
+	}
+	return func() { _ = connection.Close(context.Background()) }
+}
+
+// Admin runs a statement as the server's superuser.
+func (d *Database) Admin(statement string) {
+	d.t.Helper()
+	d.run(d.admin.String(), statement)
+}
+
+// Run runs a statement in the database as a role, owner or app.
+func (d *Database) Run(role, statement string) {
+	d.t.Helper()
+	d.run(d.URL(role), statement)
+}
+
+func (d *Database) run(url, statement string) {
+	d.t.Helper()
+	connection := d.connect(url)
+	defer func() { _ = connection.Close(context.Background()) }()
+	if _, err := connection.Exec(context.Background(), statement); err != nil {
+		d.t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func (d *Database) connect(url string) *pgx.Conn {
+	d.t.Helper()
+	connection, err := pgx.Connect(context.Background(), url)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return connection
+}

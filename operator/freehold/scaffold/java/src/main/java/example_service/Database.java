@@ -1,0 +1,84 @@
+package example_service;
+
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.sql.SQLException;
+import java.util.Map;
+import org.postgresql.ds.PGSimpleDataSource;
+
+/** The service's own database, as a connection URI names it. It holds a password: its text has none of it. */
+final class Database {
+    /** What libpq, and so the URI, calls other than JDBC does. */
+    private static final Map<String, String> JDBC_NAMES =
+            Map.of("connect_timeout", "connectTimeout", "application_name", "ApplicationName");
+
+    private final URI uri;
+
+    private Database(URI uri) {
+        this.uri = uri;
+    }
+
+    /** Throws a sentence that has nothing of the URI, for a part of the password may be anywhere in it. */
+    static Database read(Map<String, String> environment) throws SettingsException {
+        try {
+            return of(environment.getOrDefault("DATABASE_URL", ""));
+        } catch (SQLException | URISyntaxException | IllegalArgumentException e) {
+            throw new SettingsException(
+                    "DATABASE_URL must be set, like postgresql://user:password@host:5432/" + Main.NAME);
+        }
+    }
+
+    static Database of(String url) throws SQLException, URISyntaxException {
+        URI uri = new URI(url);
+        boolean complete = uri.getHost() != null && uri.getRawPath().length() > 1;
+        if (!url.matches("(?s)postgres(ql)?://.*") || !complete) {
+            throw new IllegalArgumentException("not a connection URI");
+        }
+        Database database = new Database(uri);
+        database.source(); // throws if it has a parameter that JDBC does not know
+        return database;
+    }
+
+    /** Connections to it, each within three seconds. The file of an sslrootcert is read at each. */
+    PGSimpleDataSource source() throws SQLException {
+        return source(new PGSimpleDataSource());
+    }
+
+    /** The same by a source of the caller's own kind, which is returned. */
+    PGSimpleDataSource source(PGSimpleDataSource source) throws SQLException {
+        source.setServerNames(new String[] {uri.getHost()});
+        source.setPortNumbers(new int[] {uri.getPort() < 0 ? 5432 : uri.getPort()});
+        source.setDatabaseName(decoded(uri.getRawPath().substring(1)));
+        source.setApplicationName(Main.NAME);
+        source.setConnectTimeout(3);
+        source.setLoginTimeout(3);
+        source.setTcpKeepAlive(true);
+        String[] who = uri.getRawUserInfo() == null
+                ? new String[0]
+                : uri.getRawUserInfo().split(":", 2);
+        if (who.length > 0) {
+            source.setUser(decoded(who[0]));
+        }
+        if (who.length > 1) {
+            source.setPassword(decoded(who[1]));
+        }
+        String query = uri.getRawQuery() == null ? "" : uri.getRawQuery();
+        for (String parameter : query.isEmpty() ? new String[0] : query.split("&")) {
+            String[] pair = parameter.split("=", 2);
+            String name = decoded(pair[0]);
+            source.setProperty(JDBC_NAMES.getOrDefault(name, name), pair.length > 1 ? decoded(pair[1]) : "");
+        }
+        return source;
+    }
+
+    private static String decoded(String text) {
+        return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8); // in a URI, a plus is a plus
+    }
+
+    @Override
+    public String toString() {
+        return "Database[" + uri.getHost() + "]";
+    }
+}

@@ -1,0 +1,90 @@
+package example_service;
+
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.logging.Handler;
+import java.util.logging.Level;
+import java.util.logging.LogManager;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
+import java.util.logging.SimpleFormatter;
+
+/** One line of JSON for each event, on standard output: time, level and message, then the event's own fields. */
+final class Log {
+    private static final Gson JSON =
+            new GsonBuilder().serializeNulls().disableHtmlEscaping().create();
+
+    private Log() {}
+
+    static void info(String message, Object... namesAndValues) {
+        print(Level.INFO, message, namesAndValues);
+    }
+
+    static void warn(String message, Object... namesAndValues) {
+        print(Level.WARNING, message, namesAndValues);
+    }
+
+    static void error(String message, Throwable because) {
+        StringWriter trace = new StringWriter();
+        because.printStackTrace(new PrintWriter(trace, true));
+        print(Level.SEVERE, message, "error", trace.toString());
+    }
+
+    /** Takes in what the libraries say through java.util.logging, from a level on. */
+    static void takeIn(Level from) {
+        LogManager.getLogManager().reset();
+        Logger root = Logger.getLogger("");
+        root.setLevel(from);
+        root.addHandler(new Libraries());
+    }
+
+    private static void print(Level level, String message, Object... namesAndValues) {
+        Map<String, Object> line = new LinkedHashMap<>();
+        line.put("time", Instant.now().truncatedTo(ChronoUnit.MILLIS).toString());
+        line.put("level", word(level));
+        line.put("message", message);
+        for (int i = 0; i < namesAndValues.length; i += 2) {
+            line.put((String) namesAndValues[i], namesAndValues[i + 1]);
+        }
+        System.out.println(JSON.toJson(line));
+    }
+
+    private static String word(Level level) {
+        if (level.intValue() >= Level.SEVERE.intValue()) {
+            return "error";
+        }
+        return level.intValue() >= Level.WARNING.intValue() ? "warn" : "info";
+    }
+
+    private static final class Libraries extends Handler {
+        private final SimpleFormatter formatter = new SimpleFormatter();
+
+        @Override
+        public void publish(LogRecord record) {
+            String message = formatter.formatMessage(record);
+            if (record.getThrown() == null) {
+                print(record.getLevel(), message, "logger", record.getLoggerName());
+            } else {
+                print(
+                        record.getLevel(),
+                        message,
+                        "logger",
+                        record.getLoggerName(),
+                        "error",
+                        record.getThrown().toString());
+            }
+        }
+
+        @Override
+        public void flush() {}
+
+        @Override
+        public void close() {}
+    }
+}

@@ -1,0 +1,44 @@
+/** What a server says by reflection that it offers. */
+
+import assert from "node:assert/strict";
+import { Client, credentials, type ServiceDefinition } from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import descriptors from "protobufjs/ext/descriptor/index.js";
+
+interface Answer {
+  listServicesResponse?: { service: { name: string }[] };
+  fileDescriptorResponse?: { fileDescriptorProto: Uint8Array[] };
+}
+
+interface File {
+  service: { name: string; method: { name: string; options: { idempotencyLevel: string } }[] }[];
+}
+
+/** The names of all services, and the idempotency level of each method of one of them. */
+export async function reflected(address: string, version: string, service: string) {
+  const proto = `node_modules/@grpc/reflection/build/proto/grpc/reflection/${version}/reflection.proto`;
+  const name = `grpc.reflection.${version}.ServerReflection`;
+  const definition = loadSync(proto)[name] as ServiceDefinition;
+  const { ServerReflectionInfo } = definition;
+  assert.ok(ServerReflectionInfo);
+  const { path, requestSerialize, responseDeserialize } = ServerReflectionInfo;
+  const client = new Client(address, credentials.createInsecure());
+  const asking = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+  asking.write({ listServices: "" });
+  asking.write({ fileContainingSymbol: service });
+  asking.end();
+  const services: string[] = [];
+  const methods: Record<string, string> = {};
+  for await (const answer of asking as AsyncIterable<Answer>) {
+    services.push(...(answer.listServicesResponse?.service ?? []).map(({ name }) => name));
+    for (const bytes of answer.fileDescriptorResponse?.fileDescriptorProto ?? []) {
+      const file = descriptors.FileDescriptorProto.toObject(descriptors.FileDescriptorProto.decode(bytes), {
+        enums: String,
+      }) as File;
+      for (const { name, options } of file.service.flatMap(({ method }) => method))
+        methods[name] = options.idempotencyLevel;
+    }
+  }
+  client.close();
+  return { services, methods };
+}

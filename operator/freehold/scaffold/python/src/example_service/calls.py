@@ -1,0 +1,97 @@
+"""What every call has in common: a deadline, a refusal in plain words, one log line, who answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+import grpc
+import psycopg
+from grpc.aio import ServerInterceptor, ServicerContext
+
+from . import NAME
+from .errors import InvalidArgumentError, NotFoundError
+from .readiness import SERVICE
+
+Context: TypeAlias = "ServicerContext[Any, Any]"
+Behaviour = Callable[[object, Context], Awaitable[object]]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+log = logging.getLogger(__name__)
+host = socket.gethostname()
+
+
+class Calls(ServerInterceptor):
+    """Wraps the methods of the contract; health and reflection pass untouched.
+
+    longest: seconds that a call may take, however much time its caller gives.
+    """
+
+    def __init__(self, longest: float) -> None:
+        self._longest = longest
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """The method's handler, wrapped."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if not method.startswith(f"/{SERVICE}/") or handler is None or handler.unary_unary is None:
+            return handler
+        return grpc.unary_unary_rpc_method_handler(
+            partial(_answer, self._longest, method, handler.unary_unary),  # type: ignore[arg-type]
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+
+async def _answer(longest: float, method: str, behaviour: Behaviour, request: object, context: Context) -> object:
+    started, remaining = time.perf_counter(), context.time_remaining()
+    code = grpc.StatusCode.OK
+    context.set_trailing_metadata((("served-by", host),))
+    try:
+        async with asyncio.timeout(longest if remaining is None else min(remaining, longest)):
+            return await behaviour(request, context)
+    except asyncio.CancelledError:  # at its deadline, too, gRPC cancels a call
+        late = context.time_remaining() == 0
+        code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+        raise
+    except Exception as error:
+        code, sentence = refusal(error)
+        await context.abort(code, sentence)
+    finally:
+        fields = {
+            "method": method,
+            "code": code.name,
+            "ms": _milliseconds(time.perf_counter() - started),
+            "deadlineMs": None if remaining is None else _milliseconds(remaining),
+        }
+        log.info("call", extra={"fields": fields})
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)
+
+
+def refusal(error: Exception) -> tuple[grpc.StatusCode, str]:
+    """The status of a call that failed, and the sentence its caller reads."""
+    match error:
+        case InvalidArgumentError():
+            return grpc.StatusCode.INVALID_ARGUMENT, str(error)
+        case NotFoundError():
+            return grpc.StatusCode.NOT_FOUND, str(error)
+        case psycopg.OperationalError():
+            log.warning("the database does not answer: %s", type(error).__name__)
+            return grpc.StatusCode.UNAVAILABLE, f"the database of {NAME} does not answer; try again shortly"
+        case TimeoutError():
+            return grpc.StatusCode.DEADLINE_EXCEEDED, f"{NAME} could not answer in the time allowed; try again"
+        case _:
+            log.error("a call failed for a reason of our own", exc_info=error)
+            return grpc.StatusCode.INTERNAL, f"{NAME} failed for a reason of its own; its log has the details"

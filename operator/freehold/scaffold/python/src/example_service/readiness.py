@@ -1,0 +1,49 @@
+"""Keeps the health service true: SERVING while the database answers, NOT_SERVING when it is away for two seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import psycopg
+from grpc_health.v1.health import aio
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+
+from .database import Pool, patiently
+from .v1.notes_pb2 import DESCRIPTOR
+
+SERVICE = DESCRIPTOR.services_by_name["NotesService"].full_name
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 2.0
+
+log = logging.getLogger(__name__)
+
+
+async def watch(pool: Pool, health: aio.HealthServicer) -> None:
+    """Asks the database over and over, at first quickly, then every two seconds. Ends when cancelled."""
+    serving: bool | None = None
+    pause = FIRST_PAUSE
+    while True:
+        answers = await _answers(pool)
+        if answers != serving:
+            serving = answers
+            await announce(health, serving=serving)
+            log.info("ready" if serving else "not ready: the database does not answer; trying again")
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def announce(health: aio.HealthServicer, *, serving: bool) -> None:
+    """Says so for the server as a whole (the empty name, which probes ask for) and for its service."""
+    status = HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
+    for name in ("", SERVICE):
+        await health.set(name, status)
+
+
+async def _answers(pool: Pool) -> bool:
+    try:
+        async with asyncio.timeout(2):
+            await patiently(pool, lambda connection: connection.execute("SELECT 1"))
+    except (psycopg.Error, TimeoutError):
+        return False
+    return True

@@ -1,0 +1,33 @@
+"""The table notes, with the rights of the service's own role."""
+
+from __future__ import annotations
+
+from psycopg import AsyncConnection
+
+from .database import Pool, patiently
+
+PUT = """
+INSERT INTO notes (id, text) VALUES (%s, %s)
+ON CONFLICT (id) DO UPDATE SET text = excluded.text, update_time = now()
+"""
+GET = "SELECT text FROM notes WHERE id = %s"
+
+
+class Store:
+    """Reads and writes notes. Each statement may be made twice, and leaves what it leaves when made once."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def put(self, note_id: str, text: str) -> None:
+        """Stores a note, in place of one with the same id."""
+        await patiently(self._pool, lambda connection: connection.execute(PUT, (note_id, text)))
+
+    async def get(self, note_id: str) -> str | None:
+        """The text of a note."""
+
+        async def work(connection: AsyncConnection) -> str | None:
+            row = await (await connection.execute(GET, (note_id,))).fetchone()
+            return row[0] if row else None
+
+        return await patiently(self._pool, work)
