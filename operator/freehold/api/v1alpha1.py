@@ -12,103 +12,16 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from freehold.api import naming
 from freehold.api.base import Model, rules
 from freehold.api.database import Database, Resources
+from freehold.api.grpc import Consumed, Grpc, Http, Latency
+from freehold.api.placement import Move, Placement
 
 GROUP = "freehold.dev"
 VERSION = "v1alpha1"
 KIND = "Microservice"
 PLURAL = "microservices"
-
-
-class ConsumersFrom(StrEnum):
-    """Whose services may consume an endpoint."""
-
-    SAME_NAMESPACE = "SameNamespace"
-    SELECTOR = "Selector"
-    ALL = "All"
-
-
-class SelectorRequirement(Model):
-    """One requirement on a label: a key, an operator, and the values it is compared with."""
-
-    key: str
-    """The label's key."""
-    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
-    """In and NotIn compare with values; Exists and DoesNotExist look at the key alone."""
-    values: list[str] = Field(default_factory=list, max_length=64)
-    """The values to compare with; empty for Exists and DoesNotExist."""
-
-
-class NamespaceSelector(Model):
-    """Selects namespaces by their labels; all that is stated must hold."""
-
-    match_labels: dict[str, str] = Field(default_factory=dict)
-    """Labels a namespace must carry. Each namespace carries kubernetes.io/metadata.name with its own name."""
-    match_expressions: list[SelectorRequirement] = Field(default_factory=list, max_length=16)
-    """Requirements on a namespace's labels."""
-
-
-class Consumers(Model):
-    """The provider's consent: from which namespaces services may consume this endpoint."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            (
-                "(self.from == 'Selector') == has(self.selector)",
-                "=self.from == 'Selector' ? 'from: Selector needs a selector that says which namespaces' "
-                ": 'a selector is only read with from: Selector; this one says from: ' + self.from",
-            )
-        )
-    )
-
-    from_: Annotated[ConsumersFrom, Field(alias="from")] = ConsumersFrom.SAME_NAMESPACE
-    """SameNamespace admits this namespace, Selector the namespaces that selector selects, All every namespace. A
-    consumer must still declare `consumes`; consent alone opens nothing."""
-    selector: NamespaceSelector | None = None
-    """Which namespaces may consume; with from: Selector."""
-
-
-class Tls(StrEnum):
-    """How callers and an endpoint prove themselves to each other."""
-
-    PLAINTEXT = "Plaintext"
-    MUTUAL = "Mutual"
-
-
-class Grpc(Model):
-    """The gRPC endpoint, and who may consume it."""
-
-    port: int = Field(default=50051, ge=1024, le=65535)
-    """The port the service listens on, handed to it as GRPC_PORT. Services run without privileges, hence from 1024."""
-    consumers: Annotated[Consumers, Field(json_schema_extra={"default": {"from": "SameNamespace"}})] = Field(
-        default_factory=Consumers
-    )
-    """Who may consume this endpoint."""
-    tls: Tls = Tls.PLAINTEXT
-    """Mutual: both sides prove themselves by certificates, which arrive in GRPC_TLS_DIR and are renewed there. The
-    service speaks TLS on its port, admits the clients that are listed there, and answers health checks, unencrypted, on
-    GRPC_HEALTH_PORT. A change of this rolls both sides, and calls between them fail meanwhile."""
-
-
-class Http(Model):
-    """An HTTP port for a front end; open to every caller, inside the cluster and through an ingress."""
-
-    port: int = Field(default=8080, ge=1024, le=65535)
-    """The port the service listens on, handed to it as HTTP_PORT. Without gRPC, GET /healthz on it says it is ready."""
-
-
-class Consumed(Model):
-    """A service whose endpoint this one calls."""
-
-    name: str = Field(
-        pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$",
-        max_length=40,
-        json_schema_extra=rules(("self != 'database'", "no service is named 'database'; it names this one's own")),
-    )
-    """The provider's name; its address arrives as <NAME>_GRPC_TARGET."""
-    namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)] | None = None
-    """The provider's namespace; left out, this one. The provider must consent under its spec.grpc.consumers."""
 
 
 CIDR = r"^[0-9a-fA-F:.]+/[0-9]{1,3}$"
@@ -156,6 +69,12 @@ class MicroserviceSpec(Model):
                 "!has(self.grpc) || !has(self.http) || self.grpc.port != self.http.port",
                 "spec.grpc.port and spec.http.port are the same; give each a port of its own",
             ),
+            (
+                "!has(self.database) || !has(self.placement) || "
+                "!(has(self.placement.__namespace__) || has(self.placement.from))",
+                "a service with a database moves within its namespace; take out spec.placement.namespace and "
+                "spec.placement.from, and name nodes or a storage class instead",
+            ),
         )
     )
 
@@ -178,11 +97,16 @@ class MicroserviceSpec(Model):
         ),
     ] = Field(default_factory=list)
     """The services whose gRPC endpoints this one calls, and the only ones it can reach."""
+    latency_budget: Latency | None = None
+    """What a call of this service takes at most, all that it calls included; handed to it as LATENCY_BUDGET_MS. A
+    budget that what is called below may exceed is named in condition PathsWithinBudget."""
     egress: list[Egress] = Field(default_factory=list, max_length=32)
     """The world outside, closed unless named here. What stands inside the cluster stays shut by walls of its own."""
     isolation: IsolationMode = IsolationMode.ENFORCED
     """Enforced: walls stand. Shadow: none do, and condition IsolationEnforced says which connections they would cut,
     for moving a service that runs already; an observer beside it sees them. A change rolls the pods."""
+    placement: Placement = Field(default_factory=Placement)
+    """Where the service and its database stand. Changing it, or the database's storage class, moves both."""
     resources: Resources | None = None
     """What each pod asks for and is held to; left out: 25m CPU and 64Mi requested, 512Mi at most."""
 
@@ -237,6 +161,17 @@ class Isolation(Model):
     """A digest of the walls that were tried; a probe is due when it differs."""
 
 
+class Published(Model):
+    """The contract of the image that serves: what it offers, as it said itself."""
+
+    digest: str
+    """Stands for what is offered; two images that offer the same have the same."""
+    image: str
+    """The image that was asked."""
+    config_map: str
+    """The ConfigMap that holds it: a serialized google.protobuf.FileDescriptorSet under `descriptor-set`."""
+
+
 class MicroserviceStatus(Model):
     """What the operator observed."""
 
@@ -256,6 +191,14 @@ class MicroserviceStatus(Model):
     """The services it consumes, for tables."""
     isolation: Isolation | None = None
     """What the last probe of its walls found."""
+    contract: Published | None = None
+    """What it offers to its consumers."""
+    move: Move | None = None
+    """Its last move, or the one under way."""
+    leads_to: str | None = None
+    """The namespace that the endpoint's name leads to, after a move there."""
+    takes_over: str | None = None
+    """The namespace of the Microservice of the same name whose consumers this one admits, for it takes over."""
     conditions: Annotated[
         list[ConditionStatus],
         Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
@@ -264,19 +207,7 @@ class MicroserviceStatus(Model):
 
 
 NAME_RULES = rules(
-    (
-        "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",
-        '="metadata.name \'" + self.metadata.name + "\' must be at most 40 lower-case letters, digits and hyphens, '
-        'start with a letter and end with a letter or digit; it becomes a DNS name"',
-    ),
-    (
-        "!self.metadata.name.contains('-database')",
-        "=\"metadata.name '\" + self.metadata.name + \"' contains '-database', which names the databases of services\"",
-    ),
-    (
-        "self.metadata.name != 'database'",
-        "a service is not named 'database'; its consumers find their own database under that name",
-    ),
+    *naming.validations(),
     (
         "!has(self.spec.consumes) || "
         "!self.spec.consumes.exists(c, c.name == self.metadata.name && !has(c.__namespace__))",

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
+from freehold.cli import client as stubs
+from freehold.cli import contract as told_of
 from freehold.cli import graph as edged
 from freehold.cli import matrix as paired
 from freehold.cli import picture as seen
@@ -21,7 +24,7 @@ from freehold.cluster.client import Api
 from freehold.cluster.kinds import MICROSERVICE
 from freehold.cluster.watch import Watch
 from freehold.core import consent, reach
-from freehold.core.model import Key, Object
+from freehold.core.model import Key, Object, Service
 from freehold.core.reach import Way
 
 
@@ -50,14 +53,14 @@ def why(place: Place, source: str, target: str) -> int:
 
     async def look() -> tuple[Picture, str]:
         async with place.open() as (api, home):
-            named = [target] if asked.is_stranger(source) else [source, target]
+            named = [target] if asked.is_stranger(source) or asked.is_gateway(source) else [source, target]
             return await seen.read_all(api, (asked.namespace(one, home) for one in named)), home
 
     picture, home = asyncio.run(look())
     _note(picture.notes)
     caller, door = asked.source(source, home, picture), asked.door(target, home, picture)
     verdict = reach.verdict(caller, door, picture.services, picture.namespace_labels)
-    found = paired.proof(picture).found(str(caller.key) if caller else paired.STRANGER, door.address)
+    found = paired.proof(picture).found(paired.named(caller), door.address)
     show.out(*asked.text(caller, door, verdict, found))
     if verdict and verdict.way is Way.UNKNOWN:
         raise Failure("it cannot be judged, for what is marked ?")
@@ -76,8 +79,11 @@ def graph(place: Place, form: str) -> int:
     _note(picture.notes)
     services = list(picture.services.values())
     edges = [edge for service in services for edge in edged.edges(service, known, unread)]
+    ways = edged.longest(services, known)
     if form == "tree":
-        show.out(*edged.tree(services, edges, across=place.everywhere))
+        show.out(*edged.tree(services, edges, ways, across=place.everywhere))
+    elif form in ("json", "yaml"):
+        click.echo(show.document(edged.content(services, edges, ways), form))
     else:
         click.echo("\n".join((edged.dot if form == "dot" else edged.mermaid)(services, edges)))
     return 0
@@ -100,6 +106,66 @@ def status(place: Place, name: str | None, form: str | None, *, watch: bool) -> 
         with suppress(KeyboardInterrupt):
             asyncio.run(_follow(place, listed, name))
     return 0 if all(map(told.well, listed.values())) else 1
+
+
+def contract(place: Place, name: str, form: str | None) -> int:
+    """What a service offers."""
+    service, picture, served, _ = asyncio.run(_offers(place, name, waits=False))
+    called = told_of.callers(service, picture, served.contract)
+    if form == "binpb":
+        click.echo(served.contract.raw, nl=False)
+        return 0
+    _note(picture.notes)
+    if form:
+        click.echo(show.document(told_of.content(service, served, called), form))
+    else:
+        show.out(*told_of.offered(service, served, called))
+    return 0
+
+
+def contract_diff(place: Place, name: str, against: Path | None, form: str | None) -> int:
+    """1: it breaks a consumer."""
+    service, picture, served, other = asyncio.run(_offers(place, name, waits=against is None))
+    if against:
+        other = told_of.parsed(against.read_bytes(), str(against))
+    _note(picture.notes)
+    called = told_of.callers(service, picture, served.contract)
+    found = told_of.differences(served.contract, other.contract, called) if other else ()
+    if form:
+        click.echo(show.document(told_of.difference_content(service, served, other, found), form))
+    else:
+        show.out(*told_of.text(service, served, other, found))
+    return 1 if any(one.breaks for one in found) else 0
+
+
+def client(place: Place, name: str, language: str, out: Path, *, force: bool) -> int:
+    """Stubs, written."""
+    service, _, served, _ = asyncio.run(_offers(place, name, waits=False))
+    written = stubs.generate(served.contract, language, out, force=force)
+    click.echo(f"{service.key} as {served.source} offers it:")
+    for file in written:
+        click.echo(f"  {file}")
+    return 0
+
+
+async def _offers(
+    place: Place, name: str, *, waits: bool
+) -> tuple[Service, Picture, told_of.Offer, told_of.Offer | None]:
+    """A service, all its neighbours, what it offers and, with `waits`, what the image would that waits."""
+    async with place.open() as (api, home):
+        picture = await _everywhere(api, asked.namespace(name, home))
+        service = picture.services[seen.find(name, home, picture.services)]
+        served = await told_of.serving(api, service, picture)
+        return service, picture, served, await told_of.waiting(api, service, served, picture) if waits else None
+
+
+async def _everywhere(api: Api, namespace: str) -> Picture:
+    """All namespaces, or as far as one may look: one of them, and a note. Raises Failure."""
+    try:
+        return await seen.read(api, None)
+    except Failure:
+        missed = f"no right to look into all namespaces: consumers outside {namespace} are not seen"
+        return await seen.read(api, namespace) | Picture(notes=(missed,))
 
 
 async def _look(api: Api, home: str, place: Place) -> Picture:

@@ -1,8 +1,8 @@
-"""Who stands on what: services, their databases, and whom they consume."""
+"""Who stands on what: services, their databases, and whom they consume; how long a call may take, and leads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rich.console import RenderableType
@@ -10,43 +10,57 @@ from rich.text import Text
 from rich.tree import Tree
 
 from freehold.cli.picture import Picture
-from freehold.core import consent, names, reach
-from freehold.core.model import Key, Service
-from freehold.core.reach import Part, Way
+from freehold.core import consent, names, paths, reach
+from freehold.core.doors import Part, doors_of
+from freehold.core.model import Key, Object, Service
+from freehold.core.reach import Way
 
 
 @dataclass(frozen=True)
 class Edge:
-    """A service that consumes another. refusal: why it may not, empty where it may."""
+    """A service that consumes another. refusal: why it may not, empty where it may. budget: what a call may take."""
 
     consumer: Key
     provider: Key
     way: Way
     refusal: str = ""
+    budget: str = ""
 
 
 def edges(service: Service, picture: Picture, unread: frozenset[str]) -> Iterator[Edge]:
     """The edges that start at a service. unread: namespaces of which nothing is known."""
-    for provider in (consent.provider_key(service, consumed) for consumed in service.spec.consumes):
+    for consumed in service.spec.consumes:
+        provider = consent.provider_key(service, consumed)
         there = picture.services.get(provider)
+        budget = consumed.latency_budget or (there.spec.latency_budget if there else None) or ""
         if there is None and provider.namespace in unread:
             yield Edge(service.key, provider, Way.UNKNOWN, f"no right to look into namespace {provider.namespace}")
         elif there is None:
             yield Edge(service.key, provider, Way.CLOSED, "does not exist")
-        elif endpoint := next((d for d in reach.doors(there) if d.part is Part.ENDPOINT), None):
+        elif endpoint := next((d for d in doors_of(there) if d.part is Part.ENDPOINT), None):
             verdict = reach.verdict(service, endpoint, picture.services, picture.namespace_labels)
             grounds = verdict.grounds if verdict else ()
             refused = next((ground for ground in grounds if ground.way is not Way.OPEN), None)
-            yield Edge(service.key, provider, *((refused.way, refused.said) if refused else (Way.OPEN,)))
+            yield Edge(service.key, provider, *((refused.way, refused.said) if refused else (Way.OPEN, "", budget)))
         else:
             yield Edge(service.key, provider, Way.CLOSED, "declares no spec.grpc")
 
 
-def tree(services: Iterable[Service], edged: Iterable[Edge], *, across: bool) -> Iterator[RenderableType]:
-    """A tree for each service: its database, then whom it consumes."""
+def longest(services: Iterable[Service], picture: Picture) -> dict[Key, paths.Path]:
+    """The longest path of calls from each of these, as far as it is known."""
+    graph = {key: paths.stand(service) for key, service in picture.services.items()}
+    return {service.key: paths.longest_from(service.key, graph) for service in services}
+
+
+def tree(
+    services: Iterable[Service], edged: Iterable[Edge], ways: Mapping[Key, paths.Path], *, across: bool
+) -> Iterator[RenderableType]:
+    """A tree for each service: its database, then whom it consumes. ways: the longest path of calls from each."""
     listed = list(edged)
     for service in services:
-        root = Tree(str(service.key) if across else service.name, highlight=False)
+        said = [*filter(None, [service.spec.latency_budget]), *_hops(ways[service.key])]
+        name = str(service.key) if across else service.name
+        root = Tree(f"{name} ({', '.join(said)})" if said else name, highlight=False)
         if database := service.spec.database:
             root.add(f"database {names.database(service.name)} ({database.engine} {database.version})")
         for edge in (edge for edge in listed if edge.consumer == service.key):
@@ -55,11 +69,42 @@ def tree(services: Iterable[Service], edged: Iterable[Edge], *, across: bool) ->
         yield root
 
 
+def _hops(path: paths.Path) -> Iterator[str]:
+    """Said where it is more than the calls that stand below."""
+    if len(path) > 2:
+        yield f"{len(path) - 1} hops: {paths.shown(path)}"
+
+
 def _branch(edge: Edge, provider: str) -> Text:
     if edge.way is Way.OPEN:
-        return Text(f"consumes {provider}")
+        return Text(f"consumes {provider}" + (f" in {edge.budget}" if edge.budget else ""))
     mark, style = ("✗", "red") if edge.way is Way.CLOSED else ("?", "yellow")
     return Text(f"{mark} consumes {provider}: {edge.refusal}", style)
+
+
+def content(services: Iterable[Service], edged: Iterable[Edge], ways: Mapping[Key, paths.Path]) -> Object:
+    """The same for programs. longestPath: of calls, the service itself first."""
+    return {
+        "services": [
+            {
+                "service": str(service.key),
+                "database": names.database(service.name) if service.spec.database else None,
+                "latencyBudget": service.spec.latency_budget,
+                "longestPath": [str(key) for key in ways[service.key]],
+            }
+            for service in services
+        ],
+        "calls": [
+            {
+                "from": str(edge.consumer),
+                "to": str(edge.provider),
+                "way": edge.way.value,
+                "refusal": edge.refusal or None,
+                "latencyBudget": edge.budget or None,
+            }
+            for edge in edged
+        ],
+    }
 
 
 def dot(services: Iterable[Service], edged: Iterable[Edge]) -> Iterator[str]:
@@ -71,7 +116,8 @@ def dot(services: Iterable[Service], edged: Iterable[Edge]) -> Iterator[str]:
             yield f'  "{_database(service)}" [shape=cylinder]'
             yield f'  "{service.key}" -> "{_database(service)}" [arrowhead=none]'
     for edge in edged:
-        marked = "" if edge.way is Way.OPEN else f' [style=dashed, color=red, label="{_quoted(edge)}"]'
+        within = f' [label="{edge.budget}"]' if edge.budget else ""
+        marked = within if edge.way is Way.OPEN else f' [style=dashed, color=red, label="{_quoted(edge)}"]'
         yield f'  "{edge.consumer}" -> "{edge.provider}"{marked}'
     yield "}"
 
@@ -87,7 +133,8 @@ def mermaid(services: Iterable[Service], edged: Iterable[Edge]) -> Iterator[str]
         if service.spec.database:
             yield f'  {node[service.key]} --- {node[service.key]}d[("{_database(service)}")]'
     for edge in edges:
-        arrow = "-->" if edge.way is Way.OPEN else f'-. "{_quoted(edge)}" .->'
+        within = f"-- {edge.budget} -->" if edge.budget else "-->"
+        arrow = within if edge.way is Way.OPEN else f'-. "{_quoted(edge)}" .->'
         yield f"  {node[edge.consumer]} {arrow} {node[edge.provider]}"
 
 

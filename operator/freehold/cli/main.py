@@ -105,8 +105,9 @@ def matrix(place: Place, output: str | None) -> None:
 def why(place: Place, source: str, target: str) -> None:
     """Why FROM reaches TO or not; how to open it.
 
-    FROM is a service, as `name` or `namespace/name`, or `stranger`: any pod that is not Freehold's. TO is a service,
-    `name:port`, or `name-database`. Exit code 0: it is open; 1: it is refused.
+    FROM is a service, as `name` or `namespace/name`, or `stranger`: any pod that is not Freehold's, or `gateway
+    namespace/name` in quotes: the proxies of a Gateway. TO is a service, `name:port`, or `name-database`. Exit code 0:
+    it is open; 1: it is refused.
     """
     from freehold.cli import commands
 
@@ -115,9 +116,12 @@ def why(place: Place, source: str, target: str) -> None:
 
 @freehold.command()
 @placed()
-@formed("tree", "dot", "mermaid", default="tree")
+@formed("tree", "dot", "mermaid", "json", "yaml", default="tree")
 def graph(place: Place, output: str) -> None:
-    """Who stands on what and consumes whom."""
+    """Who stands on what and consumes whom.
+
+    Behind a service stands what a call of it may take, and the longest path of calls that it begins.
+    """
     from freehold.cli import commands
 
     commands.graph(place, output)
@@ -137,3 +141,109 @@ def status(place: Place, name: str | None, output: str | None, watch: bool) -> N
     from freehold.cli import commands
 
     sys.exit(commands.status(place, name, output, watch=watch))
+
+
+@freehold.command()
+@click.argument("name", metavar="SERVICE", shell_complete=completion.services)
+@click.option(
+    "--to",
+    "aims",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="zone=b, any label of nodes, class=NAME, or namespace=NAME.",
+)
+@click.option("--back", "mode", flag_value="back", help="To where it stood before the switch.")
+@click.option("--pause", "mode", flag_value="pause", help="Hold it before its next step.")
+@click.option("--resume", "mode", flag_value="resume", help="Let it go on.")
+@click.option("--abort", "mode", flag_value="abort", help="Before the switch: stay.")
+@click.option("--wait/--no-wait", default=True, help="Follow it to its end, which is what it does unless told not to.")
+@placed(everywhere=False)
+@formed("json", "yaml")
+def move(place: Place, name: str, aims: tuple[str, ...], mode: str | None, wait: bool, output: str | None) -> None:
+    """Move SERVICE's database, and its pods, to another place.
+
+    With no option, follow the move that is under way. Ctrl-C leaves it going. With -o, what came of it alone. Exit code
+    0: it stands there; 1: the move was stopped, and the service serves from where it was.
+    """
+    from freehold.cli import moving
+
+    sys.exit(moving.run(place, name, aims, mode, output, wait=wait))
+
+
+@freehold.group()
+def contract() -> None:
+    """What a service offers, and what would change."""
+
+
+@contract.command("show")
+@click.argument("name", metavar="SERVICE", shell_complete=completion.services)
+@placed(everywhere=False)
+@formed("json", "yaml", "binpb")
+def contract_show(place: Place, name: str, output: str | None) -> None:
+    """What SERVICE offers, and who calls it.
+
+    As it was read from the image that serves. With -o binpb, the descriptor set itself, for protoc, grpcurl or buf.
+    """
+    from freehold.cli import commands
+
+    sys.exit(commands.contract(place, name, output))
+
+
+@contract.command("diff")
+@click.argument("name", metavar="SERVICE", shell_complete=completion.services)
+@placed(everywhere=False)
+@click.option(
+    "--against",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Instead of the image that waits: a descriptor set, as by protoc --include_imports -o FILE.",
+)
+@formed("json", "yaml")
+def contract_diff(place: Place, name: str, against: Path | None, output: str | None) -> None:
+    """What a new SERVICE changes, and for whom.
+
+    Compares what the image that serves offers with what the one that waits would. ✗ breaks a consumer, ! would break
+    one that nobody declared, + breaks nobody. Exit code 1: there is a ✗.
+    """
+    from freehold.cli import commands
+
+    sys.exit(commands.contract_diff(place, name, against, output))
+
+
+@freehold.command()
+@click.argument("name", metavar="SERVICE", shell_complete=completion.services)
+@placed(everywhere=False)
+@click.option("--lang", type=click.Choice(["python", "go", "java", "node"]), required=True, help="For which language.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Where to write the stubs.",
+)
+@click.option("--force", is_flag=True, help="Overwrite files that differ.")
+def client(place: Place, name: str, lang: str, out: Path, force: bool) -> None:
+    """Write stubs that call SERVICE.
+
+    From the contract that it publishes: nobody needs its .proto files. Python needs nothing else; what another language
+    needs is said if it is missing.
+    """
+    from freehold.cli import commands
+
+    sys.exit(commands.client(place, name, lang, out, force=force))
+
+
+@freehold.command()
+@click.argument("name")
+@click.option("--lang", "language", type=click.Choice(["python", "go", "java", "node"]), required=True)
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), default=Path(), help="Where to make it.")
+def new(name: str, language: str, out: Path) -> None:
+    """Make a service to begin with.
+
+    A folder NAME with a service that builds, passes its own tests and becomes Ready when applied: contract, migration,
+    image, Tiltfile, Microservice. A folder that exists is left as it is.
+    """
+    from freehold.cli import new as made
+
+    folder = made.make(name, language, out)
+    click.echo("\n".join(made.text(folder, name, language)))

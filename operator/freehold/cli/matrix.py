@@ -10,12 +10,13 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from freehold.api.v1alpha1 import ConsumersFrom
+from freehold.api.grpc import ConsumersFrom
 from freehold.cli import show
 from freehold.cli.picture import Picture
 from freehold.core import reach
+from freehold.core.doors import Door, doors_of
 from freehold.core.model import Key, Object, Service
-from freehold.core.reach import Door, Way
+from freehold.core.reach import Way
 
 STRANGER = "(stranger)"
 VERIFIED = "IsolationVerified"
@@ -52,25 +53,34 @@ class Proof:
 
 @dataclass(frozen=True)
 class Row:
-    """What one source reaches; None is a stranger. ways: by door, None where nobody asks."""
+    """What one source reaches. ways: by door, None where nobody asks."""
 
-    source: Service | None
+    source: reach.Source
     ways: Mapping[Door, Way | None]
 
     @property
     def name(self) -> str:
-        return str(self.source.key) if self.source else STRANGER
+        return named(self.source)
+
+
+def named(source: reach.Source) -> str:
+    """`namespace/name` of a service; what is none is in parentheses."""
+    if isinstance(source, Service):
+        return str(source.key)
+    return f"(gateway {source.gateway})" if source else STRANGER
 
 
 def declared(picture: Picture) -> tuple[Row, ...]:
-    """A row for each service, and one for strangers."""
-    doors = [door for service in picture.services.values() for door in reach.doors(service)]
+    """A row for each service, for each Gateway that exposes one, and for strangers."""
+    doors = [door for service in picture.services.values() for door in doors_of(service)]
 
-    def way(source: Service | None, door: Door) -> Way | None:
+    def way(source: reach.Source, door: Door) -> Way | None:
         verdict = reach.verdict(source, door, picture.services, picture.namespace_labels)
         return verdict.way if verdict else None
 
-    return tuple(Row(one, {door: way(one, door) for door in doors}) for one in (*picture.services.values(), None))
+    services = picture.services.values()
+    sources: tuple[reach.Source, ...] = (*services, *reach.proxies(services), None)
+    return tuple(Row(one, {door: way(one, door) for door in doors}) for one in sources)
 
 
 def proof(picture: Picture) -> Proof:
@@ -109,12 +119,12 @@ def text(rows: tuple[Row, ...], proven: Proof, *, across: bool, wide: bool, now:
     extra = ["PROVEN"] if wide else []
 
     def cells(row: Row) -> Iterator[show.Cell]:
-        yield row.name if across or row.source is None else row.source.name
+        yield row.source.name if isinstance(row.source, Service) and not across else row.name
         for door, way in row.ways.items():
             yield show.DIFFERS if proven.found(row.name, door.address) else show.MARKS[way]
         yield _internet(row, wide=wide)
         if wide:
-            yield proven.proven_at.get(row.source.key, "not yet") if row.source else ""
+            yield proven.proven_at.get(row.source.key, "not yet") if isinstance(row.source, Service) else ""
 
     middle = range(1, len(doors) + 2)
     yield show.table(["", *headers, "internet", *extra], ([*cells(row)] for row in rows), middle)
@@ -122,8 +132,8 @@ def text(rows: tuple[Row, ...], proven: Proof, *, across: bool, wide: bool, now:
 
 
 def _internet(row: Row, *, wide: bool) -> show.Cell:
-    """What a service may reach outside the cluster. What a stranger may is not Freehold's to say."""
-    if row.source is None:
+    """What a service may reach outside the cluster. What others may is not Freehold's to say."""
+    if not isinstance(row.source, Service):
         return show.MARKS[None]
     blocks = [f"{one.cidr} {one.protocol} {','.join(map(str, one.ports))}" for one in row.source.spec.egress]
     named = dict.fromkeys(block if wide else block.partition(" ")[0] for block in blocks)
@@ -145,6 +155,10 @@ def _below(proven: Proof, *, across: bool, now: datetime) -> Iterator[Renderable
         yield f"not proven yet for {', '.join(names)}: {reason}"
 
 
+def _services(rows: tuple[Row, ...]) -> Iterator[Service]:
+    return (row.source for row in rows if isinstance(row.source, Service))
+
+
 def content(rows: tuple[Row, ...], proven: Proof) -> dict[str, Any]:
     """The same for programs; the words are those of the status."""
 
@@ -155,7 +169,7 @@ def content(rows: tuple[Row, ...], proven: Proof) -> dict[str, Any]:
 
     return {
         "pairs": [pair(row, door, way) for row in rows for door, way in row.ways.items() if way],
-        "internet": {row.name: [one.model_dump() for one in row.source.spec.egress] for row in rows if row.source},
+        "internet": {str(one.key): [out.model_dump() for out in one.spec.egress] for one in _services(rows)},
         "proof": {
             "pairs": proven.pairs,
             "provenAt": {str(key): at for key, at in proven.proven_at.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -48,11 +49,20 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], centred: Itera
     return made
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes what YAML 1.2 takes for a number and 1.1 does not, such as the digest 12e45678: kubectl reads it."""
+
+
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 def document(content: Any, form: str) -> str:
     """JSON or YAML."""
     if form == "json":
         return json.dumps(content, indent=2, ensure_ascii=False)
-    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     return text.rstrip()
 
 

@@ -8,7 +8,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from freehold.cli import show
-from freehold.core.model import Key, Object, State, Type
+from freehold.core.conditions import APART, State, Type
+from freehold.core.model import Key, Object
 
 YES, WAITING, NO = Text("yes", "green"), Text("not yet", "yellow"), Text("no", "bold red")
 HEADERS = ("SERVICE", "WELL", "REACHED AT", "DATABASE", "CONSUMES")
@@ -73,7 +74,7 @@ def _answer(live: Object) -> Text:
         return WAITING
     if conditions.get(Type.READY) == State.TRUE:
         return YES
-    others = {status for kind, status in conditions.items() if kind != Type.READY}
+    others = {status for kind, status in conditions.items() if kind not in {Type.READY, *APART}}
     return WAITING if State.UNKNOWN in others and State.FALSE not in others else NO
 
 

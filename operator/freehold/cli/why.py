@@ -10,11 +10,12 @@ from rich.text import Text
 
 from freehold.cli.picture import Picture, find, instead
 from freehold.cli.place import Failure
-from freehold.core import names, reach
+from freehold.core import gateways, names, reach
+from freehold.core.doors import Door, Part, doors_of
 from freehold.core.model import Key, Service
-from freehold.core.reach import Door, Part, Way
+from freehold.core.reach import Way
 
-STRANGER = "stranger"
+STRANGER, GATEWAY = "stranger", "gateway "
 HOST = re.compile(r"^([^.:/]+)\.([^.:/]+)\.svc(\.cluster\.local)?\.?(?=:|$)")
 ANSWERS = {
     Way.OPEN: Text("Open", "bold green"),
@@ -35,10 +36,20 @@ def is_stranger(name: str) -> bool:
     return name.strip("()") == STRANGER
 
 
-def source(name: str, home: str, picture: Picture) -> Service | None:
-    """The service called so, or None for a stranger. Raises Failure."""
+def is_gateway(name: str) -> bool:
+    """`gateway NAMESPACE/NAME`, as the matrix shows it."""
+    return name.strip("()").startswith(GATEWAY)
+
+
+def source(name: str, home: str, picture: Picture) -> reach.Source:
+    """The service called so, the proxies of a Gateway, or None for a stranger. Raises Failure."""
     if is_stranger(name):
         return None
+    if is_gateway(name):
+        here, _, own = name.strip("()").removeprefix(GATEWAY).rpartition("/")
+        gateway = Key(here or home, own)
+        known = (one for one in reach.proxies(picture.services.values()) if one.gateway == gateway)
+        return next(known, gateways.usual(gateway))
     return picture.services[find(name, home, picture.services)]
 
 
@@ -52,7 +63,7 @@ def door(name: str, home: str, picture: Picture) -> Door:
     home = here or home
     owner = _owner(own, home, picture)
     key = owner or find(own, home, picture.services)
-    doors = reach.doors(picture.services[key])
+    doors = doors_of(picture.services[key])
     fitting = [d for d in doors if (d.part is Part.DATABASE or not owner) and (not port or str(d.port) == port)]
     if fitting:
         return fitting[0]
@@ -79,10 +90,11 @@ def _owner(name: str, home: str, picture: Picture) -> Key | None:
 
 
 def text(
-    source: Service | None, door: Door, verdict: reach.Verdict | None, found: str | None = None
+    source: reach.Source, door: Door, verdict: reach.Verdict | None, found: str | None = None
 ) -> Iterator[RenderableType]:
     """The answer, what it hangs on, and how to open what is shut. found: what it is, where not as declared."""
-    pair = f"{source.key if source else STRANGER} → {door.address}"
+    who = source.key if isinstance(source, Service) else source or STRANGER
+    pair = f"{who} → {door.address}"
     if verdict is None:
         yield f"Not asked  {pair}: a service does not consume itself"
         return

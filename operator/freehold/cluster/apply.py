@@ -17,10 +17,21 @@ from freehold.cluster import compare
 from freehold.cluster.cache import Cache
 from freehold.cluster.client import FIELD_MANAGER, Api
 from freehold.cluster.errors import NameTakenError
-from freehold.cluster.kinds import BY_NAME, EVENT, HOLDS_DATA, MICROSERVICE, OUTLIVES, RUNNING, Kind
+from freehold.cluster.kinds import (
+    BY_NAME,
+    EVENT,
+    HOLDS_DATA,
+    MICROSERVICE,
+    OUTERMOST,
+    OUTLIVES,
+    QUIET,
+    RUNNING,
+    Kind,
+)
 from freehold.cluster.observe import leaving
 from freehold.core import meta
-from freehold.core.model import Event, Key, Object, Observed, Plan, Ref, Service
+from freehold.core.conditions import Event
+from freehold.core.model import Key, Object, Observed, Plan, Ref, Service
 from freehold.core.status import Status
 
 logger = logging.getLogger(__name__)
@@ -29,22 +40,23 @@ NOTE_LIMIT = 1024
 
 
 async def apply(api: Api, cache: Cache, service: Service, observed: Observed, plans: Iterable[Plan]) -> bool:
-    """Write what differs, what pods stand on before what starts them; then remove what is not wanted any more.
+    """Write what differs, what pods stand on before what starts them; then remove what is not wanted any more, and at
+    last write what the cluster may lack.
 
     Returns whether an object was written, so that what was observed before is out of date. Raises the first
     ClusterError, after everything that could be written was.
     """
     listed = list(plans)
     wanted = [body for plan in listed for body in plan.objects]
-    running = {kind.name for kind in RUNNING}
-    written = False
-    for wave in (
-        [body for body in wanted if body["kind"] not in running],
-        [body for body in wanted if body["kind"] in running],
-    ):
-        written |= await _together(_write(api, cache, service, observed, body) for body in wave)
+
+    async def write(wave: tuple[Kind, ...]) -> bool:
+        bodies = (body for body in wanted if BY_NAME[body["kind"]] in wave)
+        return await _together(_write(api, cache, service, observed, body) for body in bodies)
+
+    written = await write(QUIET)
+    written |= await write(RUNNING)
     await _together(_delete(api, service.namespace, live) for live in _unwanted(service, observed, listed))
-    return written
+    return await write(OUTERMOST) or written
 
 
 async def _together(work: Iterable[Coroutine[Any, Any, bool]]) -> bool:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import sys
 import zlib
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from freehold.cluster import compare
-from freehold.core import meta
-from freehold.core.model import Key, Object, Ref, State, StorageClass, Type
+from freehold.core import forwards, meta, names
+from freehold.core.conditions import State, Type
+from freehold.core.model import NOWHERE, Key, Object, Ref, Stand, StorageClass
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
@@ -43,6 +45,16 @@ def store(live: Object) -> Stored:
     )
 
 
+class Moves(NamedTuple):
+    """The namespaces that a service goes to, or still leads to, and whose service of its name it takes over."""
+
+    to: str = ""
+    whence: str = ""
+
+
+NOT_MOVING = Moves()
+
+
 class Cache:
     """The one picture of the cluster. `wake` is called with each service that may have something to do."""
 
@@ -51,6 +63,9 @@ class Cache:
         self.services: dict[Key, Stored] = {}
         self.owned: defaultdict[Key, dict[Ref, Stored]] = defaultdict(dict)
         self.consumes: dict[Key, frozenset[Key]] = {}
+        self.graph: dict[Key, Stand] = {}
+        self.moves: dict[Key, Moves] = {}
+        self._consumers: defaultdict[Key, set[Key]] = defaultdict(set)
         self.ready: set[Key] = set()
         self.verified: dict[Key, str] = {}
         self.addresses: dict[Key, tuple[str, ...]] = {}
@@ -60,24 +75,33 @@ class Cache:
         self.storage_classes: dict[str, StorageClass] = {}
 
     def put_service(
-        self, live: Object, consumes: frozenset[Key], addresses: tuple[str, ...] = (), shadow: bool = False
+        self,
+        live: Object,
+        consumes: frozenset[Key],
+        addresses: tuple[str, ...] = (),
+        shadow: bool = False,
+        stand: Stand = NOWHERE,
+        moves: Moves = NOT_MOVING,
     ) -> None:
         """Take in a Microservice; itself, those it names and those that name it may have something to do.
 
-        addresses: of its doors, as `host:port`. shadow: whether no wall stands around it.
+        addresses: of its doors, as `host:port`. shadow: whether no wall stands around it. stand: whom it calls, and how
+        long that may take; where this changed, all above it, whose paths lead through it, may have something to do.
+        moves: between namespaces; all who have to do with either side may have something to do.
         """
         key = Key(live["metadata"]["namespace"], live["metadata"]["name"])
         known, new = self.services.get(key), store(live)
         if known and known.uid == new.uid and known.version >= new.version:
             return
-        before = self.consumes.get(key, frozenset())
+        before, above = self.consumes.get(key, frozenset()), self._place(key, stand)
+        concerned = {**self._concerned(key), **self._relocate(key, moves)}
         self.services[key] = new
         (self.ready.add if _status_of(live, Type.READY) == State.TRUE else self.ready.discard)(key)
         self.verified[key] = _status_of(live, Type.ISOLATION_VERIFIED)
-        self.consumes[key] = consumes
+        self._name(key, consumes)
         self.addresses[key] = addresses
         (self.shadows.add if shadow else self.shadows.discard)(key)
-        self.wake(key, *before, *consumes, *self.consumers(key))
+        self.wake(key, *before, *consumes, *self.consumers(key), *above, *concerned)
 
     def drop_service(self, key: Key) -> None:
         """Forget a Microservice; those it named and those that name it may have something to do."""
@@ -86,12 +110,71 @@ class Cache:
         self.addresses.pop(key, None)
         self.shadows.discard(key)
         self.verified.pop(key, None)
-        before = self.consumes.pop(key, frozenset())
-        self.wake(key, *before, *self.consumers(key))
+        before = self.consumes.get(key, frozenset())
+        self._name(key, frozenset())
+        self.consumes.pop(key, None)
+        above, concerned = self._place(key, None), self._concerned(key)
+        self.moves.pop(key, None)
+        self.wake(key, *before, *self.consumers(key), *above, *concerned)
 
     def consumers(self, provider: Key) -> Iterator[Key]:
-        """The services that declare to consume this one."""
-        return (key for key, consumes in self.consumes.items() if provider in consumes)
+        """The services that declare to consume this one, by the name it has or one that leads to it."""
+        called = forwards.names_of(self.forwards, provider)
+        return iter(sorted({consumer for one in called for consumer in self._consumers.get(one, ())}))
+
+    @property
+    def forwards(self) -> dict[Key, Key]:
+        """The services that go to another namespace, or lead there, each with the one that says to take over."""
+        going = ((key, Key(moves.to, key.name)) for key, moves in self.moves.items() if moves.to)
+        return {key: to for key, to in going if self.moves.get(to, NOT_MOVING).whence == key.namespace}
+
+    def _relocate(self, key: Key, moves: Moves) -> dict[Key, None]:
+        """Take in where a service goes and what it takes over; returns whom that concerns."""
+        if moves == NOT_MOVING:
+            self.moves.pop(key, None)
+        else:
+            self.moves[key] = moves
+        return self._concerned(key)
+
+    def _concerned(self, key: Key) -> dict[Key, None]:
+        """Those on the other side of a move, and all whom either side consumes or is consumed by."""
+        moves = self.moves.get(key)
+        if moves is None:
+            return {}
+        sides = (Key(namespace, key.name) for namespace in moves if namespace)
+        others = (one for side in sides for one in (side, *self.consumers(side), *self.consumes.get(side, ())))
+        return dict.fromkeys(others)
+
+    def above(self, key: Key) -> dict[Key, None]:
+        """Those that declare to consume a service, directly or by way of others, the nearest first."""
+        found = dict.fromkeys(self.consumers(key))
+        waiting = deque(found)
+        while waiting:
+            further = [consumer for consumer in self.consumers(waiting.popleft()) if consumer not in found]
+            found.update(dict.fromkeys(further))
+            waiting.extend(further)
+        return found
+
+    def _name(self, consumer: Key, consumes: frozenset[Key]) -> None:
+        """Which services a consumer names from now on."""
+        before = self.consumes.get(consumer, frozenset())
+        self.consumes[consumer] = consumes
+        for provider in consumes - before:
+            self._consumers[provider].add(consumer)
+        for provider in before - consumes:
+            self._consumers[provider].discard(consumer)
+            if not self._consumers[provider]:
+                del self._consumers[provider]
+
+    def _place(self, key: Key, stand: Stand | None) -> Iterable[Key]:
+        """Where a service stands from now on; returns those whose paths change with it, none where nothing changed."""
+        if self.graph.get(key) == stand:
+            return ()
+        if stand is None:
+            del self.graph[key]
+        else:
+            self.graph[key] = stand
+        return self.above(key)
 
     def put_owned(self, live: Object) -> None:
         """Take in an object of a service's; an older version than the one known is ignored."""
@@ -102,7 +185,7 @@ class Cache:
         if known and known.uid == new.uid and known.version >= new.version:
             return
         self.owned[key][ref] = new
-        self.wake(key)
+        self.wake(key, *self._readers_of(key, ref))
 
     def drop_owned(self, live: Object) -> None:
         key, ref = _belongs(live)
@@ -112,7 +195,11 @@ class Cache:
             self._places.pop((key.namespace, ref), None)
         if not self.owned[key]:
             del self.owned[key]
-        self.wake(key)
+        self.wake(key, *self._readers_of(key, ref))
+
+    def _readers_of(self, key: Key, ref: Ref) -> Iterator[Key]:
+        """Those who look at an object of another's: consumers, at what their provider offers."""
+        return self.consumers(key) if ref.kind == "ConfigMap" and names.is_contract(key.name, ref.name) else iter(())
 
     def forget(self, kind: str, namespace: str) -> None:
         """Objects of a kind that is no longer watched in a namespace; nobody is woken."""

@@ -10,12 +10,13 @@ from freehold.api.v1alpha1 import GROUP, PLURAL, VERSION
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object. api: `v1` or `group/version`. plural: its name in a path."""
+    """A kind of object. api: `v1` or `group/version`. plural: its name in a path. optional: a cluster may lack it."""
 
     name: str
     api: str
     plural: str
     namespaced: bool = True
+    optional: bool = False
 
     def path(self, namespace: str | None = None, name: str | None = None) -> str:
         """The path of a collection or, with a name, of one object."""
@@ -46,8 +47,10 @@ RUNNING: Final = (
     Kind("Job", "batch/v1", "jobs"),
     Kind("Deployment", "apps/v1", "deployments"),
 )
-"""Written last: what starts pods."""
-OWNED: Final = (*QUIET, *RUNNING)
+"""Written then: what starts pods."""
+OUTERMOST: Final = (Kind("GRPCRoute", "gateway.networking.k8s.io/v1", "grpcroutes", optional=True),)
+"""Written after all else, so that nothing waits for what a cluster may lack or others may refuse."""
+OWNED: Final = (*QUIET, *RUNNING, *OUTERMOST)
 BY_NAME: Final = {kind.name: kind for kind in OWNED}
 HOLDS_DATA: Final = frozenset({"PersistentVolumeClaim", "Secret"})
 """Never pruned: a volume, and the credentials without which it cannot be opened."""

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Container, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from freehold.api.v1alpha1 import KIND, Grpc, Microservice
+from freehold.api.grpc import Consumed, Grpc
+from freehold.api.v1alpha1 import KIND, Microservice
 from freehold.cluster.authority import CertificateAuthority
-from freehold.cluster.cache import Cache, Stored
-from freehold.cluster.kinds import HOLDS_DATA
+from freehold.cluster.cache import NOT_MOVING, Cache, Moves, Stored
+from freehold.cluster.kinds import HOLDS_DATA, POD
 from freehold.cluster.sentinel import Sightings
-from freehold.core import certificates, credentials, reach, shadow
-from freehold.core.model import Key, Object, Observed, Peer, Platform, Service
+from freehold.core import certificates, credentials, forwards, paths, published, shadow
+from freehold.core.doors import doors_of
+from freehold.core.model import NOWHERE, Key, Object, Observed, Peer, Platform, Ref, Service, Stand
+
+SEEN_LEAVING = HOLDS_DATA | {POD.name}
+"""What counts until it is gone: data, and a pod, which needs the wall around it while it is ending."""
+CONSUMES = TypeAdapter(list[Consumed])
 
 
 class InvalidResource(Exception):
@@ -36,11 +42,14 @@ def parse(live: Object) -> Service:
 
 
 class Declared(NamedTuple):
-    """What others must know of a resource. addresses: of its doors. shadow: whether no wall stands around it."""
+    """What others must know of a resource. addresses: of its doors. shadow: whether no wall stands around it. stand:
+    whom it calls, and how long that may take. moves: between namespaces."""
 
     consumes: frozenset[Key] = frozenset()
     addresses: tuple[str, ...] = ()
     shadow: bool = False
+    stand: Stand = NOWHERE
+    moves: Moves = NOT_MOVING
 
 
 def declared(live: Object) -> Declared:
@@ -49,32 +58,42 @@ def declared(live: Object) -> Declared:
         service = parse(live)
     except InvalidResource:
         return Declared()
-    consumes = frozenset(Key(c.namespace or service.namespace, c.name) for c in service.spec.consumes)
-    return Declared(consumes, tuple(door.address for door in reach.doors(service)), shadow.is_on(service))
+    stand = paths.stand(service)
+    consumes = frozenset(call.provider for call in stand.calls)
+    addresses = tuple(door.address for door in doors_of(service))
+    leads = live.get("status", {}).get("leadsTo", "")
+    target = forwards.goes_to(service)
+    moves = Moves(target.namespace if target else leads, service.spec.placement.from_ or "")
+    return Declared(consumes, addresses, shadow.is_on(service), stand, moves)
 
 
 @dataclass(frozen=True)
 class Means:
     """What the operator brings along. granted: the namespaces in which it may keep Secrets. sightings: doors that
-    opened to it and must not have."""
+    opened to it and must not have. gateway_api: whether the cluster serves GRPCRoutes. doors: what those of
+    moves tell."""
 
     platform: Platform
     authority: CertificateAuthority
     granted: Container[str]
     sightings: Sightings
+    gateway_api: bool = True
+    doors: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def observe(cache: Cache, service: Service, means: Means, status: Object, now: datetime) -> Observed:
     """All that is known about one service at this moment."""
     owned = {ref: stored.unpack() for ref, stored in cache.owned.get(service.key, {}).items()}
-    owned = {ref: live for ref, live in owned.items() if not leaving(live, service) or ref.kind in HOLDS_DATA}
-    names = cache.consumes.get(service.key, frozenset()) | frozenset(cache.consumers(service.key))
+    owned = {ref: live for ref, live in owned.items() if ref.kind in SEEN_LEAVING or not leaving(live, service)}
+    names = {*cache.consumes.get(service.key, ()), *cache.consumers(service.key)}
     seen = Observed(
         now=now,
         platform=means.platform,
         objects={ref: live for ref, live in owned.items() if ref.kind != "Pod"},
         pods=tuple(live for ref, live in sorted(owned.items()) if ref.kind == "Pod"),
-        peers=_peers(cache, names),
+        peers=_peers(cache, (names | _sides(cache, {service.key, *names})) - {service.key}),
+        graph=cache.graph,
+        forwards=cache.forwards,
         namespace_labels=cache.namespaces,
         storage_classes=tuple(sorted(cache.storage_classes.values(), key=lambda c: (not c.default, c.name))),
         passwords={role: secrets.token_urlsafe(24) for role in credentials.ROLES},
@@ -84,6 +103,8 @@ def observe(cache: Cache, service: Service, means: Means, status: Object, now: d
         breaches=means.sightings.breaches.get(service.key, ()),
         unenforced=means.sightings.unenforced,
         connections=means.sightings.connections.get(service.key, ()),
+        gateway_api=means.gateway_api,
+        door=means.doors.get(service.key, {}),
         status=status,
     )
     due = [request for request in certificates.requests(service, seen) if certificates.due(request, seen)]
@@ -98,6 +119,14 @@ def leaving(live: Object, service: Service) -> bool:
     return former or "deletionTimestamp" in metadata
 
 
+def _sides(cache: Cache, names: Iterable[Key]) -> set[Key]:
+    """What any of these is called elsewhere, before or after a move, and those that are named and do not agree."""
+    leading = cache.forwards
+    agreed = {one for key in names for one in (forwards.stands(leading, key), *forwards.formers(leading, key))}
+    named = {Key(namespace, key.name) for key in names for namespace in cache.moves.get(key, ()) if namespace}
+    return agreed | named
+
+
 def _peers(cache: Cache, names: Iterable[Key]) -> dict[Key, Peer]:
     found = {key: _peer(cache, key, cache.services[key]) for key in names if key in cache.services}
     return {key: peer for key, peer in found.items() if peer}
@@ -108,7 +137,30 @@ def _peer(cache: Cache, key: Key, stored: Stored) -> Peer | None:
     live = stored.unpack()
     if "deletionTimestamp" in live["metadata"]:
         return None
-    return Peer(key, _grpc(live), cache.consumes.get(key, frozenset()), key in cache.ready)
+    consumes, takes_over = cache.consumes.get(key, frozenset()), live.get("status", {}).get("takesOver", "")
+    return Peer(key, _grpc(live), consumes, key in cache.ready, _contract(cache, key, live), _calls(live), takes_over)
+
+
+def _contract(cache: Cache, named: Key, live: Object) -> bytes:
+    """What is published of the image that serves; of a service that moved, where it stands."""
+    key = forwards.stands(cache.forwards, named) if live.get("status", {}).get("leadsTo") else named
+    owned, stands = cache.owned.get(key, {}), cache.services.get(key)
+    deployment = owned.get(Ref("Deployment", key.name))
+    if deployment is None or stands is None:
+        return b""
+    annotations = stands.unpack()["metadata"].get("annotations", {})
+    name = published.name(key.name, published.image_of(deployment.unpack()), annotations)
+    stored = owned.get(Ref("ConfigMap", name))
+    return published.content(stored.unpack()) or b"" if stored else b""
+
+
+def _calls(live: Object) -> dict[Key, tuple[str, ...]]:
+    """The methods it declares to call; none, where that cannot be read."""
+    try:
+        consumes = CONSUMES.validate_python(live.get("spec", {}).get("consumes", []))
+    except ValidationError:
+        return {}
+    return {Key(c.namespace or live["metadata"]["namespace"], c.name): tuple(c.methods) for c in consumes}
 
 
 def _grpc(live: Object) -> Grpc | None:

@@ -1,7 +1,7 @@
 """Watches: list a kind, then follow its changes, for ever.
 
 A watch that ends is taken up where it ended; one that expired (410 Gone), broke or went silent begins with a new list,
-whose differences count as changes. Nothing is polled.
+whose differences count as changes. Nothing is polled, but for a kind that the cluster lacks, until it is there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from freehold.core import meta
 from freehold.core.model import Object
 
 logger = logging.getLogger(__name__)
-FORBIDDEN = 403
+FORBIDDEN, NOT_FOUND = 403, 404
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 
@@ -38,7 +38,7 @@ class Watch:
     """One kind in one namespace (or all), delivered to two callbacks.
 
     synced: set once the first list is in. refused: whether the server last said that the kind may not be read there.
-    turned: called whenever either turns.
+    served: whether it last knew the kind; of one that it does not, nothing is there. turned: called whenever one turns.
     """
 
     api: Api
@@ -50,6 +50,7 @@ class Watch:
     turned: Callable[[], None] = lambda: None
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     refused: bool = False
+    served: bool = True
     heard: float = field(default_factory=time.monotonic)
     """When the server was last heard of, by the monotonic clock; liveness looks at it."""
 
@@ -70,6 +71,10 @@ class Watch:
                 known = self.refused
                 if error.status == FORBIDDEN:
                     self._answered(refused=True)
+                elif error.status == NOT_FOUND and self.kind.optional:
+                    known = True
+                    self._lose_all(dict(self._known))
+                    self._answered(served=False)
                 level = logging.DEBUG if known else logging.WARNING  # said once, however often it is tried
                 logger.log(level, "watch of %s: %s; again in %.1f s", self.kind.plural, error.message, pause)
             except Exception:
@@ -89,19 +94,18 @@ class Watch:
             for live in page:
                 gone.pop(_identity(live), None)
                 self._take({"apiVersion": self.kind.api, "kind": self.kind.name, **live})
-        for identity, known in gone.items():
-            self._lose(self._stub(*identity, known))
+        self._lose_all(gone)
         self._version = version
-        self._answered(refused=False)
+        self._answered()
 
-    def _answered(self, *, refused: bool) -> None:
-        """The server said whether the kind may be read."""
+    def _answered(self, *, refused: bool = False, served: bool = True) -> None:
+        """The server said whether it knows the kind, and whether that may be read."""
         self.heard = time.monotonic()
-        before = self.synced.is_set(), self.refused
-        self.refused = refused
+        before = self.synced.is_set(), self.refused, self.served
+        self.refused, self.served = refused, served
         if not refused:
             self.synced.set()
-        if before != (self.synced.is_set(), refused):
+        if before != (self.synced.is_set(), refused, served):
             self.turned()
 
     async def _follow(self) -> None:
@@ -123,6 +127,10 @@ class Watch:
     def _lose(self, live: Object) -> None:
         self._known.pop(_identity(live), None)
         self.drop(live)
+
+    def _lose_all(self, gone: Mapping[tuple[str, str], _Known]) -> None:
+        for identity, known in gone.items():
+            self._lose(self._stub(*identity, known))
 
     def _stub(self, namespace: str, name: str, known: _Known) -> Object:
         """As much of an object as it takes to say that it is gone."""

@@ -14,8 +14,9 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from freehold.core import consent, gates, meta, names
-from freehold.core.model import Authority, Condition, Issued, Object, Observed, Plan, Reason, Ref, Service, State, Type
+from freehold.core import consent, forwards, gates, meta, names
+from freehold.core.conditions import Condition, Reason, State, Type
+from freehold.core.model import Authority, Issued, Object, Observed, Plan, Ref, Service
 
 CAPABILITY = "certificates"
 
@@ -34,10 +35,12 @@ def requests(service: Service, observed: Observed) -> tuple[Request, ...]:
     """Every certificate the service needs."""
     wanted: tuple[Request, ...] = ()
     if service.spec.database:
-        hosts = names.hosts(names.database(service.name), service.namespace)
+        each = f"*.{names.host(names.database_nodes(service.name), service.namespace)}"
+        hosts = (*names.hosts(names.database(service.name), service.namespace), each)
         wanted += (Request(names.server_certificate(service.name), meta.DATABASE, hosts),)
     if consent.needs_identity(service, observed):
-        hosts = names.hosts(service.name, service.namespace)
+        called = forwards.names_of(observed.forwards, service.key)
+        hosts = tuple(dict.fromkeys(host for key in called for host in names.hosts(*reversed(key))))
         identity = names.spiffe_id(observed.platform.trust_domain, service.key)
         wanted += (Request(names.identity(service.name), meta.SERVICE, hosts, identity),)
     return wanted

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from freehold.api.v1alpha1 import Consumed, Consumers, ConsumersFrom, NamespaceSelector, SelectorRequirement, Tls
-from freehold.core import names
-from freehold.core.model import Key, Observed, Peer, Reason, Ref, Service
+from freehold.api.grpc import Consumed, Consumers, ConsumersFrom, NamespaceSelector, SelectorRequirement, Tls
+from freehold.core import forwards, names
+from freehold.core.conditions import Reason
+from freehold.core.model import Key, Observed, Peer, Ref, Service
 
 DEFAULT_PORT = 50051
 
@@ -60,7 +61,7 @@ def refusal(service: Service, consumed: Consumed, observed: Observed) -> tuple[R
             Reason.PROVIDER_HAS_NO_ENDPOINT,
             f"{where} declares no spec.grpc, so there is nothing to consume",
         )
-    if not admits(peer, service.namespace, observed.namespace_labels):
+    if not _is_admitted(peer, service.key, observed):
         return Reason.CONSUMER_NOT_ALLOWED, not_admitted(provider, service.namespace)
     return None
 
@@ -72,15 +73,39 @@ def not_admitted(provider: Key, namespace: str) -> str:
 
 
 def consumers(service: Service, observed: Observed) -> list[Key]:
-    """The services that declare to consume this one and are admitted, in order."""
+    """The services that declare to consume this one and are admitted, in order; by a name that it took over too, as
+    they were there."""
     if service.spec.grpc is None:
         return []
-    me = as_peer(service)
+    formers = _formers(service.key, observed)
+    alike = (one for one in formers if forwards.listen_alike(one.grpc, service.spec.grpc))
+    called = [as_peer(service), *alike]
     return sorted(
         peer.key
         for peer in observed.peers.values()
-        if service.key in peer.consumes and admits(me, peer.key.namespace, observed.namespace_labels)
+        if any(one.key in peer.consumes and _is_admitted(one, peer.key, observed) for one in called)
     )
+
+
+def _is_admitted(provider: Peer, consumer: Key, observed: Observed) -> bool:
+    """Whether the provider consents, to the consumer where it stands or to one that it took over, as it stood."""
+    if admits(provider, consumer.namespace, observed.namespace_labels):
+        return True
+    return any(
+        provider.key in one.consumes and admits(provider, one.key.namespace, observed.namespace_labels)
+        for one in _formers(consumer, observed)
+    )
+
+
+def _formers(key: Key, observed: Observed) -> list[Peer]:
+    """The services that one took over, as far as they are known."""
+    return [observed.peers[one] for one in forwards.formers(observed.forwards, key) if one in observed.peers]
+
+
+def ways(service: Service, consumed: Consumed, observed: Observed) -> tuple[Key, ...]:
+    """Where the pods of a consumed service stand: as it is named and, if it moves, where it goes."""
+    named = provider_key(service, consumed)
+    return tuple(dict.fromkeys((named, forwards.stands(observed.forwards, named))))
 
 
 def as_peer(service: Service) -> Peer:

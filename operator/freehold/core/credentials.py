@@ -12,11 +12,12 @@ from urllib.parse import quote
 
 from freehold.api.database import DeletionPolicy
 from freehold.core import gates, meta, names
-from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
+from freehold.core.conditions import Condition, Reason, State, Type
+from freehold.core.model import Object, Observed, Plan, Ref, Service
 
 CAPABILITY = "credentials"
 SUPERUSER = "postgres"
-ROLES = (names.ROLE_SERVICE, names.ROLE_OWNER, SUPERUSER)
+ROLES = (names.ROLE_SERVICE, names.ROLE_OWNER, names.ROLE_MOVER, SUPERUSER)
 
 
 def desired(service: Service, observed: Observed) -> Plan:

@@ -6,20 +6,50 @@ New pods start only after their schema is in; until then the pods that serve are
 
 from __future__ import annotations
 
-from freehold.core import consent, contract, gates, meta, names, pods, shadow
-from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
+from dataclasses import replace
+
+from freehold.core import (
+    consent,
+    environment,
+    forwards,
+    gates,
+    meta,
+    names,
+    pods,
+    published,
+    rollout,
+    seats,
+    shadow,
+)
+from freehold.core.conditions import Condition, Reason, State, Type
+from freehold.core.model import Object, Observed, Plan, Ref, Service
 
 CAPABILITY = "endpoint"
-USUAL: Object = {"requests": {"cpu": "25m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
 DRAIN_SECONDS = 6
 """How long a pod goes on serving after it has left the endpoints: longer than DNS answers are kept (CoreDNS: 5 s)."""
 
 
 def desired(service: Service, observed: Observed) -> Plan:
-    """The name at once; the pods when the database is ready and migrated."""
-    objects: tuple[Object, ...] = (_account(service), _service(service))
+    """The name at once; the pods when the database is ready and migrated, and of an image that breaks no consumer."""
+    verdict = rollout.verdict(service, observed)
+    if verdict.step is not rollout.Step.GO:
+        service = rollout.as_serving(service, observed)
+    return _told(_desired(service, observed), verdict)
+
+
+def _told(plan: Plan, verdict: rollout.Verdict) -> Plan:
+    """While it is not known whether new pods may start, the old ones being well is not all there is to say."""
+    condition = plan.condition
+    if verdict.step is not rollout.Step.WAIT or not condition or condition.state is not State.TRUE:
+        return plan
+    waiting = Condition(Type.ENDPOINT_READY, State.UNKNOWN, Reason.READING_CONTRACT, verdict.said)
+    return replace(plan, condition=waiting)
+
+
+def _desired(service: Service, observed: Observed) -> Plan:
+    objects: tuple[Object, ...] = (_account(service), _service(service, observed))
     if consent.asks_identity(service):
-        objects += (contract.clients(service, observed, _labels(service)),)
+        objects += (environment.clients(service, observed, _labels(service)),)
     if service.spec.replicas > 1:
         objects += (_disruption_budget(service),)
     deployment = Ref("Deployment", service.name)
@@ -54,7 +84,7 @@ def _account(service: Service) -> Object:
     )
 
 
-def _service(service: Service) -> Object:
+def _service(service: Service, observed: Observed) -> Object:
     ports: list[Object] = []
     if service.spec.grpc:
         port = {"name": "grpc", "port": service.spec.grpc.port, "targetPort": "grpc", "protocol": "TCP"}
@@ -62,8 +92,9 @@ def _service(service: Service) -> Object:
     if service.spec.http:
         port = {"name": "http", "port": service.spec.http.port, "targetPort": "http", "protocol": "TCP"}
         ports.append({**port, "appProtocol": "http"})
-    selector = meta.selector(service.name, meta.SERVICE)
-    spec = {"clusterIP": "None", "selector": selector, "ports": ports}
+    spec: Object = {"clusterIP": "None", "selector": meta.selector(service.name, meta.SERVICE), "ports": ports}
+    if target := forwards.leads_to(service, observed):
+        spec = {"type": "ExternalName", "externalName": forwards.alias(target, observed), "ports": ports}
     return meta.build(service, "v1", "Service", service.name, _labels(service), spec=spec)
 
 
@@ -75,9 +106,9 @@ def _disruption_budget(service: Service) -> Object:
 def _deployment(service: Service, observed: Observed) -> Object:
     version = meta.image_version(service.spec.image)
     containers = [_container(service, observed), *shadow.observers(service, observed)]
-    pod = {"containers": containers, "volumes": contract.volumes(service, observed)}
-    if service.spec.replicas > 1:
-        pod["topologySpreadConstraints"] = _spread(service)
+    pod: Object = {"containers": containers, "volumes": environment.volumes(service, observed)}
+    if nodes := seats.pods_nodes(service, observed):
+        pod["nodeSelector"] = nodes
     return meta.build(
         service,
         "apps/v1",
@@ -85,7 +116,7 @@ def _deployment(service: Service, observed: Observed) -> Object:
         service.name,
         _labels(service, version),
         spec={
-            "replicas": service.spec.replicas,
+            "replicas": service.spec.replicas if forwards.stands_here(service, observed) else 0,
             "selector": {"matchLabels": meta.selector(service.name, meta.SERVICE)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "template": pods.template(
@@ -93,6 +124,7 @@ def _deployment(service: Service, observed: Observed) -> Object:
                 _content(service, observed),
                 serviceAccountName=service.name,
                 terminationGracePeriodSeconds=30 + DRAIN_SECONDS,
+                topologySpreadConstraints=_spread(service),
                 **pod,
             ),
         },
@@ -108,6 +140,7 @@ def _content(service: Service, observed: Observed) -> dict[str, str]:
 
 
 def _spread(service: Service) -> list[Object]:
+    """Over zones and nodes; said of a single pod too, so that scaling adds pods and rolls none."""
     chosen = {"labelSelector": meta.serving(service.name)}
     return [
         {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", **chosen}
@@ -126,16 +159,27 @@ def _container(service: Service, observed: Observed) -> Object:
         "service",
         spec.image,
         spec.resources,
-        USUAL,
-        env=contract.environment(service, observed),
+        pods.SERVICE,
+        env=environment.environment(service, observed),
         ports=ports,
-        volumeMounts=contract.mounts(service, observed),
+        volumeMounts=environment.mounts(service, observed),
         lifecycle={"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
-        **contract.probes(service),
+        **environment.probes(service),
     )
 
 
+def _forwarded(service: Service, observed: Observed) -> Condition:
+    """It is as well as the one that its name leads to."""
+    target = observed.forwards[service.key]
+    peer = observed.peers.get(target)
+    well = bool(peer and peer.ready)
+    said = f"its name leads to {target}" + ("" if well else ", which is not ready at the moment")
+    return Condition(Type.ENDPOINT_READY, State.TRUE if well else State.UNKNOWN, Reason.FORWARDED, said)
+
+
 def _condition(service: Service, observed: Observed) -> Condition:
+    if not forwards.stands_here(service, observed):
+        return _forwarded(service, observed)
     return Condition(Type.ENDPOINT_READY, *_state(service, observed))
 
 
@@ -156,8 +200,8 @@ def _state(service: Service, observed: Observed) -> tuple[State, Reason, str]:
     if trouble:
         return State.FALSE, trouble.reason, trouble.message + still
     if not _may_roll_out(service, observed):
-        image = live["spec"]["template"]["spec"]["containers"][0]["image"].rpartition("/")[2]
-        said = f"{image} goes on serving until the migrations of {service.spec.image.rpartition('/')[2]} are in"
+        serving, wanted = meta.image_name(published.image_of(live)), meta.image_name(service.spec.image)
+        said = f"{serving} goes on serving until the migrations of {wanted} are in"
         return State.UNKNOWN, Reason.WAITING_FOR_MIGRATIONS, said
     return _progress(service, live, available)
 

@@ -5,7 +5,9 @@ A later capability asks here whether an earlier one is done; capabilities do not
 
 from __future__ import annotations
 
-from freehold.core import meta, names
+from datetime import datetime
+
+from freehold.core import meta, names, published, seats
 from freehold.core.model import Object, Observed, Ref, Service
 
 
@@ -20,15 +22,8 @@ def secrets_not_granted(service: Service, observed: Observed) -> str:
 
 
 def database_ready(service: Service, observed: Observed) -> bool:
-    """Whether the server of the newest template serves."""
-    live = observed.objects.get(Ref("StatefulSet", names.database(service.name)))
-    status = live.get("status", {}) if live else {}
-    return bool(
-        live
-        and status.get("observedGeneration") == live["metadata"].get("generation")
-        and status.get("readyReplicas", 0) >= 1
-        and status.get("updatedReplicas", 0) >= 1
-    )
+    """Whether the server that owns the data serves."""
+    return seats.serves(seats.owner(service, observed))
 
 
 def migrations_job(service: Service, observed: Observed) -> str | None:
@@ -37,12 +32,17 @@ def migrations_job(service: Service, observed: Observed) -> str | None:
     Resources count because a Job's cannot be changed, and one that ran out of memory must get its next chance.
     """
     database = service.spec.database
-    claim = observed.objects.get(Ref("PersistentVolumeClaim", names.database_volume(service.name)))
+    claim = seats.owner(service, observed).claim
     if database is None or database.migrations is None or claim is None:
         return None
     resources = [service.spec.resources.model_dump(exclude_defaults=True)] if service.spec.resources else []
-    content = meta.digest(service.spec.image, database.migrations.command, claim["metadata"]["uid"], *resources)
+    content = meta.digest(service.spec.image, database.migrations.command, data_on(claim), *resources)
     return names.migrations_job(service.name, content)
+
+
+def data_on(claim: Object) -> str:
+    """What stands for the data on a volume; a copy of it has the same."""
+    return str(claim["metadata"].get("annotations", {}).get(meta.DATA) or claim["metadata"]["uid"])
 
 
 def migrated(service: Service, observed: Observed) -> bool:
@@ -58,6 +58,18 @@ def serving(service: Service, observed: Observed) -> bool:
     """Whether a pod of the service serves at this moment."""
     live = observed.objects.get(Ref("Deployment", service.name), {})
     return bool(live.get("status", {}).get("availableReplicas"))
+
+
+def ended(job: Object | None) -> datetime | None:
+    """When a Job ended, one way or the other."""
+    ends = (c for c in (job or {}).get("status", {}).get("conditions", []) if c["type"] in ("Complete", "Failed"))
+    return next((datetime.fromisoformat(c["lastTransitionTime"]) for c in ends if c["status"] == "True"), None)
+
+
+def serving_image(service: Service, observed: Observed) -> str | None:
+    """The image that the service's pods are to run at this moment; None before there are any."""
+    live = observed.objects.get(Ref("Deployment", service.name))
+    return published.image_of(live) if live else None
 
 
 def finished(job: Object | None, outcome: str) -> bool:

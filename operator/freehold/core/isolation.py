@@ -1,13 +1,15 @@
 """Isolation: every pod of a service is closed both ways, but for what is declared, port by port.
 
-A service takes calls from its admitted consumers and reaches DNS, its own database, the services it consumes, and
-outside the cluster what it names. Its database takes connections from the service and its migrations, and opens none.
+A service takes calls from its admitted consumers and from the proxies of a Gateway that exposes it. It reaches DNS, its
+own database, the services it consumes, and outside the cluster what it names. Its database takes connections from the
+service and its migrations, and opens none.
 """
 
 from __future__ import annotations
 
-from freehold.core import consent, meta, names, shadow
-from freehold.core.model import Condition, Key, Object, Observed, Plan, Reason, Ref, Service, State, Type
+from freehold.core import consent, gateways, meta, names, seats, shadow
+from freehold.core.conditions import Condition, Reason, State, Type
+from freehold.core.model import Key, Object, Observed, Plan, Ref, Service
 
 CAPABILITY = "isolation"
 DNS_PODS = {
@@ -29,11 +31,12 @@ def desired(service: Service, observed: Observed) -> Plan:
         return Plan(CAPABILITY, (), Condition(Type.ISOLATION_ENFORCED, State.FALSE, Reason.SHADOW, said))
     policies = [_policy(service, service.name, meta.SERVICE, _ingress(service, observed), _egress(service, observed))]
     if service.spec.database:
-        policies.append(_database_policy(service))
+        policies.append(_database_policy(service, observed))
         if service.spec.database.migrations:
             own = [_dns(), _to_database(service)]
             policies.append(_policy(service, names.migrations(service.name), meta.MIGRATIONS, [], own))
-    admitted = ", ".join(map(str, consent.consumers(service, observed))) or "nobody"
+    through = gateways.proxies(service)
+    admitted = ", ".join(map(str, [*consent.consumers(service, observed), *([through] if through else [])])) or "nobody"
     walls = "1 network policy denies" if len(policies) == 1 else f"{len(policies)} network policies deny"
     said = f"{walls} all that is not declared, both ways; gRPC admits {admitted}"
     condition = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, said)
@@ -51,31 +54,35 @@ def _still_needed(service: Service, observed: Observed) -> frozenset[Ref]:
 
 
 def _policy(service: Service, name: str, component: str, ingress: list[Object], egress: list[Object]) -> Object:
-    return meta.build(
-        service,
-        "networking.k8s.io/v1",
-        "NetworkPolicy",
-        name,
-        meta.labels(service, component, CAPABILITY),
-        owned=False,
-        spec={
-            "podSelector": {"matchLabels": meta.selector(service.name, component)},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": ingress,
-            "egress": egress,
-        },
-    )
+    return meta.network_policy(service, name, component, CAPABILITY, ingress, egress)
 
 
-def _database_policy(service: Service) -> Object:
-    clients = [_pods(service.key, component) for component in (meta.SERVICE, meta.MIGRATIONS)]
-    ingress = [{"from": clients, "ports": [_tcp(names.PORT_POSTGRESQL)]}]
-    return _policy(service, names.database(service.name), meta.DATABASE, ingress, [])
+def _database_policy(service: Service, observed: Observed) -> Object:
+    """While there is more than one server, they and what moves the data reach each other, and nobody else."""
+    moves = seats.is_busy(service, observed)
+    parts = (meta.SERVICE, meta.MIGRATIONS, *([meta.DATABASE] if moves else []))
+    ingress = [{"from": [_pods(service.key, part) for part in parts], "ports": [_tcp(names.PORT_POSTGRESQL)]}]
+    egress = []
+    if moves:
+        ingress.append({"from": [_operator(observed)], "ports": [_tcp(names.PORT_MOVE)]})
+        egress = [_dns(), _to_database(service)]
+    return _policy(service, names.database(service.name), meta.DATABASE, ingress, egress)
+
+
+def _operator(observed: Observed) -> Object:
+    """The operator's pods, to which a move tells how far it is."""
+    namespace = observed.platform.account.partition(":")[0]
+    return {
+        "namespaceSelector": {"matchLabels": {meta.NAMESPACE_NAME: namespace}},
+        "podSelector": {"matchLabels": {meta.NAME: meta.MANAGER, meta.COMPONENT: "operator"}},
+    }
 
 
 def _ingress(service: Service, observed: Observed) -> list[Object]:
     allowed: list[Object] = []
     callers = [_pods(key, meta.SERVICE) for key in consent.consumers(service, observed)]
+    if through := gateways.proxies(service):
+        callers.append(through.peer)
     # An empty `from` would admit everybody (networking.k8s.io/v1), so without consumers there is no rule at all.
     if service.spec.grpc and callers:
         allowed.append({"from": callers, "ports": [_tcp(service.spec.grpc.port)]})
@@ -90,9 +97,9 @@ def _egress(service: Service, observed: Observed) -> list[Object]:
         allowed.append(_to_database(service))
     for consumed in service.spec.consumes:
         if consent.refusal(service, consumed, observed) is None:
-            provider = consent.provider_key(service, consumed)
             port = consent.provider_port(service, consumed, observed)
-            allowed.append({"to": [_pods(provider, meta.SERVICE)], "ports": [_tcp(port)]})
+            there = [_pods(key, meta.SERVICE) for key in consent.ways(service, consumed, observed)]
+            allowed.append({"to": there, "ports": [_tcp(port)]})
     for outside in service.spec.egress:
         ports = [{"protocol": outside.protocol, "port": port} for port in outside.ports]
         allowed.append({"to": [{"ipBlock": {"cidr": outside.cidr}}], "ports": ports})

@@ -25,11 +25,33 @@ APPLIED = "freehold.dev/applied"
 PROBE = "freehold.dev/probe"
 """Labels the pods of a probe, which stand behind a service's walls and are not of the service; annotates a resource to
 ask for a probe: any new value does."""
+IMAGE = "freehold.dev/image"
+"""Annotates a contract with the image it was read from."""
+READ_CONTRACT = "freehold.dev/read-contract"
+"""Annotates a resource to have its images asked anew what they offer: any new value does."""
+ACCEPT_CONTRACT = "freehold.dev/accept-contract"
+"""Annotates a resource with the image, or the contract's digest, that is let through whomever it breaks."""
+TURN = "freehold.dev/turn"
+"""Annotates the claim of a database's volume: the highest owns the data; 0 has not owned it yet."""
+TURNED_AT = "freehold.dev/turned-at"
+"""Annotates it with the time at which it took over, and"""
+PAUSE = "freehold.dev/pause-ms"
+"""with how long no write was taken then, and"""
+DATA = "freehold.dev/data"
+"""with what stands for the data on it, which a move brings along: the schema on it need not be migrated again."""
+FOLLOWS = "freehold.dev/follows"
+"""Annotates a database server's pod template with the host of the one it follows, and since which turn."""
+ROLE = "freehold.dev/role"
+"""Labels the pods of a move that are no database server, and stand behind the same wall."""
+MOVE = "freehold.dev/move"
+"""Annotates a resource to have its move wait before the next step: Paused."""
+POD_NAME = "statefulset.kubernetes.io/pod-name"
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 SERVICE = "service"
 DATABASE = "database"
 MIGRATIONS = "migrations"
+CONTRACT = "contract"
 
 
 def selector(name: str, component: str) -> dict[str, str]:
@@ -63,6 +85,11 @@ def image_version(image: str) -> str:
     return tag if re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", tag) else ""
 
 
+def image_name(image: str) -> str:
+    """An image without its registry and path, as people are told of it."""
+    return image.rpartition("/")[2]
+
+
 def owner(service: Service) -> Object:
     """The reference by which the cluster's garbage collector removes an object with its Microservice."""
     return {
@@ -90,6 +117,26 @@ def build(
     if owned:
         metadata["ownerReferences"] = [owner(service)]
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
+
+
+def network_policy(
+    service: Service, name: str, component: str, capability: str, ingress: list[Object], egress: list[Object]
+) -> Object:
+    """A wall around a component's pods, both ways. Without an owner, so that it stands until they have ended."""
+    return build(
+        service,
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        name,
+        labels(service, component, capability),
+        owned=False,
+        spec={
+            "podSelector": {"matchLabels": selector(service.name, component)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": ingress,
+            "egress": egress,
+        },
+    )
 
 
 def digest(*parts: Any) -> str:

@@ -7,11 +7,11 @@ serve go on serving, and the condition says what the migration said last.
 from __future__ import annotations
 
 from freehold.api.database import Migrations
-from freehold.core import gates, meta, names, pods
-from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
+from freehold.core import gates, meta, mover, names, pods, rollout
+from freehold.core.conditions import Condition, Reason, State, Type
+from freehold.core.model import Object, Observed, Plan, Ref, Service
 
 CAPABILITY = "migrations"
-USUAL: Object = {"requests": {"cpu": "25m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
 ATTEMPTS = 5
 """With the pauses of a Job (10 s, doubling) some three minutes: longer than a database takes to come back."""
 
@@ -21,16 +21,41 @@ def desired(service: Service, observed: Observed) -> Plan:
     database = service.spec.database
     if database is None or database.migrations is None:
         return Plan(CAPABILITY, ())
+    verdict = rollout.verdict(service, observed)
+    if verdict.step is not rollout.Step.GO:
+        return _plan((), *_held(service, observed, verdict), keep=_jobs(observed))
     running = _running_before(service, observed)
     wanted = gates.migrations_job(service, observed)
     if running:
         said = f"waiting for {running.name} to end before the next migration starts"
         return _plan((), State.UNKNOWN, Reason.MIGRATING, said, keep=frozenset({running}))
+    if mover.is_switching(observed) and wanted and Ref("Job", wanted) not in observed.objects:
+        said = "waiting until the database's two servers have changed places"
+        return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, said, keep=_jobs(observed))
     if wanted and (gates.database_ready(service, observed) or Ref("Job", wanted) in observed.objects):
         job = _job(service, database.migrations, wanted)
         job = _as_made(job, observed.objects.get(Ref("Job", wanted)))
         return _plan((job,), *_outcome(service, observed, wanted))
     return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, "waiting for the database to be ready")
+
+
+def _held(service: Service, observed: Observed, verdict: rollout.Verdict) -> tuple[State, Reason, str]:
+    """The new image's migration does not start before it is known that its pods may."""
+    if verdict.step is rollout.Step.WAIT:
+        return State.UNKNOWN, Reason.READING_CONTRACT, verdict.said
+    image = rollout.as_serving(service, observed).spec.image
+    said = f"the schema is the one {meta.image_name(image)} needs; {meta.image_name(service.spec.image)} is held back"
+    return State.TRUE, Reason.APPLIED, said
+
+
+def _jobs(observed: Observed) -> frozenset[Ref]:
+    """Every Job that is there, the record that the image that serves was migrated to among them."""
+    labelled = (
+        ref
+        for ref, live in observed.objects.items()
+        if live["metadata"].get("labels", {}).get(meta.CAPABILITY) == CAPABILITY
+    )
+    return frozenset(ref for ref in labelled if ref.kind == "Job")
 
 
 def _plan(
@@ -66,7 +91,7 @@ def _outcome(service: Service, observed: Observed, name: str) -> tuple[State, Re
     newest = sorted(mine, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
     trouble = pods.trouble(newest, observed)
     if gates.finished(job, "Complete"):
-        return State.TRUE, Reason.APPLIED, f"the schema is the one {_short(service.spec.image)} needs"
+        return State.TRUE, Reason.APPLIED, f"the schema is the one {meta.image_name(service.spec.image)} needs"
     if gates.finished(job, "Failed") or (trouble and trouble.reason is Reason.CRASH_LOOPING):
         return State.FALSE, Reason.MIGRATION_FAILED, _failure(service, observed, name, trouble)
     if trouble:
@@ -74,7 +99,7 @@ def _outcome(service: Service, observed: Observed, name: str) -> tuple[State, Re
     return (
         State.UNKNOWN,
         Reason.MIGRATING,
-        f"{name} brings the schema to what {_short(service.spec.image)} needs",
+        f"{name} brings the schema to what {meta.image_name(service.spec.image)} needs",
     )
 
 
@@ -88,20 +113,13 @@ def _failure(service: Service, observed: Observed, job: str, trouble: pods.Troub
         if over
         else f"attempt {max(tries, 1)} of {ATTEMPTS}, it is tried again"
     )
-    return f"{_short(service.spec.image)} {said}. {_serving(service, observed)}{hint}"
+    return f"{meta.image_name(service.spec.image)} {said}. {_serving(service, observed)}{hint}"
 
 
 def _serving(service: Service, observed: Observed) -> str:
     """Which image goes on serving, if one does."""
-    live = observed.objects.get(Ref("Deployment", service.name))
-    if not live:
-        return ""
-    return f"{_short(live['spec']['template']['spec']['containers'][0]['image'])} goes on serving; "
-
-
-def _short(image: str) -> str:
-    """An image without its registry and path."""
-    return image.rpartition("/")[2]
+    image = gates.serving_image(service, observed)
+    return f"{meta.image_name(image)} goes on serving; " if image else ""
 
 
 def _job(service: Service, migrations: Migrations, name: str) -> Object:
@@ -135,7 +153,7 @@ def _container(service: Service, migrations: Migrations) -> Object:
         "migrations",
         service.spec.image,
         service.spec.resources,
-        USUAL,
+        pods.SERVICE,
         command=list(migrations.command),
         env=[
             {"name": "SERVICE_BINDING_ROOT", "value": names.BINDING_ROOT},

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, NamedTuple
 
-from freehold.api.v1alpha1 import Grpc, MicroserviceSpec
+from freehold.api.grpc import Grpc
+from freehold.api.v1alpha1 import MicroserviceSpec
+from freehold.core.conditions import Condition
 
 Object = dict[str, Any]
 """A Kubernetes object as the API server takes and gives it."""
@@ -57,12 +58,40 @@ class Service:
 
 @dataclass(frozen=True)
 class Peer:
-    """Another Microservice, as far as this one may know it: whether it listens, and who consumes whom."""
+    """Another Microservice, as far as this one may know it: whether it listens, who consumes whom, and what it offers.
+
+    contract: the descriptor set that it publishes for the image that serves, a serialized FileDescriptorSet; empty
+    while that is not known. calls: the methods it declares to call of each service, like `shop.users.v1.UsersService/
+    GetUser`; where none are declared, all are assumed. takes_over: the namespace from which it said to take over the
+    service of its name.
+    """
 
     key: Key
     grpc: Grpc | None
     consumes: frozenset[Key]
     ready: bool = False
+    contract: bytes = b""
+    calls: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    takes_over: str = ""
+
+
+class Call(NamedTuple):
+    """A call that a service declares. budget: what it may take, in milliseconds; None: what the provider promises."""
+
+    provider: Key
+    budget: int | None = None
+
+
+class Stand(NamedTuple):
+    """Where a service stands among those that call each other. budget: what a call of it takes at most, in
+    milliseconds; None where it promises nothing."""
+
+    budget: int | None = None
+    calls: tuple[Call, ...] = ()
+
+
+NOWHERE = Stand()
+"""Of a service of which nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +109,8 @@ class Platform:
 
     operator_image: what probes and observers run from; without it there are none. account: the operator's
     ServiceAccount, as `namespace:name`. secrets_role: the ClusterRole that lets it keep Secrets in a namespace where
-    somebody binds it. trust_domain: of the identities in certificates (SPIFFE-ID, 2.1).
+    somebody binds it. trust_domain: of the identities in certificates (SPIFFE-ID, 2.1). cluster_domain: of the
+    cluster's DNS names.
     """
 
     postgresql_image: str = "docker.io/library/postgres:{version}"
@@ -88,6 +118,7 @@ class Platform:
     account: str = "freehold-system:freehold"
     secrets_role: str = "freehold-secrets"
     trust_domain: str = "cluster.local"
+    cluster_domain: str = "cluster.local"
 
 
 class Issued(NamedTuple):
@@ -124,11 +155,14 @@ class Observed:
     """All a capability may look at.
 
     objects: the service's own objects, by kind and name. peers: the providers it names and the services that name it.
+    graph: who declares to call whom, and how long that may take, of all services. forwards: the services that moved to
+    another namespace or are about to, each with the one that takes over, where both say so.
     passwords: fresh ones, to be used only where none is kept. certificates: likewise, by the Secret each is for.
     secrets_granted: whether Freehold may keep Secrets in this namespace. addresses: every door of every service, as
     `host:port`, by service. breaches: shut doors of this service that opened to the operator, a stranger to it;
     unenforced: places of the cluster where what a policy forbids was let through. Both are sentences. connections:
-    those that were seen, where isolation is Shadow. status: what was last written to the resource.
+    those that were seen, where isolation is Shadow. gateway_api: whether the cluster serves GRPCRoutes. door: what
+    that of a move under way tells of it (`freehold/door.py`), for people. status: what was last written.
     """
 
     now: datetime
@@ -136,6 +170,8 @@ class Observed:
     objects: Mapping[Ref, Object] = field(default_factory=dict)
     pods: tuple[Object, ...] = ()
     peers: Mapping[Key, Peer] = field(default_factory=dict)
+    graph: Mapping[Key, Stand] = field(default_factory=dict)
+    forwards: Mapping[Key, Key] = field(default_factory=dict)
     namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     storage_classes: tuple[StorageClass, ...] = ()
     passwords: Mapping[str, str] = field(default_factory=dict)
@@ -146,99 +182,9 @@ class Observed:
     breaches: tuple[str, ...] = ()
     unenforced: tuple[str, ...] = ()
     connections: tuple[Sighting, ...] = ()
+    gateway_api: bool = True
+    door: Mapping[str, Any] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
-
-
-class State(StrEnum):
-    """Of a condition. FALSE needs somebody; UNKNOWN is under way and passes by itself."""
-
-    TRUE = "True"
-    FALSE = "False"
-    UNKNOWN = "Unknown"
-
-
-class Type(StrEnum):
-    """The conditions a Microservice can have, in the order they are shown."""
-
-    READY = "Ready"
-    DEPENDENCIES_RESOLVED = "DependenciesResolved"
-    ISOLATION_ENFORCED = "IsolationEnforced"
-    ISOLATION_VERIFIED = "IsolationVerified"
-    CREDENTIALS_READY = "CredentialsReady"
-    CERTIFICATES_READY = "CertificatesReady"
-    DATABASE_READY = "DatabaseReady"
-    MIGRATIONS_APPLIED = "MigrationsApplied"
-    ENDPOINT_READY = "EndpointReady"
-
-
-class Reason(StrEnum):
-    """Every reason a condition can give; programs may rely on them."""
-
-    # under way
-    STARTING = "Starting"
-    ROLLING_OUT = "RollingOut"
-    MIGRATING = "Migrating"
-    WAITING_FOR_DATABASE = "WaitingForDatabase"
-    WAITING_FOR_MIGRATIONS = "WaitingForMigrations"
-    VOLUME_PENDING = "VolumePending"
-    NOT_PROBED_YET = "NotProbedYet"
-    PROBING = "Probing"
-    PROBE_FAILED = "ProbeFailed"
-    DOOR_CLOSED = "DoorClosed"
-    # well
-    READY = "Ready"
-    AVAILABLE = "Available"
-    APPLIED = "Applied"
-    KEPT = "Kept"
-    ISSUED = "Issued"
-    RESOLVED = "Resolved"
-    NONE_DECLARED = "NoneDeclared"
-    POLICIES_APPLIED = "PoliciesApplied"
-    POLICIES_ENFORCED = "PoliciesEnforced"
-    AS_DECLARED = "AsDeclared"
-    SCALED_TO_ZERO = "ScaledToZero"
-    # needs somebody
-    SHADOW = "Shadow"
-    POLICIES_NOT_ENFORCED = "PoliciesNotEnforced"
-    DOOR_OPEN = "DoorOpen"
-    NOT_AS_DECLARED = "NotAsDeclared"
-    STORAGE_CLASS_MISSING = "StorageClassMissing"
-    VOLUME_CANNOT_GROW = "VolumeCannotGrow"
-    VOLUME_CANNOT_MOVE = "VolumeCannotMove"
-    VOLUME_BEING_DELETED = "VolumeBeingDeleted"
-    IMAGE_PULL_FAILED = "ImagePullFailed"
-    CANNOT_START = "CannotStart"
-    CRASH_LOOPING = "CrashLooping"
-    PODS_NOT_READY = "PodsNotReady"
-    UNSCHEDULABLE = "Unschedulable"
-    REFUSED_BY_ADMISSION = "RefusedByAdmission"
-    MIGRATION_FAILED = "MigrationFailed"
-    PROVIDER_NOT_FOUND = "ProviderNotFound"
-    PROVIDER_HAS_NO_ENDPOINT = "ProviderHasNoEndpoint"
-    CONSUMER_NOT_ALLOWED = "ConsumerNotAllowed"
-    SECRETS_NOT_GRANTED = "SecretsNotGranted"
-    NAME_TAKEN = "NameTaken"
-    INVALID_SPEC = "InvalidSpec"
-    CLUSTER_REFUSED = "ClusterRefused"
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One thing that is true, false or under way, and why, in words for the person who reads it."""
-
-    type: Type
-    state: State
-    reason: Reason
-    message: str
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that turned, worth a line in `kubectl describe`."""
-
-    type: str
-    reason: str
-    note: str
 
 
 @dataclass(frozen=True)

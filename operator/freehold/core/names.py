@@ -9,12 +9,17 @@ from __future__ import annotations
 from freehold.core.model import Key
 
 PORT_POSTGRESQL = 5432
+PORT_MOVE = 9404
+"""Where the door of a move tells how far it is."""
 DATABASE = "app"
 """The database, and the role the service uses; each server holds one service's data, so the name need not differ."""
 ROLE_SERVICE = "app"
 ROLE_OWNER = "owner"
+ROLE_MOVER = "mover"
 BINDING_ROOT = "/bindings"
 IDENTITY_ROOT = "/identity"
+SERVICE_CONFIG = "service-config"
+"""The file, in the binding of a consumed service, that tells gRPC how to call it."""
 LAST_PORT = 65535
 TRUSTED = "ca.crt"
 """The file, in a binding or beside a certificate, with the certificate authorities to trust."""
@@ -38,6 +43,36 @@ def database_volume(service: str) -> str:
 def database_configuration(service: str) -> str:
     """The ConfigMap with the server's start script and access rules."""
     return f"{service}-database-configuration"
+
+
+def seat(service: str, number: int) -> str:
+    """The StatefulSet of one of a service's database servers; after a move it is not the first."""
+    return database(service) if number == 1 else f"{database(service)}-{number}"
+
+
+def seat_pod(service: str, number: int) -> str:
+    """The one pod of such a server."""
+    return f"{seat(service, number)}-0"
+
+
+def seat_host(service: str, namespace: str, number: int) -> str:
+    """Where one server is reached by those who mean this very one, whoever holds the data."""
+    return f"{seat_pod(service, number)}.{host(database_nodes(service), namespace)}"
+
+
+def seat_volume(service: str, number: int) -> str:
+    """The claim of a server's volume."""
+    return database_volume(service) if number == 1 else f"{database_volume(service)}-{number}"
+
+
+def door(service: str) -> str:
+    """The StatefulSet that stands before the servers during a move; no other of a service's is named so."""
+    return f"{service}-door"
+
+
+def switch_job(service: str, digest: str) -> str:
+    """The Job that has one server take over from another."""
+    return f"{service}-switch-{digest}"
 
 
 def owner_secret(service: str) -> str:
@@ -73,6 +108,26 @@ def migrations_job(service: str, digest: str) -> str:
 def probe_job(service: str, digest: str) -> str:
     """The Job that tries, from where the service stands, whom it reaches."""
     return f"{service}-probe-{digest}"
+
+
+def contract(service: str, digest: str) -> str:
+    """The ConfigMap with what one image of a service offers."""
+    return f"{service}-contract-{digest}"
+
+
+def is_contract(service: str, name: str) -> bool:
+    """Whether a ConfigMap of the service's holds a contract."""
+    return name.startswith(f"{service}-contract-")
+
+
+def contract_job(service: str, digest: str) -> str:
+    """The Job that asks an image what it offers."""
+    return f"{service}-contract-{digest}"
+
+
+def contract_wall(service: str) -> str:
+    """The network policy of the pods that are asked; with a dot, which no service's name has."""
+    return f"{service}.contract"
 
 
 def migrations(service: str) -> str:

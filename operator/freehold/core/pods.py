@@ -7,13 +7,15 @@ write to named volumes alone, and hold no ServiceAccount token.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from freehold.api.database import Resources
 from freehold.core import meta
-from freehold.core.model import Object, Observed, Reason
+from freehold.core.conditions import Reason
+from freehold.core.model import Object, Observed
 
 CONTAINER_SECURITY: Object = {
     "allowPrivilegeEscalation": False,
@@ -24,6 +26,8 @@ CONTAINER_SECURITY: Object = {
 }
 POD_SECURITY: Object = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 """What can be said of a whole pod, for a container that is added later, as by a debugger or an admission hook."""
+SERVICE: Object = {"requests": {"cpu": "25m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+"""What a container of a service's image asks for, unless its owner says otherwise."""
 DISK = "ephemeral-storage"
 SCRATCH: Object = {"requests": {DISK: "64Mi"}, "limits": {DISK: "1Gi"}}
 """Of the node's disk, for /tmp and the log, unless the owner says otherwise: a full disk ends every pod of the node."""
@@ -90,6 +94,20 @@ def job_of(pod: Object) -> str:
     return str(pod["metadata"]["labels"].get("batch.kubernetes.io/job-name", ""))
 
 
+def of_job(observed: Observed, job: str) -> list[Object]:
+    """The pods that a Job made."""
+    return [pod for pod in observed.pods if job_of(pod) == job]
+
+
+def last_words(status: Object) -> dict[str, Any] | None:
+    """The JSON object that a container left as its termination message; None without one."""
+    try:
+        said = json.loads(status.get("state", {}).get("terminated", {}).get("message", ""))
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) else None
+
+
 def is_ready(pod: Object) -> bool:
     """Whether the kubelet says so."""
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))
@@ -149,13 +167,20 @@ def _scheduling_trouble(pod: Object) -> Trouble | None:
 
 
 def _container_trouble(pod: Object, observed: Observed) -> Trouble | None:
-    for status in pod.get("status", {}).get("containerStatuses", []):
+    for status in _statuses(pod):
         if status.get("ready"):
             continue
         found = _waiting_trouble(status) or _exit_trouble(pod, status, observed)
         if found:
             return found
     return None
+
+
+def _statuses(pod: Object) -> list[Object]:
+    """Of its containers; one that runs beside them is ended with them, which is no trouble where it ran only once."""
+    status = pod.get("status", {})
+    beside = [s for s in status.get("initContainerStatuses", []) if s.get("restartCount") or "waiting" in s["state"]]
+    return [*beside, *status.get("containerStatuses", [])]
 
 
 def _waiting_trouble(status: Object) -> Trouble | None:

@@ -6,7 +6,6 @@ its pods. It holds no credentials, opens nothing by being there, and is never Re
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,9 +59,9 @@ def _open(service: Service, observed: Observed) -> dict[str, bool]:
         ways[f"{host}:{names.PORT_POSTGRESQL}"] = gates.database_ready(service, observed)
     for consumed in service.spec.consumes:
         if consent.refusal(service, consumed, observed) is None:
-            provider = consent.provider_key(service, consumed)
             port = consent.provider_port(service, consumed, observed)
-            ways[names.endpoint(provider, port)] = observed.peers[provider].ready
+            for provider in consent.ways(service, consumed, observed):
+                ways[names.endpoint(provider, port)] = observed.peers[provider].ready
     return ways
 
 
@@ -79,28 +78,19 @@ def _beside(service: Service) -> Object:
     return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
-def pods_of(observed: Observed, job: str) -> list[Object]:
-    """The pods of a probe."""
-    return [pod for pod in observed.pods if pods.job_of(pod) == job]
-
-
 def result(service: Service, observed: Observed, job: str) -> dict[str, Any] | None:
     """What a probe said as it ended: provenAt, pairs tried, and the differences, as the status shows them."""
-    for pod in pods_of(observed, job):
+    for pod in pods.of_job(observed, job):
         for status in pod.get("status", {}).get("containerStatuses", []):
-            ended = status.get("state", {}).get("terminated", {})
-            if said := _parsed(ended.get("message", "")):
+            said = pods.last_words(status)
+            if said and {"tried", "differences"} <= said.keys():
                 wrong = [_difference(service, address, found) for address, found in said["differences"]]
-                return {"provenAt": ended["finishedAt"], "pairs": said["tried"], "differences": wrong}
+                return {
+                    "provenAt": status["state"]["terminated"]["finishedAt"],
+                    "pairs": said["tried"],
+                    "differences": wrong,
+                }
     return None
-
-
-def _parsed(message: str) -> dict[str, Any] | None:
-    try:
-        said = json.loads(message)
-    except ValueError:
-        return None
-    return said if isinstance(said, dict) and {"tried", "differences"} <= said.keys() else None
 
 
 def _difference(service: Service, address: str, found: str) -> dict[str, str]:

@@ -6,25 +6,19 @@ about one pair at a time. A connection is open when what judges the source and w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from ipaddress import ip_network
 from typing import NamedTuple
 
-from freehold.api.v1alpha1 import ConsumersFrom
-from freehold.core import consent, meta, names, shadow
+from freehold.api.grpc import ConsumersFrom
+from freehold.core import consent, forwards, gateways, meta, names, shadow
+from freehold.core.doors import Door, Part
+from freehold.core.gateways import Proxies
 from freehold.core.model import Key, Service
 
 PODS = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
 """Where pods' addresses may be: those not routed outside (RFC 1918, RFC 6598, RFC 4193)."""
-
-
-class Part(StrEnum):
-    """What of a service listens."""
-
-    ENDPOINT = "endpoint"
-    PAGE = "page"
-    DATABASE = "database"
 
 
 class Way(StrEnum):
@@ -35,37 +29,8 @@ class Way(StrEnum):
     UNKNOWN = "Unknown"
 
 
-class Door(NamedTuple):
-    """A port of a service, or of its database."""
-
-    service: Key
-    part: Part
-    port: int
-
-    @property
-    def target(self) -> str:
-        """The Service object in front of it; the network policy behind it has the same name."""
-        return names.database(self.service.name) if self.part is Part.DATABASE else self.service.name
-
-    @property
-    def name(self) -> str:
-        """As it is called within its namespace: `users-database:5432`."""
-        return f"{self.target}:{self.port}"
-
-    @property
-    def full_name(self) -> str:
-        """As it is called from anywhere: `shop/users-database:5432`."""
-        return f"{self.service.namespace}/{self.name}"
-
-    @property
-    def host(self) -> str:
-        """The DNS name a client connects to: `users-database.shop.svc`."""
-        return names.host(self.target, self.service.namespace)
-
-    @property
-    def address(self) -> str:
-        """Host and port: `users-database.shop.svc:5432`."""
-        return f"{self.host}:{self.port}"
+Source = Service | Proxies | None
+"""Who opens a connection: a service, a Gateway's proxies, or a stranger, any other pod that is not Freehold's."""
 
 
 class Ground(NamedTuple):
@@ -84,34 +49,34 @@ class Verdict(NamedTuple):
     remedies: tuple[str, ...] = ()
 
 
-def doors(service: Service) -> tuple[Door, ...]:
-    """All of a service that listens."""
-    spec = service.spec
-    endpoint = (Door(service.key, Part.ENDPOINT, spec.grpc.port),) if spec.grpc else ()
-    page = (Door(service.key, Part.PAGE, spec.http.port),) if spec.http else ()
-    database = (Door(service.key, Part.DATABASE, names.PORT_POSTGRESQL),) if spec.database else ()
-    return (*endpoint, *page, *database)
+def proxies(services: Iterable[Service]) -> tuple[Proxies, ...]:
+    """All through whom any of these services is exposed."""
+    return tuple(sorted({through for one in services if (through := gateways.proxies(one))}))
 
 
 def verdict(
-    source: Service | None,
+    source: Source,
     door: Door,
     services: Mapping[Key, Service],
     namespace_labels: Mapping[str, Mapping[str, str]],
 ) -> Verdict | None:
     """Whether `source` may open a connection to a door of one of these services.
 
-    source: None is a stranger, any pod that is not Freehold's. namespace_labels: of the namespaces whose labels are
-    known; consent by selector to any other is unknown. None: a service and its own endpoint or page; nobody asks.
+    namespace_labels: of the namespaces whose labels are known; consent by selector to any other is unknown. None: a
+    service and its own endpoint or page; nobody asks.
     """
     provider = services[door.service]
+    if isinstance(source, Proxies):
+        if door.part is Part.ENDPOINT:
+            return _without_walls(None, provider, door, _from_gateway(source, provider, door))
+        source = None
     if door.part is Part.DATABASE:
         return _without_walls(source, provider, door, _to_database(source, door, provider))
     if source and source.key == door.service:
         return None
     if door.part is Part.PAGE:
         return _without_walls(source, provider, door, _to_page(source, door))
-    return _without_walls(source, provider, door, _to_endpoint(source, provider, door, namespace_labels))
+    return _without_walls(source, provider, door, _to_endpoint(source, provider, door, services, namespace_labels))
 
 
 def _without_walls(source: Service | None, provider: Service, door: Door, walled: Verdict) -> Verdict:
@@ -171,13 +136,22 @@ def _by_address(source: Service, door: Door) -> bool:
 
 
 def _to_endpoint(
-    source: Service | None, provider: Service, door: Door, namespace_labels: Mapping[str, Mapping[str, str]]
+    source: Service | None,
+    provider: Service,
+    door: Door,
+    services: Mapping[Key, Service],
+    namespace_labels: Mapping[str, Mapping[str, str]],
 ) -> Verdict:
     if source is None:
         declared = Ground("declared", Way.CLOSED, "a stranger, any pod that is not Freehold's, declares nothing")
         remedy = f"Make the caller a Microservice with {_consumes(provider.key)} under spec.consumes."
         return Verdict(Way.CLOSED, (declared, *_policies(source, door, Way.CLOSED, Way.CLOSED)), (remedy,))
-    declared, consented = _declared(source, provider.key), _consented(source, provider, namespace_labels)
+    every = (provider, *forwards.taken_over(provider, services))
+    called = (
+        one for one in every if _names(source, one.key) and forwards.listen_alike(one.spec.grpc, provider.spec.grpc)
+    )
+    provider = next(called, provider)  # by whichever of its names the source knows it
+    declared, consented = _declared(source, provider.key), _consented(source, provider, services, namespace_labels)
     ways = {declared.way, consented.way}
     way = next((way for way in (Way.CLOSED, Way.UNKNOWN) if way in ways), Way.OPEN)
     remedies = []
@@ -188,14 +162,43 @@ def _to_endpoint(
     return Verdict(way, (declared, consented, *_policies(source, door, way, way)), tuple(remedies))
 
 
+def _from_gateway(source: Proxies, provider: Service, door: Door) -> Verdict:
+    mine, gateway = gateways.proxies(provider), source.gateway
+    if mine and mine.are(source):
+        said = f"{provider.key} is exposed through Gateway {mine.gateway} (spec.grpc.expose)"
+        return Verdict(Way.OPEN, (Ground("exposed", Way.OPEN, said), *_policies(None, door, Way.OPEN, Way.OPEN)))
+    said = f"{provider.key} is not exposed through {source} (spec.grpc.expose)"
+    written = f"{{gateway: {{name: {gateway.name}, namespace: {gateway.namespace}}}, hostnames: [NAME]}}"
+    remedy = f"Set spec.grpc.expose of {provider.key} to {written}."
+    grounds = (Ground("exposed", Way.CLOSED, said), *_policies(None, door, Way.CLOSED, Way.CLOSED))
+    return Verdict(Way.CLOSED, grounds, (remedy,))
+
+
 def _declared(source: Service, provider: Key) -> Ground:
-    if any(consent.provider_key(source, consumed) == provider for consumed in source.spec.consumes):
+    if _names(source, provider):
         return Ground("declared", Way.OPEN, f"{source.key} declares that it consumes {provider} (spec.consumes)")
     return Ground("declared", Way.CLOSED, f"{source.key} does not declare that it consumes {provider} (spec.consumes)")
 
 
-def _consented(source: Service, provider: Service, namespace_labels: Mapping[str, Mapping[str, str]]) -> Ground:
-    rule, namespace = _rule(provider), source.namespace
+def _names(source: Service, provider: Key) -> bool:
+    named = (consent.provider_key(source, consumed) for consumed in source.spec.consumes)
+    return provider != source.key and provider in named
+
+
+def _consented(
+    source: Service,
+    provider: Service,
+    services: Mapping[Key, Service],
+    namespace_labels: Mapping[str, Mapping[str, str]],
+) -> Ground:
+    """A service that took another over is admitted where that one is."""
+    formers = (one for one in forwards.taken_over(source, services) if _names(one, provider.key))
+    grounds = [_admitted(one.namespace, provider, namespace_labels) for one in (source, *formers)]
+    return next((ground for ground in grounds if ground.way is Way.OPEN), grounds[0])
+
+
+def _admitted(namespace: str, provider: Service, namespace_labels: Mapping[str, Mapping[str, str]]) -> Ground:
+    rule = _rule(provider)
     if rule is ConsumersFrom.SELECTOR and namespace not in namespace_labels:
         said = f"{provider.key} consents by selector, and the labels of namespace {namespace} are not known"
         return Ground("consent", Way.UNKNOWN, said)

@@ -14,25 +14,36 @@ from typing import Any
 
 from freehold.core import (
     certificates,
+    contracts,
     credentials,
     database,
     dependencies,
     endpoint,
+    exposure,
+    forwarding,
     isolation,
     migrations,
+    paths,
+    relocation,
     status,
     verification,
 )
-from freehold.core.model import Condition, Event, Observed, Plan, Reason, Service, State, Type
+from freehold.core.conditions import Condition, Event, Reason, State, Type
+from freehold.core.model import Observed, Plan, Service
 
 CAPABILITIES = (
     dependencies.desired,  # whom it calls, and whether they consent
     isolation.desired,  # walls, before anything that could reach through them
+    paths.desired,  # whether what its calls may take fits into what it promises
     credentials.desired,  # made once, kept
     certificates.desired,  # what it proves itself with, renewed in time
     database.desired,  # a server of its own
+    relocation.desired,  # somewhere else, with all of it
+    contracts.desired,  # what its image offers, and whom that would break
     migrations.desired,  # its schema, before its pods
     endpoint.desired,  # its pods, behind a name that never changes
+    forwarding.desired,  # its name, once it stands in another namespace
+    exposure.desired,  # the way in from outside the cluster
     verification.desired,  # whether the walls stand, by trying
 )
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 from freehold.api.v1alpha1 import IsolationMode
-from freehold.core import consent, meta, names, pods
+from freehold.core import consent, gateways, meta, names, pods
 from freehold.core.model import Object, Observed, Service, Sighting
 
 DNS_PORT = 53
@@ -45,7 +45,7 @@ def _seen(service: Service, observed: Observed) -> Iterator[str]:
     for one in observed.connections:
         mine = names.database(service.name) if one.component == meta.DATABASE else service.name
         if one.direction == "in" and not _may_come(service, observed, one):
-            yield f"{_who(one)} → {mine}:{one.port}"
+            yield f"{_who(one)} → {mine}:{one.port}{_unless(service, one)}"
         if one.direction == "out" and not _may_go(service, observed, one):
             yield f"{mine} → {_who(one)}:{one.port}"
 
@@ -56,6 +56,14 @@ def _who(one: Sighting) -> str:
         return one.peer
     key, component = one.who
     return str(key) if component == meta.SERVICE else f"{key}-{component}"
+
+
+def _unless(service: Service, one: Sighting) -> str:
+    """A Gateway's proxies are pods that are not watched, and so not known by their addresses."""
+    grpc, through = service.spec.grpc, gateways.proxies(service)
+    if one.who or one.component != meta.SERVICE or not grpc or one.port != grpc.port or not through:
+        return ""
+    return f" (unless it is of {through})"
 
 
 def _may_come(service: Service, observed: Observed, one: Sighting) -> bool:
@@ -76,7 +84,8 @@ def _may_go(service: Service, observed: Observed, one: Sighting) -> bool:
     if one.who is None:
         return _is_outside(service, one)
     consumed = [c for c in service.spec.consumes if consent.refusal(service, c, observed) is None]
-    ways = [(consent.provider_key(service, c), consent.provider_port(service, c, observed)) for c in consumed]
+    ports = [(c, consent.provider_port(service, c, observed)) for c in consumed]
+    ways = [(key, port) for c, port in ports for key in consent.ways(service, c, observed)]
     key, component = one.who
     return component == meta.SERVICE and (key, one.port) in ways
 

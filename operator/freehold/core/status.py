@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from freehold.core import meta, names
-from freehold.core.model import Condition, Event, Observed, Reason, Ref, Service, State, Type
+from freehold.core.conditions import Condition, Event, Reason, State, Type, counts
+from freehold.core.model import Observed, Ref, Service
 
 PROGRESS_SOONEST, PROGRESS_LATEST = timedelta(seconds=10), timedelta(seconds=30)
 """A resource that is merely under way says so after 10 seconds, and then ever less often, down to every 30 seconds, so
@@ -22,11 +23,9 @@ Status = dict[str, Any]
 def ready(conditions: Iterable[Condition]) -> Condition:
     """Ready is true when all else is; otherwise it repeats the first that needs somebody, or else that is awaited.
 
-    A proof that is still to come is not awaited: a service is as well without it, only not known to be. Nor are walls
-    that its owner does not want yet.
+    A proof that is still to come is not awaited, and what hinders nothing its owner weighs (`conditions.counts`).
     """
-    unproven = (Type.ISOLATION_VERIFIED, State.UNKNOWN)
-    listed = [c for c in conditions if (c.type, c.state) != unproven and c.reason is not Reason.SHADOW]
+    listed = [c for c in conditions if counts(c)]
     unmet = [c for c in listed if c.state is not State.TRUE]
     if not unmet:
         return Condition(Type.READY, State.TRUE, Reason.READY, f"{len(listed)} of {len(listed)} conditions are met")
@@ -90,22 +89,28 @@ def pause(before: Mapping[str, Any], wanted: Status, now: datetime) -> float:
 
 
 def events(before: Mapping[str, Any], wanted: Status) -> tuple[Event, ...]:
-    """A line for what now needs somebody, for what was put right, and for the service becoming ready."""
+    """A line for what now needs somebody, for what was put right or accepted, and for the service becoming ready."""
     known = _by_type(before)
     lines = []
     for kind, entry in _by_type(wanted).items():
         was = known.get(kind, {"status": State.UNKNOWN, "reason": ""})
         needs, needed = entry["status"] == State.FALSE, was["status"] == State.FALSE
+        accepted = entry["reason"] == Reason.CONTRACT_ACCEPTED and was.get("message") != entry["message"]
         note = entry["message"] if kind == Type.READY else f"{kind}: {entry['message']}"
         if kind == Type.READY and _only(wanted):
             lines.append(Event("Warning", entry["reason"], note))
         elif kind == Type.READY and not needs and was["status"] != entry["status"]:
             lines.append(Event("Normal", entry["reason"], note))
-        elif kind != Type.READY and needs and (not needed or was["reason"] != entry["reason"]):
+        elif kind != Type.READY and (accepted or (needs and (not needed or was["reason"] != entry["reason"]))):
             lines.append(Event("Warning", entry["reason"], note))
-        elif kind != Type.READY and needed and not needs:
+        elif kind != Type.READY and ((needed and not needs) or (_is_step(entry) and was["reason"] != entry["reason"])):
             lines.append(Event("Normal", entry["reason"], note))
     return tuple(lines)
+
+
+def _is_step(entry: Status) -> bool:
+    """Whether each reason is a step that people follow."""
+    return bool(entry["type"] == Type.RELOCATED)
 
 
 def _only(wanted: Status) -> bool:
@@ -117,9 +122,15 @@ def _only(wanted: Status) -> bool:
 def _urgent(written: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """What a person waits for: whether it is ready, and everything that needs somebody."""
     return {
-        kind: (entry["status"], "" if kind == Type.READY else entry["message"])
+        kind: (
+            entry["status"],
+            "" if kind == Type.READY else entry["message"] if not _is_step(entry) else entry["reason"],
+        )
         for kind, entry in _by_type(written).items()
-        if kind == Type.READY or entry["status"] == State.FALSE
+        if kind == Type.READY
+        or entry["status"] == State.FALSE
+        or entry["reason"] == Reason.CONTRACT_ACCEPTED
+        or _is_step(entry)
     }
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from freehold.core import gates, meta, names, pods, probes, shadow
-from freehold.core.model import Condition, Object, Observed, Plan, Reason, Ref, Service, State, Type
+from freehold.core import forwards, gates, meta, names, pods, probes, shadow
+from freehold.core.conditions import Condition, Reason, State, Type
+from freehold.core.model import Observed, Plan, Ref, Service
 
 CAPABILITY = "verification"
 PERIOD = timedelta(hours=1)
@@ -29,6 +30,8 @@ Proof = dict[str, Any]
 
 def desired(service: Service, observed: Observed) -> Plan:
     """A probe where one is due, and what was found last."""
+    if not forwards.stands_here(service, observed):
+        return Plan(CAPABILITY, ())
     if shadow.is_on(service):
         said = "not tried: no wall stands (isolation: Shadow)"
         return Plan(CAPABILITY, (), Condition(Type.ISOLATION_VERIFIED, State.UNKNOWN, Reason.SHADOW, said))
@@ -37,7 +40,7 @@ def desired(service: Service, observed: Observed) -> Plan:
     job = Ref("Job", names.probe_job(service.name, meta.digest(asked, before["provenAt"] if before else "")))
     found = probes.result(service, observed, job.name)
     proof = {**found, "of": asked} if found else before
-    ended = None if found else _ended(observed.objects.get(job))
+    ended = None if found else gates.ended(observed.objects.get(job))
     condition = Condition(Type.ISOLATION_VERIFIED, *_state(service, observed, proof, job, failed=ended is not None))
     shown = {"isolation": proof} if proof else {}
     if job not in observed.objects:
@@ -98,7 +101,7 @@ def _state(
         said = f"{proof['pairs']} of {proof['pairs']} pairs as declared, proven {proof['provenAt']}"
         return State.TRUE, Reason.AS_DECLARED, f"{said} by connection attempts from where {service.name} stands"
     if failed:
-        trouble = pods.trouble(probes.pods_of(observed, job.name), observed)
+        trouble = pods.trouble(pods.of_job(observed, job.name), observed)
         return State.UNKNOWN, Reason.PROBE_FAILED, f"{trouble.message if trouble else NO_WORD}; tried again in minutes"
     if job in observed.objects:
         return State.UNKNOWN, Reason.PROBING, f"{job.name} tries whom {service.name} reaches"
@@ -121,12 +124,6 @@ def _wrong(proof: Proof) -> tuple[State, Reason, str]:
     if opened:
         return State.FALSE, Reason.NOT_AS_DECLARED, f"{named}; {ENFORCE}"
     return State.UNKNOWN, Reason.DOOR_CLOSED, f"{named}; is the provider well, or does another policy shut it?"
-
-
-def _ended(job: Object | None) -> datetime | None:
-    """When a Job ended, one way or the other."""
-    ends = (c for c in (job or {}).get("status", {}).get("conditions", []) if c["type"] in ("Complete", "Failed"))
-    return next((_time(c["lastTransitionTime"]) for c in ends if c["status"] == "True"), None)
 
 
 def _seconds(observed: Observed, moment: datetime | None) -> float | None:

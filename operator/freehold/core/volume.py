@@ -3,39 +3,60 @@
 from __future__ import annotations
 
 from freehold.api.database import Database, DeletionPolicy
-from freehold.core import meta, names
-from freehold.core.model import Object, Observed, Reason, Ref, Service
+from freehold.core import meta, names, seats
+from freehold.core.conditions import Reason
+from freehold.core.model import Object, Observed, Ref, Service
 from freehold.core.pods import Trouble
 from freehold.core.quantity import as_number
+from freehold.core.seats import Seat
+
+SAID = (meta.TURN, meta.TURNED_AT, meta.PAUSE, meta.DATA)
+"""What a claim says of whose the data is."""
 
 
-def claim(service: Service, database: Database, observed: Observed, capability: str) -> Object:
-    """What is claimed; with Retain it has no owner, so that nothing but a person removes it.
+def claim(
+    service: Service,
+    database: Database,
+    observed: Observed,
+    seat: Seat,
+    capability: str,
+    annotations: dict[str, str] | None = None,
+) -> Object:
+    """What is claimed; with Retain it has no owner, so that nothing but a person removes it. annotations: of whose the
+    data is; left out, what the live claim says.
 
     Where the live claim can be neither grown nor moved it is asked for as it is, for the API server would refuse.
     """
-    live, storage = claimed(service, observed), database.storage
+    live, storage = seat.claim, database.storage
     spec: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage.size}}}
     # Left out, a class that was asked for once would be taken back, which the API server refuses as well.
     asked = _class(live) if live and _elsewhere(live, database) else storage.class_name
+    if not asked and live is None:
+        asked = seats.owner(service, observed).place.class_name  # where any will do, a move keeps the one there is
+    elif live and not asked and seat.annotation(meta.TURN):
+        asked = _class(live)
     if asked:
         spec["storageClassName"] = asked
     if live and not _may_grow(live, database, observed):
         spec["resources"] = {"requests": {"storage": _size(live)}}
-    return meta.build(
+    body = meta.build(
         service,
         "v1",
         "PersistentVolumeClaim",
-        names.database_volume(service.name),
+        names.seat_volume(service.name, seat.number),
         meta.labels(service, meta.DATABASE, capability),
         owned=database.deletion_policy is DeletionPolicy.DELETE,
         spec=spec,
     )
+    said = annotations or {key: value for key in SAID if (value := seat.annotation(key))}
+    if seat.number != seats.FIRST:
+        said.setdefault(meta.TURN, "1")
+    return {**body, "metadata": {**body["metadata"], **({"annotations": said} if said else {})}}
 
 
 def claimed(service: Service, observed: Observed) -> Object | None:
-    """The live claim."""
-    return observed.objects.get(Ref("PersistentVolumeClaim", names.database_volume(service.name)))
+    """The live claim of the server that owns the data."""
+    return seats.owner(service, observed).claim
 
 
 def misplaced(service: Service, database: Database, observed: Observed) -> frozenset[Ref]:
@@ -55,13 +76,10 @@ def trouble(service: Service, database: Database, observed: Observed) -> Trouble
     """What is the matter with the volume, and what its owner can do."""
     live = claimed(service, observed)
     if live is None or not is_bound(live):
-        return _class_trouble(database, observed)
+        return class_trouble(database, observed)
     if "deletionTimestamp" in live["metadata"]:
         said = f"volume claim {live['metadata']['name']} is being deleted and goes when its server stops"
         return Trouble(Reason.VOLUME_BEING_DELETED, f"{said}; take a copy of the data first")
-    if _elsewhere(live, database):
-        said = f"the volume is of storage class {_class(live)} and cannot become {database.storage.class_name}"
-        return Trouble(Reason.VOLUME_CANNOT_MOVE, f"{said}; set spec.database.storage.className back")
     if not _may_grow(live, database, observed):
         said = f"the volume holds {_size(live)} and storage class {_class(live)} cannot expand it to"
         hint = "let the class allow volume expansion; until then the volume stays as it is"
@@ -89,7 +107,8 @@ def _may_grow(live: Object, database: Database, observed: Observed) -> bool:
     return held == asked or (asked > held and _class(live) in expandable)
 
 
-def _class_trouble(database: Database, observed: Observed) -> Trouble | None:
+def class_trouble(database: Database, observed: Observed) -> Trouble | None:
+    """What is wrong with the storage class that is asked for."""
     asked = database.storage.class_name
     known = ", ".join(f"{c.name} (default)" if c.default else c.name for c in observed.storage_classes)
     has = f"the cluster has: {known}" if known else "the cluster has none"

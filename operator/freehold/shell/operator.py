@@ -13,12 +13,14 @@ from datetime import UTC, datetime
 from freehold.cluster import apply, authority, kinds, observe
 from freehold.cluster.cache import Cache
 from freehold.cluster.client import WATCH_SECONDS, Api
+from freehold.cluster.doors import Doors
 from freehold.cluster.errors import ClusterError, NameTakenError, RefusedError, TransientError
 from freehold.cluster.observe import InvalidResource, Means
 from freehold.cluster.sentinel import Sentinel, Sightings
 from freehold.cluster.watch import Watch
 from freehold.core import meta
-from freehold.core.model import Condition, Event, Key, Object, Reason, Service, State, Type
+from freehold.core.conditions import Condition, Event, Reason, State, Type
+from freehold.core.model import Key, Object, Observed, Plan, Service
 from freehold.core.reconcile import Report, reconcile, report, report_invalid
 from freehold.core.verification import ENFORCE
 from freehold.shell import metrics
@@ -32,6 +34,8 @@ RESYNC_SECONDS = 600.0
 """Every service is looked at this often even when nothing happens, in case something was missed."""
 REFUSED_AGAIN_SECONDS = 30.0
 """What the cluster refused may be allowed later: a quota raised, a name freed. No event tells."""
+LOOKS = 4
+"""At most, one after another, until one asks for no write; who undoes each of them wakes the service anyway."""
 SILENT_SECONDS = 3 * WATCH_SECONDS
 
 
@@ -47,6 +51,7 @@ class Operator:
         self.grants = Grants(api, self.cache)
         who = settings.platform.account.replace(":", "/")
         self.sentinel = Sentinel(self.cache, who, settings.canaries, self._sentinel_turned)
+        self.doors = Doors(self.cache, lambda keys: self.cache.wake(*keys))
         self._told: tuple[str, ...] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -55,7 +60,8 @@ class Operator:
         for namespace in self.settings.namespaces or (None,):
             yield Watch(self.api, kinds.MICROSERVICE, self._put_service, self._drop_service, namespace)
             for kind in (*(kind for kind in kinds.OWNED if kind is not kinds.SECRET), kinds.POD):
-                yield Watch(self.api, kind, self.cache.put_owned, self.cache.drop_owned, namespace, mine)
+                turned = self._wake_all if kind.optional else Watch.turned
+                yield Watch(self.api, kind, self.cache.put_owned, self.cache.drop_owned, namespace, mine, turned)
         yield Watch(self.api, kinds.NAMESPACE, self.cache.put_namespace, self.cache.drop_namespace)
         yield Watch(self.api, kinds.STORAGE_CLASS, self.cache.put_storage_class, self.cache.drop_storage_class)
 
@@ -68,7 +74,7 @@ class Operator:
         self.cache.wake(*self.cache.owned)  # something may be left of services that went while no operator ran
         logger.info("watching %d services in %s", len(self.cache.services), self._where())
         self._tasks += [asyncio.create_task(self.queue.run()) for _ in range(WORKERS)]
-        self._tasks.append(asyncio.create_task(self._resync()))
+        self._tasks += [asyncio.create_task(self._resync()), asyncio.create_task(self.doors.run())]
         if self.settings.pod:  # outside the cluster, what opens and what does not says nothing of its walls
             self._tasks.append(asyncio.create_task(self.sentinel.run()))
 
@@ -110,6 +116,9 @@ class Operator:
         if all(watch.synced.is_set() for watch in self.watches):
             self.grants.follow({key.namespace for key in self.cache.services})
 
+    def _wake_all(self) -> None:
+        self.cache.wake(*self.cache.services)
+
     async def _load_authority(self) -> None:
         self.authority = await authority.load(self.api, self.settings.home, _now())
 
@@ -136,7 +145,7 @@ class Operator:
                 await self._load_authority()
             except (ClusterError, authority.UnusableAuthorityError) as error:
                 logger.warning("the certificate authority stays as it was: %s", error)
-            self.cache.wake(*self.cache.services)
+            self._wake_all()
 
     async def _work(self, key: Key) -> float | None:
         """Bring one service to what it should be. Returns the seconds until it wants to be looked at again."""
@@ -160,22 +169,29 @@ class Operator:
         return await self._reconcile(service, live.get("status", {}))
 
     async def _reconcile(self, service: Service, before: Object) -> float | None:
-        means = Means(self.settings.platform, self.authority, self.grants, self.sentinel.seen)
-        observed = observe.observe(self.cache, service, means, before, _now())
-        plans = reconcile(service, observed)
+        observed, plans = self._judged(service, before)
         try:
-            written = await apply.apply(self.api, self.cache, service, observed, plans)
+            for _ in range(LOOKS):
+                # What was settled before a write is under way after it, and meanwhile more may be due: Ready is said of
+                # a look that asked for no write.
+                if not await apply.apply(self.api, self.cache, service, observed, plans):
+                    break
+                observed, plans = self._judged(service, before)
         except TransientError:
             raise
         except ClusterError as error:
             await self._say(service.key, service.uid, before, report(service, observed, plans, _refused(error)))
             return REFUSED_AGAIN_SECONDS
-        if written:  # what was settled before the write is under way after it; Ready must not be said of the past
-            observed = observe.observe(self.cache, service, means, before, _now())
-            plans = reconcile(service, observed)
         pause = await self._say(service.key, service.uid, before, report(service, observed, plans))
         moments = [seconds for seconds in (pause, *(plan.again for plan in plans)) if seconds is not None]
         return min(moments, default=None)
+
+    def _judged(self, service: Service, before: Object) -> tuple[Observed, tuple[Plan, ...]]:
+        """What is known at this moment, and what every capability wants of it."""
+        served = all(watch.served for watch in self.watches)
+        means = Means(self.settings.platform, self.authority, self.grants, self.sentinel.seen, served, self.doors.told)
+        observed = observe.observe(self.cache, service, means, before, _now())
+        return observed, reconcile(service, observed)
 
     async def _report_invalid(self, key: Key, live: Object, error: InvalidResource) -> float | None:
         before, metadata = live.get("status", {}), live["metadata"]

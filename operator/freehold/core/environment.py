@@ -1,4 +1,4 @@
-"""The contract: what a service is handed and asked for, the same in every language and with no SDK.
+"""The environment: what a service is handed and asked for, the same in every language and with no SDK.
 
 Variables and files tell it where to listen, where its database is, whom it calls and how each side proves itself; it is
 asked for its health. The README publishes all of this: what is here cannot change without a word there.
@@ -6,9 +6,14 @@ asked for its health. The README publishes all of this: what is here cannot chan
 
 from __future__ import annotations
 
-from freehold.api.v1alpha1 import Tls
+from freehold.api.grpc import Tls
 from freehold.core import consent, meta, names
 from freehold.core.model import Object, Observed, Service
+from freehold.core.quantity import milliseconds
+
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
+"""A DATABASE_URL that can be read, and that nobody answers."""
+TLS_SUFFIX = names.tls_variable("")
 
 
 def environment(service: Service, observed: Observed) -> list[Object]:
@@ -24,6 +29,8 @@ def environment(service: Service, observed: Observed) -> list[Object]:
         variables.append({"name": "GRPC_HEALTH_PORT", "value": str(_health_port(service))})
     if spec.http:
         variables.append({"name": "HTTP_PORT", "value": str(spec.http.port)})
+    if spec.latency_budget:
+        variables.append({"name": "LATENCY_BUDGET_MS", "value": str(milliseconds(spec.latency_budget))})
     if spec.database:
         url = {"secretKeyRef": {"name": names.database(service.name), "key": "uri"}}
         variables.append({"name": "DATABASE_URL", "valueFrom": url})
@@ -56,6 +63,27 @@ def volumes(service: Service, observed: Observed) -> list[Object]:
     return volumes
 
 
+def bare(service: Service, observed: Observed) -> list[Object]:
+    """The variables for one who only says what it offers: nothing in them proves anything, or leads to data."""
+    proofs = ("GRPC_TLS", "GRPC_TLS_DIR", "GRPC_HEALTH_PORT")
+    kept = [v for v in environment(service, observed) if v["name"] not in proofs and not v["name"].endswith(TLS_SUFFIX)]
+    return [{"name": v["name"], "value": NOWHERE} if "valueFrom" in v else v for v in kept]
+
+
+def bare_volumes(service: Service, observed: Observed) -> list[Object]:
+    """What such a one is handed in files: no Secret is among it."""
+    volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
+    if sources := [source for source in _bindings(service, observed) if "secret" not in source]:
+        volumes.append({"name": "bindings", "projected": {"sources": sources}})
+    return volumes
+
+
+def bare_mounts(service: Service, observed: Observed) -> list[Object]:
+    """Where these files are."""
+    there = {volume["name"] for volume in bare_volumes(service, observed)}
+    return [mount for mount in mounts(service, observed) if mount["name"] in there]
+
+
 def _identity(service: Service) -> list[Object]:
     """Its certificate, whom to trust and, where it asks its callers who they are, whom to admit."""
     sources: list[Object] = [{"secret": {"name": names.identity(service.name)}}]
@@ -75,7 +103,17 @@ def _bindings(service: Service, observed: Observed) -> list[Object]:
         parts = ("type", "host", "port", "uri", *(["tls"] if consent.is_mutual(service, consumed, observed) else []))
         items = [{"key": f"{consumed.name}.{part}", "path": f"{consumed.name}/{part}"} for part in parts]
         sources.append({"configMap": {"name": names.consumed(service.name), "items": items}})
+    if service.spec.consumes:
+        sources.append({"configMap": _service_configs(service)})
     return sources
+
+
+def _service_configs(service: Service) -> Object:
+    """How to call each consumed service. What is not known yet is left out, and pods start without it: `optional` holds
+    for the keys as well (core/v1, ConfigMapProjection). It comes as they run, and rolls nobody."""
+    keys = [(f"{consumed.name}.{names.SERVICE_CONFIG}", consumed.name) for consumed in service.spec.consumes]
+    items = [{"key": key, "path": f"{name}/{names.SERVICE_CONFIG}"} for key, name in keys]
+    return {"name": names.consumed(service.name), "items": items, "optional": True}
 
 
 def clients(service: Service, observed: Observed, labels: dict[str, str]) -> Object:

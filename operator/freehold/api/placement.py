@@ -1,0 +1,69 @@
+"""The part of the resource that says where a service stands, with its database."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from freehold.api.base import Model
+from freehold.api.database import Duration
+from freehold.api.expose import Namespace
+
+LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$", max_length=63)]
+
+
+class Placement(Model):
+    """Where the service and its database stand. A change moves both, while consumers go on calling the same name."""
+
+    node_selector: dict[str, LabelValue] = Field(default_factory=dict, max_length=16)
+    """Labels of the nodes to stand on, like {topology.kubernetes.io/zone: b}, or a node pool's; left out: any node."""
+    namespace: Namespace | None = None
+    """Another namespace to stand in. A Microservice of the same name there takes over once it is Ready, if it names
+    this one's namespace under placement.from; then the name here leads there, for consumers that go on using it."""
+    from_: Annotated[Namespace | None, Field(alias="from")] = None
+    """The namespace of a Microservice of the same name whose calls this one takes over. Whom that one admits is
+    admitted here too, and who admits that one admits this one."""
+    way_back: Duration = "1h"
+    """How long the server that was left stays, as a standby of the new one: taking the edit back within that time moves
+    back without copying. After it the server goes, and its volume as deletionPolicy says."""
+    give_up_after: Duration = "24h"
+    """How long a move may take until it is given up; the service then stays where it was, as if nobody had asked."""
+
+
+class Place(Model):
+    """Where a service stands, or its database's server."""
+
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    """The labels of its nodes."""
+    namespace: str | None = None
+    """Its namespace, where it moves to another."""
+    class_name: str | None = None
+    """The storage class of its volume."""
+
+
+class Move(Model):
+    """The last move, or the one under way."""
+
+    from_: Annotated[Place, Field(alias="from")]
+    """Where it stood before."""
+    to: Place
+    """Where it goes, or went."""
+    step: str
+    """How far it is, in one word, as the reason of condition Relocated."""
+    server: str | None = None
+    """The StatefulSet of the server at the destination; none where a service without a database moves."""
+    started_at: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
+    """When the server at the destination was asked for."""
+    copied_bytes: Annotated[int | None, Field(json_schema_extra={"format": "int64"})] = None
+    """What has been copied so far."""
+    to_copy_bytes: Annotated[int | None, Field(json_schema_extra={"format": "int64"})] = None
+    """What there is to copy, as estimated when it began."""
+    lag_bytes: Annotated[int | None, Field(json_schema_extra={"format": "int64"})] = None
+    """How far the server at the destination is behind."""
+    pause_ms: int | None = None
+    """How long no write was taken at the switch, in milliseconds."""
+    switched_at: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
+    """When the server at the destination took over."""
+    way_back_until: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
+    """Until when the server that was left is kept."""

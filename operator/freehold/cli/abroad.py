@@ -1,0 +1,44 @@
+"""A move to another namespace: the resource that takes over there, and what is written to the one that goes."""
+
+from __future__ import annotations
+
+from freehold.cli.place import Failure
+from freehold.cluster.client import Api
+from freehold.cluster.kinds import MICROSERVICE
+from freehold.core.model import Object
+
+
+def namespace(live: Object) -> str:
+    """The other namespace in which it stands, or is to; empty where it is none."""
+    named = live["spec"].get("placement", {}).get("namespace") or live.get("status", {}).get("leadsTo", "")
+    return str(named) if named != live["metadata"]["namespace"] else ""
+
+
+async def prepare(api: Api, live: Object, there: str) -> None:
+    """See that a resource there takes over, and make one like this where there is none. Raises Failure."""
+    here, name = live["metadata"]["namespace"], live["metadata"]["name"]
+    if live["spec"].get("database"):
+        raise Failure(f"{name} has a database, with which it moves within its namespace; --to zone=b moves both")
+    if there == here:
+        raise Failure(f"{name} is in namespace {here} already; --back leaves another for it")
+    known = await api.get(MICROSERVICE, there, name)
+    if known is None:
+        await api.create(MICROSERVICE, there, successor(live, there))
+    elif known["spec"].get("placement", {}).get("from") != here:
+        raise Failure(f"{there}/{name} is there and does not take over: set spec.placement.from: {here} in it")
+
+
+def successor(live: Object, there: str) -> Object:
+    """A resource like this for another namespace: whom it names without one is still meant where it is."""
+    here, spec = live["metadata"]["namespace"], live["spec"]
+    placement = {key: value for key, value in spec.get("placement", {}).items() if key != "namespace"}
+    whole = {**spec, "placement": {**placement, "from": here}}
+    if "consumes" in spec:
+        whole["consumes"] = [
+            {**consumed, "namespace": consumed.get("namespace", here)} for consumed in spec["consumes"]
+        ]
+    if expose := spec.get("grpc", {}).get("expose"):
+        gateway = {**expose["gateway"], "namespace": expose["gateway"].get("namespace", here)}
+        whole["grpc"] = {**spec["grpc"], "expose": {**expose, "gateway": gateway}}
+    metadata = {"name": live["metadata"]["name"], "namespace": there, "labels": live["metadata"].get("labels", {})}
+    return {"apiVersion": MICROSERVICE.api, "kind": MICROSERVICE.name, "metadata": metadata, "spec": whole}

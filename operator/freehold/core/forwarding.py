@@ -1,0 +1,73 @@
+"""Forwarding: a service moves to another namespace, and its old name leads there.
+
+Two resources of one name agree: one says that it goes, the other that it takes over. From then on the walls admit both,
+so that nobody is cut off on the way; once the one that takes over is Ready and says that it does, the old name becomes
+an alias of the new one (core/v1, Service of type ExternalName), and the old pods end when nobody is led to them any
+more. The name turns back the same way. Where it leads is decided in core/forwards.py and written by core/endpoint.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from freehold.core import consent, forwards, names
+from freehold.core.conditions import Condition, Reason, State, Type
+from freehold.core.model import Key, Observed, Plan, Service
+
+CAPABILITY = "forwarding"
+
+
+def desired(service: Service, observed: Observed) -> Plan:
+    """What is said of it, on either side."""
+    target, leads = forwards.goes_to(service), forwards.leads_to(service, observed)
+    former = next(iter(forwards.formers(observed.forwards, service.key)), None)
+    own = _going(service, observed, target, leads) or _came_back(service, observed)
+    shown: dict[str, Any] = {}
+    if own:
+        here, there = ({"namespace": one.namespace} for one in (service.key, target or service.key))
+        shown["move"] = {"from": here, "to": there, "step": own.reason.value}
+    if leads:
+        shown["leadsTo"] = leads.namespace
+    if former:
+        shown["takesOver"] = former.namespace
+    return Plan(CAPABILITY, (), own or _coming(service, observed, former), shown=shown)
+
+
+def _going(service: Service, observed: Observed, target: Key | None, leads: Key | None) -> Condition | None:
+    """Of the one that goes, or comes back."""
+    if target is None and leads is None:
+        return None
+    if target is None:
+        said = f"its pods start here again; until they serve, its name leads to {leads}"
+        return _condition(State.UNKNOWN, Reason.MOVING_PODS, said)
+    if said := forwards.blocked(service, observed, target):
+        here = f"its name leads to {leads} meanwhile" if leads else f"it stays in namespace {service.namespace}"
+        return _condition(State.FALSE, Reason.MOVE_BLOCKED, f"{said}; {here}")
+    if leads != target:
+        return _condition(State.UNKNOWN, Reason.MOVING_PODS, forwards.obstacle(service, observed, target))
+    naming = ", ".join(map(str, consent.consumers(service, observed)))
+    left = f"who consumes it by that name: {naming}" if naming else "no service consumes it by that name any more"
+    said = f"{names.host(service.name, service.namespace)} leads to {target}; {left}"
+    return _condition(State.TRUE, Reason.MOVED, said)
+
+
+def _coming(service: Service, observed: Observed, former: Key | None) -> Condition | None:
+    """Of the one that takes over. Nothing is said once the other is gone: then it is a service like any other."""
+    if former:
+        return _condition(State.TRUE, Reason.MOVED, f"takes over from {former}; whoever that admits is admitted here")
+    whence = service.spec.placement.from_
+    named = Key(whence, service.name) if whence else None
+    if named is None or named not in observed.peers:
+        return None
+    said = f"takes over from {named} once that says so: spec.placement.namespace: {service.namespace} there"
+    return _condition(State.UNKNOWN, Reason.WAITING_FOR_CONSENT, said)
+
+
+def _came_back(service: Service, observed: Observed) -> Condition | None:
+    before = observed.status.get("move", {}).get("to", {})
+    said = f"stands in namespace {service.namespace}"
+    return _condition(State.TRUE, Reason.IN_PLACE, said) if "namespace" in before else None
+
+
+def _condition(state: State, reason: Reason, said: str) -> Condition:
+    return Condition(Type.RELOCATED, state, reason, said)

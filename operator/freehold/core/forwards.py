@@ -1,0 +1,113 @@
+"""Forwards: names that lead to the service of the same name in another namespace, and what it was called before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from freehold.api.grpc import Grpc
+from freehold.core import gates, names
+from freehold.core.model import Key, Observed, Ref, Service
+
+Forwards = Mapping[Key, Key]
+"""A service that moved, or is about to, and the one that takes over."""
+
+
+def formers(forwards: Forwards, key: Key) -> tuple[Key, ...]:
+    """The services that this one took over, the latest first; a ring of them ends where it began."""
+    found: list[Key] = []
+    now: Key | None = key
+    while now := next((old for old, new in forwards.items() if new == now and old not in (key, *found)), None):
+        found.append(now)
+    return tuple(found)
+
+
+def names_of(forwards: Forwards, key: Key) -> tuple[Key, ...]:
+    """What a service is called, and was before."""
+    return key, *formers(forwards, key)
+
+
+def stands(forwards: Forwards, key: Key) -> Key:
+    """Where a service that is named so is found in the end."""
+    seen = {key}
+    while (further := forwards.get(key)) and further not in seen:
+        seen.add(key := further)
+    return key
+
+
+def taken_over(service: Service, services: Mapping[Key, Service]) -> tuple[Service, ...]:
+    """The services that this one took over, of these, the latest first."""
+    found: list[Service] = []
+    now: Service | None = service
+    while now and (whence := now.spec.placement.from_):
+        now = services.get(Key(whence, service.name))
+        if now is None or now in (service, *found) or goes_to(now) != (found[-1] if found else service).key:
+            break
+        found.append(now)
+    return tuple(found)
+
+
+def goes_to(service: Service) -> Key | None:
+    """The service of its name, in another namespace, that is to take its calls over."""
+    named = service.spec.placement.namespace
+    return Key(named, service.name) if named and named != service.namespace else None
+
+
+def leads_now(service: Service, observed: Observed) -> Key | None:
+    """The service that its name leads to at this moment; None where it leads to its own pods."""
+    live = observed.objects.get(Ref("Service", service.name), {}).get("spec", {})
+    name, _, rest = str(live.get("externalName", "")).partition(".")
+    return Key(rest.partition(".")[0], name) if live.get("type") == "ExternalName" else None
+
+
+def leads_to(service: Service, observed: Observed) -> Key | None:
+    """The service that its name is to lead to; it turns only to one that can take the calls, and back only to pods
+    that serve."""
+    now, target = leads_now(service, observed), _agreed(service, observed)
+    if target is None:
+        waits = service.spec.replicas and not gates.serving(service, observed)
+        return now if waits else None
+    return target if now == target or not obstacle(service, observed, target) else now
+
+
+def stands_here(service: Service, observed: Observed) -> bool:
+    """Whether its own pods are to run: until nobody is led to them any more, and again when it is to come back."""
+    target = _agreed(service, observed)
+    return target is None or target != leads_now(service, observed)
+
+
+def _agreed(service: Service, observed: Observed) -> Key | None:
+    """The one that is to take over, where both say so."""
+    target = goes_to(service)
+    return target if target == observed.forwards.get(service.key) else None
+
+
+def alias(target: Key, observed: Observed) -> str:
+    """The whole DNS name that the old one stands for."""
+    return f"{names.host(target.name, target.namespace)}.{observed.platform.cluster_domain}"
+
+
+def blocked(service: Service, observed: Observed, target: Key) -> str:
+    """Why its name cannot lead there until somebody puts that right."""
+    peer = observed.peers.get(target)
+    if peer is None:
+        asked = f"apply one with spec.placement.from: {service.namespace}"
+        return f"there is no Microservice {target.name} in namespace {target.namespace} to take it over: {asked}"
+    if observed.forwards.get(service.key) != target:
+        return f"{target} does not take it over: spec.placement.from: {service.namespace} there lets it"
+    if not listen_alike(peer.grpc, service.spec.grpc):
+        return f"spec.grpc.port and tls of {target} are not the same as here, and consumers know these"
+    return ""
+
+
+def obstacle(service: Service, observed: Observed, target: Key) -> str:
+    """Why its name cannot lead there yet."""
+    if said := blocked(service, observed, target):
+        return said
+    peer = observed.peers[target]
+    ready = peer.ready and peer.takes_over == service.namespace
+    return "" if ready else f"its pods start in namespace {target.namespace}"
+
+
+def listen_alike(one: Grpc | None, other: Grpc | None) -> bool:
+    """Whether who can call the one can call the other."""
+    return one == other if one is None or other is None else (one.port, one.tls) == (other.port, other.tls)
