@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from localcluster import tools
 from localcluster.apiserver import ApiServer
 from tests.api import operators
 from tests.api.cluster import APPLY, Cluster, until
@@ -44,7 +45,7 @@ def cluster(server: ApiServer) -> Cluster:
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
     cluster.request("PATCH", path, definition, APPLY, fieldManager="tests")
     cluster.request("POST", "/apis/storage.k8s.io/v1/storageclasses", STORAGE_CLASS)
-    until(cluster.served, "the definition is served")
+    until(cluster.serves, "the definition is served")
     cluster.namespace("freehold-system")
     return cluster
 
@@ -57,6 +58,18 @@ def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield running
     text = log.read_text()
     assert "Traceback" not in text, text
+
+
+@pytest.fixture
+def gateway_api(cluster: Cluster) -> Iterator[None]:
+    """The cluster serves GRPCRoutes meanwhile."""
+    definition = yaml.safe_load(tools.gateway_api("grpcroutes").read_text())
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
+    cluster.request("PATCH", path, definition, APPLY, fieldManager="tests", force="true")
+    until(lambda: cluster.serves("GRPCRoute"), "the definition is served")
+    yield
+    cluster.request("DELETE", path)
+    until(lambda: not cluster.serves("GRPCRoute"), "the definition is gone")
 
 
 @pytest.fixture

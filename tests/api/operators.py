@@ -57,19 +57,24 @@ class Operator:
             return False
 
 
-def start(kubeconfig: Path, log: Path, *namespaces: str) -> Operator:
-    """Start an operator for these namespaces, or for all."""
+def start(kubeconfig: Path, log: Path, *namespaces: str, image: str = "") -> Operator:
+    """Start an operator for these namespaces, or for all. image: its own; without it nothing is probed or asked."""
     port = free_port()
-    environment = {**PLATFORM, "KUBECONFIG": str(kubeconfig), "FREEHOLD_NAMESPACES": ",".join(namespaces)}
+    environment = {
+        **PLATFORM,
+        "FREEHOLD_IMAGE": image,
+        "KUBECONFIG": str(kubeconfig),
+        "FREEHOLD_NAMESPACES": ",".join(namespaces),
+    }
     process = FORKS.Process(target=_run, args=(environment, port, str(log)), daemon=True)
     process.start()
     return Operator(process, log, port)
 
 
 @contextmanager
-def running(kubeconfig: Path, log: Path, *namespaces: str) -> Iterator[Operator]:
+def running(kubeconfig: Path, log: Path, *namespaces: str, image: str = "") -> Iterator[Operator]:
     """An operator that works, until the end of the block."""
-    operator = start(kubeconfig, log, *namespaces)
+    operator = start(kubeconfig, log, *namespaces, image=image)
     try:
         until(operator.alive, lambda: f"the operator works; it says:\n{log.read_text()}")
         yield operator

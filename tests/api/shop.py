@@ -1,10 +1,12 @@
-"""The resources the tests declare."""
+"""The resources the tests declare, and what becomes of users."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from freehold.core.model import Object
+
+from tests.api.cluster import Cluster
 
 FULL: Object = {
     "replicas": 2,
@@ -23,3 +25,13 @@ def microservice(namespace: str, name: str = "users", **spec: Any) -> Object:
         "metadata": {"name": name, "namespace": namespace},
         "spec": {key: value for key, value in whole.items() if value is not None},
     }
+
+
+def place(cluster: Cluster, namespace: str, placement: Object | None) -> None:
+    """Say where users is to stand."""
+    cluster.patch("Microservice", namespace, "users", {"spec": {"placement": placement}})
+
+
+def replicas(cluster: Cluster, namespace: str) -> int:
+    """How many pods of users are to run."""
+    return int((cluster.get("Deployment", namespace, "users") or {})["spec"]["replicas"])

@@ -115,7 +115,7 @@ def test_an_operator_outlives_its_api_server(
         with (server.logs / "kube-apiserver.log").open("ab") as output:
             again = ends.enter_context(subprocess.Popen(command, stdout=output, stderr=output))
             ends.callback(again.kill)
-        until(cluster.served, "the API server is back", seconds=30)
+        until(cluster.serves, "the API server is back", seconds=30)
         cluster.delete("Service", home, "users")
         cluster.create(microservice(home, "later"))
         cluster.ready(home, "later")

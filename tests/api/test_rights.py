@@ -20,6 +20,7 @@ from tests.api.cluster import Cluster, until
 from tests.api.shop import FULL, microservice
 
 NOT_HERE = {"CustomResourceDefinition", "Deployment", "NetworkPolicy"}
+EXPOSED: Object = {"port": 50051, "expose": {"gateway": {"name": "public"}, "hostnames": ["users.example.com"]}}
 LEFT = {"Deployment users", "NetworkPolicy users", "Service users", "ServiceAccount users"}
 
 
@@ -37,6 +38,7 @@ def as_installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
     return kubeconfig
 
 
+@pytest.mark.usefixtures("gateway_api")
 def test_every_right_is_used_and_every_use_is_granted(
     server: ApiServer, cluster: Cluster, as_installed: Path, home: str, tmp_path: Path
 ) -> None:
@@ -60,13 +62,15 @@ def live_through(cluster: Cluster, home: str) -> None:
     """A service that has everything, that moves its volume before it holds data, and that gives up all of it again."""
     cluster.create(microservice(home, "payments"))
     absent = {**FULL["database"], "storage": {"size": "1Gi", "className": "absent"}}
-    cluster.create(microservice(home, **{**FULL, "database": absent}))
+    cluster.create(microservice(home, **{**FULL, "database": absent, "grpc": EXPOSED}))
     cluster.says(home, "users", "DatabaseReady", "StorageClassMissing")
     cluster.patch("Microservice", home, "users", {"spec": {"database": {"storage": {"className": "standard"}}}})
     until(lambda: "deletionTimestamp" in claim(cluster, home)["metadata"], "the volume of the other class is given up")
     # As the controller does that protects a claim which a pod uses.
     cluster.patch("PersistentVolumeClaim", home, "users-database-data", {"metadata": {"finalizers": None}})
     until(lambda: claim(cluster, home)["spec"].get("storageClassName") == "standard", "it is asked for anew")
+    cluster.says(home, "users", "Exposed", "WaitingForGateway")
+    cluster.patch("Microservice", home, "users", {"spec": {"grpc": {"expose": None}}})
     cluster.ready(home)
     cluster.patch("Microservice", home, "users", {"spec": {"database": None, "consumes": None, "replicas": 1}})
     until(lambda: without_data(cluster, home) == LEFT, lambda: f"the rest is gone of {without_data(cluster, home)}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from freehold.api import naming
 from freehold.core.model import Object
 
 from tests.api.cluster import Cluster, Refused
@@ -32,6 +33,19 @@ def refusal(cluster: Cluster, body: Object) -> str:
     return ""
 
 
+GATEWAY: Object = {"name": "public", "namespace": "gateways"}
+
+
+def exposed(**expose: Any) -> Object:
+    """A service that says how it is exposed; a part that is None is left out."""
+    whole = {"gateway": GATEWAY, "hostnames": ["users.example.com"], **expose}
+    return microservice(grpc={"expose": {key: value for key, value in whole.items() if value is not None}})
+
+
+def proxies(labels: Object) -> Object:
+    return exposed(proxies={"namespace": "envoy-gateway-system", "podLabels": labels})
+
+
 TAKEN = [
     ("gRPC alone", microservice()),
     ("HTTP alone", microservice(grpc=None, http={})),
@@ -53,7 +67,16 @@ TAKEN = [
         "limits of its own",
         microservice(database={**DATABASE, "limits": {"connections": 20, "statementTimeout": "5min"}}),
     ),
+    (
+        "methods that are called",
+        microservice(consumes=[{"name": "payments", "methods": ["shop.v1.Payments/Pay", "shop.v1.Payments_2/*"]}]),
+    ),
+    ("an image that does not say what it offers", microservice(grpc={"contract": "None"})),
     ("the newest version", microservice(database={**DATABASE, "version": "18"})),
+    ("exposed", exposed()),
+    ("every name below a domain", exposed(hostnames=["*.example.com", "users.example.org"])),
+    ("one listener of a Gateway beside it", exposed(gateway={"name": "public", "sectionName": "grpc.tls"})),
+    ("proxies elsewhere", proxies({"gateway.envoyproxy.io/owning-gateway-name": "public", "app": ""})),
 ]
 
 
@@ -75,6 +98,11 @@ REFUSED = [
         "one port for both",
         microservice(grpc={"port": 8080}, http={"port": 8080}),
         "spec.grpc.port and spec.http.port are the same; give each a port of its own",
+    ),
+    (
+        "a method without its service",
+        microservice(consumes=[{"name": "payments", "methods": ["Pay"]}]),
+        "is no method; write one like shop.users.v1.UsersService/GetUser, or shop.users.v1.UsersService/* for all",
     ),
     ("a privileged gRPC port", microservice(grpc={"port": 1023}), "should be greater than or equal to 1024"),
     ("a privileged HTTP port", microservice(http={"port": 80}), "should be greater than or equal to 1024"),
@@ -124,8 +152,40 @@ REFUSED = [
     ("another engine", microservice(database={**DATABASE, "engine": "oracle"}), 'Unsupported value: "oracle"'),
     ("a version too old", microservice(database={**DATABASE, "version": "9"}), "spec.database.version"),
     ("an empty command", microservice(database={**DATABASE, "migrations": {"command": []}}), "at least 1 item"),
+    (
+        "exposed and mutual",
+        microservice(grpc={"tls": "Mutual", **exposed()["spec"]["grpc"]}),
+        "take out expose, or tls: Mutual, or expose another service that consumes this one",
+    ),
+    ("exposed by no Gateway", exposed(gateway=None), "spec.grpc.expose.gateway: Required value"),
+    ("exposed by a Gateway in upper case", exposed(gateway={"name": "Public"}), "spec.grpc.expose.gateway.name"),
+    (
+        "a Gateway whose name is no label",
+        exposed(gateway={"name": "a" * 64}),
+        "spec.grpc.expose.gateway.name: Too long",
+    ),
+    ("exposed under no name", exposed(hostnames=[]), "should have at least 1 items"),
+    ("exposed under too many", exposed(hostnames=[f"u{i}.example.com" for i in range(17)]), "at most 16 items"),
+    ("exposed under one name twice", exposed(hostnames=["a.example.com"] * 2), "Duplicate value"),
+    ("a name without a domain", exposed(hostnames=["users"]), "'users' is no name under a domain; write one like"),
+    ("an address for a name", exposed(hostnames=["192.0.2.1"]), "'192.0.2.1' is no name under a domain"),
+    ("a star within a name", exposed(hostnames=["users.*.com"]), "spec.grpc.expose.hostnames[0]"),
+    ("a name with a port", exposed(hostnames=["users.example.com:443"]), "spec.grpc.expose.hostnames[0]"),
+    ("proxies that are any pod", proxies({}), "at least 1 properties"),
+    ("proxies by what is no label", proxies({"a b": "c"}), "names what is no label"),
+    ("proxies by what is no label's value", proxies({"a": "-"}), "spec.grpc.expose.proxies.podLabels.a"),
     ("a policy unknown", microservice(database={**DATABASE, "deletionPolicy": "Keep"}), 'Unsupported value: "Keep"'),
 ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Users", "1st", "a_b", "-a", "a-", "a" * 41, "database", "my-database", "database-users", "a" * 40],
+)
+def test_what_makes_services_judges_names_by_the_same_words(cluster: Cluster, name: str) -> None:
+    said = refusal(cluster, microservice(name))
+    assert bool(said) == bool(naming.refusal(name))
+    assert (naming.refusal(name) or "") in said
 
 
 @pytest.mark.parametrize(("says", "body", "words"), REFUSED, ids=[row[0] for row in REFUSED])
@@ -185,7 +245,10 @@ EXAMPLES = sorted(path for path in (ROOT / "manifests/examples").iterdir() if pa
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_examples_apply(cluster: Cluster, example: Path) -> None:
-    said = cluster.kubectl("apply", "--server-side", "--validate=strict", "-f", str(example))
+    # As the README has it: a folder's namespace before all else that is in it.
+    first = [path for path in [example / "namespace.yaml"] if path.exists()]
+    files = [word for path in (*first, example) for word in ("-f", str(path))]
+    said = cluster.kubectl("apply", "--server-side", "--validate=strict", *files)
     assert "microservice.freehold.dev/" in said
     cluster.kubectl("delete", "--wait=false", "-f", str(example))
 

@@ -11,7 +11,7 @@ from freehold.core.model import Object
 
 from tests.api.cluster import APPLY, Cluster, Refused, until
 from tests.api.conftest import DEFINITION
-from tests.api.shop import FULL, microservice
+from tests.api.shop import FULL, microservice, replicas
 
 pytestmark = pytest.mark.usefixtures("operator")
 
@@ -108,6 +108,10 @@ def test_walls_stand_until_the_last_pod_has_ended(cluster: Cluster, home: str) -
     cluster.patch("Microservice", home, "users", {"spec": {"database": None}})
     until(lambda: "StatefulSet users-database" not in cluster.owned(home), "the server is given up")
     assert policies - {"NetworkPolicy users-database-migrations"} <= cluster.owned(home).keys()
+    cluster.request("DELETE", f"/api/v1/namespaces/{home}/pods/users-database-0", {"gracePeriodSeconds": 60})
+    cluster.patch("Microservice", home, "users", {"spec": {"replicas": 3}})
+    until(lambda: replicas(cluster, home) == 3, "the service was looked at while the pod is ending")
+    assert "NetworkPolicy users-database" in cluster.owned(home)
     cluster.request("DELETE", f"/api/v1/namespaces/{home}/pods/users-database-0", {"gracePeriodSeconds": 0})
     until(lambda: "NetworkPolicy users-database" not in cluster.owned(home), "nothing is left to be walled")
 
@@ -119,10 +123,10 @@ def test_walls_stand_until_the_last_pod_has_ended(cluster: Cluster, home: str) -
 
 
 def pod(namespace: str, name: str, component: str) -> Object:
-    """A pod of users that no kubelet runs."""
+    """A pod of users that no kubelet runs, on a node, so that it takes its time to end."""
     labels = {"app.kubernetes.io/instance": "users", "app.kubernetes.io/component": component}
     metadata = {"name": name, "namespace": namespace, "labels": {**labels, "app.kubernetes.io/managed-by": "freehold"}}
-    spec = {"serviceAccountName": "users", "containers": [{"name": "main", "image": "users:1"}]}
+    spec = {"serviceAccountName": "users", "nodeName": "a", "containers": [{"name": "main", "image": "users:1"}]}
     return {"kind": "Pod", "metadata": metadata, "spec": spec}
 
 
@@ -156,7 +160,7 @@ def test_a_resource_that_cannot_be_read_says_so_and_hinders_no_other(cluster: Cl
             assert now[name]["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"], name
     finally:
         cluster.request("PATCH", path, definition, APPLY, fieldManager="tests", force="true")
-        until(cluster.served, "the resource is served again")
+        until(cluster.serves, "the resource is served again")
     good = {"spec": {"grpc": {"port": 50051}, "replicas": 1}}
     until(lambda: _taken(cluster, home, good), "it can be corrected")
     cluster.ready(home)

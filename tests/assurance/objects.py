@@ -14,7 +14,7 @@ import yaml
 from freehold.cluster import authority, observe
 from freehold.cluster.cache import Cache
 from freehold.cluster.sentinel import Sightings
-from freehold.core.model import Object, Platform
+from freehold.core.model import Object, Observed, Platform, Ref, Service
 from freehold.core.reconcile import reconcile
 
 from benchmarks import rendered
@@ -69,12 +69,28 @@ def _made(cache: Cache, live: Object) -> list[Object]:
     )
     seen = observe.observe(cache, service, means, {}, now)
     made = rendered.settled(service, seen)
-    # Once it says that it is well, its walls are tried.
+    # Its image is asked what it offers and, once it says that it is well, its walls are tried.
     well = replace(seen, objects=rendered.done(made), status={"conditions": [WELL]})
-    probes = [
-        body for plan in reconcile(service, well) for body in plan.objects if "-probe-" in body["metadata"]["name"]
-    ]
-    return [*made.values(), *probes]
+    wanted = [body for plan in reconcile(service, well) for body in plan.objects]
+    more: dict[Ref, Object] = {Ref(body["kind"], body["metadata"]["name"]): body for body in wanted}
+    more |= _moving(service, well)
+    return [*made.values(), *(body for ref, body in more.items() if ref not in made)]
+
+
+def _moving(service: Service, well: Observed) -> dict[Ref, Object]:
+    """What a move makes, up to its last step, where the example says in which place its service stands."""
+    if not service.spec.placement.node_selector or not service.spec.database:
+        return {}
+    elsewhere = service.spec.placement.model_copy(update={"node_selector": {"zone": "elsewhere"}})
+    moves = replace(service, spec=service.spec.model_copy(update={"placement": elsewhere}))
+    found: dict[Ref, Object] = {}
+    while not any(ref.kind == "Job" for ref in found):
+        seen = replace(well, objects={**well.objects, **rendered.done(found)})
+        # What its image offers is not asked again.
+        bodies = [body for plan in reconcile(moves, seen) if plan.capability != "contracts" for body in plan.objects]
+        wanted = {Ref(body["kind"], body["metadata"]["name"]): body for body in bodies}
+        found |= {ref: body for ref, body in wanted.items() if ref.kind != "Job" or ref not in well.objects}
+    return found
 
 
 def _examples() -> Iterator[Object]:

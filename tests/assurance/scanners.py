@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from freehold.core.model import Object
 
 from localcluster.paths import tools_bin
@@ -50,7 +49,8 @@ def scan(objects: Sequence[Object], checkov: Path) -> list[Scan]:
     with tempfile.TemporaryDirectory(prefix="freehold-manifests-") as made:
         folder = Path(made)
         for number, body in enumerate(objects):
-            (folder / f"{number}.yaml").write_text(yaml.safe_dump(body, sort_keys=False))
+            # In JSON, which is YAML: a digest such as 12e45678 is a number to some who read YAML, and not to others.
+            (folder / f"{number}.yaml").write_text(json.dumps(body, indent=2))
         scans = [_checkov(checkov, folder, objects), _kube_score(folder, objects)]
     for done in scans:
         if done.checks < len(objects):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from hack.stage import SYSTEM_NAMESPACE, Stage, grant
@@ -15,8 +17,10 @@ from hack.stage import SYSTEM_NAMESPACE, Stage, grant
 Object = dict[str, Any]
 OPERATOR = ("-n", SYSTEM_NAMESPACE, "deployment/freehold")
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
-OURS = {"freehold.dev/e2e": "true"}
-"""Labels every namespace the stories make, for leftovers of a broken run to be found."""
+OURS = "freehold.dev/e2e"
+"""Labels every namespace the stories make with their run, for leftovers of a broken one to be found."""
+BEGUN = os.environ.setdefault("FREEHOLD_E2E_BEGUN", f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}")
+"""When this run began; processes of the same run are told."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,16 @@ class Space:
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         return self.cluster.kubectl("-n", self.name, *arguments, text=text)
 
+    def begun(self, *arguments: str) -> subprocess.Popen[str]:
+        """kubectl that goes on, for its caller to write to, to read from, and to end."""
+        pipe, environment = subprocess.PIPE, self.cluster.stage.environment()
+        return subprocess.Popen(
+            ["kubectl", "-n", self.name, *arguments], env=environment, stdin=pipe, stdout=pipe, text=True
+        )
+
     def make(self, **labels: str) -> None:
         """Create the namespace; it refuses pods that could harm their node, and lets Freehold keep Secrets."""
-        metadata = {"name": self.name, "labels": {**RESTRICTED, **OURS, **labels}}
+        metadata = {"name": self.name, "labels": {**RESTRICTED, OURS: BEGUN, **labels}}
         self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, grant(self.name))
 
     def apply(self, *objects: Object) -> None:
@@ -177,10 +188,10 @@ class Space:
         assert found, f"no {kind} Event {reason} about {name} in {self.name} after {within:g} s"
         return str(found["message"])
 
-    def psql(self, service: str, query: str) -> str:
-        """A query in a service's database server, by its superuser from inside the pod."""
+    def psql(self, service: str, query: str, seat: str = "database") -> str:
+        """A query in a service's database server, by its superuser from inside the pod. seat: which of its servers."""
         inside = ("--", "psql", "-h", "/var/run/postgresql", "-U", "postgres", "-v", "ON_ERROR_STOP=1")
-        return self.kubectl("exec", f"{service}-database-0", "-c", "postgresql", *inside, "-Atqc", query, "app").strip()
+        return self.kubectl("exec", f"{service}-{seat}-0", "-c", "postgresql", *inside, "-Atqc", query, "app").strip()
 
 
 def conditions(live: Object) -> dict[str, Object]:

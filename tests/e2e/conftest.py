@@ -1,4 +1,8 @@
-"""What the stories share: one cluster, one installation by Helm, one shop; and what is printed when one fails."""
+"""What the stories share: one cluster, one installation by Helm, a shop; and what is printed when one fails.
+
+Most run two at a time, each file in one process; those marked `alone` after them, one by one. All are one run, which is
+known by the time at which it began.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,9 @@ from datetime import UTC, datetime
 import pytest
 
 from hack.stage import choose, install, prepare
-from tests.e2e.cluster import OPERATOR, OURS, Cluster, Space
+from localcluster.locks import locked
+from localcluster.paths import cache
+from tests.e2e.cluster import BEGUN, OPERATOR, OURS, Cluster, Space
 from tests.e2e.services import front_end, payments, users
 from tests.e2e.storefront import Storefront, forwarded
 
@@ -22,18 +28,18 @@ INSTALLED = pytest.StashKey[Cluster]()
 
 @pytest.fixture(scope="session")
 def begun() -> datetime:
-    """When the stories began."""
-    return datetime.now(UTC)
+    """When the first of this run's stories began."""
+    return datetime.strptime(BEGUN, "%Y-%m-%dT%H-%M-%SZ").replace(tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
 def cluster(pytestconfig: pytest.Config, begun: datetime) -> Cluster:  # noqa: ARG001 - before its first request
     """The cluster with Freehold of this very checkout installed by its chart, and no leftovers of a broken run."""
-    stage = prepare(choose(), audit=True)
-    install(stage)
-    here = pytestconfig.stash[INSTALLED] = Cluster(stage)
-    label = next(f"{key}={value}" for key, value in OURS.items())
-    here.kubectl("delete", "namespaces", "-l", label, "--timeout=180s")
+    with locked(cache() / "locks" / "stories", "another process of this run"):
+        stage = prepare(choose(), audit=True)
+        install(stage)
+        here = pytestconfig.stash[INSTALLED] = Cluster(stage)
+        here.kubectl("delete", "namespaces", "-l", f"{OURS},{OURS}!={BEGUN}", "--timeout=180s")
     return here
 
 

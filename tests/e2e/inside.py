@@ -16,6 +16,4 @@ def python(space: Space, pod: str, program: str, text: str = "") -> str:
 
 def started(space: Space, pod: str, program: str) -> subprocess.Popen[str]:
     """A program that goes on, for its caller to read from and to end."""
-    command = ["kubectl", "-n", space.name, "exec", "-i", pod, "--", PYTHON, "-c", program]
-    environment, pipe = space.cluster.stage.environment(), subprocess.PIPE
-    return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
+    return space.begun("exec", "-i", pod, "--", PYTHON, "-c", program)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.e2e.cluster import Object
 
-IMAGES = {name: f"localhost/freehold/{name}:dev" for name in ("users", "payments", "storefront")}
+IMAGES = {name: f"localhost/freehold/{name}:dev" for name in ("users", "payments", "invoices", "storefront")}
 SIZE = "64Mi"
 
 
@@ -31,6 +31,13 @@ def users(name: str = "users", **more: Any) -> Object:
 def payments(name: str = "payments", **more: Any) -> Object:
     """A service with a database that consumes users."""
     own = {"image": IMAGES["payments"], "grpc": {}, "database": database("payments"), "consumes": [{"name": "users"}]}
+    return microservice(name, **{**own, **more})
+
+
+def invoices(name: str = "invoices", **more: Any) -> Object:
+    """A service with a database that joins users and payments."""
+    consumed = [{"name": provider} for provider in ("users", "payments")]
+    own = {"image": IMAGES["invoices"], "grpc": {}, "database": database("invoices"), "consumes": consumed}
     return microservice(name, **{**own, **more})
 
 

@@ -11,6 +11,8 @@ import pytest
 from tests.e2e.cluster import Object, Space, conditions
 from tests.e2e.services import IMAGES, database, front_end, idle, users
 
+pytestmark = pytest.mark.alone
+
 SOON = 15
 """Seconds from the mistake to its condition, the seconds in between that an image is asked for in vain included."""
 

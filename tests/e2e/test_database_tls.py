@@ -9,6 +9,7 @@ import base64
 import json
 import re
 import subprocess
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,8 @@ from freehold.cluster.authority import fresh
 from tests.e2e.cluster import Object, Space
 from tests.e2e.inside import python, started
 from tests.e2e.services import database, users
+
+pytestmark = pytest.mark.alone
 
 CONNECTIONS = 12
 LIMITS = {"connections": CONNECTIONS, "statementTimeout": "1s", "idleInTransactionTimeout": "1s"}
@@ -176,12 +179,15 @@ def test_the_superuser_has_no_way_in_over_the_network(yard: Space) -> None:
 
 
 def test_the_server_knows_no_weaker_method(yard: Space) -> None:
-    rules = "select type, user_name[1], auth_method from pg_hba_file_rules where error is null order by line_number"
+    columns = "type, database[1], user_name[1], auth_method"
+    rules = f"select {columns} from pg_hba_file_rules where error is null order by line_number"
     assert yard.psql("users", rules).splitlines() == [
-        "local|postgres|peer",
-        "hostssl|app|scram-sha-256",
-        "hostssl|owner|scram-sha-256",
-        "host|all|reject",
+        "local|all|postgres|peer",
+        "hostssl|app|app|scram-sha-256",
+        "hostssl|app|owner|scram-sha-256",
+        "hostssl|postgres|mover|scram-sha-256",
+        "hostssl|replication|mover|scram-sha-256",
+        "host|all|all|reject",
     ]
     stored = "select rolname from pg_authid where rolcanlogin and coalesce(rolpassword, '') not like 'SCRAM-SHA-256$%'"
     assert yard.psql("users", stored) == ""
@@ -190,8 +196,11 @@ def test_the_server_knows_no_weaker_method(yard: Space) -> None:
 
 
 def test_the_roles_own_and_may_no_more_than_they_need(yard: Space) -> None:
-    powers = " or ".join(f"rol{power}" for power in ("super", "createdb", "createrole", "replication", "bypassrls"))
+    powers = " or ".join(f"rol{power}" for power in ("super", "createdb", "createrole", "bypassrls"))
     assert yard.psql("users", f"select rolname from pg_roles where ({powers}) and rolname !~ '^pg_'") == "postgres"
+    copies = "select rolname from pg_roles where rolreplication and not rolsuper"
+    assert yard.psql("users", copies) == "mover"
+    assert yard.psql("users", "select has_database_privilege('mover', 'app', 'CONNECT')") == "f"
     members = "select roleid::regrole, member::regrole from pg_auth_members where member in ('app'::regrole::oid,"
     assert yard.psql("users", f"{members} 'owner'::regrole::oid)") == ""
     owned = "select classid::regclass from pg_shdepend where refobjid = 'app'::regrole and deptype = 'o'"
@@ -289,6 +298,22 @@ def test_a_renewed_certificate_is_taken_up_by_the_server_as_it_runs(yard: Space)
     assert new == _serial(_secret(yard, "users-database-tls")["tls.crt"])
     assert _stands(yard.get(SERVER)) == _stands(before)
     yard.until_ready("users")
+
+
+LEFT = """
+import os, psycopg
+kept = psycopg.connect(os.environ["DATABASE_URL"])
+kept.pgconn.send_query(b"select pg_sleep(60)")
+os._exit(0)
+"""
+
+
+def test_a_query_ends_whose_client_is_gone(yard: Space) -> None:
+    python(yard, SERVICE, LEFT)
+    deadline = time.monotonic() + 5
+    asked = "select count(*) from pg_stat_activity where query like 'select pg_sleep%'"
+    while (running := yard.psql("users", asked)) != "0":  # what runs in a server can only be asked for again
+        assert time.monotonic() < deadline, f"{running} still runs"
 
 
 def test_old_passwords_open_nothing_once_they_are_replaced(yard: Space) -> None:

@@ -13,6 +13,8 @@ from tests.e2e.services import idle, payments
 MINE = "app.kubernetes.io/managed-by=freehold,app.kubernetes.io/instance=payments,freehold.dev/capability!=verification"
 """All but a probe, which comes and goes."""
 KINDS = "serviceaccount,service,secret,configmap,statefulset,deployment,networkpolicy,poddisruptionbudget,job,pvc"
+READERS_WALL = "networkpolicy/payments.contract"
+"""Around what asks an image what it offers; gone with it."""
 OPEN: list[Object] = [{}]
 """A rule that lets in everybody."""
 
@@ -27,6 +29,7 @@ EDITS: dict[str, Object] = {
     "Secret/payments-database-server": {"data": {"another": "d3Jvbmc="}},
     "Secret/payments-database-tls": {"data": {"ca.crt": "d3Jvbmc="}},
     "ConfigMap/payments-consumes": {"data": {"users.host": "elsewhere"}},
+    "ConfigMap/payments-contract": {"binaryData": {"descriptor-set": "d3Jvbmc="}},
     "ConfigMap/payments-database-configuration": {"data": {"pg_hba.conf": "host all all all trust\n"}},
     "NetworkPolicy/payments": {"spec": {"ingress": OPEN, "egress": OPEN}},
     "NetworkPolicy/payments-database": {"spec": {"ingress": OPEN}},
@@ -45,6 +48,8 @@ def yard(yard: Space) -> Space:
     """With payments in two pods, and a provider that is declared and has no pods."""
     yard.apply(idle("users"), payments(replicas=2))
     yard.until_ready("users", "payments")
+    yard.until_condition("payments", "ContractPublished", "True")
+    yard.gone(READERS_WALL)
     return yard
 
 
@@ -77,6 +82,7 @@ def test_deleted(yard: Space, key: str) -> None:
 
 
 def test_nothing_is_left_over(yard: Space) -> None:
+    yard.gone(READERS_WALL)
     assert {_key(body) for body in yard.find(KINDS, MINE)} == set(EDITS)
 
 
@@ -95,9 +101,10 @@ def test_a_volume_somebody_deletes_is_kept_until_its_server_stops(yard: Space) -
 
 
 def _key(body: Object) -> str:
-    """Kind and name; the name of a Job without the digest at its end."""
+    """Kind and name; that of a Job, or of what an image offers, without the digest at its end."""
     name = body["metadata"]["name"]
-    return f"{body['kind']}/{name.rpartition('-')[0] if body['kind'] == 'Job' else name}"
+    digest = body["kind"] == "Job" or "-contract-" in name
+    return f"{body['kind']}/{name.rpartition('-')[0] if digest else name}"
 
 
 def _find(yard: Space, key: str) -> tuple[str, Object]:

@@ -12,6 +12,8 @@ from localcluster.cluster import enforce_policies
 from localcluster.paths import ClusterPaths
 from tests.e2e.cluster import Cluster, Object, Space
 
+pytestmark = pytest.mark.alone
+
 SOON = 60
 """Seconds in which it must be known."""
 OPERATOR_POD = "app.kubernetes.io/component=operator"

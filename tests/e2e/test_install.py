@@ -10,6 +10,8 @@ from hack.stage import ROOT, SYSTEM_NAMESPACE, Stage, install
 from tests.e2e.cluster import Cluster, Space, uids
 from tests.e2e.storefront import Load, Storefront
 
+pytestmark = pytest.mark.alone
+
 MANIFESTS = str(ROOT / "manifests/install/freehold.yaml")
 OPERATOR_ONLY = ("-l", "app.kubernetes.io/component=operator")
 RELEASE = ("freehold", "--namespace", SYSTEM_NAMESPACE)

@@ -10,6 +10,8 @@ from tests.e2e.cluster import Cluster, Space, uids
 from tests.e2e.operator_process import running
 from tests.e2e.services import database, users
 
+pytestmark = pytest.mark.alone
+
 POINTS = (
     "write ServiceAccount {}",
     "write Secret {}-database-server",

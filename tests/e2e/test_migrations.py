@@ -48,7 +48,7 @@ def test_one_migration_runs_for_one_version(shop: Space) -> None:
     shop.spec("users", database=database("users"))
     shop.until_ready("users")
 
-    (job,) = shop.find("jobs", "app.kubernetes.io/instance=users")
+    (job,) = shop.find("jobs", "app.kubernetes.io/instance=users,app.kubernetes.io/component=migrations")
     assert job["status"]["succeeded"] == 1
     assert shop.psql("users", "select count(*) from schema_migrations") == "1"
 

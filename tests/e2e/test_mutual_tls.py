@@ -31,8 +31,8 @@ WAIT = ["/opt/users/bin/python", "-c", "import signal; signal.pause()"]
 SERVICES = ("users", "payments", "storefront")
 RENEWALS = 2
 """At least; a first one could still live on what was read at the start."""
-CONNECTIONS_LAST = 45
-"""Seconds; the services end each connection after half a minute, more or less at random."""
+CONNECTIONS_LAST = 15
+"""Seconds; the services end each connection after four, and leave calls ten more to end."""
 CARRIED = 150
 """Seconds until what changed in a Secret or ConfigMap has come to the pods that mount it."""
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.e2e.cluster import Cluster, Space
 from tests.e2e.services import payments, users
+
+pytestmark = pytest.mark.alone
 
 WITHIN = "--timeout=180s"
 

@@ -22,6 +22,8 @@ from tests.e2e.estate import Estate
 from tests.e2e.probing import Probing
 from tests.e2e.tables import Pair, declared, differences, lasting, members, pairs, simulated
 
+pytestmark = pytest.mark.alone
+
 WITHIN = 10
 """Seconds in which a change must be in force everywhere, and proven to be."""
 PROBERS_WITHIN = 60

@@ -15,6 +15,8 @@ from localcluster import audit
 from tests.e2e.cluster import Cluster, Space
 from tests.e2e.services import SIZE, database, idle, users
 
+pytestmark = pytest.mark.alone
+
 KINDS = "serviceaccount,service,configmap,statefulset,deployment,networkpolicy,job,pdb"
 LEFT = {"Deployment", "NetworkPolicy", "Service", "ServiceAccount"}
 DEFAULT = "storageclass.kubernetes.io/is-default-class"
@@ -59,9 +61,9 @@ def test_every_right_of_the_operator_was_used(
 
 
 def _made(yard: Space) -> set[tuple[str, str]]:
-    """Kind and name of what the operator made for the service, without what it keeps for good."""
-    mine = "app.kubernetes.io/instance=modest,freehold.dev/capability,freehold.dev/capability!=verification"
-    found = yard.find(KINDS, mine)
+    """Kind and name of what the operator made for the service, without what it keeps for good, and what it offers."""
+    mine = "app.kubernetes.io/instance=modest,freehold.dev/capability,freehold.dev/capability notin "
+    found = yard.find(KINDS, f"{mine}(verification,contracts)")
     return {(body["kind"], body["metadata"]["name"]) for body in found}
 
 

@@ -17,8 +17,11 @@ import yaml
 from freehold.cluster import authority, observe
 from freehold.cluster.cache import Cache
 from freehold.cluster.sentinel import Sightings
+from freehold.core import published
 from freehold.core.model import Object, Observed, Plan, Platform, Service
 from freehold.core.reconcile import reconcile, report
+
+from tests import offered
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -26,7 +29,9 @@ AUTHORITY = authority.CertificateAuthority(authority.fresh(NOW))
 PLATFORM = Platform(operator_image="registry.example/freehold/operator:1.0.0")
 NOT_GRANTED = {"not-granted"}
 """Namespaces in which Freehold may keep no Secrets."""
-PASSWORDS = {"app": "fresh-app", "owner": "fresh-owner", "postgres": "fresh-postgres"}
+UNPUBLISHED = ("contract-", "first-visit", "http-only")
+"""Cases that say themselves what is published; in all others it is what users offers."""
+PASSWORDS = {"app": "fresh-app", "owner": "fresh-owner", "mover": "fresh-mover", "postgres": "fresh-postgres"}
 
 
 def names() -> list[str]:
@@ -37,16 +42,27 @@ def rendered(name: str) -> str:
     """What is planned and said for a case, as YAML documents: first the words, then the objects."""
     text = (HERE / f"input/{name}.yaml").read_text()
     subject, *others = yaml.safe_load_all(text)
-    service, seen = _observed(subject, others)
+    known = (
+        [] if name.startswith(UNPUBLISHED) else [{"kind": "Contract", "image": one} for one in _images(subject, others)]
+    )
+    service, seen = _observed(subject, others + known)
     plans = reconcile(service, seen)
     documents = [_words(service, seen, plans), *(_masked(body) for plan in plans for body in plan.objects)]
     return yaml.dump_all(documents, Dumper=_Literal, sort_keys=False, width=110, explicit_start=True)
+
+
+def _images(subject: Object, others: list[Object]) -> list[str]:
+    """The image that is wanted, and the one that serves."""
+    serving = [published.image_of(live) for live in others if live["kind"] == "Deployment"]
+    return list(dict.fromkeys([subject["spec"]["image"], *serving]))
 
 
 def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]:
     cache = Cache(lambda _: None)
     for live in map(_filled, [subject, *others]):
         match live["kind"]:
+            case "Contract":
+                cache.put_owned(_contract(subject, live))
             case "Microservice":
                 cache.put_service(live, *observe.declared(live))
             case "Namespace":
@@ -61,8 +77,17 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
     return service, replace(seen, passwords=PASSWORDS)
 
 
+def _contract(subject: Object, live: Object) -> Object:
+    """What is published of an image: `of` a service (the subject), what users offers, `instead` of `without`."""
+    owner = _filled(
+        {**subject, "metadata": {**subject["metadata"], "name": live.get("of", subject["metadata"]["name"])}}
+    )
+    contract = offered.users(live.get("without", ""), live.get("instead", ""))
+    return _filled(published.config_map(observe.parse(owner), live["image"], contract, "contracts"))
+
+
 def _filled(live: Object) -> Object:
-    name = live["metadata"]["name"]
+    name = live.setdefault("metadata", {"name": "contract"})["name"]
     usual: Object = {"namespace": "shop", "uid": f"uid-of-{name}", "resourceVersion": "1", "generation": 1}
     labels = {"app.kubernetes.io/instance": "users", **live["metadata"].get("labels", {})}
     return {**live, "metadata": {**usual, **live["metadata"], "labels": labels}}
@@ -82,6 +107,8 @@ def _masked(body: Object) -> Object:
     a case is not about their text."""
     if body["metadata"]["name"].endswith("-database-configuration"):
         return {**body, "data": dict.fromkeys(body["data"], "…")}
+    if "binaryData" in body:
+        return {**body, "binaryData": dict.fromkeys(body["binaryData"], "…")}
     if body["kind"] == "Secret":
         return {**body, "data": {key: "…" if "." in key else value for key, value in body["data"].items()}}
     if body["kind"] == "StatefulSet":

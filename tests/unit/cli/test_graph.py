@@ -22,6 +22,7 @@ KNOWN = picture(
     live("ledger", "accounts", grpc=GRPC),
 )
 SERVICES = [KNOWN.services[Key("shop", name)] for name in ("payments", "quiet", "users")]
+WAYS = graph.longest(SERVICES, KNOWN)
 EDGES = [edge for service in SERVICES for edge in graph.edges(service, KNOWN, frozenset({"secret"}))]
 
 
@@ -39,7 +40,7 @@ users
 
 
 def test_a_tree() -> None:
-    assert printed(graph.tree(SERVICES, EDGES, across=False)) == TREE
+    assert printed(graph.tree(SERVICES, EDGES, WAYS, across=False)) == TREE
 
 
 def test_graphviz() -> None:
@@ -59,3 +60,34 @@ def test_mermaid() -> None:
     lines = list(graph.mermaid(SERVICES, EDGES))
     assert "  s0 --> s2" in lines
     assert '  s0 -. "does not exist" .-> s3' in lines and '  s3["shop/gone"]' in lines
+
+
+BUDGETED = picture(
+    live("storefront", http={}, latencyBudget="2s", consumes=[{"name": "invoices", "latencyBudget": "800ms"}]),
+    live("invoices", grpc=GRPC, consumes=[{"name": "payments"}]),
+    live("payments", grpc=GRPC, latencyBudget="250ms"),
+)
+WITHIN = """\
+storefront (2s, 2 hops: storefront → invoices → payments)
+└── consumes invoices in 800ms
+invoices
+└── consumes payments in 250ms
+payments (250ms)"""
+
+
+def test_what_calls_may_take_and_how_far_they_lead() -> None:
+    services = list(BUDGETED.services.values())
+    edges = [edge for service in services for edge in graph.edges(service, BUDGETED, frozenset())]
+    ways = graph.longest(services, BUDGETED)
+    assert printed(graph.tree(services, edges, ways, across=False)) == WITHIN
+    assert '  "shop/storefront" -> "shop/invoices" [label="800ms"]' in graph.dot(services, edges)
+    assert "  s0 -- 800ms --> s1" in graph.mermaid(services, edges)
+    whole = graph.content(services, edges, ways)
+    assert whole["services"][0] == {
+        "service": "shop/storefront",
+        "database": None,
+        "latencyBudget": "2s",
+        "longestPath": ["shop/storefront", "shop/invoices", "shop/payments"],
+    }
+    call = {"from": "shop/invoices", "to": "shop/payments", "way": "Open", "refusal": None, "latencyBudget": "250ms"}
+    assert call in whole["calls"]

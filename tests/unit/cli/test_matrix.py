@@ -9,7 +9,7 @@ from freehold.cli import matrix
 from freehold.cli.picture import Picture
 
 from tests.unit.cli.pictures import PROVEN_AT, isolation, live, picture, printed, storefront, users
-from tests.unit.core.worlds import GRPC
+from tests.unit.core.worlds import DATABASE, GRPC
 
 NOW = datetime.fromisoformat(PROVEN_AT) + timedelta(seconds=40)
 
@@ -29,6 +29,22 @@ users               ·               –                 ✓               ·
 
 def test_what_is_declared_and_proven() -> None:
     assert shown(picture(storefront(**isolation(pairs=3)), users(**isolation(pairs=5)))) == PROVEN
+
+
+EXPOSED = """\
+                            users:50051   users-database:5432   internet
+users                            –                 ✓               ·
+(gateway gateways/public)        ✓                 ·               –
+(stranger)                       ·                 ·               –"""
+
+
+def test_a_gateway_has_a_row_of_its_own() -> None:
+    expose = {"gateway": {"name": "public", "namespace": "gateways"}, "hostnames": ["users.example.com"]}
+    seen = picture(live("users", status=isolation(), grpc={**GRPC, "expose": expose}, database=DATABASE))
+    assert "\n".join(shown(seen).splitlines()[:4]) == EXPOSED
+    content = matrix.content(matrix.declared(seen), matrix.proof(seen))
+    assert {"from": "(gateway gateways/public)", "to": "users.shop.svc:50051", "declared": "Open"} in content["pairs"]
+    assert list(content["internet"]) == ["shop/users"]
 
 
 FOUND = {"from": "shop/storefront", "to": "users-database.shop.svc:5432", "declared": "Closed", "found": "Open"}

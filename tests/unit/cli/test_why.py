@@ -118,3 +118,24 @@ def test_a_stranger_is_no_service_and_may_be_written_as_the_matrix_writes_it() -
     assert why.source("(stranger)", "shop", SHOP) is None
     assert why.source("accounts/ledger", "shop", SHOP) is SHOP.services[Key("accounts", "ledger")]
     assert answer("users", "users").startswith("Not asked  shop/users → users.shop.svc:50051")
+
+
+GATEWAY = """\
+Refused  the proxies of Gateway gateways/public → users.shop.svc:50051
+  ✗ exposed   shop/users is not exposed through the proxies of Gateway gateways/public (spec.grpc.expose)
+  ✗ in        NetworkPolicy users in namespace shop does not let it in
+Set spec.grpc.expose of shop/users to {gateway: {name: public, namespace: gateways}, hostnames: [NAME]}."""
+
+
+@pytest.mark.parametrize("called", ["gateway gateways/public", "(gateway gateways/public)"])
+def test_a_gateway_is_called_as_the_matrix_shows_it(called: str) -> None:
+    assert answer(called, "users") == GATEWAY
+
+
+def test_a_gateway_is_known_by_who_is_exposed_through_it() -> None:
+    proxies = {"namespace": "envoy-gateway-system", "podLabels": {"app": "envoy"}}
+    expose = {"gateway": {"name": "public"}, "hostnames": ["users.example.com"], "proxies": proxies}
+    seen = picture(live("users", grpc={**GRPC, "expose": expose}))
+    known = why.source("gateway public", "shop", seen)
+    verdict = reach.verdict(known, why.door("users", "shop", seen), seen.services, {})
+    assert verdict and verdict.way is reach.Way.OPEN

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from freehold.cluster.cache import Cache
-from freehold.core.model import Key, Object, Ref, StorageClass
+from freehold.cluster.cache import Cache, Moves
+from freehold.core.model import Call, Key, Object, Ref, Stand, StorageClass
 
 USERS, PAYMENTS, STRANGER = Key("shop", "users"), Key("shop", "payments"), Key("shop", "stranger")
 
@@ -44,6 +44,20 @@ def test_a_consumer_that_names_another_wakes_the_old_and_the_new_provider() -> N
     cache, woken = known(USERS)
     cache.put_service(microservice(PAYMENTS, 2), frozenset({STRANGER}))
     assert set(woken) == {PAYMENTS, USERS, STRANGER}
+
+
+def test_what_a_service_offers_wakes_its_consumers_and_nothing_else_of_it_does() -> None:
+    cache, woken = known(USERS)
+    contract = owned(USERS)
+    contract["kind"], contract["metadata"]["name"] = "ConfigMap", "users-contract-0123456789"
+    cache.put_owned(contract)
+    assert woken == [USERS, PAYMENTS]
+    woken.clear()
+    cache.drop_owned(contract)
+    assert woken == [USERS, PAYMENTS]
+    woken.clear()
+    cache.put_owned(owned(USERS))
+    assert woken == [USERS]
 
 
 def test_a_service_that_goes_wakes_both_sides() -> None:
@@ -162,3 +176,70 @@ def test_nothing_is_kept_of_an_object_that_only_the_server_cares_for() -> None:
     stored = cache.owned[USERS][Ref("Service", "users")]
     assert stored.foreign
     assert "managedFields" not in stored.unpack()["metadata"]
+
+
+A, B, C, D = (Key("shop", name) for name in "abcd")
+
+
+def chain() -> tuple[Cache, list[Key]]:
+    """A calls b, b calls c, c calls d; and stranger calls nobody."""
+    woken: list[Key] = []
+    cache = Cache(woken.append)
+    for caller, called in ((A, B), (B, C), (C, D)):
+        cache.put_service(microservice(caller), frozenset({called}), stand=Stand(None, (Call(called),)))
+    cache.put_service(microservice(D), frozenset())
+    cache.put_service(microservice(STRANGER), frozenset())
+    woken.clear()
+    return cache, woken
+
+
+def test_a_budget_that_changes_wakes_all_above_and_nobody_else() -> None:
+    cache, woken = chain()
+    cache.put_service(microservice(D, 2), frozenset(), stand=Stand(250))
+    assert sorted(woken) == [A, B, C, D]
+    assert cache.graph[D].budget == 250
+    woken.clear()
+    cache.put_service(microservice(D, 3), frozenset(), stand=Stand(250))
+    assert sorted(woken) == [C, D], "nothing changed of what it promises or calls"
+
+
+def test_a_call_that_comes_or_goes_wakes_all_above() -> None:
+    cache, woken = chain()
+    cache.put_service(microservice(C, 2), frozenset({STRANGER}), stand=Stand(None, (Call(STRANGER),)))
+    assert set(woken) == {A, B, C, D, STRANGER}
+    woken.clear()
+    cache.drop_service(STRANGER)
+    assert set(woken) == {C, B, A} and STRANGER not in cache.graph
+
+
+def test_services_that_call_each_other_in_a_circle_are_woken_once() -> None:
+    cache, woken = chain()
+    cache.put_service(microservice(D, 2), frozenset({A}), stand=Stand(None, (Call(A),)))
+    assert sorted(woken) == [A, B, C, D]
+
+
+def test_consumers_are_those_that_name_a_service_now() -> None:
+    cache, _ = chain()
+    cache.put_service(microservice(A, 2), frozenset({D}))
+    assert list(cache.consumers(D)) == [A, C] and list(cache.consumers(B)) == []
+    cache.drop_service(C)
+    assert list(cache.consumers(D)) == [A]
+
+
+def test_a_move_to_another_namespace_concerns_both_sides_and_all_who_have_to_do_with_them() -> None:
+    there = Key("people", "users")
+    cache, woken = known(USERS)
+    cache.put_service(microservice(USERS, 2), frozenset(), moves=Moves(to="people"))
+    assert cache.forwards == {}
+    woken.clear()
+    cache.put_service(microservice(there), frozenset({STRANGER}), moves=Moves(whence="shop"))
+    assert cache.forwards == {USERS: there}
+    assert set(woken) == {there, USERS, PAYMENTS, STRANGER}
+    assert list(cache.consumers(there)) == [PAYMENTS]
+    woken.clear()
+    cache.put_service(microservice(there, 2, ready=True), frozenset({STRANGER}), moves=Moves(whence="shop"))
+    assert {USERS, PAYMENTS} <= set(woken)
+    woken.clear()
+    cache.drop_service(there)
+    assert cache.forwards == {}
+    assert {USERS, PAYMENTS} <= set(woken)

@@ -6,9 +6,10 @@ import pytest
 from freehold.cluster import observe
 from freehold.cluster.cache import Cache
 from freehold.cluster.sentinel import Sightings
-from freehold.core import credentials
-from freehold.core.model import Key, Object, Platform, Ref
+from freehold.core import credentials, published
+from freehold.core.model import Call, Key, Object, Peer, Platform, Ref, Stand
 
+from tests import offered
 from tests.unit.core.worlds import AUTHORITY, IMAGE, NOW
 
 USERS = Key("shop", "users")
@@ -104,3 +105,44 @@ def test_passwords_are_fresh_each_time_and_one_for_each_role() -> None:
     assert set(one) == set(credentials.ROLES)
     assert len({*one.values(), *other.values()}) == 2 * len(credentials.ROLES)
     assert all(len(password) >= 32 for password in one.values())
+
+
+PAYMENTS = Key("shop", "payments")
+CALLS = [{"name": "users", "methods": [offered.GET_USER]}]
+
+
+def peers_of(key: Key, *objects: Object) -> dict[Key, Peer]:
+    consumer = microservice(PAYMENTS, consumes=CALLS)
+    cache = cache_with(microservice(), consumer, *objects)
+    subject = observe.parse(microservice() if key == USERS else consumer)
+    return dict(observe.observe(cache, subject, MEANS, {}, NOW).peers)
+
+
+def test_a_provider_knows_what_is_called_and_a_consumer_what_is_offered() -> None:
+    assert peers_of(USERS)[PAYMENTS].calls == {USERS: (offered.GET_USER,)}
+    users = observe.parse(microservice())
+    deployment = owned("Deployment")
+    deployment["spec"] = {"template": {"spec": {"containers": [{"image": IMAGE}]}}}
+    contract = published.config_map(users, IMAGE, offered.users(), "contracts")
+    contract["metadata"] |= {"uid": "c", "resourceVersion": "1"}
+    assert peers_of(PAYMENTS, deployment, contract)[USERS].contract == offered.users()
+    assert peers_of(PAYMENTS, contract)[USERS].contract == b"", "none serves yet"
+    other = published.config_map(users, "users:2", offered.users(), "contracts")
+    other["metadata"] |= {"uid": "d", "resourceVersion": "1"}
+    assert peers_of(PAYMENTS, deployment, other)[USERS].contract == b"", "what another image offers is not met yet"
+
+
+def test_a_consumer_that_cannot_be_read_declares_nothing() -> None:
+    broken = microservice(PAYMENTS, consumes=[{"name": "users", "methods": "many"}])
+    cache = cache_with(microservice())
+    cache.put_service(broken, frozenset({USERS}))
+    assert observe.observe(cache, observe.parse(microservice()), MEANS, {}, NOW).peers[PAYMENTS].calls == {}
+
+
+def test_a_resource_that_cannot_be_read_has_no_place_among_the_calls_and_hurts_no_other() -> None:
+    mine = microservice(latencyBudget="1s", consumes=[{"name": "payments", "latencyBudget": "250ms"}])
+    broken = microservice(Key("shop", "payments"), latencyBudget="soon", consumes=[{"name": "ledger"}])
+    cache = cache_with(mine, broken)
+    graph = observe.observe(cache, observe.parse(mine), MEANS, {}, NOW).graph
+    assert graph[USERS] == Stand(1000, (Call(Key("shop", "payments"), 250),))
+    assert graph[Key("shop", "payments")] == Stand()

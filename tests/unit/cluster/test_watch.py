@@ -9,13 +9,14 @@ from typing import Any, cast
 import pytest
 from freehold.cluster.cache import Cache
 from freehold.cluster.client import Api
-from freehold.cluster.errors import ClusterError
+from freehold.cluster.errors import ClusterError, RefusedError
 from freehold.cluster.kinds import MICROSERVICE, NAMESPACE, Kind
 from freehold.cluster.watch import Watch
 from freehold.core.model import Key, Object, Ref
 
 USERS = Key("shop", "users")
 SERVICE = Kind("Service", "v1", "services")
+OPTIONAL = Kind("Service", "v1", "services", optional=True)
 
 
 def named(name: str, **metadata: Any) -> Object:
@@ -39,6 +40,61 @@ class Lists:
     async def watch(self, *_: object) -> AsyncIterator[tuple[str, Object]]:
         raise ClusterError(410, "expired")
         yield "", {}
+
+
+class Lacking(Lists):
+    """A server that serves a kind at first, then does not know it, and then serves it again."""
+
+    def __init__(self, *first: Object) -> None:
+        super().__init__(*first)
+        self.missing = 3
+
+    async def pages(self, *_: object) -> AsyncIterator[tuple[list[Object], str]]:
+        if not self.lists and self.missing:
+            self.missing -= 1
+            raise RefusedError(404, "404 page not found")
+        yield self.lists.pop() if self.lists else [OWNED], "2"
+
+
+async def test_a_kind_that_a_cluster_lacks_counts_as_one_of_which_there_is_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seen: list[tuple[str, bool]] = []
+    turned: asyncio.Queue[bool] = asyncio.Queue()
+    watch = Watch(
+        cast(Api, Lacking(OWNED)),
+        OPTIONAL,
+        lambda _: seen.append(("put", watch.served)),
+        lambda _: seen.append(("drop", watch.served)),
+        turned=lambda: turned.put_nowait(watch.served),
+    )
+    following = asyncio.create_task(watch.run())
+    try:
+        said = [await asyncio.wait_for(turned.get(), 10) for _ in range(3)]
+    finally:
+        following.cancel()
+    assert said == [True, False, True], "each turn is told once, however often it is tried"
+    assert [what for what, _ in seen] == ["put", "drop", "put"], "and what was of it is gone meanwhile"
+    assert watch.synced.is_set() and not watch.refused
+    assert "page not found" not in caplog.text
+
+
+async def test_a_kind_that_every_cluster_has_is_not_taken_to_be_absent() -> None:
+    class Nothing(Lists):
+        async def pages(self, *_: object) -> AsyncIterator[tuple[list[Object], str]]:
+            asked.set()
+            raise RefusedError(404, "404 page not found")
+            yield [], ""
+
+    asked = asyncio.Event()
+    watch = Watch(cast(Api, Nothing()), SERVICE, lambda _: None, lambda _: None)
+    following = asyncio.create_task(watch.run())
+    try:
+        await asyncio.wait_for(asked.wait(), 10)
+        await asyncio.sleep(0)
+    finally:
+        following.cancel()
+    assert watch.served and not watch.synced.is_set()
 
 
 async def relisted(kind: Kind, first: Object, put: Callable[[Object], None]) -> Object:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from freehold.core import consent
-from freehold.core.model import Key, Object, Peer, Reason
+from freehold.core.conditions import Reason
+from freehold.core.model import Key, Object, Peer
 
 from tests.unit.core.worlds import observed, peer, peers, reconcile, service
 

@@ -7,7 +7,8 @@ import base64
 import pytest
 from freehold.api.database import Resources
 from freehold.core import pods
-from freehold.core.model import Object, Reason
+from freehold.core.conditions import Reason
+from freehold.core.model import Object
 
 from tests.unit.core.worlds import observed
 

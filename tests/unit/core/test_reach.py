@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 import yaml
 from freehold.api.v1alpha1 import MicroserviceSpec
-from freehold.core import consent, isolation, meta, names, reach, shadow
+from freehold.core import consent, forwards, gateways, isolation, meta, names, reach, shadow
+from freehold.core.doors import Door, Part, doors_of
+from freehold.core.gateways import Proxies
 from freehold.core.model import Key, Object, Service
-from freehold.core.reach import Door, Part, Way
+from freehold.core.reach import Way
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,9 +39,21 @@ selectors = st.fixed_dictionaries(
 consumers = st.sampled_from([{"from": "SameNamespace"}, {"from": "All"}]) | st.fixed_dictionaries(
     {"from": st.just("Selector"), "selector": selectors}
 )
+GATEWAYS = [{"name": "public"}, {"name": "public", "namespace": "gateways"}]
+ENVOY: Object = {"namespace": "envoy", "podLabels": {"app": "envoy", "owner": "public"}}
+SHARED: Object = {"namespace": "envoy", "podLabels": {"app": "envoy"}}
+OWN: Object = {"namespace": "shop", "podLabels": {"app.kubernetes.io/name": "payments"}}
+"""Labels that a service's pods carry as well; those come in by consent alone."""
+exposed = st.none() | st.fixed_dictionaries(
+    {"gateway": st.sampled_from(GATEWAYS), "hostnames": st.just(["users.example.com"])},
+    optional={"proxies": st.sampled_from([ENVOY, SHARED, OWN])},
+)
+grpcs = st.fixed_dictionaries(
+    {"port": st.sampled_from([5432, 50051]), "consumers": consumers}, optional={"expose": exposed}
+)
 specs = st.fixed_dictionaries(
     {
-        "grpc": st.none() | st.fixed_dictionaries({"port": st.sampled_from([5432, 50051]), "consumers": consumers}),
+        "grpc": st.none() | grpcs,
         "http": st.none() | st.fixed_dictionaries({"port": st.sampled_from([8080, 50052])}),
         "database": st.none() | st.sampled_from([DATABASE, {**DATABASE, "migrations": None}]),
         "isolation": st.sampled_from(["Enforced", "Enforced", "Shadow"]),
@@ -59,11 +73,18 @@ specs = st.fixed_dictionaries(
 )
 
 
+def moves(key: Key, keys: Sequence[Key]) -> st.SearchStrategy[Object]:
+    """Of a name that is there twice, the one in shop may go where the other takes over; each may do so alone."""
+    both = all(Key(home, key.name) in keys for home in HOMES)
+    side = {"namespace": "accounts"} if key.namespace == "shop" else {"from": "shop"}
+    return st.sampled_from([side, side, {}]) if both else st.just({})
+
+
 @st.composite
 def shops(draw: st.DrawFn) -> tuple[dict[Key, Service], Labels]:
     """Services of two namespaces that often name each other, and the labels of both."""
     keys = draw(st.lists(st.builds(Key, st.sampled_from(HOMES), st.sampled_from(NAMES)), min_size=2, unique=True))
-    services = {key: service(key.name, key.namespace, **draw(specs)) for key in keys}
+    services = {key: service(key.name, key.namespace, **draw(specs), placement=draw(moves(key, keys))) for key in keys}
     teams = {home: draw(st.dictionaries(st.just("team"), st.sampled_from(["sales", "ads"]))) for home in HOMES}
     return services, {home: {meta.NAMESPACE_NAME: home, **team} for home, team in teams.items()}
 
@@ -74,15 +95,19 @@ class Network:
     def __init__(self, services: Mapping[Key, Service], labels: Labels) -> None:
         self.addresses: dict[tuple[Key, str], str] = {}
         self.world = World(nodes=network.NODES)
-        self.world.namespaces = [network.namespace(home, **labels[home]) for home in HOMES]
+        named = {home: labels.get(home, {meta.NAMESPACE_NAME: home}) for home in [*HOMES, "gateways", "envoy"]}
+        self.world.namespaces = [network.namespace(home, **own) for home, own in named.items()]
         peers = {key: consent.as_peer(one) for key, one in services.items()}
+        leading = {old.key: one.key for one in services.values() for old in forwards.taken_over(one, services)[:1]}
         for key, one in services.items():
             for component in (meta.SERVICE, meta.DATABASE):
                 self._run(key, component, meta.pod_labels(one, component))
             others = {other: peer for other, peer in peers.items() if other != key}
-            plan = isolation.desired(one, observed(peers=others, namespace_labels=labels))
+            plan = isolation.desired(one, observed(peers=others, forwards=leading, namespace_labels=labels))
             self.world.policies.extend(plan.objects)
         self._run(Key("shop", "stranger"), meta.SERVICE, {"app": "stranger"})
+        for number, one in enumerate(reach.proxies(services.values())):
+            self._run(proxy(number, one), meta.SERVICE, dict(one.labels))
 
     def _run(self, key: Key, component: str, labels: dict[str, str]) -> None:
         number = len(self.world.pods)
@@ -96,24 +121,38 @@ class Network:
         return permitted(self.world, Connection(here, there, "TCP", door.port))
 
 
+def proxy(number: int, one: Proxies) -> Key:
+    """The pod that stands for these."""
+    return Key(one.namespace, f"proxy-{number}")
+
+
+def place(source: reach.Source, gates: Sequence[Proxies]) -> Key:
+    """Where a source stands."""
+    if isinstance(source, Proxies):
+        return proxy(gates.index(source), source)
+    return source.key if source else Key("shop", "stranger")
+
+
 @given(shops())
 def test_what_is_said_is_what_the_network_policies_make_of_it(shop: tuple[dict[Key, Service], Labels]) -> None:
     services, labels = shop
     judged = Network(services, labels)
-    for door in (door for one in services.values() for door in reach.doors(one)):
-        for source in (*services.values(), None):
+    for door in (door for one in services.values() for door in doors_of(one)):
+        gates = reach.proxies(services.values())
+        for source in (*services.values(), *gates, None):
             verdict = reach.verdict(source, door, services, labels)
             if verdict is None:
                 continue
-            key = source.key if source else Key("shop", "stranger")
+            key = place(source, gates)
             permitted = judged.permits(key, door)
             # What a block of addresses means for pods is undefined; the oracle admits those that are in it.
             shut_within = door.part is not Part.PAGE and not shadow.is_on(services[door.service])
-            assert verdict.way is not Way.UNKNOWN or (source and source.spec.egress and not shut_within)
+            sender = source if isinstance(source, Service) else None
+            assert verdict.way is not Way.UNKNOWN or (sender and sender.spec.egress and not shut_within)
             assert verdict.way is Way.UNKNOWN or (verdict.way is Way.OPEN) is permitted, (key, door)
             policies = {(o["metadata"]["name"], o["metadata"]["namespace"]) for o in judged.world.policies}
             named = re.findall(r"NetworkPolicy (\S+) in namespace (\S+) ", " ".join(g.said for g in verdict.grounds))
-            sides = [one for one in (source, services[door.service]) if one and not shadow.is_on(one)]
+            sides = [one for one in (sender, services[door.service]) if one and not shadow.is_on(one)]
             assert set(named) <= policies and len(named) == len(sides)
 
 
@@ -122,7 +161,7 @@ USERS_DATABASE = Door(USERS, Part.DATABASE, 5432)
 SHOP = {one.key: one for one in [service(http={"port": 8080}, database=DATABASE), service("payments")]}
 
 
-def judged(source: Service | None, door: Door, *others: Service, labels: Labels | None = None) -> reach.Verdict:
+def judged(source: reach.Source, door: Door, *others: Service, labels: Labels | None = None) -> reach.Verdict:
     services = SHOP | {one.key: one for one in others}
     verdict = reach.verdict(source, door, services, labels if labels is not None else {"shop": {}, "accounts": {}})
     assert verdict is not None
@@ -130,7 +169,7 @@ def judged(source: Service | None, door: Door, *others: Service, labels: Labels 
 
 
 def test_the_doors_of_a_service_have_names_and_addresses() -> None:
-    shown = [(door.name, door.full_name, door.address) for door in reach.doors(SHOP[USERS])]
+    shown = [(door.name, door.full_name, door.address) for door in doors_of(SHOP[USERS])]
     assert shown == [
         ("users:50051", "shop/users:50051", "users.shop.svc:50051"),
         ("users:8080", "shop/users:8080", "users.shop.svc:8080"),
@@ -141,7 +180,7 @@ def test_the_doors_of_a_service_have_names_and_addresses() -> None:
 
 def test_nobody_asks_of_a_service_and_its_own_endpoint_or_page() -> None:
     own = SHOP[USERS]
-    asked = {door.part: reach.verdict(own, door, SHOP, {}) is not None for door in reach.doors(own)}
+    asked = {door.part: reach.verdict(own, door, SHOP, {}) is not None for door in doors_of(own)}
     assert asked == {Part.ENDPOINT: False, Part.PAGE: False, Part.DATABASE: True}
 
 
@@ -174,7 +213,7 @@ def test_addresses_that_pods_may_have_may_open_a_page_and_nothing_else(says: str
     payments = service("payments", egress=[egress])
     assert judged(payments, Door(USERS, Part.PAGE, 8080)).way is way, says
     everything = service("payments", egress=[{**egress, "ports": [5432, 50051]}])
-    assert {judged(everything, door).way for door in reach.doors(SHOP[USERS]) if door.part is not Part.PAGE} == {
+    assert {judged(everything, door).way for door in doors_of(SHOP[USERS]) if door.part is not Part.PAGE} == {
         Way.CLOSED
     }
 
@@ -183,10 +222,34 @@ def test_consent_by_selector_is_unknown_while_the_namespaces_labels_are() -> Non
     consumers = {"from": "Selector", "selector": {"matchLabels": {"team": "sales"}}}
     ledger = service("ledger", "accounts", grpc={"consumers": consumers})
     payments = service("payments", consumes=[{"name": "ledger", "namespace": "accounts"}])
-    door = reach.doors(ledger)[0]
+    door = doors_of(ledger)[0]
     assert judged(payments, door, ledger, labels={}).way is Way.UNKNOWN
     assert judged(service("payments"), door, ledger, labels={}).way is Way.CLOSED, "without a declaration it is shut"
     assert judged(payments, door, ledger, labels={"shop": {"team": "sales"}}).way is Way.OPEN
+
+
+def test_a_service_does_not_pass_for_a_gateways_proxies() -> None:
+    expose = {"gateway": {"name": "public"}, "hostnames": ["users.example.com"], "proxies": OWN}
+    users, payments = service(grpc={"expose": expose}), service("payments", isolation="Shadow")
+    network = Network({one.key: one for one in (users, payments)}, {"shop": {meta.NAMESPACE_NAME: "shop"}})
+    (door,) = doors_of(users)
+    assert network.permits(Key("shop", "proxy-0"), door)
+    assert not network.permits(payments.key, door), "no wall holds it back, and its labels are those that are asked for"
+
+
+def test_a_gateways_proxies_reach_what_is_exposed_through_it_and_pages_alone() -> None:
+    public = gateways.usual(Key("gateways", "public"))
+    expose: Object = {"gateway": {"name": "public", "namespace": "gateways"}, "hostnames": ["users.example.com"]}
+    subject = service(grpc={"expose": expose}, http={"port": 8080}, database=DATABASE)
+    ways = {door.part: judged(public, door, subject).way for door in doors_of(subject)}
+    assert ways == {Part.ENDPOINT: Way.OPEN, Part.PAGE: Way.OPEN, Part.DATABASE: Way.CLOSED}
+    other = gateways.usual(Key("shop", "public"))
+    assert judged(other, doors_of(subject)[0], subject).way is Way.CLOSED
+    shut = judged(public, doors_of(SHOP[USERS])[0])
+    assert shut.way is Way.CLOSED
+    assert shut.remedies == (
+        "Set spec.grpc.expose of shop/users to {gateway: {name: public, namespace: gateways}, hostnames: [NAME]}.",
+    )
 
 
 def obeyed(remedy: str, spec: MicroserviceSpec) -> MicroserviceSpec:
@@ -203,7 +266,7 @@ def obeyed(remedy: str, spec: MicroserviceSpec) -> MicroserviceSpec:
 def test_what_to_write_opens_it_and_cuts_off_nobody(home: str) -> None:
     ledger, payments = service("ledger", "accounts"), service("payments", home)
     neighbour = service("neighbour", "accounts", consumes=[{"name": "ledger"}])
-    door = reach.doors(ledger)[0]
+    door = doors_of(ledger)[0]
     labels: Labels = {each: {meta.NAMESPACE_NAME: each} for each in HOMES}
     remedies = judged(payments, door, ledger, labels=labels).remedies
     assert len(remedies) == (1 if home == "accounts" else 2)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from freehold.core.model import Key, Sighting, State
+from freehold.core.conditions import State
+from freehold.core.model import Key, Sighting
 from freehold.core.reconcile import report
 
 from tests.unit.core.worlds import DATABASE, observed, peer, peers, reconcile, service, settled
@@ -23,6 +24,15 @@ PEERS = peers(peer("ledger"), peer("reports", "shop", USERS))
 
 
 A_CONSUMER = (REPORTS, "service")
+
+
+def test_an_address_that_may_be_a_gateways_is_said_to_be_one() -> None:
+    expose = {"gateway": {"name": "public"}, "hostnames": ["users.example.com"]}
+    subject = service(grpc={"port": 50051, "expose": expose}, isolation="Shadow")
+    world = observed(connections=(came(50051, "10.0.0.2"), came(9, "10.0.0.2")))
+    conditions = {c["type"]: c for c in report(subject, world, reconcile(subject, world)).status["conditions"]}
+    cut = "10.0.0.2 → users:50051 (unless it is of the proxies of Gateway shop/public); 10.0.0.2 → users:9"
+    assert str(conditions["IsolationEnforced"]["message"]).endswith(f"Enforced would cut: {cut}")
 
 
 def came(port: int, peer: str, who: tuple[Key, str] | None = None) -> Sighting:

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from freehold.core import status
-from freehold.core.model import Condition, Event, Reason, State, Type
+from freehold.core import published, status
+from freehold.core.conditions import Condition, Event, Reason, State, Type
 from freehold.core.reconcile import report, report_invalid
 
-from tests.unit.core.worlds import DATABASE, NOW, observed, reconcile, service, settled
+from tests import offered
+from tests.unit.core.worlds import DATABASE, IMAGE, NOW, observed, reconcile, service, settled
 
 WELL = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, "closed")
 UNDER_WAY = Condition(Type.DATABASE_READY, State.UNKNOWN, Reason.STARTING, "waiting for PostgreSQL")
@@ -127,6 +128,9 @@ def test_the_transition_time_moves_only_when_the_status_does() -> None:
     assert kept["observedGeneration"] == moved["observedGeneration"] == 2
 
 
+DIGEST = published.digest(offered.users())
+
+
 def test_the_whole_status_of_a_service_that_is_well() -> None:
     subject = service(database=DATABASE)
     seen = settled(subject, observed())
@@ -138,6 +142,7 @@ def test_the_whole_status_of_a_service_that_is_well() -> None:
         "selector": "app.kubernetes.io/instance=users,app.kubernetes.io/component=service,"
         "app.kubernetes.io/managed-by=freehold,!freehold.dev/probe",
         "endpoint": "users.shop.svc:50051",
+        "contract": {"digest": DIGEST, "image": IMAGE, "configMap": "users-contract-873a616ef6"},
         "binding": {"name": "users-database"},
         "database": "postgresql 15, 1Gi",
     }
@@ -147,6 +152,7 @@ def test_the_whole_status_of_a_service_that_is_well() -> None:
         "CredentialsReady",
         "CertificatesReady",
         "DatabaseReady",
+        "ContractPublished",
         "MigrationsApplied",
         "EndpointReady",
         "IsolationVerified",

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from freehold.core import probes, verification
-from freehold.core.model import Condition, Key, Object, Observed, Plan, Ref, Service, State
+from freehold.core.conditions import Condition, State
+from freehold.core.model import Key, Object, Observed, Plan, Ref, Service
 from freehold.core.reconcile import report
 
 from tests.unit.core.worlds import DATABASE, NOW, observed, peer, peers, reconcile, service, settled

@@ -8,13 +8,17 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from freehold.api.v1alpha1 import Grpc, MicroserviceSpec
+from freehold.api.grpc import Grpc
+from freehold.api.v1alpha1 import MicroserviceSpec
 from freehold.cluster import authority
-from freehold.core import certificates
+from freehold.core import certificates, meta
 from freehold.core import reconcile as core
 from freehold.core.certificates import Request
 from freehold.core.model import Issued, Key, Object, Observed, Peer, Plan, Platform, Ref, Service, StorageClass
+from freehold.core.pods import job_of, of_job
 from hypothesis import strategies as st
+
+from tests import offered
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STANDARD = StorageClass("standard", default=True, expandable=True)
@@ -24,7 +28,8 @@ MIGRATIONS: Object = {"command": ["users", "migrate"]}
 DATABASE: Object = {"version": "15", "storage": {"size": "1Gi"}, "migrations": MIGRATIONS}
 AUTHORITY = authority.CertificateAuthority(authority.fresh(NOW))
 PLATFORM = Platform(operator_image="localhost/freehold/operator:dev")
-PASSWORDS = {"app": "first/app", "owner": "first@owner", "postgres": "first"}
+MOVED = '{"outcome": "moved", "pauseMs": 210}'
+PASSWORDS = {"app": "first/app", "owner": "first@owner", "mover": "first-mover", "postgres": "first"}
 
 
 def service(name: str = "users", namespace: str = "shop", **spec: Any) -> Service:
@@ -64,8 +69,12 @@ def peers(*listed: Peer) -> dict[Key, Peer]:
 
 
 def placed(seen: Observed, plans: Iterable[Plan], *, running: bool = True) -> Observed:
-    """The same cluster after the plans were applied and, if `running`, everything in them got under way."""
-    objects = dict(seen.objects)
+    """The same cluster after the plans were applied and, if `running`, everything in them got under way.
+
+    A service that is asked what it offers offers what users does.
+    """
+    plans = list(plans)
+    objects, pods = _without_what_is_not_wanted(seen, plans)
     for body in (body for plan in plans for body in plan.objects):
         ref = Ref(body["kind"], body["metadata"]["name"])
         before = objects.get(ref, {})
@@ -75,7 +84,36 @@ def placed(seen: Observed, plans: Iterable[Plan], *, running: bool = True) -> Ob
         if ref.kind == "PersistentVolumeClaim":
             live["spec"] = {"storageClassName": STANDARD.name, **body["spec"]}
         objects[ref] = {**live, "status": running_status(live)} if running else live
-    return replace(seen, objects=objects)
+        if running and body["metadata"]["labels"].get(meta.COMPONENT) == meta.CONTRACT and ref.kind == "Job":
+            pods.append(reader(body, offered.answer(offered.users())))
+        if running and ref.kind == "Job" and _role(body) == "switch" and not of_job(seen, ref.name):
+            pods.append(reader(body, MOVED))
+    return replace(seen, objects=objects, pods=tuple(pods))
+
+
+def _role(job: Object) -> str:
+    return str(job["spec"]["template"]["metadata"]["labels"].get(meta.ROLE, ""))
+
+
+def _without_what_is_not_wanted(seen: Observed, plans: Iterable[Plan]) -> tuple[dict[Ref, Object], list[Object]]:
+    """What is left once readers, their walls and what moved the data, none of them wanted any more, were removed."""
+    wanted = {ref for plan in plans for ref in (*plan.keep, *objects_of([plan]))}
+    ours = {"contracts", "database", "relocation"}
+    own = {ref for ref, o in seen.objects.items() if o["metadata"].get("labels", {}).get(meta.CAPABILITY) in ours}
+    over = {ref for ref in own - wanted if ref.kind != "PersistentVolumeClaim"}
+    over |= {ref for plan in plans for ref in plan.discard}
+    objects = {ref: o for ref, o in seen.objects.items() if ref not in over}
+    ended = {ref.name for ref in over if ref.kind == "Job"}
+    return objects, [pod for pod in seen.pods if job_of(pod) not in ended]
+
+
+def reader(job: Object, *said: str) -> Object:
+    """The pod of a reader's Job that has ended with these words, one for each of its containers."""
+    name, now = job["metadata"]["name"], NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
+    ended = [{"exitCode": 0, "finishedAt": now, "message": message} for message in said]
+    statuses = [{"name": f"reader-{n}", "state": {"terminated": state}} for n, state in enumerate(ended)]
+    labels = {**job["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
+    return {"metadata": {"name": f"{name}-x", "labels": labels}, "status": {"containerStatuses": statuses}}
 
 
 def running_status(live: Object) -> Object:
@@ -90,7 +128,11 @@ def running_status(live: Object) -> Object:
         case "Deployment":
             return {**pods, "availableReplicas": count}
         case "Job":
-            return {"conditions": [{"type": "Complete", "status": "True"}]}
+            now = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
+            return {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": now}]}
+        case "GRPCRoute":
+            taken = [{"type": kind, "status": "True", "reason": kind} for kind in ("Accepted", "ResolvedRefs")]
+            return {"parents": [{"parentRef": live["spec"]["parentRefs"][0], "conditions": taken}]}
         case _:
             return {}
 
@@ -123,12 +165,24 @@ DATABASES = st.fixed_dictionaries(
         "deletionPolicy": st.sampled_from(["Retain", "Delete"]),
     }
 )
+LATENCIES = st.none() | st.sampled_from(["250ms", "2s"])
 CONSUMED = st.lists(
-    st.fixed_dictionaries({"name": NAMES, "namespace": st.none() | st.sampled_from(["shop", "accounts"])}),
+    st.fixed_dictionaries(
+        {
+            "name": NAMES,
+            "namespace": st.none() | st.sampled_from(["shop", "accounts"]),
+            "latencyBudget": LATENCIES,
+            "hedgeAfter": st.none() | st.just("20ms"),
+        }
+    ),
     max_size=3,
     unique_by=lambda consumed: str(consumed["name"]),
 )
-GRPCS = st.fixed_dictionaries({"port": st.integers(1024, 65535), "tls": st.sampled_from(["Plaintext", "Mutual"])})
+EXPOSED = {"gateway": {"name": "public", "namespace": "gateways"}, "hostnames": ["users.example.com"]}
+PORTS = st.integers(1024, 65535)
+GRPCS = st.fixed_dictionaries({"port": PORTS, "tls": st.sampled_from(["Plaintext", "Mutual"])}) | st.fixed_dictionaries(
+    {"port": PORTS, "expose": st.just(EXPOSED)}
+)
 SPECS = st.fixed_dictionaries(
     {
         "image": st.sampled_from([IMAGE, "registry.example:5000/a/b@sha256:0123", "x:1.0", "y"]),
@@ -137,6 +191,7 @@ SPECS = st.fixed_dictionaries(
         "http": st.none() | st.fixed_dictionaries({"port": st.integers(1024, 65535)}),
         "database": st.none() | DATABASES,
         "consumes": CONSUMED,
+        "latencyBudget": LATENCIES,
     }
 )
 SERVICES = st.builds(lambda name, spec: service(name, **spec), NAMES, SPECS)

@@ -18,7 +18,7 @@ from tests.unit.delivery.helm import render
 from tests.unit.delivery.tilt import Given, evaluate
 
 KIND, LOCAL = "kind-freehold", DEFAULT_NAME
-SERVICES = ("users", "payments", "storefront")
+SERVICES = ("users", "payments", "invoices", "storefront")
 IMAGES = ("operator", *SERVICES)
 MADE = re.compile(r"^services/\w+/dist$")
 """Made by a `…-compile` resource before anything reads it."""
@@ -131,7 +131,7 @@ def test_live_update_follows_tilts_rules_of_order_and_reach(name: str) -> None:
         assert all(any(file.startswith(root) for root in watched(build)) for file in step["files"])
 
 
-@pytest.mark.parametrize("name", ["payments", "storefront"])
+@pytest.mark.parametrize("name", ["payments", "invoices", "storefront"])
 def test_what_is_compiled_is_compiled_before_and_its_sources_build_no_image(name: str) -> None:
     (compile_,) = [one for one in calls(KIND, "local_resource") if one["name"] == f"{name}-compile"]
     assert compile_["name"] in resources(KIND)[name]["resource_deps"]

@@ -104,6 +104,21 @@ def test_an_unknown_image_is_refused_with_the_known_ones() -> None:
         images.reference("postgers")
 
 
+def test_the_image_of_a_folder_is_called_after_it(recipe: Recipe) -> None:
+    folder = recipe.context.rename(recipe.context.with_name("order-book"))
+    found = recipes.from_folder(folder)
+    assert (found.reference, found.context) == ("localhost/freehold/order-book:dev", folder)
+    assert "src/main.go" in {str(file.relative_to(folder)) for file in recipes.inputs(found)}
+
+
+@pytest.mark.parametrize(("name", "sentence"), [("users", "of Freehold's own"), ("empty", "has no Dockerfile")])
+def test_a_folder_that_is_no_image_of_its_own_is_refused(tmp_path: Path, name: str, sentence: str) -> None:
+    (tmp_path / "users").mkdir()
+    (tmp_path / "users/Dockerfile").touch()
+    with pytest.raises(LocalClusterError, match=sentence):
+        recipes.from_folder(tmp_path / name)
+
+
 def test_references_carry_the_version_of_the_pinned_module() -> None:
     assert images.reference("postgres") == "localhost/freehold/postgres:15"
     pins = (recipes.HERE.parent / "tools/system/go.mod").read_text()
@@ -117,9 +132,9 @@ def test_an_archive_is_named_by_image_tag_and_fingerprint(recipe: Recipe, monkey
 
 
 def test_every_image_of_the_project_has_a_numeric_user() -> None:
-    """Pod Security 'restricted' refuses a user it cannot tell from root; base and node are parents, and run as root."""
+    """Pod Security 'restricted' refuses a user it cannot tell from root; parents run as root."""
     for recipe in recipes.by_name().values():
-        if recipe.name not in ("base", "node"):
+        if recipe.name not in ("base", "maven", "node"):
             users = [rest for word, rest in recipes.instructions(recipe.dockerfile.read_text()) if word == "USER"]
             assert users, recipe.name
             assert int(users[-1].partition(":")[0]) > 0, recipe.name

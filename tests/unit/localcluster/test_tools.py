@@ -36,6 +36,12 @@ def test_versions_that_programs_report_come_from_their_pins() -> None:
     assert tools.link_flags("require example.org/x v1.0.0\n") == "-s -w"
 
 
+def test_the_gateway_apis_definitions_are_those_whose_checksum_is_known() -> None:
+    folder = tools.SOURCES / "gatewayapi"
+    (pinned,) = re.findall(r"^require (sigs\.k8s\.io/gateway-api v\S+)$", (folder / "go.mod").read_text(), re.MULTILINE)
+    assert f"{pinned} h1:" in (folder / "go.sum").read_text()
+
+
 def test_staging_modules_have_the_version_of_kubernetes() -> None:
     module = (tools.SOURCES / "kubernetes" / "go.mod").read_text()
     minor_and_patch = tools.kubernetes_version().removeprefix("1.")

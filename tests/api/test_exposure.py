@@ -1,0 +1,182 @@
+"""A route from a Gateway where the cluster has the Gateway API, and what is said where it has not.
+
+The tests play the Gateway's controller, which is somebody else's: they write what it would into the route's status.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from freehold.cluster.kinds import BY_NAME
+from freehold.core.model import Object
+
+from tests.api import operators
+from tests.api.cluster import Cluster, until
+from tests.api.operators import Operator
+from tests.api.shop import microservice
+
+GATEWAY = {"name": "public", "namespace": "gateways"}
+GRPC: Object = {"port": 50051, "expose": {"gateway": GATEWAY, "hostnames": ["users.example.com"]}}
+REFUSED = ("False", "NotAllowedByListeners", "no listener admits it")
+TAKEN = ("True", "Accepted", "it is taken")
+
+
+def answer(cluster: Cluster, home: str, accepted: tuple[str, str, str]) -> None:
+    """Say what became of the route as it is now."""
+    live = cluster.get("GRPCRoute", home, "users")
+    assert live
+    common = {"observedGeneration": live["metadata"]["generation"], "lastTransitionTime": "2026-01-02T03:04:05Z"}
+    status, reason, message = accepted
+    conditions = [
+        {"type": "Accepted", "status": status, "reason": reason, "message": message, **common},
+        {"type": "ResolvedRefs", "status": "True", "reason": "ResolvedRefs", "message": "", **common},
+    ]
+    parent = {"parentRef": live["spec"]["parentRefs"][0], "controllerName": "example.com/c", "conditions": conditions}
+    cluster.patch("GRPCRoute", home, "users", {"status": {"parents": [parent]}}, "status", fieldManager="controller")
+
+
+def route(cluster: Cluster, home: str) -> Object | None:
+    return cluster.get("GRPCRoute", home, "users")
+
+
+def sources(cluster: Cluster, home: str) -> list[Object]:
+    """Whom the wall lets in."""
+    live = cluster.get("NetworkPolicy", home, "users") or {"spec": {}}
+    return [peer for rule in live["spec"].get("ingress", []) for peer in rule.get("from", [])]
+
+
+# First, while the cluster has not been given the Gateway API.
+def test_without_the_gateway_api_all_else_goes_on_and_with_it_the_route_comes(
+    cluster: Cluster, operator: Operator, home: str, request: pytest.FixtureRequest
+) -> None:
+    cluster.create(microservice(home, grpc=GRPC))
+    said = cluster.says(home, "users", "Exposed", "GatewayApiMissing")
+    assert said["status"] == "False" and "install the Gateway API (v1.1 or newer)" in said["message"]
+    until(lambda: cluster.get("Deployment", home, "users"), "its pods are started all the same")
+    assert sources(cluster, home)
+    cluster.run(home)
+    cluster.says(home, "users", "EndpointReady", "Available")
+
+    request.getfixturevalue("gateway_api")
+
+    cluster.says(home, "users", "Exposed", "WaitingForGateway")
+    answer(cluster, home, TAKEN)
+    assert cluster.ready(home)["status"] == "True"
+    log = operator.log.read_text()
+    assert "grpcroutes" not in log.replace("write GRPCRoute", ""), "that a kind is absent is no matter for the log"
+
+
+# The one before took its definition, and so the route, away again.
+def test_where_it_is_taken_away_that_is_said_and_where_it_returns_the_route_does(
+    cluster: Cluster, operator: Operator, home: str, request: pytest.FixtureRequest
+) -> None:
+    assert operator.alive()
+    cluster.create(microservice(home, grpc=GRPC))
+    cluster.says(home, "users", "Exposed", "GatewayApiMissing")
+    request.getfixturevalue("gateway_api")
+    cluster.says(home, "users", "Exposed", "WaitingForGateway")
+    definition = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/grpcroutes.gateway.networking.k8s.io"
+    before = cluster.request("GET", definition)
+
+    cluster.request("DELETE", definition)
+
+    cluster.says(home, "users", "Exposed", "GatewayApiMissing")
+    metadata = {"name": before["metadata"]["name"], "annotations": before["metadata"]["annotations"]}
+    cluster.request(
+        "POST",
+        definition.rpartition("/")[0],
+        {"apiVersion": before["apiVersion"], "kind": before["kind"], "metadata": metadata, "spec": before["spec"]},
+    )
+    cluster.says(home, "users", "Exposed", "WaitingForGateway")
+    until(lambda: route(cluster, home), "the route is made anew")
+
+
+@pytest.mark.usefixtures("operator", "gateway_api")
+def test_a_refusal_is_said_with_a_way_out_until_it_is_taken_back(cluster: Cluster, home: str) -> None:
+    cluster.create(microservice(home, grpc=GRPC))
+    until(lambda: route(cluster, home), "there is a route")
+    answer(cluster, home, REFUSED)
+    said = cluster.says(home, "users", "Exposed", "NotAllowedByListeners")
+    assert said["message"] == (
+        "example.com/c refuses the route to Gateway gateways/public: NotAllowedByListeners: no listener admits it; "
+        f"whoever keeps the Gateway can admit GRPCRoutes from namespace {home} under allowedRoutes of a listener"
+    )
+    cluster.run(home)
+    assert cluster.says(home, "users", "EndpointReady", "Available"), "pods do not wait for it"
+    assert cluster.says(home, "users", "Ready", "NotAllowedByListeners")["status"] == "False"
+
+    answer(cluster, home, TAKEN)
+    cluster.says(home, "users", "Exposed", "Routed")
+    cluster.ready(home)
+
+
+@pytest.mark.usefixtures("operator", "gateway_api")
+def test_it_comes_and_goes_with_the_field_and_what_somebody_changes_is_put_right(cluster: Cluster, home: str) -> None:
+    cluster.create(microservice(home))
+    cluster.ready(home)
+    assert route(cluster, home) is None and sources(cluster, home) == []
+
+    cluster.patch("Microservice", home, "users", {"spec": {"grpc": GRPC}})
+    made = until(lambda: route(cluster, home), "the route comes with the field")
+    assert made["metadata"]["ownerReferences"][0]["name"] == "users", "and goes with the resource"
+    (proxies,) = sources(cluster, home)
+    assert proxies["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "gateways"}
+
+    rule = {"backendRefs": [{"name": "evil", "port": 1}]}
+    for edit in ({"hostnames": ["evil.example.com"]}, {"rules": [rule]}, {"parentRefs": None}, {"hostnames": None}):
+        cluster.patch("GRPCRoute", home, "users", {"spec": edit}, fieldManager="somebody")
+        until(lambda: (route(cluster, home) or {})["spec"] == made["spec"], lambda e=edit: f"{e} is undone")
+    cluster.delete("GRPCRoute", home, "users")
+    again = until(lambda: route(cluster, home), "it comes back")
+    assert again["spec"] == made["spec"]
+
+    elsewhere = {"namespace": "envoy", "podLabels": {"app": "envoy"}}
+    names = ["*.example.com", "users.example.org"]
+    change = {"hostnames": names, "proxies": elsewhere, "gateway": {"sectionName": "grpc"}}
+    cluster.patch("Microservice", home, "users", {"spec": {"grpc": {"expose": change}}})
+    until(lambda: (route(cluster, home) or {})["spec"]["hostnames"] == names, "it follows the field")
+    assert (route(cluster, home) or {})["spec"]["parentRefs"][0]["sectionName"] == "grpc"
+    (proxies,) = sources(cluster, home)
+    assert proxies["podSelector"]["matchLabels"] == {"app": "envoy"}
+
+    cluster.patch("Microservice", home, "users", {"spec": {"grpc": {"expose": None}}})
+    until(lambda: route(cluster, home) is None, "it goes with the field")
+    until(lambda: sources(cluster, home) == [], "and so does the way in")
+    cluster.ready(home)
+    assert "Exposed" not in cluster.conditions(home, "users")
+
+
+@pytest.mark.usefixtures("operator", "gateway_api")
+def test_a_route_that_the_cluster_refuses_hinders_nothing_else(cluster: Cluster, home: str) -> None:
+    """Here by a quota; elsewhere it may be an admission rule of the Gateway's."""
+    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"count/grpcroutes.gateway.networking.k8s.io": "0"}}}
+    cluster.request("POST", f"/api/v1/namespaces/{home}/resourcequotas", quota)
+    status = {"status": {"hard": quota["spec"]["hard"], "used": {"count/grpcroutes.gateway.networking.k8s.io": "0"}}}
+    path = f"/api/v1/namespaces/{home}/resourcequotas/none/status"
+    cluster.request("PATCH", path, status, "application/merge-patch+json")
+    consumed = microservice(home, grpc=GRPC, consumes=[{"name": "payments"}])
+    cluster.create(consumed)
+    said = cluster.says(home, "users", "Ready", "ClusterRefused")
+    assert "exceeded quota" in said["message"]
+    assert {"Deployment users", "NetworkPolicy users"} <= cluster.owned(home).keys()
+
+    cluster.patch("Microservice", home, "users", {"spec": {"consumes": []}})
+    until(lambda: "ConfigMap users-consumes" not in cluster.owned(home), "what is not wanted any more is removed")
+    assert route(cluster, home) is None
+
+
+@pytest.mark.usefixtures("gateway_api")
+def test_an_operator_that_starts_takes_away_what_was_given_up_meanwhile(
+    cluster: Cluster, home: str, tmp_path: Path
+) -> None:
+    cluster.create(microservice(home, grpc=GRPC))
+    with operators.running(cluster.kubeconfig, tmp_path / "log", home):
+        until(lambda: route(cluster, home), "there is a route")
+    cluster.patch("Microservice", home, "users", {"spec": {"grpc": {"expose": None}}})
+    with operators.running(cluster.kubeconfig, tmp_path / "log", home):
+        until(lambda: route(cluster, home) is None, "it is taken away")
+
+
+def test_routes_are_the_one_kind_that_a_cluster_may_lack() -> None:
+    assert {name for name, kind in BY_NAME.items() if kind.optional} == {"GRPCRoute"}

@@ -1,0 +1,168 @@
+"""A move in a real API server, the cluster's controllers played: every object is taken, and whoever is killed, it ends
+in one place."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from freehold.core.model import Object
+
+from tests.api import operators
+from tests.api.cluster import Cluster, until
+from tests.api.proxy import Proxy
+from tests.api.shop import microservice, place
+
+IMAGE = "localhost/freehold/operator:dev"
+A, B = ({"nodeSelector": {"topology.kubernetes.io/zone": zone}} for zone in "ab")
+DATABASE = {"version": "15", "storage": {"size": "1Gi"}, "migrations": {"command": ["users", "migrate"]}}
+FREEHOLD = Path(sys.executable).with_name("freehold")
+POINTS = (1, 2, 4, 6, 7, 8, 9, 10, 12)
+"""After which of a move's writes the operator is killed."""
+
+
+def switched(cluster: Cluster, namespace: str) -> None:
+    """Let each switch that is under way end well, as the kubelet and the Job's controller tell it."""
+    for job in cluster.list("Job", namespace):
+        labels = job["spec"]["template"]["metadata"]["labels"]
+        if labels.get("freehold.dev/role") != "switch" or job.get("status", {}).get("conditions"):
+            continue
+        name = job["metadata"]["name"]
+        if cluster.get("Pod", namespace, f"{name}-x") is None:
+            named = {**labels, "batch.kubernetes.io/job-name": name}
+            metadata = {"name": f"{name}-x", "namespace": namespace, "labels": named}
+            spec = {**job["spec"]["template"]["spec"], "restartPolicy": "Never"}
+            cluster.create({"kind": "Pod", "metadata": metadata, "spec": spec})
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # the way back is kept from then on
+        words = json.dumps({"outcome": "moved", "pauseMs": 210})
+        ended = {"exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now, "message": words}
+        status = {"name": "switch", "image": IMAGE, "imageID": "", "ready": False, "restartCount": 0}
+        said = {"containerStatuses": [{**status, "state": {"terminated": ended}}]}
+        cluster.patch("Pod", namespace, f"{name}-x", {"status": said}, "status")
+        done = [{"type": k, "status": "True", "lastTransitionTime": now} for k in ("SuccessCriteriaMet", "Complete")]
+        over = {"conditions": done, "startTime": now, "completionTime": now, "succeeded": 1}
+        cluster.patch("Job", namespace, name, {"status": over}, "status")
+
+
+def leads_to(cluster: Cluster, namespace: str) -> str:
+    live = cluster.get("Service", namespace, "users-database") or {}
+    return str(live["spec"]["selector"]["statefulset.kubernetes.io/pod-name"])
+
+
+def moved(cluster: Cluster, namespace: str, server: str) -> Object:
+    """Wait until the data stands on a server, playing the controllers meanwhile; the resource."""
+
+    def look() -> Object | None:
+        cluster.run(namespace)
+        switched(cluster, namespace)
+        said = cluster.conditions(namespace, "users").get("Relocated", {})
+        live = cluster.get("Microservice", namespace, "users") or {}
+        there = said.get("reason") == "Moved" and live["status"]["move"]["server"] == server
+        settled = said.get("observedGeneration") == live["metadata"]["generation"]
+        return live if there and settled and leads_to(cluster, namespace) == f"{server}-0" else None
+
+    return until(look, lambda: f"users stands on {server}: {cluster.conditions(namespace, 'users').get('Relocated')}")
+
+
+def test_a_move_there_and_back(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
+        cluster.create(microservice(home, database=DATABASE, placement=A))
+        cluster.ready(home)
+        before = cluster.get("StatefulSet", home, "users-database") or {}
+        place(cluster, home, B)
+        live = moved(cluster, home, "users-database-2")
+        assert live["status"]["move"]["from"]["nodeSelector"] == A["nodeSelector"]
+        assert live["status"]["move"]["pauseMs"] == 210
+        second = cluster.get("StatefulSet", home, "users-database-2") or {}
+        assert second["metadata"]["generation"] == 1, "the server that took over was never made anew"
+        left = cluster.get("StatefulSet", home, "users-database") or {}
+        assert left["metadata"]["generation"] == before["metadata"]["generation"] + 1, "the way back follows it"
+        claim = cluster.get("PersistentVolumeClaim", home, "users-database-data-2") or {}
+        assert claim["metadata"]["annotations"]["freehold.dev/turn"] == "2"
+
+        place(cluster, home, A)
+        moved(cluster, home, "users-database")
+        place(cluster, home, {**A, "wayBack": "1s"})
+        gone = ("StatefulSet users-database-2", "StatefulSet users-door")
+        until(lambda: not set(gone) & cluster.owned(home).keys(), "what is not needed any more goes", seconds=30)
+        assert "PersistentVolumeClaim users-database-data-2" in cluster.owned(home), "with Retain the volume stays"
+
+
+def test_an_edit_taken_back_removes_the_copy(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
+        cluster.create(microservice(home, database=DATABASE, placement=A))
+        cluster.ready(home)
+        cluster.patch("Microservice", home, "users", {"metadata": {"annotations": {"freehold.dev/move": "Paused"}}})
+        place(cluster, home, B)
+        cluster.says(home, "users", "Relocated", "MovePaused")
+        assert "StatefulSet users-database-2" not in cluster.owned(home)
+        cluster.patch("Microservice", home, "users", {"metadata": {"annotations": {"freehold.dev/move": None}}})
+        until(lambda: cluster.run(home) or leads_to(cluster, home) == "users-door-0", "clients are led to the door")
+        place(cluster, home, A)
+        over = {"StatefulSet users-database-2", "StatefulSet users-door"}
+
+        def left() -> bool:
+            cluster.run(home)
+            claim = cluster.get("PersistentVolumeClaim", home, "users-database-data-2")
+            # No controller here takes a claim's protection away.
+            return not over & cluster.owned(home).keys() and (not claim or "deletionTimestamp" in claim["metadata"])
+
+        until(left, "the copy goes, and its volume, which never owned the data")
+        assert leads_to(cluster, home) == "users-database-0"
+
+
+def test_the_command_follows_a_move_to_its_end_and_takes_it_back(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    command = [FREEHOLD, "move", "users", "-n", home, f"--kubeconfig={cluster.kubeconfig}"]
+
+    def follow(*options: str, to: str) -> list[str]:
+        with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as following:
+            moved(cluster, home, to)
+            said, _ = following.communicate(timeout=30)
+            assert following.returncode == 0, said
+        return [line.rpartition(" until ")[0] or line for line in said.splitlines()]
+
+    with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
+        cluster.create(microservice(home, database=DATABASE, placement=A))
+        cluster.ready(home)
+        switched = "  ✓ switched       writes paused 0.21 s"
+        assert follow("--to", "zone=b", to="users-database-2")[-2:] == [switched, "  … way back kept "]
+        assert follow("--back", to="users-database")[-2:] == [switched, "  … way back kept "]
+        again = subprocess.run([*command, "--to", "zone=a", "-o", "json"], capture_output=True, text=True, check=True)
+        assert json.loads(again.stdout)["step"] == "Moved"
+        assert again.stderr == "Note: users stands there already\n"
+
+
+@pytest.fixture(scope="module")
+def proxy(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Proxy:
+    return Proxy(cluster.kubeconfig, tmp_path_factory.mktemp("proxy"))
+
+
+@pytest.mark.parametrize("writes", POINTS)
+def test_an_operator_killed_after_a_write_of_a_move_is_taken_over_from(
+    cluster: Cluster, proxy: Proxy, tmp_path: Path, writes: int
+) -> None:
+    home, log = cluster.namespace(f"move-killed-{writes}"), tmp_path / "log"
+    with operators.running(proxy.kubeconfig, log, home, image=IMAGE):
+        cluster.create(microservice(home, database=DATABASE, placement=A))
+        cluster.ready(home)
+    place(cluster, home, B)
+    first = operators.start(proxy.kubeconfig, log, home, image=IMAGE)
+    proxy.cut_after(writes, first.process.kill)
+
+    def ended() -> bool:
+        cluster.run(home)
+        switched(cluster, home)
+        return first.process.exitcode is not None
+
+    until(ended, lambda: f"it is killed after {writes} writes; it says:\n{log.read_text()}")
+    assert first.process.exitcode == -signal.SIGKILL
+    with operators.running(proxy.kubeconfig, log, home, image=IMAGE):
+        moved(cluster, home, "users-database-2")
+    claims = {live["metadata"]["name"]: live for live in cluster.list("PersistentVolumeClaim", home)}
+    turns = {name: claim["metadata"].get("annotations", {}).get("freehold.dev/turn") for name, claim in claims.items()}
+    assert turns == {"users-database-data": None, "users-database-data-2": "2"}

@@ -1,0 +1,136 @@
+"""A service goes to another namespace, and back: in a real API server its name becomes an alias, and a name again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.cluster import Cluster, Refused, until
+from tests.api.shop import microservice, place, replicas
+
+FREEHOLD = Path(sys.executable).with_name("freehold")
+pytestmark = pytest.mark.usefixtures("operator")
+
+
+@pytest.fixture
+def away(cluster: Cluster, home: str) -> Iterator[str]:
+    """Another namespace."""
+    name = cluster.namespace(f"{home[:45]}-away")
+    yield name
+    for live in cluster.list("Microservice", name):
+        cluster.delete("Microservice", name, live["metadata"]["name"])
+
+
+def alias(cluster: Cluster, namespace: str) -> str | None:
+    """What the name stands for; None where it leads to the service's own pods."""
+    spec = (cluster.get("Service", namespace, "users") or {})["spec"]
+    assert (spec["type"] == "ExternalName") is ("externalName" in spec) is (spec.get("clusterIP") != "None")
+    return str(spec["externalName"]) if "externalName" in spec else None
+
+
+def peers(cluster: Cluster, namespace: str, name: str, way: str) -> set[tuple[str, str]]:
+    """Whom a wall lets through, as namespace and service."""
+    rules = ((cluster.get("NetworkPolicy", namespace, name) or {}).get("spec") or {}).get(way, [])
+    found = (peer for rule in rules for peer in rule.get("from" if way == "ingress" else "to", []))
+    labels = (
+        (p["namespaceSelector"]["matchLabels"], p["podSelector"]["matchLabels"]) for p in found if "ipBlock" not in p
+    )
+    return {(ns["kubernetes.io/metadata.name"], pod.get("app.kubernetes.io/instance", "")) for ns, pod in labels}
+
+
+def test_there_and_back(cluster: Cluster, home: str, away: str) -> None:
+    cluster.create(microservice(home))
+    cluster.create(microservice(home, "payments", consumes=[{"name": "users"}]))
+    cluster.ready(home)
+    cluster.ready(home, "payments")
+    place(cluster, home, {"namespace": away})
+    said = cluster.says(home, "users", "Relocated", "MoveBlocked")
+    assert f"apply one with spec.placement.from: {home}" in said["message"]
+    assert cluster.ready(home), "what runs goes on"
+
+    cluster.create(microservice(away, placement={"from": home}))
+    until(lambda: (away, "users") in peers(cluster, home, "payments", "egress"), "the consumer may go there")
+    until(lambda: (home, "payments") in peers(cluster, away, "users", "ingress"), "and is let in there")
+    cluster.says(home, "users", "Relocated", "MovingPods")
+    assert alias(cluster, home) is None, "while nobody serves there, it leads to its own pods"
+
+    cluster.ready(away)
+    until(lambda: alias(cluster, home) == f"users.{away}.svc.cluster.local", "the old name is an alias")
+    until(lambda: replicas(cluster, home) == 0, "its own pods end")
+    cluster.says(home, "users", "Relocated", "Moved")
+    cluster.says(home, "users", "EndpointReady", "Forwarded")
+    cluster.ready(home)
+    assert (cluster.get("Microservice", home, "users") or {})["status"]["leadsTo"] == away
+    target = (cluster.get("ConfigMap", home, "payments-consumes") or {})["data"]["users.uri"]
+    assert target == f"dns:///users.{home}.svc:50051", "the consumer goes on using the name it knows"
+
+    place(cluster, home, None)
+    until(lambda: replicas(cluster, home) == 1, "its own pods start again")
+    assert alias(cluster, home), "until they serve, the name leads where it led"
+    assert (away, "users") in peers(cluster, home, "payments", "egress"), "and the way there stays open"
+    cluster.run(home)
+    until(lambda: alias(cluster, home) is None, "the name leads to its own pods")
+    until(lambda: (away, "users") not in peers(cluster, home, "payments", "egress"), "the way there is closed")
+    until(lambda: (home, "payments") not in peers(cluster, away, "users", "ingress"), "on that side too")
+    cluster.says(home, "users", "Relocated", "InPlace")
+
+
+def test_without_the_owners_word_on_both_sides_nothing_opens(cluster: Cluster, home: str, away: str) -> None:
+    cluster.create(microservice(home))
+    cluster.create(microservice(home, "payments", consumes=[{"name": "users"}]))
+    cluster.create(microservice(away, placement={"from": home}))
+    cluster.ready(home)
+    cluster.ready(home, "payments")
+    cluster.ready(away)
+    said = cluster.says(away, "users", "Relocated", "WaitingForConsent")
+    assert f"spec.placement.namespace: {away} there" in said["message"]
+    assert peers(cluster, away, "users", "ingress") == set()
+    assert (away, "users") not in peers(cluster, home, "payments", "egress")
+    assert alias(cluster, home) is None
+
+
+def test_the_one_that_took_over_is_deleted_and_the_service_comes_back(cluster: Cluster, home: str, away: str) -> None:
+    cluster.create(microservice(home, placement={"namespace": away}))
+    cluster.create(microservice(away, placement={"from": home}))
+    cluster.ready(away)
+    until(lambda: alias(cluster, home), "the old name is an alias")
+    cluster.delete("Microservice", away, "users")
+    cluster.says(home, "users", "Relocated", "MoveBlocked")
+    cluster.ready(home)
+    until(lambda: alias(cluster, home) is None, "it leads to its own pods again")
+
+
+def test_a_service_with_a_database_is_refused_with_a_way_out(cluster: Cluster, home: str) -> None:
+    database = {"version": "15", "storage": {"size": "1Gi"}}
+    for placement in ({"namespace": "people"}, {"from": "people"}):
+        with pytest.raises(Refused, match="a service with a database moves within its namespace"):
+            cluster.create(microservice(home, database=database, placement=placement))
+    with pytest.raises(Refused, match=r"placement\.namespace"):
+        cluster.create(microservice(home, placement={"namespace": "No_Name"}))
+
+
+def test_the_command_makes_the_one_that_takes_over_and_follows(cluster: Cluster, home: str, away: str) -> None:
+    cluster.create(microservice(home, "ledger"))
+    cluster.create(microservice(home, consumes=[{"name": "ledger"}]))
+    cluster.ready(home)
+    arguments = [FREEHOLD, "move", "users", "-n", home, f"--kubeconfig={cluster.kubeconfig}"]
+    with subprocess.Popen([*arguments, "--to", f"namespace={away}"], stdout=subprocess.PIPE, text=True) as going:
+        until(lambda: cluster.get("Microservice", away, "users"), "there is one to take over")
+        cluster.ready(away)
+        told, _ = going.communicate(timeout=60)
+    assert (going.returncode, [line.split("  ")[1].strip() for line in told.splitlines()]) == (
+        0,
+        ["✓ checked", "✓ pods moved", "✓ name turned"],
+    )
+    made = cluster.get("Microservice", away, "users") or {}
+    assert made["spec"]["consumes"] == [{"name": "ledger", "namespace": home}]
+    with subprocess.Popen([*arguments, "--back"], stdout=subprocess.PIPE, text=True) as back:
+        until(lambda: replicas(cluster, home) == 1, "its own pods start again")
+        cluster.ready(home)
+        told, _ = back.communicate(timeout=60)
+    assert (back.returncode, told) == (0, "  ✓ in place       it stands where it is to stand\n")
+    assert alias(cluster, home) is None

@@ -1,0 +1,255 @@
+"""What a move must not lose: rows that are written all the while, and attempts to write to either server behind it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from operator import itemgetter
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from tests.e2e import callers
+from tests.e2e.callers import CALLER, PROGRAMS, behind_walls, declared, pod
+from tests.e2e.cluster import Object, Space
+from tests.e2e.inside import PYTHON
+from tests.e2e.services import IMAGES, database, users
+
+FREEHOLD = Path(sys.executable).with_name("freehold")
+ZONE = "topology.kubernetes.io/zone"
+SEATS = ("database", "database-2")
+OTHER = {"a": "b", "b": "a"}
+STEPS = ("Copying", "CatchingUp", "MovingPods", "Switching", "Moved")
+WRITER, CHECKER = "writer", "checker"
+LONGEST = 900
+"""Seconds after which a load ends by itself, should its test be gone."""
+ENDING = 60
+
+
+class Taken(NamedTuple):
+    """A row that a server took: when it was sent and when acknowledged, in seconds of the clock on the wall."""
+
+    sent: float
+    acknowledged: float
+    email: str
+
+
+@dataclass(frozen=True)
+class Writes:
+    """People whose registration was acknowledged: when, and their ids. failed: what the other calls were told."""
+
+    acknowledged: Sequence[tuple[float, str]]
+    made: int
+    failed: Counter[str]
+
+    def pause(self, since: float, until: float) -> float:
+        """The longest time between two acknowledgements in there, less the usual one; in seconds."""
+        moments = sorted(moment for moment, _ in self.acknowledged if since <= moment <= until)
+        gaps = [later - earlier for earlier, later in pairwise(moments)]
+        return max(gaps) - median(gaps)
+
+
+def placed(zone: str, **more: Any) -> Object:
+    """Where a service is to stand."""
+    return {"nodeSelector": {ZONE: zone}, **more}
+
+
+def settle(space: Space) -> None:
+    """users in zone a, of whose moves nothing is kept, and what a consumer that writes to it goes by."""
+    space.apply(users(placement=placed("a", wayBack="1s"), database=database("users", deletionPolicy="Delete")))
+    space.apply(declared(("users",)))
+    space.until_ready("users")
+    space.until(f"configmap/{CALLER}-consumes", lambda live: "users.service-config" in live.get("data", {}))
+    callers.stand(space, ("users",))
+
+
+def stand(space: Space, zone: str | None = None) -> None:
+    """Pods of the users service's image: a consumer that writes, and one with the rights of users itself; anew, where
+    they are to stand in a zone."""
+    parts = ("uri", "service-config")
+    items = [{"key": f"users.{part}", "path": f"users/{part}"} for part in parts]
+    bindings = {"name": "bindings", "configMap": {"name": f"{CALLER}-consumes", "items": items}}
+    variables = {"PGUSER": "username", "PGPASSWORD": "password", "PGDATABASE": "database"}
+    secret = [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": "users-database", "key": key}}}
+        for name, key in variables.items()
+    ]
+    environment = [*secret, {"name": "PGSSLMODE", "value": "require"}]
+    pods = (
+        pod(WRITER, behind_walls(space, CALLER), bindings, image=IMAGES["users"]),
+        pod(CHECKER, behind_walls(space, "users"), image=IMAGES["users"], env=environment),
+    )
+    if zone:
+        space.kubectl("delete", "pod", WRITER, CHECKER, "--ignore-not-found", "--timeout=60s")
+        for one in pods:
+            one["spec"]["nodeSelector"] = {ZONE: zone}
+    space.apply(*pods)
+    for name in (WRITER, CHECKER):
+        space.kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s")
+
+
+class Program:
+    """One that goes on in a pod until it is told to end, by the end of its input, and then says what it saw."""
+
+    def __init__(self, space: Space, pod: str, program: str, *arguments: str) -> None:
+        text = (PROGRAMS / program).read_text()
+        self._begun = space.begun("exec", "-i", pod, "--", PYTHON, "-c", text, *arguments)
+
+    def ended(self) -> Any:
+        said, _ = self._begun.communicate(timeout=ENDING)
+        assert self._begun.returncode == 0, "a program ended ill; what it said is in the captured output"
+        return json.loads(said)
+
+
+class Writer(Program):
+    """So many registrations a second, by way of users."""
+
+    def __init__(self, space: Space, rate: int, prefix: str) -> None:
+        super().__init__(space, WRITER, "registrations.py", str(rate), str(LONGEST), prefix)
+
+    def writes(self) -> Writes:
+        said = self.ended()
+        rows = [(moment, person) for moment, person in said["acknowledged"]]
+        return Writes(rows, said["made"], Counter(said["failed"]))
+
+
+class Checker(Program):
+    """Attempts to write to each server of users by its own name, past what its clients are led through."""
+
+    def __init__(self, space: Space, prefix: str) -> None:
+        self.hosts = [f"users-{seat}-0.users-database-nodes" for seat in SEATS]
+        super().__init__(space, CHECKER, "inserts.py", str(LONGEST), prefix, *self.hosts)
+
+    def taken(self) -> dict[str, list[Taken]]:
+        """By host, in their order; each host must have been asked, and have refused."""
+        said = self.ended()
+        assert all(said[host]["refused"] for host in self.hosts), f"one server never refused: {brief(said)}"
+        return {host: [Taken(*row) for row in said[host]["taken"]] for host in self.hosts}
+
+
+def brief(said: Any) -> Any:
+    return {host: {"taken": len(one["taken"]), "refused": one["refused"]} for host, one in said.items()}
+
+
+def turns(taken: dict[str, list[Taken]]) -> list[tuple[str, list[Taken]]]:
+    """All rows in the order they were sent, by stretches of the same server: as many as there were moves, and one. Were
+    two servers open at once, their rows would alternate."""
+    rows = sorted(((row, host) for host, listed in taken.items() for row in listed), key=lambda one: one[0].sent)
+    return [(host, [row for row, _ in stretch]) for host, stretch in groupby(rows, key=itemgetter(1))]
+
+
+def overlaps(stretches: list[tuple[str, list[Taken]]]) -> list[str]:
+    """Of two stretches, those of which the later began before the earlier was over."""
+    return [
+        f"{after} had taken a row at {later[0].acknowledged}, {before} took its last until {earlier[-1].acknowledged}"
+        for (before, earlier), (after, later) in pairwise(stretches)
+        if later[0].acknowledged < earlier[-1].acknowledged
+    ]
+
+
+def move(space: Space, *options: str, service: str = "users") -> str:
+    """What `freehold move` printed, as a person runs it; it must succeed."""
+    done = tried(space, *options, service=service)
+    assert done.returncode == 0, f"freehold move {service} {' '.join(options)}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def tried(space: Space, *options: str, service: str = "users") -> subprocess.CompletedProcess[str]:
+    """The same, whatever comes of it."""
+    command = [str(FREEHOLD), "move", service, "-n", space.name, *options]
+    environment = space.cluster.stage.environment()
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+def seat(space: Space, service: str = "users") -> str:
+    """Which of its servers is the one that serves, like `database-2`."""
+    move = space.get(f"microservice/{service}")["status"].get("move", {})
+    server: str = move["server"] if move.get("step") == "Moved" else f"{service}-database"
+    return server.removeprefix(f"{service}-")
+
+
+def zones(space: Space, service: str = "users") -> set[str]:
+    """Where its database and its pods stand."""
+    database = space.get(f"pod/{service}-{seat(space, service)}-0")
+    nodes = {one["spec"]["nodeName"] for one in (database, *space.pods(service))}
+    return {space.get(f"node/{node}")["metadata"]["labels"][ZONE] for node in nodes}
+
+
+def each_once(space: Space, writes: Writes, emails: Iterable[str]) -> None:
+    """Every acknowledged row is in the server that is open now, once, and the next number is a new one."""
+    where = seat(space)
+    rows = space.psql("users", "select id, email from users", where)
+    stored = [line.split("|") for line in rows.splitlines()]
+    ids, addresses = Counter(one for one, _ in stored), Counter(two for _, two in stored)
+    assert not {one for one in (*ids, *addresses) if max(ids[one], addresses[one]) > 1}
+    lost = [one for one in (person for _, person in writes.acknowledged) if one not in ids]
+    assert not lost, f"{len(lost)} of {len(writes.acknowledged)} acknowledged registrations are gone: {lost[:3]}"
+    assert not [email for email in emails if email not in addresses]
+    following = "select nextval(pg_get_serial_sequence('users', 'position')) > max(position) from users"
+    assert space.psql("users", following, where) == "t"
+
+
+def switch_pod(space: Space) -> Object:
+    """The pod of the switch that is under way, as soon as there is one."""
+    space.kubectl("wait", "pod", "-l", "freehold.dev/role=switch", "--for=create", "--timeout=60s")
+    (found,) = space.find("pods", "freehold.dev/role=switch")
+    return found
+
+
+def reached(space: Space, there: str, step: str, within: float = 180) -> None:
+    """Wait until the move to a zone is at a step, or just past one that took no time; in small letters: its switch."""
+    if step[0].isupper():
+        space.until("microservice/users", at(there, *STEPS[STEPS.index(step) :]), within=within)
+        return
+    space.until("microservice/users", at(there, "Switching"), within=within)
+    name = switch_pod(space)["metadata"]["name"]
+    space.until(f"pod/{name}", lambda pod: pod["status"]["phase"] != "Pending")
+    logs = space.begun("logs", "-f", name)
+    try:
+        assert any(line.startswith(f"{step}:") for line in logs.stdout or ()), f"the switch did not come to {step}"
+    finally:
+        logs.kill()
+        logs.wait()
+
+
+def at(there: str, *steps: str) -> Callable[[Object], bool]:
+    """Whether the last move is to a zone, and at one of these steps."""
+
+    def holds(live: Object) -> bool:
+        moved = live["status"].get("move", {})
+        return moved.get("step") in steps and moved["to"]["nodeSelector"] == placed(there)["nodeSelector"]
+
+    holds.__doc__ = f"on the way to zone {there} at {' or '.join(steps)}"
+    return holds
+
+
+def ended(space: Space, there: str, writer: Writer, checker: Checker, within: float) -> dict[str, list[Taken]]:
+    """What either server took, once the move to a zone is over; all stands there, and no row is lost or there twice."""
+    space.until("microservice/users", at(there, "Moved"), within=within)
+    space.until_ready("users", within=within)
+    writes, taken = writer.writes(), checker.taken()
+    assert zones(space) == {there}
+    each_once(space, writes, [row.email for listed in taken.values() for row in listed])
+    return taken
+
+
+def left(space: Space, seat: str, within: float) -> None:
+    """Wait until the server that was left is gone, and its volume, where neither is kept."""
+    space.gone(f"statefulset/users-{seat}", within=within)
+    space.gone(f"pvc/users-{seat.replace('database', 'database-data')}", within=within)
+
+
+def storage_class(name: str) -> Object:
+    """One that makes volumes as the cluster's usual one does."""
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name},
+        "provisioner": "rancher.io/local-path",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }

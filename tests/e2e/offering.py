@@ -1,0 +1,104 @@
+"""A service that offers what a file says and does nothing of it, or does not say it well: put into an image by a story.
+
+    python offering.py plain|liar|garbage|mute|crash|curious|answering
+
+The file beside it is a serialized google.protobuf.FileDescriptorSet; google/protobuf/* may be left out. One that is
+curious offers besides, as methods of a service named `found.Curious`, what it found open or lying about. One that is
+answering does answer, with an empty message whatever it is asked, and ends as a server should.
+"""
+
+import os
+import signal
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+from google.protobuf import timestamp_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
+
+
+class Garbage(reflection_pb2_grpc.ServerReflectionServicer):
+    """Describes everything by what describes nothing."""
+
+    def ServerReflectionInfo(self, requests, _):
+        for request in requests:
+            said = reflection_pb2.ServerReflectionResponse(original_request=request)
+            if request.list_services:
+                said.list_services_response.service.add(name="shop.users.v1.UsersService")
+            else:
+                said.file_descriptor_response.file_descriptor_proto.append(b"\xff\xff\xff")
+            yield said
+
+
+class Answering(grpc.GenericRpcHandler):
+    """Knows every method of what the file says."""
+
+    def __init__(self, names):
+        self.names = names
+
+    def service(self, details):
+        known = details.method.rpartition("/")[0].lstrip("/") in self.names
+        return grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"") if known else None
+
+
+def found() -> FileDescriptorProto:
+    """Names, which every pod of a service may ask for, a token, and passwords in the environment."""
+    lines = Path("/etc/resolv.conf").read_text().splitlines()
+    name_server = next(line.split()[1] for line in lines if line.startswith("nameserver"))
+    token = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    passwords = any("@" in value and "nobody@" not in value for value in os.environ.values())
+    seen = {"Way": opens(name_server, 53), "Token": token.exists(), "Password": passwords, "Nothing": True}
+    file = FileDescriptorProto(name="found.proto", package="found")
+    file.message_type.add(name="Thing")
+    curious = file.service.add(name="Curious")
+    for name in (name for name, is_there in seen.items() if is_there):
+        curious.method.add(name=name, input_type=".found.Thing", output_type=".found.Thing")
+    return file
+
+
+def opens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def main() -> None:
+    how = sys.argv[1]
+    if how == "crash":
+        sys.exit("no such flag: --offer")
+    listed = list(FileDescriptorSet.FromString(Path(__file__).with_name("contract").read_bytes()).file)
+    if how == "curious":
+        listed.append(found())
+    pool = DescriptorPool()
+    known = FileDescriptorProto()
+    timestamp_pb2.DESCRIPTOR.CopyToProto(known)
+    for file in [known, *listed]:
+        pool.Add(file)
+    names = [f"{file.package}.{service.name}" for file in listed for service in file.service]
+    server = grpc.server(ThreadPoolExecutor(4))
+    healthy = health.HealthServicer()
+    for name in ("", *names):
+        healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    if how == "garbage":
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(Garbage(), server)
+    elif how != "mute":
+        named = [*names, *(["shop.users.v1.Ghost"] if how == "liar" else [])]
+        reflection.enable_server_reflection([*named, reflection.SERVICE_NAME], server, pool)
+    if how == "answering":
+        server.add_generic_rpc_handlers([Answering(names)])
+        signal.signal(signal.SIGTERM, lambda *_: server.stop(5))
+    server.add_insecure_port(f"0.0.0.0:{os.environ['GRPC_PORT']}")
+    server.start()
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Tries to write to each of several servers over and over, with the service's own rights; says what was taken when.
+
+SECONDS PREFIX HOST…; the rest is in libpq's own variables. It ends sooner with its input. Prints {HOST: {"taken":
+[[sent, acknowledged, email], …], "refused": {why: times}}}, seconds by the clock on the wall.
+"""
+
+import json
+import select
+import sys
+import threading
+import time
+from collections import Counter
+
+import psycopg
+
+PACE = 0.025
+REFUSED_PACE = 0.1
+"""Seconds between two attempts; a connection takes a server more than a row does."""
+INSERT = "INSERT INTO users (name, email) VALUES ('Ada', %s)"
+ended = threading.Event()
+
+
+class Attempts:
+    """Those at one server, one after the other, each over the connection of the one before while that lives."""
+
+    def __init__(self, host: str, prefix: str) -> None:
+        self.taken: list[tuple[float, float, str]] = []
+        self.refused: Counter[str] = Counter()
+        self._host, self._prefix = host, prefix
+        self._connection: psycopg.Connection | None = None
+
+    def run(self) -> None:
+        number = 0
+        while not ended.wait(PACE):
+            number += 1
+            try:
+                self._insert(f"{self._prefix}-{number}@example.org")
+            except psycopg.Error as error:
+                said = f"{type(error).__name__} {error.sqlstate or ''}"
+                self.refused[said.strip()] += 1
+                ended.wait(REFUSED_PACE)
+
+    def _insert(self, email: str) -> None:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(host=self._host, connect_timeout=2, autocommit=True)
+        sent = time.time()
+        self._connection.execute(INSERT, (email,))
+        self.taken.append((sent, time.time(), email))
+
+
+def main(seconds: int, prefix: str, *hosts: str) -> None:
+    attempts = {host: Attempts(host, f"{prefix}-{number}") for number, host in enumerate(hosts)}
+    threads = [threading.Thread(target=each.run) for each in attempts.values()]
+    for thread in threads:
+        thread.start()
+    select.select([sys.stdin], [], [], seconds)
+    ended.set()
+    for thread in threads:
+        thread.join()
+    print(json.dumps({host: {"taken": each.taken, "refused": each.refused} for host, each in attempts.items()}))
+
+
+main(int(sys.argv[1]), *sys.argv[2:])

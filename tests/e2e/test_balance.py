@@ -1,0 +1,132 @@
+"""Consumers in four languages balance their calls over all pods of users, with no mesh, and lose none of them.
+
+Together they make 200 calls a second while pods are replaced and killed, by nothing but what is published to them: a
+target and a service config.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.e2e.callers import CALLER, LANGUAGES, Load, declared, stand
+from tests.e2e.cluster import Object, Space, uids
+from tests.e2e.crash import kill
+from tests.e2e.services import front_end, invoices, payments, users
+from tests.e2e.storefront import forwarded
+
+pytestmark = pytest.mark.alone
+
+RATE = 50
+"""Calls a second of each language, where none may fail."""
+GENTLE = 20
+"""Where it is seen who answers, while four more pods start on the same two cores."""
+SPREAD_WITHIN = timedelta(seconds=10)
+LOOK = timedelta(seconds=4)
+CONSUMERS = {"go": "payments", "java": "invoices", "node": "storefront"}
+
+
+@pytest.fixture(scope="module")
+def person(yard: Space) -> Iterator[str]:
+    """All four languages, and somebody registered whom their calls are about."""
+    yard.apply(users(replicas=1), payments(), invoices(), front_end(), declared())
+    yard.until_ready("users", "payments", "invoices", "storefront")
+    yard.until(f"configmap/{CALLER}-consumes", lambda live: "users.service-config" in live.get("data", {}))
+    # A consumer takes up what is published when it starts: those that started before the contract was known, now.
+    for name in CONSUMERS.values():
+        yard.kubectl("rollout", "restart", f"deployment/{name}")
+    for name in CONSUMERS.values():
+        yard.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
+    stand(yard)
+    with forwarded(yard) as front:
+        front.until("/api/users", 200)
+        yield front.post("/api/users", {"name": "Ada", "email": "ada@example.org"}).body["user"]["id"]
+
+
+@pytest.mark.usefixtures("person")
+def test_consumers_go_by_what_is_published(yard: Space) -> None:
+    for language, name in CONSUMERS.items():
+        (pod,) = yard.pods(name)
+        lines = yard.kubectl("logs", pod["metadata"]["name"]).splitlines()
+        said = [line for line in lines if '"provider":"users"' in line.replace(": ", ":")]
+        about = [json.loads(line) for line in said]
+        assert [line["serviceConfig"] for line in about] == ["published"], f"{language}: {lines}"
+
+
+def test_five_pods_share_the_calls_of_all_four_within_ten_seconds(yard: Space, person: str) -> None:
+    before = uids(yard.pods("users"))
+    load = Load(yard, person, GENTLE, 45)
+    yard.kubectl("scale", "microservice/users", "--replicas=5")
+    yard.until("deployment/users", lambda live: live.get("status", {}).get("readyReplicas") == 5)
+    assert before <= uids(yard.pods("users")), "scaling rolled a pod that served"
+    since = datetime.now(UTC) + SPREAD_WITHIN
+    _wait(since + LOOK)
+    pods = yard.pods("users")
+    assert load.running(), "the calls ended before the five pods served"
+    shares = {pod["metadata"]["name"]: _callers(yard, pod, since) for pod in pods}
+    _all_well(load)
+
+    assert len(shares) == 5
+    addresses = _addresses(yard)
+    missing = [
+        f"{pod} has no call from {who}" for pod in shares for who in LANGUAGES if not shares[pod][addresses[who]]
+    ]
+    assert not missing, shares
+
+
+def test_a_rolling_update_loses_no_call(yard: Space, person: str) -> None:
+    before = uids(yard.pods("users"))
+    load = Load(yard, person, RATE, 75)
+    yard.spec("users", resources={"requests": {"cpu": "20m"}})
+    yard.until_ready("users")
+    assert load.running(), "the calls ended before the rollout"
+    _all_well(load)
+    assert not before & uids(yard.pods("users"))
+
+
+def test_killed_pods_lose_no_call(yard: Space, person: str) -> None:
+    load = Load(yard, person, RATE, 45)
+    first, second, *_ = yard.pods("users")
+    kill(first)
+    yard.until(
+        f"pod/{first['metadata']['name']}", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 1
+    )
+    yard.kubectl("delete", "pod", second["metadata"]["name"], "--grace-period=0", "--force")
+    yard.until("deployment/users", lambda live: live.get("status", {}).get("readyReplicas") == 5)
+    assert load.running(), "the calls ended before the pods were back"
+    _all_well(load)
+
+
+def _restarted(pod: Object) -> bool:
+    """its container started again"""
+    return bool(pod["status"]["containerStatuses"][0]["restartCount"])
+
+
+def _all_well(load: Load) -> None:
+    ended = load.ended()
+    assert all(calls.made > 0 for calls in ended.values()), ended
+    assert not any(calls.failed for calls in ended.values()), ended
+
+
+def _callers(space: Space, pod: Object, since: datetime) -> Counter[str]:
+    """The calls that a pod of users answered since then, by the address of who made them."""
+    name, moment = pod["metadata"]["name"], since.isoformat(timespec="seconds").replace("+00:00", "Z")
+    lines = space.kubectl("logs", name, f"--since-time={moment}").splitlines()
+    calls = (json.loads(line) for line in lines if '"peer"' in line)
+    # gRPC writes a peer as ipv4:ADDRESS:PORT.
+    return Counter(call["peer"].removeprefix("ipv4:").rpartition(":")[0] for call in calls)
+
+
+def _addresses(space: Space) -> dict[str, str]:
+    found = {language: space.pods(name)[0]["status"]["podIP"] for language, name in CONSUMERS.items()}
+    return {**found, "python": space.get(f"pod/{CALLER}")["status"]["podIP"]}
+
+
+def _wait(moment: datetime) -> None:
+    """Until then: it is time itself that is awaited."""
+    time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))

@@ -1,0 +1,86 @@
+"""Budgets: what cannot be met is named where it is declared and hinders nothing; how to call comes as a file."""
+
+from __future__ import annotations
+
+import json
+
+from tests.e2e.cluster import Object, Space, uids
+from tests.e2e.inside import python, started
+from tests.e2e.services import idle, users
+
+PATHS = "PathsWithinBudget"
+SOON = 15
+FILE = "/bindings/people/service-config"
+REPEATED = {"GetUser", "ListUsers", "RegisterUser"}
+"""Methods of users whose contract says that they may be repeated."""
+PROJECTED = 180
+"""Seconds: people starts and is asked what it offers, and the kubelet looks at ConfigMaps about once a minute."""
+# Reads until the file is there; a volume's content is swapped by renaming, which no watch of the file would see.
+UNTIL_THERE = f"""
+import pathlib, time
+while not pathlib.Path({FILE!r}).exists():
+    time.sleep(0.2)
+print(pathlib.Path({FILE!r}).read_text())
+"""
+CALLS = f"""
+import grpc, pathlib
+from shop.users.v1 import users_pb2, users_pb2_grpc
+config = pathlib.Path({FILE!r}).read_text()
+with grpc.insecure_channel("dns:///people:50051", options=[("grpc.service_config", config)]) as channel:
+    print(type(users_pb2_grpc.UsersServiceStub(channel).ListUsers(users_pb2.ListUsersRequest())).__name__)
+"""
+
+
+def test_paths_that_cannot_be_met_are_named_and_hinder_nothing(yard: Space) -> None:
+    yard.apply(
+        idle("storefront", latencyBudget="500ms", consumes=[{"name": "invoices"}]),
+        idle("invoices", consumes=[{"name": "payments"}]),
+        idle("payments", latencyBudget="400ms", consumes=[{"name": "users"}]),
+        idle("users", latencyBudget="800ms"),
+    )
+    yard.until_ready("storefront", "invoices", "payments", "users")
+    said = yard.until_condition("storefront", PATHS, "False", "BudgetTooSmall", within=SOON)
+    assert said.startswith("storefront → invoices → payments → users: users may take 800ms, 300ms more than the 500ms")
+    yard.until_event("storefront", "Warning", "BudgetTooSmall")
+    assert yard.condition("storefront", "Ready")["status"] == "True"
+    yard.until_condition("payments", PATHS, "False", "BudgetTooSmall", within=SOON)
+
+    yard.spec("users", latencyBudget="200ms")
+    assert "3 hops" in yard.until_condition("storefront", PATHS, "True", "WithinBudget", within=SOON)
+    yard.until_condition("payments", PATHS, "True", "WithinBudget", within=SOON)
+
+
+def test_a_cycle_is_named_by_each_on_it_and_a_fifth_hop_by_the_first(yard: Space) -> None:
+    chain = [idle(name, **_calling(below)) for name, below in zip("abcdef", [*"bcdef", None], strict=True)]
+    yard.apply(*chain)
+    assert "5 hops" in yard.until_condition("a", PATHS, "True", "TooManyHops", within=SOON)
+
+    yard.spec("f", consumes=[{"name": "d"}])
+    for name in "def":
+        yard.until_condition(name, PATHS, "False", "CallCycle", within=SOON)
+    assert yard.condition("d", PATHS)["message"].startswith("d → e → f → d is a cycle")
+    assert yard.condition("a", PATHS)["status"] == "True"
+    yard.until_ready(*"abcdef")
+    yard.delete(*(f"microservice/{name}" for name in "abcdef"))
+
+
+def _calling(below: str | None) -> Object:
+    return {"consumes": [{"name": below}]} if below else {}
+
+
+def test_how_to_call_comes_into_a_running_pod_once_the_contract_is_known(yard: Space) -> None:
+    """The caller starts without the file, keeps its pod when it comes, and its gRPC takes what is in it."""
+    yard.apply(users("caller", consumes=[{"name": "people", "latencyBudget": "2s"}]))
+    yard.until_condition("caller", "EndpointReady", "True", within=180)
+    (pod,) = yard.pods("caller")
+    waiting = started(yard, "deployment/caller", UNTIL_THERE)
+
+    yard.apply(users("people"))
+    text, _ = waiting.communicate(timeout=PROJECTED)
+
+    assert uids(yard.pods("caller")) == {pod["metadata"]["uid"]}
+    config = json.loads(text)
+    assert {name["method"] for name in config["methodConfig"][0]["name"]} == REPEATED
+    assert {method["timeout"] for method in config["methodConfig"]} == {"2.000000000s"}
+    yard.until_ready("people", "caller")
+    assert python(yard, "deployment/caller", CALLS) == "ListUsersResponse"

@@ -1,0 +1,194 @@
+"""What an image offers: read from it before its first pod, published, and compared for the sake of its consumers."""
+
+from __future__ import annotations
+
+import base64
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from tests import offered
+from tests.e2e import images
+from tests.e2e.cluster import Cluster, Object, Space, conditions, uids
+from tests.e2e.services import IMAGES, idle, microservice
+from tests.e2e.storefront import Load, Storefront
+
+ROOT = Path(__file__).parents[2]
+PROTOS = ROOT / "services/proto"
+USERS = "shop/users/v1/users.proto"
+CODE = "opt/users/lib/python3.11/site-packages/shop/users/v1"
+EMAIL = "string email = 3;"
+NICKNAME = "string email = 3;\n  // How friends call the person.\n  string nickname = 5;"
+READER = "app.kubernetes.io/component=contract"
+OFFERED = 90
+"""Seconds within which it is known what an image offers: a reader's deadline, and a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("images")
+
+
+@pytest.fixture(scope="module")
+def another_users(cluster: Cluster, folder: Path) -> Callable[[str, str, str], str]:
+    """Makes the shop's own users, its contract changed, as an image."""
+
+    def make(tag: str, old: str, new: str) -> str:
+        text = (PROTOS / USERS).read_text()
+        assert old in text
+        source = folder / tag / USERS
+        source.parent.mkdir(parents=True)
+        source.write_text(text.replace(old, new))
+        out = source.parents[3]
+        command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{out}", f"--python_out={out}", str(source)]
+        subprocess.run(command, check=True, timeout=60)
+        # What was compiled from the other is used without a look at the file (PEP 552, unchecked).
+        files = {
+            f"{CODE}/users_pb2.py": source.with_name("users_pb2.py").read_bytes(),
+            f"{CODE}/__pycache__/.wh.users_pb2.cpython-311.pyc": b"",
+        }
+        return images.lay(cluster.stage, "users", f"users:{tag}", folder, files)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def offering(cluster: Cluster, folder: Path) -> Callable[..., str]:
+    """Makes an image that offers a contract and does nothing of it."""
+
+    def make(tag: str, contract: bytes, how: str = "plain") -> str:
+        return images.offering(cluster.stage, tag, folder, contract, how)
+
+    return make
+
+
+def test_a_breaking_image_is_held_back_and_an_additive_one_goes_ahead_and_no_call_fails(
+    shop: Space, storefront: Storefront, another_users: Callable[[str, str, str], str]
+) -> None:
+    shop.until_condition("users", "ContractPublished", "True", within=OFFERED)
+    breaking, additive = another_users("breaking", EMAIL, ""), another_users("additive", EMAIL, NICKNAME)
+    pods, jobs = uids(shop.pods("users")), uids(shop.find("jobs", "app.kubernetes.io/component=migrations"))
+    with Load(storefront):
+        shop.spec("users", image=breaking)
+        said = shop.until_condition("users", "ContractPublished", "False", "BreaksConsumers", within=OFFERED)
+        warned = shop.until_event("users", "Warning", "BreaksConsumers")
+        shop.until_condition("users", "Ready", "False", "BreaksConsumers")
+        assert "users:breaking is held back: payments, storefront call shop.users.v1.UsersService/" in said
+        assert "and field 3 'email' of shop.users.v1.User is gone" in said
+        assert "users:dev goes on serving" in said
+        assert "field 3 'email'" in warned
+        assert uids(shop.pods("users")) == pods
+        assert uids(shop.find("jobs", "app.kubernetes.io/component=migrations")) == jobs, "nor was anything migrated"
+
+        shop.spec("users", image=additive)
+        shop.until_ready("users")
+        assert _image(shop, "users") == additive
+        (message,) = [m for m in _published(shop, "users").file[0].message_type if m.name == "User"]
+        assert "nickname" in {field.name for field in message.field}
+        storefront.purchase()
+
+        shop.spec("users", image=breaking)
+        shop.until_condition("users", "Ready", "False", "BreaksConsumers", within=OFFERED)
+        shop.spec("users", image=additive)
+        shop.until_ready("users")
+        # Back to the first: nickname goes, which nobody was built to read; it is said, and its owner lets it through.
+        shop.spec("users", image=IMAGES["users"])
+        shop.until_condition("users", "Ready", "False", "BreaksConsumers", within=OFFERED)
+        shop.kubectl("annotate", "msvc", "users", f"freehold.dev/accept-contract={IMAGES['users']}")
+        shop.until_ready("users")
+        assert _image(shop, "users") == IMAGES["users"]
+        assert "is let through by" in shop.until_event("users", "Warning", "ContractAccepted")
+    shop.kubectl("annotate", "msvc", "users", "freehold.dev/accept-contract-")
+
+
+def test_only_what_is_declared_to_be_called_counts(yard: Space, offering: Callable[..., str]) -> None:
+    first, fewer = offering("first", offered.users()), offering("fewer", offered.users(offered.EMAIL))
+    consumes = [{"name": "provider", "methods": ["shop.users.v1.UsersService/CountUser"]}]
+    yard.apply(microservice("provider", image=first, grpc={}))
+    yard.apply(idle("consumer", grpc={"contract": "None"}, consumes=consumes))
+    said = yard.until_condition("consumer", "DependenciesResolved", "False", "MethodNotFound", within=OFFERED)
+    assert "did you mean shop.users.v1.UsersService/CountUsers" in said
+    yard.spec("consumer", consumes=[{"name": "provider", "methods": [offered.COUNT_USERS]}])
+    yard.until_condition("consumer", "DependenciesResolved", "True")
+
+    yard.spec("consumer", consumes=[{"name": "provider", "methods": [offered.GET_USER]}])
+    yard.until_condition("consumer", "DependenciesResolved", "True")
+    yard.spec("provider", image=fewer)
+    yard.until_condition("provider", "Ready", "False", "BreaksConsumers", within=OFFERED)
+    yard.spec("consumer", consumes=[{"name": "provider", "methods": [offered.COUNT_USERS]}])
+    yard.until_ready("provider")
+    assert _image(yard, "provider") == fewer
+    yard.gone("pods,jobs,networkpolicies", "-l", f"{READER},app.kubernetes.io/instance=provider")
+
+
+def test_a_contract_that_takes_more_than_one_answer_arrives_whole(yard: Space, offering: Callable[..., str]) -> None:
+    contract = _large(250)
+    yard.apply(microservice("large", image=offering("large", contract), grpc={}))
+    said = yard.until_condition("large", "ContractPublished", "True", within=2 * OFFERED)
+    assert said.startswith("shop.large.v1.Large: 250 methods, as read from")
+    assert _published(yard, "large") == FileDescriptorSet.FromString(contract)
+    yard.apply(microservice("larger", image=offering("larger", _large(1000)), grpc={}))
+    yard.until_condition("larger", "ContractPublished", "False", "ContractTooLarge", within=OFFERED)
+    yard.until_ready("larger")
+
+
+@pytest.mark.parametrize(
+    ("how", "reason", "words"),
+    [
+        ("liar", "ContractInvalid", "it names shop.users.v1.Ghost and does not describe it"),
+        ("garbage", "ContractInvalid", "it describes itself in what is no descriptor"),
+        ("mute", "ContractUnreadable", "the service does not answer gRPC reflection on port 50051"),
+        ("crash", "ContractUnreadable", "stopped with exit code 1: no such flag: --offer"),
+    ],
+)
+def test_what_an_image_says_badly_is_said_and_hinders_nobody(
+    yard: Space, offering: Callable[..., str], how: str, reason: str, words: str
+) -> None:
+    yard.apply(microservice(how, image=offering(how, offered.users(), how), grpc={}))
+    said = yard.until_condition(how, "ContractPublished", "False", reason, within=OFFERED)
+    assert words in said
+    assert words in yard.until_event(how, "Warning", reason)
+    if how != "crash":
+        yard.until_ready(how)
+
+
+def test_a_reader_reaches_nothing_is_given_nothing_and_leaves_nothing(
+    yard: Space, offering: Callable[..., str]
+) -> None:
+    yard.apply(microservice("asked", image=offering("curious", offered.users(), "curious"), grpc={}))
+    yard.until_condition("asked", "ContractPublished", "True", within=OFFERED)
+    yard.until_ready("asked")
+    (file,) = [file for file in _published(yard, "asked").file if file.package == "found"]
+    assert [method.name for method in file.service[0].method] == ["Nothing"]
+    yard.gone("pods,jobs,networkpolicies", "-l", f"{READER},app.kubernetes.io/instance=asked")
+
+
+def _image(space: Space, service: str) -> str:
+    return str(space.get(f"deployment/{service}")["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def _published(space: Space, service: str) -> FileDescriptorSet:
+    """The contract of the image that serves, once the status names it."""
+
+    def is_of_the_image(live: Object) -> bool:
+        return bool(live["status"].get("contract", {}).get("image") == live["spec"]["image"])
+
+    live = space.until(f"microservice/{service}", is_of_the_image)
+    assert conditions(live)["ContractPublished"]["status"] == "True"
+    kept = space.get(f"configmap/{live['status']['contract']['configMap']}")
+    return FileDescriptorSet.FromString(base64.b64decode(kept["binaryData"]["descriptor-set"]))
+
+
+def _large(methods: int) -> bytes:
+    """A contract whose names cannot be made shorter by packing."""
+    words = random.Random(methods)
+    names = [f"M{words.randbytes(12).hex()}" for _ in range(methods)]
+    calls = "".join(f"rpc {name}(A{name}) returns (A{name});" for name in names)
+    messages = "".join(f"message A{name} {{}}" for name in names)
+    text = f'syntax = "proto3"; package shop.large.v1; service Large {{{calls}}} {messages}'
+    return offered.compiled("shop/large/v1/large.proto", text)

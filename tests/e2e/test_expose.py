@@ -1,0 +1,146 @@
+"""Callers from outside the cluster: the way in for a Gateway's proxies, and for nobody else.
+
+No Gateway runs here. The story plays its controller, which says in the route's status whether it takes it, and its
+proxies, which are pods with the labels that the Gateway API describes; their calls are real.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from localcluster import tools
+from tests.e2e.cluster import Object, Space, uids
+from tests.e2e.inside import python
+from tests.e2e.probe import Target, reached, stranger
+from tests.e2e.services import IMAGES, users
+
+GATEWAY, NAME = "public", "users.example.com"
+LABEL = {"gateway.networking.k8s.io/gateway-name": GATEWAY}
+DEFINITION = "crd/grpcroutes.gateway.networking.k8s.io"
+WAIT = ["/opt/users/bin/python", "-c", "import signal; signal.pause()"]
+NOTICED = 30
+"""Seconds; that the cluster serves routes is noticed within ten."""
+OPEN, SHUT = "OK", "DEADLINE_EXCEEDED"
+CALL = """
+import grpc, json, sys, time
+given = json.load(sys.stdin)
+deadline = time.monotonic() + 20
+while True:
+    with grpc.insecure_channel(given["target"]) as channel:
+        try:
+            channel.unary_unary("/shop.users.v1.UsersService/ListUsers")(b"", timeout=3, wait_for_ready=True)
+            code = "OK"
+        except grpc.RpcError as error:
+            code = error.code().name
+    if code == given["until"] or time.monotonic() > deadline:
+        break
+print(code)
+"""
+"""A call, or one after the other until its code is as awaited."""
+
+
+@pytest.fixture
+def gateways(spaces: Callable[..., Space]) -> Space:
+    """The Gateway's namespace, with one of its proxies, a proxy of another kind, and a neighbour."""
+    space = spaces("gateways")
+    _place(space, proxy=LABEL, envoy={"app": "envoy"}, neighbour={"app": "neighbour"})
+    return space
+
+
+@pytest.fixture
+def taken_away(yard: Space) -> Iterator[None]:
+    """Afterwards the cluster serves no routes, as before."""
+    yield
+    yard.cluster.kubectl("delete", DEFINITION, "--ignore-not-found", "--timeout=60s")
+
+
+@pytest.mark.usefixtures("taken_away")
+def test_a_gateways_proxies_and_nobody_else_are_let_in(yard: Space, gateways: Space) -> None:
+    gateway = {"name": GATEWAY, "namespace": gateways.name}
+    yard.apply(users(grpc={"expose": {"gateway": gateway, "hostnames": [NAME]}}))
+    _place(yard, lookalike=LABEL)
+    said = yard.until_condition("users", "Exposed", "False", "GatewayApiMissing")
+    assert "install the Gateway API" in said
+    yard.until_event("users", "Warning", "GatewayApiMissing")
+    yard.until_condition("users", "EndpointReady", "True", within=240)
+    pods = uids(yard.pods("users"))
+
+    yard.cluster.kubectl("apply", "--server-side", "-f", str(tools.gateway_api("grpcroutes")))
+    said = yard.until_condition("users", "Exposed", "Unknown", "WaitingForGateway", within=NOTICED)
+    assert f"kubectl get gateway {GATEWAY} --namespace {gateways.name}" in said
+    _answer(yard, "False", "NotAllowedByListeners")
+    said = yard.until_condition("users", "Exposed", "False", "NotAllowedByListeners")
+    assert f"admit GRPCRoutes from namespace {yard.name} under allowedRoutes" in said
+    _answer(yard, "True", "Accepted")
+    yard.until_condition("users", "Exposed", "True", "Routed")
+    yard.until_ready("users")
+
+    assert _call(yard, gateways, "proxy", OPEN) == OPEN
+    assert _call(yard, gateways, "neighbour", SHUT) == SHUT
+    assert _call(yard, yard, "lookalike", SHUT) == SHUT, "a proxy is where its Gateway is"
+    (pod,) = yard.pods("users")
+    (server,) = yard.pods("users", "database")
+    doors = [Target("endpoint", pod["status"]["podIP"], 50051), Target("data", server["status"]["podIP"], 5432)]
+    assert {door.name for door in reached(gateways, "proxy", doors)} == {"endpoint"}
+
+    elsewhere = {"namespace": gateways.name, "podLabels": {"app": "envoy"}}
+    yard.spec("users", grpc={"expose": {"proxies": elsewhere}})
+    assert _call(yard, gateways, "envoy", OPEN) == OPEN
+    assert _call(yard, gateways, "proxy", SHUT) == SHUT
+    yard.until_ready("users")
+
+    # What somebody changes of the route is undone, and what they take away comes back.
+    yard.patch("grpcroute/users", {"spec": {"hostnames": ["evil.example.com"]}})
+    yard.until("grpcroute/users", _leads_to_the_service)
+    made = yard.get("grpcroute/users")["metadata"]["uid"]
+    yard.delete("grpcroute/users")
+    again = yard.until("grpcroute/users", _leads_to_the_service)
+    assert again["metadata"]["uid"] != made
+
+    yard.spec("users", grpc={"expose": None})
+    yard.gone("grpcroute/users")
+    assert _call(yard, gateways, "envoy", SHUT) == SHUT
+    yard.until_ready("users")
+    assert not yard.condition("users", "Exposed")
+    assert uids(yard.pods("users")) == pods, "nothing of this started a pod anew"
+
+    yard.spec("users", grpc={"expose": {"gateway": gateway, "hostnames": [NAME]}})
+    yard.until("grpcroute/users", _leads_to_the_service)
+    yard.delete("microservice/users")
+    yard.gone("grpcroute/users")
+
+
+def _place(space: Space, **pods: dict[str, str]) -> None:
+    """Pods by their names, with these labels."""
+    space.apply(*(stranger(name, IMAGES["users"], labels, WAIT) for name, labels in pods.items()))
+    space.kubectl("wait", *(f"pod/{name}" for name in pods), "--for=condition=Ready", "--timeout=60s")
+
+
+def _call(yard: Space, space: Space, pod: str, until: str) -> str:
+    """The code of a call of users from where a pod stands. until: the code to wait for."""
+    given = {"target": f"dns:///users.{yard.name}.svc:50051", "until": until}
+    return python(space, f"pod/{pod}", CALL, text=json.dumps(given))
+
+
+def _answer(yard: Space, status: str, reason: str) -> None:
+    """What a Gateway's controller says of the route as it is now."""
+    live = yard.until("grpcroute/users", _leads_to_the_service)
+    common = {"observedGeneration": live["metadata"]["generation"], "lastTransitionTime": "2026-01-02T03:04:05Z"}
+    conditions = [
+        {"type": "Accepted", "status": status, "reason": reason, "message": "", **common},
+        {"type": "ResolvedRefs", "status": "True", "reason": "ResolvedRefs", "message": "", **common},
+    ]
+    answer = {"controllerName": "example.com/controller", "conditions": conditions}
+    parents = [{"parentRef": live["spec"]["parentRefs"][0], **answer}]
+    said = json.dumps({"status": {"parents": parents}})
+    yard.kubectl("patch", "grpcroute/users", "--subresource=status", "--type=merge", "-p", said)
+
+
+def _leads_to_the_service(live: Object) -> bool:
+    """a route to the service under its name"""
+    rules = live["spec"].get("rules", [{}])
+    backend = rules[0].get("backendRefs", [{}])[0]
+    return live["spec"].get("hostnames") == [NAME] and (backend.get("name"), backend.get("port")) == ("users", 50051)

@@ -1,0 +1,186 @@
+"""A database moves to another zone and back while it is read and written: nobody's call fails, and no row is lost.
+
+Consumers make 50 calls a second of users, 100 people a second register, and somebody with the rights of users tries to
+write to either server past everything that leads clients to the open one.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from statistics import median
+
+import pytest
+
+from tests.e2e import moving
+from tests.e2e.callers import Load, declared, stand
+from tests.e2e.cluster import Object, Space, conditions, uids
+from tests.e2e.moving import OTHER, ZONE, Checker, Writer, move, placed, tried
+from tests.e2e.services import database, front_end, payments, users
+from tests.e2e.storefront import forwarded
+
+pytestmark = pytest.mark.alone
+
+CONSUMERS = {"go": "payments", "node": "storefront"}
+RATE = 25
+"""Calls a second of each of them."""
+ROWS = 100
+"""Registrations a second."""
+TOWARDS = ("b", "a", "b", "a", "b")
+USUAL, WORST = 1.0, 2.0
+"""Seconds that writes may pause: the median of the moves, and the longest."""
+CALM = 3.0
+"""Seconds of ordinary life before and after each move, which show what is usual."""
+HELD = 5.0
+"""Seconds in which a move that is held shows that it takes no step."""
+RELOCATED = "Relocated"
+
+
+@pytest.fixture(scope="module")
+def person(yard: Space) -> Iterator[str]:
+    """The shop with users in zone a, those who call it and write to it, and whom the calls are about."""
+    yard.apply(users(placement=placed("a")), payments(), front_end(), declared(("users", "payments")))
+    yard.until_ready("users", "payments", "storefront")
+    yard.until("configmap/caller-consumes", lambda live: "users.service-config" in live.get("data", {}))
+    # A consumer takes up what is published when it starts: those that started before the contract was known, now.
+    for name in CONSUMERS.values():
+        yard.kubectl("rollout", "restart", f"deployment/{name}")
+        yard.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
+    stand(yard, ("users", "payments"))
+    moving.stand(yard)
+    with forwarded(yard) as front:
+        front.until("/api/users", 200)
+        front.until("/api/payments", 200)
+        yield front.post("/api/users", {"name": "Ada", "email": "ada@example.org"}).body["user"]["id"]
+
+
+def test_five_moves_under_load_lose_no_call_and_no_row(yard: Space, person: str) -> None:
+    load = Load(yard, person, RATE, moving.LONGEST, tuple(CONSUMERS))
+    writer, checker = Writer(yard, ROWS, "row"), Checker(yard, "check")
+    spans = [_moved(yard, zone) for zone in TOWARDS]
+    assert load.running(), "the calls ended before the moves did"
+    calls, writes, taken = load.stopped(), writer.writes(), checker.taken()
+    pauses = [writes.pause(*span) for span in spans]
+    said = ", ".join(f"{pause:.2f}" for pause in pauses)
+    print(f"{writes.made} registrations, {sum(one.made for one in calls.values())} calls; writes paused {said} s")
+
+    assert not any(one.failed for one in calls.values()), calls
+    assert not writes.failed
+    assert all(one.made > RATE * CALM * len(TOWARDS) for one in calls.values()), calls
+    moving.each_once(yard, writes, [row.email for listed in taken.values() for row in listed])
+    stretches, (first, second) = moving.turns(taken), checker.hosts
+    assert [host for host, _ in stretches] == [first, second] * 3, "two servers were open at once"
+    assert not moving.overlaps(stretches)
+    assert median(pauses) <= USUAL
+    assert max(pauses) <= WORST
+
+
+def test_the_way_back_takes_along_what_was_written_meanwhile(yard: Space, person: str) -> None:
+    (here,) = moving.zones(yard)
+    move(yard, "--to", f"zone={OTHER[here]}")
+    _register(yard, "meanwhile@example.org")
+    status = yard.get("microservice/users")["status"]["move"]
+    assert status["from"]["nodeSelector"] == {ZONE: here}
+    assert status["wayBackUntil"] > status["switchedAt"]
+
+    said = move(yard, "--back")
+
+    assert "switched" in said and "copied" not in said, said
+    assert moving.zones(yard) == {here}
+    rows = f"select count(*) from users where email = 'meanwhile@example.org' or id = '{person}'"
+    assert yard.psql("users", rows, moving.seat(yard)) == "2"
+
+
+def test_a_move_that_is_held_takes_no_step_and_one_that_is_taken_back_leaves_nothing(yard: Space) -> None:
+    pod = _alone(yard, "calm")
+    held = {"metadata": {"annotations": {"freehold.dev/move": "Paused"}}, "spec": {"placement": placed("b")}}
+    yard.patch("microservice/calm", held)
+    yard.until_condition("calm", RELOCATED, "Unknown", "MovePaused")
+    assert _reasons(yard, "calm", HELD) == {"MovePaused"}
+
+    move(yard, "--abort", service="calm")
+
+    assert "freehold.dev/move" not in yard.get("microservice/calm")["metadata"].get("annotations", {})
+    _stayed(yard, "calm", pod)
+
+
+def test_a_move_that_copies_already_is_taken_back_too(yard: Space) -> None:
+    pod = _alone(yard, "hasty")
+    move(yard, "--to", "zone=b", "--no-wait", service="hasty")
+    yard.until("microservice/hasty", lambda live: live["status"].get("move", {}).get("step") == "Copying")
+
+    move(yard, "--abort", service="hasty")
+
+    _stayed(yard, "hasty", pod)
+
+
+def test_a_move_to_another_storage_class_takes_the_rows_along(yard: Space, person: str) -> None:
+    name = f"other-{uuid.uuid4().hex[:5]}"
+    yard.cluster.apply(moving.storage_class(name))
+    try:
+        move(yard, "--to", f"class={name}")
+        seat = moving.seat(yard)
+        claim = yard.get(f"pvc/users-{seat.replace('database', 'database-data')}")
+        assert claim["spec"]["storageClassName"] == name
+        assert yard.psql("users", f"select count(*) from users where id = '{person}'", seat) == "1"
+    finally:
+        yard.cluster.kubectl("delete", "storageclass", name)
+
+
+def test_a_move_that_cannot_begin_is_told_with_the_way_out(yard: Space) -> None:
+    pod = _alone(yard, "stuck")
+    stopped = tried(yard, "--to", "class=no-such-class", service="stuck")
+    assert stopped.returncode == 1, stopped.stdout
+    assert "✗ blocked" in stopped.stdout and "no-such-class" in stopped.stdout, stopped.stdout
+
+    move(yard, "--abort", service="stuck")
+
+    _stayed(yard, "stuck", pod)
+
+
+def _moved(yard: Space, zone: str) -> tuple[float, float]:
+    """From when to when it moved, calm moments around it included."""
+    since = time.time()
+    time.sleep(CALM)
+    print(move(yard, "--to", f"zone={zone}"))
+    assert moving.zones(yard) == {zone}
+    time.sleep(CALM)
+    return since, time.time()
+
+
+def _register(yard: Space, email: str) -> None:
+    with forwarded(yard) as front:
+        assert front.post("/api/users", {"name": "Ada", "email": email}).status == 201
+
+
+def _alone(yard: Space, name: str) -> str:
+    """A service in zone a that is Ready; the uid of its pod."""
+    yard.apply(users(name, placement=placed("a"), database=database("users", deletionPolicy="Delete")))
+    yard.until_ready(name)
+    return str(yard.pods(name)[0]["metadata"]["uid"])
+
+
+def _stayed(yard: Space, name: str, pod: str) -> None:
+    """It serves from zone a with the pod it had, and nothing is left of a second server. It is deleted then."""
+    yard.until_ready(name)
+    yard.until_condition(name, RELOCATED, "True", "InPlace")
+    yard.gone(f"statefulset/{name}-database-2")
+    yard.gone(f"pvc/{name}-database-data-2")
+    assert moving.zones(yard, name) == {"a"}
+    assert uids(yard.pods(name)) == {pod}
+    yard.kubectl("delete", f"microservice/{name}", "--wait=false")
+
+
+def _reasons(yard: Space, name: str, seconds: float) -> set[str]:
+    """What the condition gives as reasons for so long."""
+    seen: set[str] = set()
+
+    def never(live: Object) -> bool:
+        seen.add(conditions(live)[RELOCATED]["reason"])
+        return False
+
+    with suppress(AssertionError):
+        yard.until(f"microservice/{name}", never, within=seconds)
+    return seen

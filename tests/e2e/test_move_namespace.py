@@ -1,0 +1,93 @@
+"""A service goes to another namespace and back while it is called by the name it had: nobody's call fails, the walls
+there are those it had here, and whoever admitted it here admits it there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests import offered
+from tests.e2e import images
+from tests.e2e.callers import CALLER, IMAGE, PYTHON, Load, behind_walls, declared, pod, stand
+from tests.e2e.cluster import Cluster, Space
+from tests.e2e.moving import LONGEST, move
+from tests.e2e.services import microservice
+
+pytestmark = pytest.mark.alone
+
+RATE = 50
+"""Calls a second."""
+CALM = 5.0
+"""Seconds of ordinary life before, between and after, longer than an answer of the DNS is kept."""
+STRANGER = "stranger"
+OPENS = "import socket, sys; socket.create_connection((sys.argv[1], 50051), 3).close()"
+
+
+@pytest.fixture(scope="module")
+def shop(cluster: Cluster, yard: Space, tmp_path_factory: pytest.TempPathFactory) -> Space:
+    """users, without a database, and one who calls it."""
+    folder = tmp_path_factory.mktemp("images")
+    image = images.offering(cluster.stage, "moving", folder, offered.users(), "answering")
+    yard.apply(microservice("users", image=image, grpc={}, replicas=2), declared(("users",)))
+    yard.until_ready("users", CALLER)
+    yard.until(f"configmap/{CALLER}-consumes", lambda live: "users.service-config" in live.get("data", {}))
+    stand(yard, ("users",))
+    return yard
+
+
+@pytest.fixture
+def people(spaces: Callable[..., Space]) -> Space:
+    """Another namespace, with somebody in it whom nobody admits."""
+    space = spaces("people")
+    space.apply(pod(STRANGER, {}, image=IMAGE))
+    space.kubectl("wait", f"pod/{STRANGER}", "--for=condition=Ready", "--timeout=60s")
+    return space
+
+
+def opens(space: Space, who: str, host: str) -> bool:
+    """Whether a pod gets a connection to a service's gRPC port."""
+    return not space.cluster.tried("-n", space.name, "exec", who, "--", PYTHON, "-c", OPENS, host).returncode
+
+
+def test_it_goes_and_comes_back_and_no_call_fails(shop: Space, people: Space) -> None:
+    load = Load(shop, "x", RATE, LONGEST, ("python",))
+    time.sleep(CALM)
+    print(move(shop, "--to", f"namespace={people.name}"))
+    mine = "app.kubernetes.io/instance=users,app.kubernetes.io/component=service"
+    shop.gone("pod", "-l", mine)  # from here on only those in the other namespace can answer
+    shop.until_ready("users")
+    time.sleep(CALM)
+    assert len(people.pods("users")) == 2
+    assert not opens(people, STRANGER, f"users.{people.name}.svc"), "a stranger there is let in"
+    assert opens(shop, CALLER, f"users.{people.name}.svc"), "the walls there do not admit who is admitted here"
+    assert load.running(), "the calls ended before the way back"
+
+    print(move(shop, "--back"))
+    people.delete("microservice/users")
+    people.gone("pod", "-l", mine)
+    time.sleep(CALM)
+    assert load.running(), "the calls ended too early"
+    (calls,) = load.stopped().values()
+    print(f"{calls.made} calls, {sum(calls.failed.values())} failed")
+    assert not calls.failed, calls
+    assert calls.made > RATE * CALM * 3
+    assert shop.condition("users", "Relocated")["reason"] == "InPlace"
+
+
+def test_whoever_admitted_it_here_admits_it_there(shop: Space, people: Space) -> None:
+    move(shop, "--to", f"namespace={people.name}", service=CALLER)
+    people.until_ready(CALLER)
+    people.apply(pod(CALLER, behind_walls(people, CALLER), image=IMAGE))
+    people.kubectl("wait", f"pod/{CALLER}", "--for=condition=Ready", "--timeout=60s")
+    shop.until("networkpolicy/users", lambda live: people.name in json.dumps(live["spec"]))
+    assert opens(people, CALLER, f"users.{shop.name}.svc")
+    assert not opens(people, STRANGER, f"users.{shop.name}.svc")
+    move(shop, "--back", service=CALLER)
+    shop.until("networkpolicy/users", lambda live: people.name not in json.dumps(live["spec"]))
+    deadline = time.monotonic() + CALM
+    while opens(people, CALLER, f"users.{shop.name}.svc"):
+        assert time.monotonic() < deadline, "consent outlived the move that it followed"

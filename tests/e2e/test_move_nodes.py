@@ -1,0 +1,98 @@
+"""A node is lost during a move, or its network, and comes back: the service ends in one place, whole.
+
+These take minutes, and a node that is lost is lost to every other story; `make campaign` goes through them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from localcluster import cluster as local
+from localcluster.paths import ClusterPaths
+from localcluster.run import run
+from tests.e2e import moving
+from tests.e2e.cluster import Space
+from tests.e2e.moving import OTHER, SEATS, Checker, Writer, move, reached
+
+pytestmark = [pytest.mark.alone, pytest.mark.campaign]
+
+ROWS = 25
+"""Registrations a second."""
+WITHIN = 240
+"""Seconds until the move has ended, whoever has to start again."""
+AWAY = 15.0
+"""Seconds without a network: longer than the switch waits for a copy."""
+SIDES, STEPS = ("source", "destination"), ("Copying", "closing")
+PAIRS = [(what, whose, step) for what in ("network", "node") for whose in SIDES for step in STEPS]
+
+
+@contextmanager
+def without_network(zone: str) -> Iterator[None]:
+    """Nothing passes between a node and the rest of the cluster meanwhile."""
+    wire, hub = f"node-{zone}", local.describe(ClusterPaths(), local.settings(ClusterPaths())).network.hub
+    cut = f"""table inet cut {{
+      chain from {{ type filter hook prerouting priority raw; iifname "{wire}" drop; }}
+      chain to {{ type filter hook postrouting priority raw; oifname "{wire}" drop; }}
+    }}"""
+    nft = ["nsenter", f"--net=/run/netns/{hub}", "nft"]
+    run([*nft, "-f", "-"], stdin=cut)
+    try:
+        yield
+    finally:
+        run([*nft, "delete", "table", "inet", "cut"])
+
+
+def network_lost(zone: str) -> None:
+    with without_network(zone):
+        time.sleep(AWAY)  # it is time itself that is to pass
+
+
+def node_lost(zone: str) -> None:
+    """Every process of a node ends at once, and the node starts again, as after a loss of power."""
+    whole = local.describe(ClusterPaths(), local.settings(ClusterPaths()))
+    (machine,) = (one for one in whole.nodes if one.name.endswith(f"-{zone}"))
+    pid = machine.running()
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    subprocess.run([sys.executable, "-m", "localcluster", "up"], check=True, timeout=WITHIN)
+
+
+TROUBLES: dict[str, Callable[[str], None]] = {"network": network_lost, "node": node_lost}
+
+
+@pytest.fixture(scope="module")
+def estate(yard: Space) -> Space:
+    """users in zone a, and what a consumer that writes goes by."""
+    if yard.cluster.stage.kind != "local":
+        pytest.skip("cuts a node of the local cluster off, which it knows the inside of")
+    moving.settle(yard)
+    return yard
+
+
+@pytest.mark.parametrize(("trouble", "whose", "step"), PAIRS)
+def test_what_is_lost_comes_back_and_it_ends_in_one_place(estate: Space, trouble: str, whose: str, step: str) -> None:
+    source = moving.seat(estate)
+    (destination,) = set(SEATS) - {source}
+    (here,) = moving.zones(estate)
+    there = OTHER[here]
+    lost = {"source": here, "destination": there}[whose]
+    moving.stand(estate, zone=OTHER[lost])  # who looks on is not lost with it
+    name = f"{trouble}-{whose}-{step}".lower()
+    writer, checker = Writer(estate, ROWS, name), Checker(estate, name)
+    move(estate, "--to", f"zone={there}", "--no-wait")
+    reached(estate, there, step)
+    TROUBLES[trouble](lost)
+
+    taken = moving.ended(estate, there, writer, checker, WITHIN)
+    before, after = (taken[f"users-{seat}-0.users-database-nodes"] for seat in (source, destination))
+    # A row may reach its server long after it was sent, once the network is back.
+    assert max(row.sent for row in before) < min(row.acknowledged for row in after), "two servers were open at once"
+    moving.left(estate, source, within=WITHIN)

@@ -1,0 +1,77 @@
+"""A service made by `freehold new`: its own tests pass, it becomes Ready as it is, and it answers at its endpoint."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from freehold.cli import new
+
+from tests.e2e.cluster import Space
+from tests.e2e.inside import python
+from tests.e2e.operator_process import FREEHOLD
+from tests.e2e.services import users
+
+TEMPLATES = Path(str(new.TEMPLATES))
+LANGUAGES = sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir() and folder.name != "common")
+CALL = """
+import json, os, sys
+import grpc
+from google.protobuf import json_format
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+asked = json.load(sys.stdin)
+channel = grpc.insecure_channel(os.environ[asked["target"]])
+service = DescriptorPool(ProtoReflectionDescriptorDatabase(channel)).FindServiceByName(asked["service"])
+for name, request in asked["calls"]:
+    method = service.methods_by_name[name]
+    message = json_format.ParseDict(request, GetMessageClass(method.input_type)())
+    call = channel.unary_unary(
+        f"/{service.full_name}/{name}",
+        request_serializer=lambda message: message.SerializeToString(),
+        response_deserializer=GetMessageClass(method.output_type).FromString,
+    )
+    try:
+        print(json.dumps(json_format.MessageToDict(call(message, timeout=5, wait_for_ready=True))))
+    except grpc.RpcError as error:
+        print(json.dumps([error.code().name, error.details()]))
+"""
+"""Asks the server itself what its messages look like, so that it needs no stubs."""
+
+
+@pytest.mark.timeout(1500)  # a first build fetches what the language wants
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_new_service_tests_itself_becomes_ready_and_answers(yard: Space, language: str, tmp_path: Path) -> None:
+    name = f"note-book-{language}"
+    folder = tmp_path / name
+    _run(FREEHOLD, "new", name, f"--lang={language}", f"--out={tmp_path}")
+    _run("make", "lint", "test", where=folder)
+    yard.cluster.stage.put_on_nodes(folder)
+
+    yard.kubectl("apply", "-f", str(folder / "microservice.yaml"))
+    yard.apply(users("reader", consumes=[{"name": name}]))
+    yard.until_ready(name, "reader", within=240)
+
+    forms = new.forms(name)
+    note = {"id": "shopping", "text": "milk and bread"}
+    calls = [("PutNote", note), ("PutNote", note), ("GetNote", {"id": "shopping"}), ("GetNote", {"id": "absent"})]
+    asked = {
+        "target": f"{forms['EXAMPLE_SERVICE']}_GRPC_TARGET",
+        "service": f"{forms['example_service']}.v1.NotesService",
+        "calls": calls,
+    }
+    answers = python(yard, "deployment/reader", CALL, json.dumps(asked)).splitlines()
+    assert list(map(json.loads, answers)) == [{"note": note}] * 3 + [["NOT_FOUND", "no note has the id absent"]]
+    assert yard.psql(name, "select text from notes") == "milk and bread"
+    logged = map(json.loads, yard.kubectl("logs", f"deployment/{name}").splitlines())
+    called = [line["method"].rpartition("/")[2] for line in logged if line.get("message") == "call"]
+    assert called == [method for method, _ in calls]
+
+
+def _run(*command: str | Path, where: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}"

@@ -1,0 +1,130 @@
+"""Who writes while a database moves: clients through the door, and witnesses at each server's own port."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from tests.move.machine import free_port, wait_until
+from tests.move.programs import Program, open_door
+from tests.move.servers import Server
+
+EVERY_SECONDS = 0.01
+WITNESS_SECONDS = 0.05
+INSERT = "INSERT INTO entries (id) SELECT %(id)s WHERE NOT EXISTS (SELECT FROM entries WHERE id = %(id)s)"
+"""What was sent before a connection was lost may have been done."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A write that a server acknowledged; times on the monotonic clock."""
+
+    name: str
+    began: float
+    ended: float
+
+
+class Writer:
+    """Writes one row after the other, each until it was acknowledged: a client that knows how to come again."""
+
+    def __init__(self, name: str, connect: Callable[[], psycopg.Connection[Any]], *, insists: bool = True) -> None:
+        """insists: without it, what was refused is let go, as a witness does."""
+        self.accepted: list[Accepted] = []
+        self._name, self._connect, self._insists = name, connect, insists
+        self._connection: psycopg.Connection[Any] | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        number = 0
+        while not self._stopping.wait(EVERY_SECONDS if self._insists else WITNESS_SECONDS):
+            began = time.monotonic()
+            name = f"{self._name}-{number}"
+            while not (done := self._written(name)) and self._insists and not self._stopping.is_set():
+                time.sleep(0.002)
+            if done:
+                self.accepted.append(Accepted(name, began, time.monotonic()))
+            number += 1
+        if self._connection:
+            self._connection.close()
+
+    def _written(self, name: str) -> bool:
+        try:
+            self._connection = self._connection or self._connect()
+            self._connection.execute(INSERT, {"id": name})
+        except psycopg.Error:
+            if self._connection:
+                self._connection.close()
+            self._connection = None
+            return False
+        return True
+
+    def longest(self) -> float:
+        """Seconds that one write took at most."""
+        return max(row.ended - row.began for row in self.accepted)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+
+class Scene:
+    """A door, a client that writes through it, and a witness at each server, from when it is made until `stop`."""
+
+    def __init__(self, source: Server, target: Server) -> None:
+        self.source, self.target = source, target
+        self.port, self.told_port = free_port(), free_port()
+        self.door = self.open_door()
+        self.client = Writer("client", lambda: source.connect(port=self.port, connect_timeout=20))
+        self.witnesses = [
+            Writer(server.name, lambda server=server: server.connect(), insists=False) for server in (source, target)
+        ]
+        wait_until(lambda: len(self.client.accepted) > 5, "the client writes")
+
+    def open_door(self) -> Program:
+        return open_door(self.source, self.target, port=self.port, told_port=self.told_port)
+
+    def goes_on(self) -> None:
+        """Waits until the client was served again."""
+        count = len(self.client.accepted)
+        wait_until(lambda: len(self.client.accepted) > count + 5, "the client is served")
+
+    def stop(self) -> None:
+        for writer in (self.client, *self.witnesses):
+            writer.stop()
+        self.door.process.terminate()
+        with contextlib.suppress(Exception):
+            self.door.process.wait(25)
+
+    def check(self, at: Server, away: Server) -> None:
+        """Exactly one is open, and it holds each acknowledged row once. The other was just started, maybe."""
+        assert at.is_open()
+        away.wait_ready()
+        assert not away.is_open()
+        there = held(at)
+        acknowledged = [row.name for writer in (self.client, *self.witnesses) for row in writer.accepted]
+        lost = [name for name in acknowledged if not there[name]]
+        assert not lost, f"{len(lost)} of {len(acknowledged)} acknowledged rows are lost: {lost[:5]}"
+        twice = [name for name, count in there.items() if count > 1]
+        assert not twice
+        assert at.ask("SELECT last_value >= (SELECT max(number) FROM entries) FROM entries_number_seq", "app")
+
+    def check_order(self) -> None:
+        """Once the second had taken a row, the first took none."""
+        at_source, at_target = (writer.accepted for writer in self.witnesses)
+        first = min((row.ended for row in at_target), default=float("inf"))
+        assert not [row for row in at_source if row.began > first], "both servers took rows"
+
+
+def held(server: Server) -> Counter[str]:
+    """How often each row is there."""
+    with psycopg.connect(host=f"{server.folder}/run", port=server.port, user="postgres", dbname="app") as connection:
+        return Counter(name for (name,) in connection.execute("SELECT id FROM entries"))

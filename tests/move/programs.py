@@ -1,0 +1,85 @@
+"""The programs of a move, a switch and a door, run against the servers of a lab."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.move.machine import ROOT, wait_until
+from tests.move.servers import Lab, Server
+
+
+@dataclass
+class Program:
+    """`python3 -m freehold.PROGRAM`, with the lab's credentials. The lines it prints are in `lines` as they come."""
+
+    process: subprocess.Popen[str]
+    lines: list[tuple[float, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.reading = threading.Thread(target=self._read, daemon=True)
+        self.reading.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if line.strip():
+                self.lines.append((time.monotonic(), line.strip()))
+
+    def at(self, step: str) -> float | None:
+        """When it printed the first line of a step."""
+        return next((when for when, line in list(self.lines) if line.startswith(f"{step}:")), None)
+
+    def go_on(self) -> None:
+        """From where PAUSE_AT made it stand still; nothing where it has ended."""
+        assert self.process.stdin
+        with contextlib.suppress(OSError):
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> int:
+        status = self.process.wait(200)
+        self.reading.join(5)
+        return status
+
+    def said(self) -> str:
+        return "\n".join(line for _, line in self.lines)
+
+
+def run_elsewhere(lab: Lab, program: str, *arguments: str, **variables: str) -> Program:
+    command = [sys.executable, ROOT / "tests/move/elsewhere.py", lab.folder, program, *arguments]
+    environment = {**os.environ, "ANSWER": f"{lab.folder}/answer", **variables}
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT, env=environment)
+    lab.programs.append(process)
+    return Program(process)
+
+
+def open_door(*servers: Server, port: int, told_port: int, **variables: str) -> Program:
+    """Before these servers; clients can come."""
+    ports = {"PORT": str(port), "TOLD_PORT": str(told_port)}
+    door = run_elsewhere(servers[0].lab, "door", *(server.host for server in servers), **ports, **variables)
+    wait_until(lambda: door.lines, "the door opens")
+    return door
+
+
+def switch(source: Server, target: Server, **variables: str) -> Program:
+    return run_elsewhere(source.lab, "switch", source.host, target.host, **variables)
+
+
+def outcome_of(program: Program) -> dict[str, Any]:
+    """The outcome it told, once it ended as one that knows it."""
+    assert program.end() == 0, program.said()
+    found: dict[str, Any] = json.loads(program.lines[-1][1])
+    return found

@@ -1,0 +1,251 @@
+"""Servers of seats, as their pods run them: start.sh as it is shipped, with its folders elsewhere, and the entrypoint
+that stands in for the official image's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.move.machine import (
+    PATIENCE_SECONDS,
+    ROOT,
+    below,
+    free_port,
+    postgresql_programs,
+    runs,
+    server_user,
+    wait_until,
+    write_certificate,
+)
+
+SHIPPED = ROOT / "operator/freehold/core/postgresql"
+ENTRYPOINT = ROOT / "localcluster/images/postgres/docker-entrypoint.sh"
+PASSWORDS = {"app": "of-app", "owner": "of-owner", "postgres": "of-postgres", "mover": r"of:mover\too"}
+SETTINGS = (
+    "max_connections=60",
+    "shared_buffers=16MB",
+    "listen_addresses=127.0.0.1",
+    "dynamic_shared_memory_type=mmap",
+)
+"""With mmap, what a server that was killed leaves behind lies with its data."""
+STOP_SECONDS = 30.0
+
+
+@dataclass
+class Lab:
+    """What the servers share: credentials, an authority, programs. folder: a short path, for sockets are in it."""
+
+    folder: Path
+    servers: list[Server] = field(default_factory=list)
+    programs: list[subprocess.Popen[str]] = field(default_factory=list)
+    template: Path | None = None
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        for name in ("credentials", "certificate", "bin"):
+            (self.folder / name).mkdir()
+        for role, password in PASSWORDS.items():
+            (self.folder / "credentials" / role).write_text(password)
+        shutil.copy(ENTRYPOINT, self.folder / "bin")
+        write_certificate(self.folder / "certificate")
+        self.give(self.folder)
+
+    def give(self, folder: Path) -> None:
+        """To the user that servers run as."""
+        if user := server_user():
+            subprocess.run(["chown", "-R", user, folder], check=True)
+
+    def server(self, *, copied: bool = True) -> Server:
+        """copied: with the data of the template, once there is one."""
+        made = Server(self, f"s{next(self.numbers)}", free_port())
+        if copied and self.template:
+            subprocess.run(["cp", "-a", self.template, made.data], check=True)
+        self.servers.append(made)
+        return made
+
+    def end(self) -> None:
+        """Of all servers and what they hold, and of the programs that asked them."""
+        while self.programs:
+            self.programs.pop().kill()
+        while self.servers:
+            server = self.servers.pop()
+            server.stop(signal.SIGQUIT)
+            shutil.rmtree(server.folder)
+
+
+@dataclass
+class Server:
+    """One seat's server; `started` is what its container's first process would be."""
+
+    lab: Lab
+    name: str
+    port: int
+    started: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("bin", "tmp", "run", "freehold", "data"):
+            (self.folder / name).mkdir(parents=True)
+        for name in ("start.sh", "roles.sql", "pg_hba.conf"):
+            (self.folder / "freehold" / name).write_text(self._elsewhere((SHIPPED / name).read_text()))
+        self.lab.give(self.folder)
+
+    def _elsewhere(self, text: str) -> str:
+        """The shipped file, with its folders moved, less patience and less of the log; its own user is called something
+        else here."""
+        moved = {
+            "/credentials/": f"{self.lab.folder}/credentials/",
+            "/certificate/": f"{self.lab.folder}/certificate/",
+            "/freehold/": f"{self.folder}/freehold/",
+            "/tmp/": f"{self.folder}/tmp/",
+            "/var/run/postgresql": f"{self.folder}/run",
+            " peer": " trust",
+            "sleep 5": "sleep 0.2",
+            "sleep 15": "sleep 0.5",
+            "wal_keep_size=256MB": "wal_keep_size=48MB",
+            "sleep 2": "sleep 0.1",
+        }
+        return re.sub("|".join(moved), lambda found: moved[found.group()], text)
+
+    @property
+    def folder(self) -> Path:
+        return self.lab.folder / self.name
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data" / "pgdata"
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def start(self, follow: Server | None = None) -> None:
+        variables = {
+            "PATH": f"{self.folder}/bin:{self.lab.folder}/bin:{postgresql_programs()}:{os.environ['PATH']}",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "PGDATA": str(self.data),
+            "PGPORT": str(self.port),
+            "POSTGRES_DB": "app",
+            "POSTGRES_PASSWORD_FILE": f"{self.lab.folder}/credentials/postgres",
+            "POSTGRES_INITDB_ARGS": "--data-checksums --auth-host=scram-sha-256",
+            "CONNECTIONS": "40",
+            "STATEMENT_TIMEOUT": "30s",
+            "IDLE_IN_TRANSACTION_TIMEOUT": "60s",
+            "HOSTNAME": self.name,
+            "TMPDIR": f"{self.folder}/tmp",
+            **({"FOLLOW": follow.host} if follow else {}),
+        }
+        (self.folder / "tmp/roles-are-set").unlink(missing_ok=True)
+        settings = (*SETTINGS, f"unix_socket_directories={self.folder}/run")
+        with (self.folder / "log").open("ab") as log:
+            self.started = subprocess.Popen(
+                ["bash", self.folder / "freehold/start.sh", *(f"-c{setting}" for setting in settings)],
+                env=variables,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                user=server_user(),
+                start_new_session=True,
+            )
+
+    def is_ready(self) -> bool:
+        assert self.started and self.started.poll() is None, f"{self.name} ended:\n{self.log[-3000:]}"
+        return (self.folder / "tmp/roles-are-set").exists()
+
+    def wait_ready(self) -> None:
+        wait_until(self.is_ready, f"{self.name} is ready")
+
+    def ended(self) -> bool:
+        """By itself, as a container that is to be started again."""
+        assert self.started
+        self.started.wait(PATIENCE_SECONDS)
+        self.kill()
+        return True
+
+    def start_copying(self, source: Server) -> None:
+        """A part of it is there, and it stands still until SIGCONT or its end."""
+        program = self.folder / "bin/pg_basebackup"
+        program.write_text(f'#!/bin/sh\nexec {postgresql_programs()}/pg_basebackup --max-rate=32M "$@"\n')
+        program.chmod(0o755)
+        self.start(source)
+        wait_until(lambda: (self.folder / "data/pgdata.copy/base").exists(), f"{self.name} copies")
+        self.send(signal.SIGSTOP)
+        assert not self.data.exists(), "it was copied before it could be stopped"
+
+    def processes(self) -> list[int]:
+        """The server's own and those it made, which are sessions of their own to the kernel."""
+        return [self.started.pid, *below(self.started.pid)] if self.started else []
+
+    def send(self, number: signal.Signals) -> None:
+        for process in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+
+    def kill(self) -> None:
+        """As a node that loses power: all at once. What start.sh left beside the server ends with its container."""
+        if not self.started:
+            return
+        self.send(signal.SIGSTOP)
+        every = self.processes()
+        self.send(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.started.pid, signal.SIGKILL)
+        self.started.wait()
+        wait_until(lambda: not any(map(runs, every)), f"{self.name} has ended whole")
+        self.started = None
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """As a pod is deleted: after a while it is killed."""
+        if self.started:
+            self.started.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.started.wait(STOP_SECONDS)
+        self.kill()
+
+    def open(self) -> None:
+        self.ask("SELECT freehold.open()")
+
+    def close(self) -> None:
+        """To all clients, and without those who are there."""
+        self.ask("SELECT freehold.close()")
+        wait_until(lambda: self.ask("SELECT freehold.drained()"), f"{self.name} is drained")
+
+    def connect(self, role: str = "app", port: int | None = None, **options: Any) -> psycopg.Connection[Any]:
+        """As a client of the service does, or at another port: a door's."""
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=port or self.port,
+            user=role,
+            password=PASSWORDS[role],
+            dbname="postgres" if role == "mover" else "app",
+            sslmode="verify-full",
+            sslrootcert=f"{self.lab.folder}/certificate/ca.crt",
+            **{"autocommit": True, "connect_timeout": 5, **options},
+        )
+
+    def ask(self, query: str, database: str = "postgres") -> Any:
+        """As its superuser from inside the pod: the first value, None where there is no row."""
+        where = {"host": f"{self.folder}/run", "port": self.port, "user": "postgres", "dbname": database}
+        with psycopg.connect(**where, autocommit=True, connect_timeout=5) as connection:
+            cursor = connection.execute(query)
+            row = cursor.fetchone() if cursor.description else None
+            return row[0] if row else None
+
+    def is_open(self) -> bool:
+        return bool(self.ask("SELECT NOT pg_is_in_recovery() AND datallowconn FROM pg_database WHERE datname = 'app'"))

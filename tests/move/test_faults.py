@@ -1,0 +1,35 @@
+"""Each party of a switch killed at each step; `pytest -m campaign tests/move` tries them all."""
+
+from __future__ import annotations
+
+import pytest
+from freehold.handover import Step
+
+from tests.move.faults import LATE, SOON, STEPS, VICTIMS, moved_or_kept
+from tests.move.servers import Server
+
+SLICE = (
+    ("switch", Step.DRAINING, SOON, "moved"),
+    ("switch", Step.OPENING, SOON, "moved"),
+    ("source", Step.OPENING, SOON, "moved"),
+    ("target", Step.CONFIRMING, LATE, "kept"),
+    ("target", Step.OPENING, LATE, "moved"),
+    ("door", Step.PROMOTING, SOON, "moved"),
+    ("switch+target", Step.DONE, LATE, "moved"),
+)
+"""victims, step, seconds that they are away, and the outcome."""
+
+
+@pytest.mark.parametrize(("victims", "step", "away", "outcome"), SLICE)
+def test_killed_in_the_middle(pair: tuple[Server, Server], victims: str, step: Step, away: float, outcome: str) -> None:
+    found = moved_or_kept(pair, victims, step, away)
+    print(f"\n{victims} killed at {step}: {found}")
+    assert found["outcome"] == outcome
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("away", [SOON, LATE], ids=["soon", "late"])
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("victims", VICTIMS)
+def test_campaign(pair: tuple[Server, Server], victims: str, step: Step, away: float) -> None:
+    print(f"\n{victims} killed at {step} for {away} s: {moved_or_kept(pair, victims, step, away)}")

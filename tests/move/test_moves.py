@@ -1,0 +1,45 @@
+"""A move under load, there and back, and what a client feels of it."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+from tests.move.load import Scene
+from tests.move.programs import outcome_of, switch
+from tests.move.servers import Server
+
+MOVES = 2
+PAUSE_MS = 1000
+LONGEST_SECONDS = 2
+
+
+def test_each_row_moves_there_and_back(pair: tuple[Server, Server]) -> None:
+    scene = Scene(*pair)
+    try:
+        pauses = [_moved(scene, number) for number in range(MOVES)]
+    finally:
+        scene.stop()
+    longest = scene.client.longest()
+    print(f"\npauses of {MOVES} moves: {pauses} ms; the longest write of a client: {longest * 1000:.0f} ms")
+    assert median(pauses) <= PAUSE_MS
+    assert longest < LONGEST_SECONDS
+    scene.check(*pair)
+
+
+def _moved(scene: Scene, number: int) -> int:
+    """One move, after which the server left behind follows the other; milliseconds of the pause."""
+    there = (scene.source, scene.target) if number % 2 == 0 else (scene.target, scene.source)
+    source, target = there
+    found = outcome_of(switch(source, target))
+    assert found["outcome"] == "moved" and found["sessions"] >= 2 and found["lastByte"], found
+    ended = time.monotonic()
+    scene.goes_on()
+    source.stop()
+    source.start(follow=target)
+    source.wait_ready()
+    assert source.ask("SELECT pg_is_in_recovery()")
+    assert "rewinding from last common checkpoint" in source.log
+    witness = scene.witnesses[number % 2]
+    assert not [row for row in witness.accepted if row.began > ended], "the one that was closed took rows"
+    return int(found["pauseMs"])

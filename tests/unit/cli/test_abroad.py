@@ -1,0 +1,75 @@
+"""A move to another namespace by hand: the resource that is made there, and what is told meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+from freehold.cli import abroad, move
+from freehold.cli.place import Failure
+from freehold.cli.steps import Telling
+from freehold.core.model import Object
+
+from tests.unit.cli.pictures import live
+from tests.unit.core.worlds import GRPC
+
+SHOP, PEOPLE = ({"namespace": name} for name in ("shop", "people"))
+
+
+def at(step: str, state: str, to: Object = PEOPLE) -> Object:
+    """As the operator shows a move from shop."""
+    said = [{"type": "Relocated", "status": state, "reason": step, "message": f"said of {step}"}]
+    status = {"move": {"from": SHOP, "to": to, "step": step}, "conditions": said}
+    return live("users", status=status, grpc=GRPC)
+
+
+def told(telling: Telling, shown: Object) -> list[str]:
+    return [line.plain.strip() for line in telling.lines(shown, 0)]
+
+
+def test_the_one_that_takes_over_is_like_the_one_that_goes_and_names_the_same_services() -> None:
+    expose = {"gateway": {"name": "public"}, "hostnames": ["users.example.com"]}
+    consumes = [{"name": "ledger"}, {"name": "rates", "namespace": "bank", "methods": ["a.B/C"]}]
+    placement = {"nodeSelector": {"disk": "ssd"}, "namespace": "people"}
+    made = abroad.successor(
+        live("users", grpc={**GRPC, "expose": expose}, consumes=consumes, placement=placement), "people"
+    )
+    assert (made["metadata"]["namespace"], made["metadata"]["name"]) == ("people", "users")
+    assert made["spec"]["placement"] == {"nodeSelector": {"disk": "ssd"}, "from": "shop"}
+    assert made["spec"]["consumes"] == [{"name": "ledger", "namespace": "shop"}, consumes[1]]
+    assert made["spec"]["grpc"]["expose"]["gateway"] == {"name": "public", "namespace": "shop"}
+    assert "status" not in made
+    assert "uid" not in made["metadata"]
+
+
+def test_it_is_written_as_the_other_namespace_and_taken_back_by_taking_it_out() -> None:
+    assert move.towards(live("users"), ["namespace=people"]) == {"spec": {"placement": {"namespace": "people"}}}
+    with pytest.raises(Failure, match="goes alone"):
+        move.towards(live("users"), ["namespace=people", "zone=b"])
+    out = {"spec": {"placement": {"namespace": None}}}
+    assert move.back(at("Moved", "True")) == out
+    assert move.abort(at("MovingPods", "Unknown"))["spec"] == out["spec"]
+
+
+def test_each_step_is_told_once_and_what_stops_it() -> None:
+    telling = Telling("kubectl freehold move users")
+    assert told(telling, at("MovingPods", "Unknown")) == ["✓ checked        namespace people takes it over"]
+    assert told(telling, at("Moved", "True")) == [
+        "✓ pods moved     new ones serve in namespace people",
+        "✓ name turned    who goes on using the old one is led there",
+    ]
+    blocked = told(telling, at("MoveBlocked", "False"))
+    assert blocked == ["✗ blocked        said of MoveBlocked", "kubectl freehold move users --abort takes it back"]
+    assert told(Telling(""), at("MovingPods", "Unknown", to=SHOP)) == []
+    assert told(Telling(""), at("InPlace", "True", to=SHOP)) == ["✓ in place       it stands where it is to stand"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "there"),
+    [
+        ({"placement": {"namespace": "people"}}, {}, "people"),
+        ({"placement": {"namespace": "shop"}}, {}, ""),
+        ({}, {"leadsTo": "people"}, "people"),
+        ({}, {}, ""),
+    ],
+)
+def test_where_it_stands_or_is_to(spec: Object, status: Object, there: str) -> None:
+    assert abroad.namespace(live("users", status=status, **spec)) == there

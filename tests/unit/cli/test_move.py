@@ -1,0 +1,223 @@
+"""Moves of a service's database: what is written for them, what makes no sense, and what is told meanwhile."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from freehold.cli import move
+from freehold.cli.main import freehold
+from freehold.cli.place import Failure
+from freehold.cli.steps import Telling
+from freehold.core import meta
+from freehold.core.model import Object
+
+from tests.unit.cli.pictures import live, printed, storefront
+from tests.unit.core.worlds import DATABASE, GRPC
+
+ZONE = "topology.kubernetes.io/zone"
+AGAIN = "kubectl freehold move users"
+A = {"nodeSelector": {ZONE: "a"}, "className": "standard"}
+B = {"nodeSelector": {ZONE: "b"}, "className": "standard"}
+
+
+def users(step: str | None = None, says: tuple[str, str, str] | None = None, **known: Any) -> Object:
+    """It goes from zone a to zone b, and its condition says this status, this reason and this message."""
+    moves = {"move": {"from": A, "to": B, "step": step, **known}} if step else {}
+    said = [{"type": "Relocated", **dict(zip(("status", "reason", "message"), says, strict=True))}] if says else []
+    placement = {"nodeSelector": {ZONE: "b"}}
+    made = live("users", status={**moves, "conditions": said}, grpc=GRPC, database=DATABASE)
+    return {**made, "spec": {**made["spec"], "placement": placement}}
+
+
+def at(step: str, **known: Any) -> Object:
+    return users(step, ("Unknown", step, ""), **known)
+
+
+def nodes(labels: Object | None, **more: Any) -> Object:
+    return {"spec": {"placement": {"nodeSelector": labels}, **more}}
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        (["zone=b"], nodes({ZONE: "b"})),
+        (["region=north", "disk=ssd"], nodes({"topology.kubernetes.io/region": "north", "disk": "ssd"})),
+        (["class=fast"], {"spec": {"database": {"storage": {"className": "fast"}}}}),
+        (["zone=b", "class=fast"], nodes({ZONE: "b"}, database={"storage": {"className": "fast"}})),
+    ],
+)
+def test_a_place_is_written_as_labels_of_nodes_and_a_storage_class(given: list[str], written: Object) -> None:
+    assert move.towards(users(), given) == written
+
+
+def test_back_and_abort_write_what_was_there_before_and_nothing_else() -> None:
+    assert move.back(users("Moved")) == nodes({ZONE: "a"})
+    unpaused = {"metadata": {"annotations": {meta.MOVE: None}}}
+    assert move.abort(users("Copying")) == {**nodes({ZONE: "a"}), **unpaused}
+
+
+def test_a_label_that_was_not_there_before_goes_and_so_does_a_class_but_for_one_that_was_not_asked_for() -> None:
+    before = {"nodeSelector": {"disk": "ssd"}, "className": "slow"}
+    assert move.back(users("Moved", **{"from": before})) == nodes(
+        {ZONE: None, "disk": "ssd"}, database={"storage": {"className": "slow"}}
+    )
+    assert move.back(users("Moved", **{"from": {"className": "standard"}})) == nodes(None)
+    assert move.back(users("Moved", to={"nodeSelector": {ZONE: "b"}})) == nodes({ZONE: "a"})
+
+
+@pytest.mark.parametrize(
+    ("edit", "one", "said"),
+    [
+        ("back", users(), "users was never moved: there is nothing to go back to"),
+        ("back", users("InPlace"), "users was never moved: there is nothing to go back to"),
+        ("back", users("Copying"), "users has not moved yet; --abort takes back the move that is under way"),
+        ("abort", users(), "there is nothing to abort: no move of users is under way"),
+        ("abort", users("InPlace"), "there is nothing to abort: no move of users is under way"),
+        (
+            "abort",
+            users("Moved"),
+            "there is nothing to abort: no move of users is under way; --back goes back to where it was",
+        ),
+        ("abort", users("Switching"), "users switches at this moment; once that is done, --back goes back"),
+        ("pause", users("Moved"), "there is nothing to pause: no move of users is under way"),
+        ("resume", users("Copying"), "there is nothing to resume: no move of users is paused"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_sentence(edit: str, one: Object, said: str) -> None:
+    with pytest.raises(Failure) as refused:
+        move.EDITS[edit](one)
+    assert refused.value.message == said
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["b"], "--to b names no place; write zone=b, KEY=VALUE of a node, or class=NAME"),
+        (["zone="], "--to zone= names no place; write zone=b, KEY=VALUE of a node, or class=NAME"),
+        (["zone=a", "zone=b"], "--to says two things of zone; a service stands in one place"),
+        (["class=fast"], "storefront has no database, so no storage class; its pods move by --to zone=b"),
+    ],
+)
+def test_a_place_that_is_none_is_refused(given: list[str], said: str) -> None:
+    with pytest.raises(Failure) as refused:
+        move.towards(storefront(), given)
+    assert refused.value.message == said
+
+
+def test_two_wishes_at_once_are_refused_before_the_cluster_is_asked() -> None:
+    done = CliRunner().invoke(freehold, ["move", "users", "--to", "zone=b", "--back"])
+    assert (done.exit_code, done.stderr) == (2, "Error: --to and --back exclude each other\n")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "overruled"),
+    [
+        (None, False),
+        ({}, False),
+        ({"placement": {"nodeSelector": {"disk": "ssd"}}}, False),
+        ({"placement": {"nodeSelector": {ZONE: "a"}}}, True),
+        ({"placement": {"nodeSelector": {ZONE: "b"}}}, False),
+    ],
+)
+def test_a_manifest_that_names_another_place_is_noticed(manifest: Object | None, overruled: bool) -> None:
+    one = users()
+    if manifest is not None:
+        one["metadata"]["annotations"] = {move.MANIFEST: json.dumps({"spec": manifest})}
+    assert move.overruled(one, nodes({ZONE: "b"})) is overruled
+
+
+def told(*seen: Object) -> str:
+    """What is told of a service as it is seen at these moments, a second after each other."""
+    telling = Telling(AGAIN)
+    return printed(line for now, one in enumerate(seen) for line in telling.lines(one, now))
+
+
+MOVED = users(
+    "Moved",
+    ("True", "Moved", ""),
+    copiedBytes=112_000_000,
+    lagBytes=0,
+    pauseMs=212,
+    wayBackUntil="2026-01-02T15:40:00Z",
+)
+TOLD = """\
+  ✓ checked        storage class, rights, database
+  ✓ copied         112 MB at 84 MB/s
+  ✓ caught up      lag 0 B
+  ✓ pods moved     new ones serve from there
+  ✓ switched       writes paused 0.21 s
+  … way back kept  until 15:40 (kubectl freehold move users --back)"""
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The clock on the wall here."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("utc")
+def test_a_move_is_told_a_line_a_step() -> None:
+    seen = (
+        at("Copying"),
+        at("Copying", copiedBytes=28_000_000),
+        at("Copying", copiedBytes=112_000_000),
+        at("CatchingUp", copiedBytes=112_000_000, lagBytes=5_000),
+        at("MovingPods", copiedBytes=112_000_000, lagBytes=0),
+        at("Switching", copiedBytes=112_000_000, lagBytes=0),
+    )
+    assert told(*seen, MOVED, MOVED) == TOLD
+
+
+@pytest.mark.usefixtures("utc")
+def test_who_looks_in_late_is_told_what_is_behind() -> None:
+    late = TOLD.replace(" at 84 MB/s", "").replace("  ✓ pods moved     new ones serve from there\n", "")
+    assert told(MOVED) == late
+
+
+def test_to_go_back_copies_nothing() -> None:
+    lines = told(at("Switching"), users("Moved", ("True", "Moved", ""), pauseMs=95))
+    assert lines.splitlines()[1:] == ["  ✓ switched       writes paused 0.10 s"]
+
+
+def test_what_keeps_a_step_from_being_done_is_told() -> None:
+    said = "no node fits; it goes on by itself once that is put right"
+    assert told(users("Copying", ("Unknown", "Copying", said))).splitlines()[-1] == f"  … waits          {said}"
+
+
+@pytest.mark.parametrize(
+    ("reason", "word"), [("MoveBlocked", "blocked"), ("SwitchFailed", "not switched"), ("MoveGaveUp", "gave up")]
+)
+def test_a_move_that_stops_is_told_with_the_way_out(reason: str, word: str) -> None:
+    stopped = users(reason, ("False", reason, "zone b has no node"))
+    assert told(stopped).splitlines()[-2:] == [
+        f"  ✗ {word:<14} zone b has no node",
+        f"    {AGAIN} --abort takes it back",
+    ]
+    assert move.outcome(stopped) == 1
+
+
+def test_a_move_that_waits_says_for_what_and_only_while_it_does() -> None:
+    held = at("MovePaused")
+    assert told(held) == "", "it was resumed, and the operator has not seen that yet"
+    held["metadata"]["annotations"] = {meta.MOVE: "Paused"}
+    assert told(held) == f"  … waits          held before its next step ({AGAIN} --resume)"
+    assert told(at("WaitingForMigrations")) == "  … waits          until the migrations are in"
+    assert move.outcome(held) is None
+
+
+def test_a_stop_whose_message_names_the_way_out_names_it_once() -> None:
+    stopped = users("SwitchFailed", ("False", "SwitchFailed", "tried 4 times; kubectl freehold move users --abort"))
+    assert told(stopped).count("--abort") == 1
+
+
+def test_an_aborted_move_ends_where_it_began() -> None:
+    assert told(users("InPlace", ("True", "InPlace", ""))) == "  ✓ in place       it stands where it is to stand"
