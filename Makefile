@@ -62,8 +62,8 @@ down: venv ## end the local cluster and remove all it made; tools and images sta
 	@$(PYTHON) -m localcluster down
 
 .PHONY: test-fast
-test-fast: venv tools ## unit, golden and API server tests; under two minutes
-	@$(PYTHON) -m pytest -q --numprocesses=3 --dist=loadfile tests/unit tests/golden tests/api
+test-fast: venv tools ## unit, golden and API server tests; some two minutes
+	@$(PYTHON) -m pytest -q --numprocesses=3 --dist=loadfile -m 'not campaign' tests/unit tests/golden tests/api
 
 .PHONY: test-services
 test-services: venv tools ## each service's own tests, with its language's own tools
@@ -85,9 +85,19 @@ test-manifests: venv tools $(CHECKOV)/installed ## checkov and kube-score over e
 test-localcluster: venv tools ## the local cluster itself: what is killed comes back, and `down` leaves nothing
 	@$(PYTHON) -m pytest -q tests/localcluster
 
+.PHONY: test-move
+test-move: venv ## the data of a move, with real servers: nothing is lost, whoever is killed
+	@$(PYTHON) -m pytest -q --numprocesses=2 -m 'not campaign' tests/move
+
 .PHONY: test-e2e
 test-e2e: venv tools ## the stories, in a real cluster
-	@$(PYTHON) -m pytest -v tests/e2e
+	@export FREEHOLD_E2E_BEGUN=$$(date -u +%FT%H-%M-%SZ); \
+	$(PYTHON) -m pytest -v --numprocesses=2 --dist=loadfile -m 'not alone and not campaign' tests/e2e; beside=$$?; \
+	$(PYTHON) -m pytest -v -m 'alone and not campaign' tests/e2e && exit $$beside
+
+.PHONY: campaign
+campaign: venv tools ## what takes longer than a run of all tests may: every fault at every step of a move
+	@$(PYTHON) -m pytest -v -m campaign tests
 
 .PHONY: test
 test: ## all tests

@@ -19,14 +19,14 @@ from localcluster import tools
 from localcluster.errors import LocalClusterError
 from localcluster.progress import Step, step
 
-from . import memory, namespaces, ready, tls, walls, writes
+from . import endpoint, languages, memory, move, namespaces, ready, tls, walls, writes
 from .errors import BenchmarkError
 from .figures import Outcome, as_json, missed, table
 from .kubectl import Kubectl
 from .rig import simulated_cluster
 
 RESULTS = Path(__file__).with_name("results")
-REAL = ("ready", "walls", "tls")
+REAL = ("ready", "walls", "tls", "endpoint", "languages", "move")
 PARTS = (*REAL, "simulated")
 
 
@@ -59,11 +59,15 @@ def _real(options: argparse.Namespace) -> list[Outcome]:
     stage = prepare(kind, ("operator", "postgres", "users", "payments"))
     install(stage)
     kubectl, rounds, changes = Kubectl(stage.kubeconfig), options.rounds, options.changes
+    few = max(1, rounds // 3)
     namespaces.clear(kubectl)
     parts: dict[str, tuple[Callable[[Step], Outcome], str]] = {
         "ready": (partial(ready.compare, kubectl, rounds), f"{rounds} rounds with the operator and without"),
         "walls": (partial(walls.measure, kubectl, changes), f"{changes} changes of consumes each way"),
         "tls": (partial(tls.compare, kubectl, rounds), f"{rounds} rounds in plaintext and with mutual TLS"),
+        "endpoint": (partial(endpoint.compare, kubectl, 2 * rounds), f"{2 * rounds} rounds by name and by address"),
+        "languages": (partial(languages.compare, kubectl, stage, rounds), f"{rounds} rounds of each language"),
+        "move": (partial(move.compare, kubectl, few), f"{few} rounds of each size, and as many by hand"),
     }
     outcomes = []
     for part, (measure, detail) in parts.items():

@@ -9,11 +9,14 @@ from freehold.core import meta
 from .kubectl import Kubectl
 
 
-def stand(kubectl: Kubectl, namespace: str, service: str, image: str, command: list[str], **mounted: str) -> str:
+def stand(
+    kubectl: Kubectl, namespace: str, service: str, image: str, command: list[str], name: str = "", **mounted: str
+) -> str:
     """Runs a command where a service of this namespace stands; the pod's address, once it has one and runs.
 
-    mounted: Secrets by the folder below the root in which the pod finds them.
+    name: the pod's; left out, the service's. mounted: Secrets by the folder below the root in which the pod finds them.
     """
+    pod = name or service
     container = {
         "name": "main",
         "image": image,
@@ -28,7 +31,7 @@ def stand(kubectl: Kubectl, namespace: str, service: str, image: str, command: l
     }
     # As probes are marked, so that Freehold takes it for none of the service's own.
     labels = {**meta.selector(service, meta.SERVICE), meta.PROBE: "true"}
-    metadata = {"name": service, "namespace": namespace, "labels": labels}
+    metadata = {"name": pod, "namespace": namespace, "labels": labels}
     kubectl.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-    kubectl("wait", "-n", namespace, f"pod/{service}", "--for=condition=Ready", "--timeout=60s", timeout=70)
-    return kubectl("get", "-n", namespace, f"pod/{service}", "-o", "jsonpath={.status.podIP}")
+    kubectl("wait", "-n", namespace, f"pod/{pod}", "--for=condition=Ready", "--timeout=60s", timeout=70)
+    return kubectl("get", "-n", namespace, f"pod/{pod}", "-o", "jsonpath={.status.podIP}")

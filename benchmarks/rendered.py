@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 from freehold.cluster import authority, observe
-from freehold.core import certificates, credentials
+from freehold.core import certificates, credentials, meta
 from freehold.core.model import Object, Observed, Platform, Ref, Service, StorageClass
 from freehold.core.reconcile import reconcile
 
@@ -51,11 +51,16 @@ def settled(service: Service, seen: Observed) -> dict[Ref, Object]:
     wanted: dict[Ref, Object] = {}
     while True:
         observed = replace(seen, objects=done(wanted))
-        bodies = [body for plan in reconcile(service, observed) for body in plan.objects]
+        bodies = [body for plan in reconcile(service, observed) for body in plan.objects if not _is_asking(body)]
         found = {Ref(body["kind"], body["metadata"]["name"]): body for body in bodies}
         if found == wanted:
             return wanted
         wanted = found
+
+
+def _is_asking(body: Object) -> bool:
+    """Whether it is made to ask an image what it offers, or holds the answer: no script does that."""
+    return bool(body["metadata"]["labels"].get(meta.COMPONENT) == meta.CONTRACT)
 
 
 def _world(service: Service) -> Observed:

@@ -9,50 +9,35 @@ health, which needs no database: what is left of the difference is TLS.
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from localcluster import paths, tools
 from localcluster.progress import Step
 
-from . import namespaces
-from .errors import BenchmarkError
+from . import ghz, namespaces
 from .figures import Figure, Outcome
+from .ghz import IMAGE, Latency
 from .kubectl import Kubectl
-from .pods import stand
+from .services import microservice
 
 BOUND_MS = 1.0
-RATE, ROUND_SECONDS, FIRST = 100, 10, 50
-"""Calls a second, seconds a round, and calls at a round's beginning that do not count: connecting is in them."""
+RATE = 100
 PLAINTEXT, MUTUAL, CALLER, USERS = "plaintext", "mutual", "caller", "users"
-IMAGE = "localhost/freehold/payments:dev"
-PROGRAM = "/tmp/ghz"
-CONSTANT = ("--async", "--concurrency=1", "--lb-strategy=round_robin")
 IDENTITY = ("--cacert=/identity/ca.crt", "--cert=/identity/tls.crt", "--key=/identity/tls.key")
 READY_SECONDS = 180
 
 
-class Latency(NamedTuple):
-    """Of one round, in milliseconds."""
-
-    p50: float
-    p99: float
-
-
 def compare(kubectl: Kubectl, rounds: int, step: Step) -> Outcome:
     """So many rounds, after one that does not count."""
-    tools.ensure(("ghz",), step)
     step.say("two services and a caller")
     taken: dict[str, list[Latency]] = {PLAINTEXT: [], MUTUAL: []}
     with namespaces.fresh(kubectl) as namespace, ThreadPoolExecutor(len(taken)) as both:
         kubectl.apply(*services(namespace))
         kubectl.wait_ready("-n", namespace, PLAINTEXT, MUTUAL, seconds=READY_SECONDS)
-        stand(kubectl, namespace, CALLER, IMAGE, ["sleep", "infinity"], identity=f"{CALLER}-identity")
-        kubectl("cp", "-n", namespace, (paths.tools_bin() / "ghz").resolve(), f"{CALLER}:{PROGRAM}")
+        ghz.stand(kubectl, namespace, CALLER, step, identity=f"{CALLER}-identity")
         for number in range(rounds + 1):
             step.say(f"round {number} of {rounds}")
             found = list(both.map(partial(_round, kubectl, namespace), taken))
@@ -71,46 +56,20 @@ def services(namespace: str) -> list[dict[str, Any]]:
         CALLER: {"grpc": {}, "replicas": 0, "consumes": [{"name": PLAINTEXT}, {"name": MUTUAL}]},
         USERS: {"grpc": {}, "replicas": 0},
     }
-    return [
-        {
-            "apiVersion": "freehold.dev/v1alpha1",
-            "kind": "Microservice",
-            "metadata": {"name": name, "namespace": namespace},
-            "spec": {"image": IMAGE, **spec},
-        }
-        for name, spec in specs.items()
-    ]
+    return [microservice(namespace, name, IMAGE, **spec) for name, spec in specs.items()]
 
 
 def _round(kubectl: Kubectl, namespace: str, way: str) -> Latency:
-    total = RATE * ROUND_SECONDS + FIRST
-    load = (*CONSTANT, f"--rps={RATE}", f"--total={total}", f"--skipFirst={FIRST}")
-    means = IDENTITY if way == MUTUAL else ("--insecure",)
-    call = ("--call=grpc.health.v1.Health/Check", "--format=json", f"dns:///{way}.{namespace}.svc:50051")
-    said = kubectl("exec", "-n", namespace, CALLER, "--", PROGRAM, *load, *means, *call, timeout=60)
-    return read(json.loads(said), total - FIRST)
-
-
-def read(report: dict[str, Any], calls: int) -> Latency:
-    """From ghz's report in JSON, which gives nanoseconds. Raises BenchmarkError unless so many calls went well."""
-    if report["statusCodeDistribution"] != {"OK": calls}:
-        raise BenchmarkError(f"not all of {calls} calls went well: {report['statusCodeDistribution']}")
-    found = {each["percentage"]: each["latency"] / 1e6 for each in report["latencyDistribution"]}
-    return Latency(found[50], found[99])
+    means = IDENTITY if way == MUTUAL else ghz.PLAINTEXT
+    return ghz.constant(kubectl, namespace, CALLER, f"dns:///{way}.{namespace}.svc:50051", RATE, means)
 
 
 def outcome(taken: Mapping[str, Sequence[Latency]]) -> Outcome:
     """The medians of the rounds' percentiles, and what mutual TLS adds to the slowest hundredth."""
     slow = {way: statistics.median(each.p99 for each in rounds) for way, rounds in taken.items()}
     figures = (
-        Figure("call in plaintext, p99", slow[PLAINTEXT], "ms", note=_spread(taken[PLAINTEXT])),
-        Figure("the same with mutual TLS, p99", slow[MUTUAL], "ms", note=_spread(taken[MUTUAL])),
+        Figure("call in plaintext, p99", slow[PLAINTEXT], "ms", note=ghz.spread(taken[PLAINTEXT])),
+        Figure("the same with mutual TLS, p99", slow[MUTUAL], "ms", note=ghz.spread(taken[MUTUAL])),
         Figure("mutual TLS adds, p99", slow[MUTUAL] - slow[PLAINTEXT], "ms", BOUND_MS, f"{RATE} calls a second"),
     )
     return Outcome("tls", figures, {way: [each._asdict() for each in rounds] for way, rounds in taken.items()})
-
-
-def _spread(rounds: Sequence[Latency]) -> str:
-    slow = [each.p99 for each in rounds]
-    middle = statistics.median(each.p50 for each in rounds)
-    return f"{min(slow):.2f} to {max(slow):.2f} ms in {len(rounds)} rounds; median call {middle:.2f} ms"

@@ -25,6 +25,7 @@ from .figures import Figure, Outcome, p99
 from .kubectl import Kubectl
 from .pods import stand
 from .process import tied
+from .services import microservice
 
 BOUND = 2.0
 PROVIDER, CONSUMER, PORT = "provider", "consumer", 50051
@@ -81,12 +82,7 @@ def _spread(seconds: Sequence[float]) -> str:
 
 
 def _service(namespace: str, name: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "freehold.dev/v1alpha1",
-        "kind": "Microservice",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {"image": IMAGE, "replicas": 0, "grpc": {"port": PORT}},
-    }
+    return microservice(namespace, name, IMAGE, replicas=0, grpc={"port": PORT})
 
 
 def _change(kubectl: Kubectl, namespace: str, wanted: str, turns: Turns) -> float:

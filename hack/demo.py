@@ -1,4 +1,5 @@
-"""The demo: the shop in a real cluster. A person registers and pays; two databases hold a row each; a wall stands.
+"""The demo: the shop in a real cluster. A person registers, pays, and settles an invoice; each service has its own
+database; a wall stands.
 
 Run again, it reuses all that is there and takes a minute or two.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -28,10 +30,9 @@ EXAMPLES = ROOT / "manifests/examples/shop"
 READY_WITHIN = "240s"
 FREEHOLD = Path(sys.executable).with_name("freehold")
 TRY_AGAIN_SECONDS = 20.0
-COUNT = {
-    "users": "select count(*) || ' ' || case count(*) when 1 then 'row' else 'rows' end from users",
-    "payments": "select count(*) || ' ' || case count(*) when 1 then 'row' else 'rows' end from payments",
-}
+COUNT = "select count(*) || ' ' || case count(*) when 1 then 'row' else 'rows' end from "
+ADA = {"name": "Ada", "email": "ada@example.com"}
+PRICE = {"amount": "12.50", "currency": "EUR"}
 REACH = "require('net').connect({port:5432,host:'users-database.shop.svc',timeout:3000})"
 REPORT = (
     ".on('connect',()=>{console.log('connected');process.exit(1)})"
@@ -50,6 +51,7 @@ def main() -> None:
     print(stage.run("kubectl", "get", "msvc", "-n", SHOP))
     with _forwarded(stage) as address:
         print(f"A purchase   {_purchase(stage, address)}")
+        print(f"An invoice   {_invoice(stage, address)}")
     print(f"A wall       {_wall(stage)}")
     print(f"All walls    {_proof(stage)}")
     print("Next         the shop's page: kubectl port-forward -n shop deployment/storefront 8080:8080")
@@ -89,16 +91,45 @@ def _forwarded(stage: Stage) -> Iterator[str]:
 
 def _purchase(stage: Stage, address: str) -> str:
     """Registers a person and makes a payment over the storefront's API, then looks into both databases."""
-    user = _post(address, "/api/users", {"name": "Ada", "email": "ada@example.com"})["user"]["id"]
-    key = f"demo-{os.getpid()}-{time.time_ns()}"
-    order = {"userId": user, "amount": "12.50", "currency": "EUR", "idempotencyKey": key}
-    answer = _post(address, "/api/payments", order)
+    answer = _post(address, "/api/payments", _order(address))
     paid = answer["payment"]
-    rows = {name: _psql(stage, name, query) for name, query in COUNT.items()}
     return (
-        f"Ada is registered (users: {rows['users']} on users-database-0) and paid {paid['amount']} {paid['currency']} "
-        f"(payments: {rows['payments']} on payments-database-0), {answer['elapsedMs']} ms"
+        f"Ada is registered (users: {_rows(stage, 'users')}) and paid {paid['amount']} {paid['currency']} "
+        f"(payments: {_rows(stage, 'payments')}), {answer['elapsedMs']} ms"
     )
+
+
+def _invoice(stage: Stage, address: str) -> str:
+    """Issues an invoice and settles it over the storefront's API, then looks for it in its database and on the page."""
+    number = _post(address, "/api/invoices", _order(address))["invoice"]["number"]
+    settled = _post(address, f"/api/invoices/{number}/settle", {})["invoice"]
+    person, paid = settled["recipient"], settled["settlement"]
+    amount = f"{paid['amount']} {paid['currency']}"
+    took = _shown(address, number, (person["name"], person["email"], amount))
+    return (
+        f"No. {number} to {person['name']} <{person['email']}>, {amount}, paid: joined by invoices "
+        f"({_rows(stage, 'invoices')}) from users and payments; shown on the shop's page, {took} ms"
+    )
+
+
+def _order(address: str) -> dict[str, str]:
+    """A new order of Ada's, who is registered by it if she was not."""
+    user = _post(address, "/api/users", ADA)["user"]["id"]
+    return {"userId": user, **PRICE, "idempotencyKey": f"demo-{os.getpid()}-{time.time_ns()}"}
+
+
+def _shown(address: str, number: int, wanted: tuple[str, ...]) -> str:
+    """How many milliseconds the page took, on which the row of a settled invoice has all that is wanted."""
+    try:
+        with urllib.request.urlopen(f"{address}/", timeout=10) as answer:
+            page = answer.read().decode()
+            timing: str = answer.headers["server-timing"]  # like total;dur=41.2
+    except urllib.error.HTTPError as error:
+        raise StageError(f"GET /: HTTP {error.code}: {error.read().decode()}") from error
+    row = re.search(rf'<tr id="invoice-{number}">.*?</tr>', page, re.DOTALL)
+    if not row or "<form" in row[0] or not all(text in row[0] for text in wanted):
+        raise StageError(f"the shop's page does not show invoice {number} as settled: {row[0] if row else page}")
+    return timing.partition("dur=")[2]
 
 
 def _post(address: str, path: str, body: dict[str, str]) -> Any:
@@ -123,9 +154,12 @@ def _once(address: str, path: str, body: dict[str, str]) -> Any:
         return json.load(answer)
 
 
-def _psql(stage: Stage, service: str, query: str) -> str:
-    server = ("-n", SHOP, f"{service}-database-0", "--", "psql", "-h", "/var/run/postgresql", "-U", "postgres")
-    return stage.run("kubectl", "exec", *server, "-Atc", query, "app").strip()
+def _rows(stage: Stage, service: str) -> str:
+    """What a service's own table has, like 1 row on users-database-0."""
+    pod = f"{service}-database-0"
+    server = ("-n", SHOP, pod, "--", "psql", "-h", "/var/run/postgresql", "-U", "postgres")
+    found = stage.run("kubectl", "exec", *server, "-Atc", COUNT + service, "app").strip()
+    return f"{found} on {pod}"
 
 
 def _wall(stage: Stage) -> str:

@@ -1,7 +1,8 @@
 """Where Freehold is tried: the local cluster, kind, or the cluster of the current context; and how it gets there.
 
-CLUSTER=local|kind|current chooses; left out, kind where Docker or Podman runs, else the local cluster. The current
-context is used only when asked for by that word, and after it was named and confirmed.
+CLUSTER=local|kind|current chooses; left out, kind where Docker or Podman runs, else the local cluster: the usual one,
+or the one that LOCAL_CLUSTER names. The current context is used only when asked for by that word, and after it was
+named and confirmed.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from typing import Any
 
 from localcluster import cluster, images, tools
 from localcluster.images.builder import archive, build_with
-from localcluster.images.recipes import by_name, chosen
-from localcluster.paths import ClusterPaths, cache, tools_bin
+from localcluster.images.recipes import by_name, chosen, from_folder
+from localcluster.paths import DEFAULT_NAME, ClusterPaths, cache, tools_bin
 from localcluster.progress import Step, step
 
 ROOT = Path(__file__).resolve().parent.parent
 KIND_NAME = "freehold"
 SYSTEM_NAMESPACE = "freehold-system"
-IMAGES = ("operator", "postgres", "users", "payments", "storefront")
+IMAGES = ("operator", "postgres", "users", "payments", "invoices", "storefront")
 
 
 class StageError(Exception):
@@ -55,6 +56,17 @@ class Stage:
         if done.returncode:
             raise StageError(f"{' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
+
+    def put_on_nodes(self, folder: Path) -> None:
+        """Build the image of a folder with a Dockerfile, localhost/freehold/FOLDER:dev, for the nodes to have."""
+        if self.kind == "local":
+            cluster.load(_where(), images.ensure_folders([folder]).values())
+        elif self.kind == "kind":
+            reference = from_folder(folder).reference
+            self.run(container_engine() or "docker", "build", "--tag", reference, folder)
+            self.run("kind", "load", "docker-image", reference, "--name", KIND_NAME)
+        else:
+            raise StageError(f"the nodes of this cluster cannot be given the image of {folder}; push it to a registry")
 
 
 def choose() -> str:
@@ -100,7 +112,7 @@ def prepare(kind: str, names: Sequence[str] = IMAGES, *, audit: bool = False) ->
         if kind == "kind":
             _load_into_kind(stage, names, progress)
         else:
-            cluster.load(ClusterPaths(), list(images.ensure(names, progress).values()))
+            cluster.load(_where(), list(images.ensure(names, progress).values()))
         progress.detail = ", ".join(names)
     return stage
 
@@ -134,8 +146,12 @@ def _fingerprint(stage: Stage) -> str:
     return "" if stage.kind == "current" else archive(chosen(["operator"])[0], by_name()).stem.rpartition("-")[2]
 
 
+def _where() -> ClusterPaths:
+    return ClusterPaths(os.environ.get("LOCAL_CLUSTER", DEFAULT_NAME))
+
+
 def _local(*, audit: bool) -> Stage:
-    where = ClusterPaths()
+    where = _where()
     if os.geteuid():
         raise StageError("the local cluster makes network namespaces; run this as root, or install Docker for kind")
     # One that logs already goes on to: what else uses the cluster has chosen so.

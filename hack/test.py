@@ -14,8 +14,9 @@ STAGES = (
     ("lint", "style, types, layers, generated files"),
     ("test-fast", "unit, golden, API server"),
     ("test-manifests", "checkov and kube-score over every object Freehold makes"),
-    ("test-services", "users, payments, storefront, each in its own language"),
+    ("test-services", "users, payments, invoices, storefront, each in its own language"),
     ("test-localcluster", "the local cluster itself"),
+    ("test-move", "the data of a move, with real servers"),
     ("test-e2e", "stories in a real cluster"),
     ("bench-slice", "a slice of the benchmarks, for their bounds"),
 )

@@ -1,0 +1,105 @@
+"""How many calls a second a server of each language answers: the same call to the same service, made by `freehold new`.
+
+The call reads a note from the service's own database. So many are under way all the time, from a pod that stands where
+a declared consumer stands; the languages take turns, so that what slows the machine for a while slows all.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from freehold.cli import new
+
+from hack.stage import Stage
+from localcluster.progress import Step
+
+from . import ghz, namespaces
+from .figures import Figure, Outcome
+from .kubectl import Kubectl
+from .services import microservice
+
+LANGUAGES = ("python", "go", "java", "node")
+AT_ONCE = 20
+CALLER = "caller"
+NOTE = {"id": "shopping", "text": "milk and bread"}
+READY_SECONDS = 240
+
+
+def compare(kubectl: Kubectl, stage: Stage, rounds: int, step: Step) -> Outcome:
+    """So many rounds of each language, after one that does not count."""
+    taken: dict[str, list[float]] = {language: [] for language in LANGUAGES}
+    with namespaces.fresh(kubectl) as namespace:
+        kubectl.apply(*_services(stage, namespace, step), _caller(namespace))
+        step.say("until all are ready")
+        kubectl.wait_ready("-n", namespace, *map(_name, LANGUAGES), seconds=READY_SECONDS)
+        ghz.stand(kubectl, namespace, CALLER, step)
+        _hand_contracts(kubectl, namespace)
+        for number in range(rounds + 1):
+            step.say(f"round {number} of {rounds}")
+            for language, found in taken.items():
+                if number == 0:
+                    _called(kubectl, namespace, language, "PutNote", NOTE, at_once=1)
+                rate = _called(kubectl, namespace, language, "GetNote", {"id": NOTE["id"]}, at_once=AT_ONCE)
+                found += [rate] if number else []
+    return outcome(taken)
+
+
+def _name(language: str) -> str:
+    return f"notes-{language}"
+
+
+def _services(stage: Stage, namespace: str, step: Step) -> Iterator[dict[str, Any]]:
+    """A new service of each language, its image on the nodes."""
+    with tempfile.TemporaryDirectory() as work:
+        for language in LANGUAGES:
+            step.say(f"a new service in {language}")
+            folder = new.make(_name(language), language, Path(work))
+            stage.put_on_nodes(folder)
+            body: dict[str, Any] = yaml.safe_load((folder / "microservice.yaml").read_text())
+            body["metadata"]["namespace"] = namespace
+            body["spec"]["database"]["storage"]["size"] = "64Mi"
+            yield body
+
+
+def _hand_contracts(kubectl: Kubectl, namespace: str) -> None:
+    """The caller knows the contracts from their sources, so that reflection is none of what is measured."""
+    with tempfile.TemporaryDirectory() as work:
+        for language in LANGUAGES:
+            name = _name(language)
+            package = new.forms(name)["example_service"]
+            file = Path(work) / f"{name}.proto"
+            file.write_text(new.rendered(name, language)[f"proto/{package}/v1/notes.proto"])
+            kubectl("cp", "-n", namespace, file, f"{CALLER}:/tmp/{file.name}")
+
+
+def _caller(namespace: str) -> dict[str, Any]:
+    consumes = [{"name": _name(language)} for language in LANGUAGES]
+    return microservice(namespace, CALLER, ghz.IMAGE, grpc={"contract": "None"}, replicas=0, consumes=consumes)
+
+
+def _called(
+    kubectl: Kubectl, namespace: str, language: str, method: str, request: Mapping[str, str], at_once: int
+) -> float:
+    name = _name(language)
+    service = f"{new.forms(name)['example_service']}.v1.NotesService"
+    call = (f"--proto=/tmp/{name}.proto", f"--call={service}/{method}", f"--data={json.dumps(request)}")
+    return ghz.most(kubectl, namespace, CALLER, f"dns:///{name}.{namespace}.svc:50051", at_once, call)
+
+
+def outcome(taken: Mapping[str, Sequence[float]]) -> Outcome:
+    """Calls a second of each language: the median of its rounds."""
+    figures = tuple(
+        Figure(f"calls a second, {language}", statistics.median(found), note=_spread(found))
+        for language, found in taken.items()
+    )
+    return Outcome("languages", figures, dict(taken))
+
+
+def _spread(found: Sequence[float]) -> str:
+    return f"{min(found):.0f} to {max(found):.0f} in {len(found)} rounds, {AT_ONCE} at once, one pod"
