@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,41 +16,12 @@ from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.proxy import Proxy
 from tests.api.shop import microservice, place
+from tests.api.switching import DATABASE, IMAGE, leads_to, switched
 
-IMAGE = "localhost/freehold/operator:dev"
 A, B = ({"nodeSelector": {"topology.kubernetes.io/zone": zone}} for zone in "ab")
-DATABASE = {"version": "15", "storage": {"size": "1Gi"}, "migrations": {"command": ["users", "migrate"]}}
 FREEHOLD = Path(sys.executable).with_name("freehold")
 POINTS = (1, 2, 4, 6, 7, 8, 9, 10, 12)
 """After which of a move's writes the operator is killed."""
-
-
-def switched(cluster: Cluster, namespace: str) -> None:
-    """Let each switch that is under way end well, as the kubelet and the Job's controller tell it."""
-    for job in cluster.list("Job", namespace):
-        labels = job["spec"]["template"]["metadata"]["labels"]
-        if labels.get("freehold.dev/role") != "switch" or job.get("status", {}).get("conditions"):
-            continue
-        name = job["metadata"]["name"]
-        if cluster.get("Pod", namespace, f"{name}-x") is None:
-            named = {**labels, "batch.kubernetes.io/job-name": name}
-            metadata = {"name": f"{name}-x", "namespace": namespace, "labels": named}
-            spec = {**job["spec"]["template"]["spec"], "restartPolicy": "Never"}
-            cluster.create({"kind": "Pod", "metadata": metadata, "spec": spec})
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # the way back is kept from then on
-        words = json.dumps({"outcome": "moved", "pauseMs": 210})
-        ended = {"exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now, "message": words}
-        status = {"name": "switch", "image": IMAGE, "imageID": "", "ready": False, "restartCount": 0}
-        said = {"containerStatuses": [{**status, "state": {"terminated": ended}}]}
-        cluster.patch("Pod", namespace, f"{name}-x", {"status": said}, "status")
-        done = [{"type": k, "status": "True", "lastTransitionTime": now} for k in ("SuccessCriteriaMet", "Complete")]
-        over = {"conditions": done, "startTime": now, "completionTime": now, "succeeded": 1}
-        cluster.patch("Job", namespace, name, {"status": over}, "status")
-
-
-def leads_to(cluster: Cluster, namespace: str) -> str:
-    live = cluster.get("Service", namespace, "users-database") or {}
-    return str(live["spec"]["selector"]["statefulset.kubernetes.io/pod-name"])
 
 
 def moved(cluster: Cluster, namespace: str, server: str) -> Object:

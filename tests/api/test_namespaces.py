@@ -104,11 +104,7 @@ def test_the_one_that_took_over_is_deleted_and_the_service_comes_back(cluster: C
     until(lambda: alias(cluster, home) is None, "it leads to its own pods again")
 
 
-def test_a_service_with_a_database_is_refused_with_a_way_out(cluster: Cluster, home: str) -> None:
-    database = {"version": "15", "storage": {"size": "1Gi"}}
-    for placement in ({"namespace": "people"}, {"from": "people"}):
-        with pytest.raises(Refused, match="a service with a database moves within its namespace"):
-            cluster.create(microservice(home, database=database, placement=placement))
+def test_a_name_that_is_none_is_refused(cluster: Cluster, home: str) -> None:
     with pytest.raises(Refused, match=r"placement\.namespace"):
         cluster.create(microservice(home, placement={"namespace": "No_Name"}))
 

@@ -74,16 +74,8 @@ def stand(space: Space, zone: str | None = None) -> None:
     parts = ("uri", "service-config")
     items = [{"key": f"users.{part}", "path": f"users/{part}"} for part in parts]
     bindings = {"name": "bindings", "configMap": {"name": f"{CALLER}-consumes", "items": items}}
-    variables = {"PGUSER": "username", "PGPASSWORD": "password", "PGDATABASE": "database"}
-    secret = [
-        {"name": name, "valueFrom": {"secretKeyRef": {"name": "users-database", "key": key}}}
-        for name, key in variables.items()
-    ]
-    environment = [*secret, {"name": "PGSSLMODE", "value": "require"}]
-    pods = (
-        pod(WRITER, behind_walls(space, CALLER), bindings, image=IMAGES["users"]),
-        pod(CHECKER, behind_walls(space, "users"), image=IMAGES["users"], env=environment),
-    )
+    writer = pod(WRITER, behind_walls(space, CALLER), bindings, image=IMAGES["users"])
+    pods = (writer, checker(space))
     if zone:
         space.kubectl("delete", "pod", WRITER, CHECKER, "--ignore-not-found", "--timeout=60s")
         for one in pods:
@@ -91,6 +83,17 @@ def stand(space: Space, zone: str | None = None) -> None:
     space.apply(*pods)
     for name in (WRITER, CHECKER):
         space.kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s")
+
+
+def checker(space: Space) -> Object:
+    """A pod with the rights of users itself."""
+    variables = {"PGUSER": "username", "PGPASSWORD": "password", "PGDATABASE": "database"}
+    secret = [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": "users-database", "key": key}}}
+        for name, key in variables.items()
+    ]
+    environment = [*secret, {"name": "PGSSLMODE", "value": "require"}]
+    return pod(CHECKER, behind_walls(space, "users"), image=IMAGES["users"], env=environment)
 
 
 class Program:
@@ -121,8 +124,8 @@ class Writer(Program):
 class Checker(Program):
     """Attempts to write to each server of users by its own name, past what its clients are led through."""
 
-    def __init__(self, space: Space, prefix: str) -> None:
-        self.hosts = [f"users-{seat}-0.users-database-nodes" for seat in SEATS]
+    def __init__(self, space: Space, prefix: str, *seats: str) -> None:
+        self.hosts = [f"users-{seat}-0.users-database-nodes" for seat in seats or SEATS]
         super().__init__(space, CHECKER, "inserts.py", str(LONGEST), prefix, *self.hosts)
 
     def taken(self) -> dict[str, list[Taken]]:

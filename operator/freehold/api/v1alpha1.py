@@ -69,12 +69,6 @@ class MicroserviceSpec(Model):
                 "!has(self.grpc) || !has(self.http) || self.grpc.port != self.http.port",
                 "spec.grpc.port and spec.http.port are the same; give each a port of its own",
             ),
-            (
-                "!has(self.database) || !has(self.placement) || "
-                "!(has(self.placement.__namespace__) || has(self.placement.from))",
-                "a service with a database moves within its namespace; take out spec.placement.namespace and "
-                "spec.placement.from, and name nodes or a storage class instead",
-            ),
         )
     )
 
@@ -197,6 +191,8 @@ class MicroserviceStatus(Model):
     """Its last move, or the one under way."""
     leads_to: str | None = None
     """The namespace that the endpoint's name leads to, after a move there."""
+    data_with: str | None = None
+    """The namespace of the Microservice of the same name that has a server with this one's data too."""
     takes_over: str | None = None
     """The namespace of the Microservice of the same name whose consumers this one admits, for it takes over."""
     conditions: Annotated[

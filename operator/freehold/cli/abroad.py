@@ -17,8 +17,6 @@ def namespace(live: Object) -> str:
 async def prepare(api: Api, live: Object, there: str) -> None:
     """See that a resource there takes over, and make one like this where there is none. Raises Failure."""
     here, name = live["metadata"]["namespace"], live["metadata"]["name"]
-    if live["spec"].get("database"):
-        raise Failure(f"{name} has a database, with which it moves within its namespace; --to zone=b moves both")
     if there == here:
         raise Failure(f"{name} is in namespace {here} already; --back leaves another for it")
     known = await api.get(MICROSERVICE, there, name)

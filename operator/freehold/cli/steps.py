@@ -74,20 +74,23 @@ class Telling:
         if at_rest and here != Reason.MOVED:
             yield "in place", "it stands where it is to stand"
             return
-        if there := now.get("to", {}).get("namespace"):
-            if there != now["from"].get("namespace"):
-                yield from _abroad(there, moved=here == Reason.MOVED)
+        there = now.get("to", {}).get("namespace", "")
+        abroad = there and there != now["from"].get("namespace")
+        if there and not abroad:
             return
         if here in STEPS:
-            yield "checked", CHECKED
+            yield "checked", f"namespace {there} takes it over" if abroad else CHECKED
         if Reason.COPYING in behind and "copiedBytes" in now:
             yield "copied", f"{_bytes(now['copiedBytes'])}{self._rate()}"
         if Reason.CATCHING_UP in behind and "copiedBytes" in now:
             yield "caught up", f"lag {_bytes(now.get('lagBytes', 0))}"
-        if Reason.MOVING_PODS in behind and Reason.MOVING_PODS in self._steps:
+        if not abroad and Reason.MOVING_PODS in behind and Reason.MOVING_PODS in self._steps:
             yield "pods moved", "new ones serve from there"
-        if here == Reason.MOVED:
+        if "pauseMs" in now or (here == Reason.MOVED and not abroad):
             yield "switched", f"writes paused {now.get('pauseMs', 0) / 1000:.2f} s"
+        if abroad and here == Reason.MOVED:
+            yield "pods moved", f"new ones serve in namespace {there}"
+            yield "name turned", "whoever uses it is led there"
 
     def _note(self, now: Object, moment: float) -> None:
         self._steps.add(now.get("step", ""))
@@ -106,14 +109,6 @@ class Telling:
         if key not in self._lines:
             self._lines.add(key)
             yield Text.assemble("  ", (mark, style), f" {what:<14} {text}")
-
-
-def _abroad(there: str, *, moved: bool) -> Iterator[tuple[str, str]]:
-    """The steps of a move to another namespace, which copies nothing."""
-    yield "checked", f"namespace {there} takes it over"
-    if moved:
-        yield "pods moved", f"new ones serve in namespace {there}"
-        yield "name turned", "who goes on using the old one is led there"
 
 
 def _said(live: Object) -> tuple[str, str]:

@@ -198,8 +198,11 @@ class Cache:
         self.wake(key, *self._readers_of(key, ref))
 
     def _readers_of(self, key: Key, ref: Ref) -> Iterator[Key]:
-        """Those who look at an object of another's: consumers, at what their provider offers."""
-        return self.consumers(key) if ref.kind == "ConfigMap" and names.is_contract(key.name, ref.name) else iter(())
+        """Those who look at an object of another's: consumers, at what their provider offers, and the other side of a
+        move, at all of it."""
+        if ref.kind == "ConfigMap" and names.is_contract(key.name, ref.name):
+            yield from self.consumers(key)
+        yield from (Key(namespace, key.name) for namespace in self.moves.get(key, ()) if namespace)
 
     def forget(self, kind: str, namespace: str) -> None:
         """Objects of a kind that is no longer watched in a namespace; nobody is woken."""

@@ -16,7 +16,7 @@ from freehold.cluster.authority import CertificateAuthority
 from freehold.cluster.cache import NOT_MOVING, Cache, Moves, Stored
 from freehold.cluster.kinds import HOLDS_DATA, POD
 from freehold.cluster.sentinel import Sightings
-from freehold.core import certificates, credentials, forwards, paths, published, shadow
+from freehold.core import certificates, credentials, forwards, pairs, paths, published, shadow
 from freehold.core.doors import doors_of
 from freehold.core.model import NOWHERE, Key, Object, Observed, Peer, Platform, Ref, Service, Stand
 
@@ -61,9 +61,9 @@ def declared(live: Object) -> Declared:
     stand = paths.stand(service)
     consumes = frozenset(call.provider for call in stand.calls)
     addresses = tuple(door.address for door in doors_of(service))
-    leads = live.get("status", {}).get("leadsTo", "")
-    target = forwards.goes_to(service)
-    moves = Moves(target.namespace if target else leads, service.spec.placement.from_ or "")
+    status, target = live.get("status", {}), forwards.goes_to(service)
+    tied = status.get("leadsTo") or status.get("dataWith", "")
+    moves = Moves(target.namespace if target else tied, service.spec.placement.from_ or "")
     return Declared(consumes, addresses, shadow.is_on(service), stand, moves)
 
 
@@ -107,6 +107,9 @@ def observe(cache: Cache, service: Service, means: Means, status: Object, now: d
         door=means.doors.get(service.key, {}),
         status=status,
     )
+    if service.spec.database and (other := pairs.other_side(service, seen)):
+        doors = means.doors.get(service.key) or means.doors.get(other, {})
+        seen = replace(seen, partner=_objects(cache, other), door=doors)
     due = [request for request in certificates.requests(service, seen) if certificates.due(request, seen)]
     return replace(seen, certificates={request.secret: means.authority.issue(request, now) for request in due})
 
@@ -137,8 +140,24 @@ def _peer(cache: Cache, key: Key, stored: Stored) -> Peer | None:
     live = stored.unpack()
     if "deletionTimestamp" in live["metadata"]:
         return None
-    consumes, takes_over = cache.consumes.get(key, frozenset()), live.get("status", {}).get("takesOver", "")
-    return Peer(key, _grpc(live), consumes, key in cache.ready, _contract(cache, key, live), _calls(live), takes_over)
+    spec, status = live.get("spec", {}), live.get("status", {})
+    return Peer(
+        key,
+        _grpc(live),
+        cache.consumes.get(key, frozenset()),
+        ready=key in cache.ready,
+        contract=_contract(cache, key, live),
+        calls=_calls(live),
+        takes_over=status.get("takesOver", ""),
+        heading=spec.get("placement", {}).get("namespace", ""),
+        database=spec.get("database", {}).get("version", ""),
+    )
+
+
+def _objects(cache: Cache, key: Key) -> dict[Ref, Object]:
+    """What another service has, but for what is on its way out."""
+    owned = {ref: stored.unpack() for ref, stored in cache.owned.get(key, {}).items()}
+    return {r: one for r, one in owned.items() if r.kind in SEEN_LEAVING or "deletionTimestamp" not in one["metadata"]}
 
 
 def _contract(cache: Cache, named: Key, live: Object) -> bytes:

@@ -14,9 +14,9 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from freehold.core import consent, forwards, gates, meta, names
+from freehold.core import consent, forwards, gates, meta, names, pairs
 from freehold.core.conditions import Condition, Reason, State, Type
-from freehold.core.model import Authority, Issued, Object, Observed, Plan, Ref, Service
+from freehold.core.model import Authority, Issued, Key, Object, Observed, Plan, Ref, Service
 
 CAPABILITY = "certificates"
 
@@ -35,8 +35,8 @@ def requests(service: Service, observed: Observed) -> tuple[Request, ...]:
     """Every certificate the service needs."""
     wanted: tuple[Request, ...] = ()
     if service.spec.database:
-        each = f"*.{names.host(names.database_nodes(service.name), service.namespace)}"
-        hosts = (*names.hosts(names.database(service.name), service.namespace), each)
+        sides = (service.key, *filter(None, [pairs.partner(service, observed)]))
+        hosts = tuple(dict.fromkeys(host for side in sides for host in _database_hosts(side)))
         wanted += (Request(names.server_certificate(service.name), meta.DATABASE, hosts),)
     if consent.needs_identity(service, observed):
         called = forwards.names_of(observed.forwards, service.key)
@@ -44,6 +44,12 @@ def requests(service: Service, observed: Observed) -> tuple[Request, ...]:
         identity = names.spiffe_id(observed.platform.trust_domain, service.key)
         wanted += (Request(names.identity(service.name), meta.SERVICE, hosts, identity),)
     return wanted
+
+
+def _database_hosts(service: Key) -> tuple[str, ...]:
+    """The names of a service's database, and of each of its servers."""
+    each = f"*.{names.host(names.database_nodes(service.name), service.namespace)}"
+    return *names.hosts(names.database(service.name), service.namespace), each
 
 
 def due(request: Request, observed: Observed) -> bool:

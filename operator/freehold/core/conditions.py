@@ -85,6 +85,7 @@ class Reason(StrEnum):
     MOVE_BLOCKED = "MoveBlocked"
     MOVE_GAVE_UP = "MoveGaveUp"
     SWITCH_FAILED = "SwitchFailed"
+    DATA_ELSEWHERE = "DataElsewhere"
     VOLUME_BEING_DELETED = "VolumeBeingDeleted"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CANNOT_START = "CannotStart"

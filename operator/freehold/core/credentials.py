@@ -11,7 +11,7 @@ import base64
 from urllib.parse import quote
 
 from freehold.api.database import DeletionPolicy
-from freehold.core import gates, meta, names
+from freehold.core import gates, meta, names, seats
 from freehold.core.conditions import Condition, Reason, State, Type
 from freehold.core.model import Object, Observed, Plan, Ref, Service
 
@@ -27,6 +27,8 @@ def desired(service: Service, observed: Observed) -> Plan:
     if not observed.secrets_granted:
         said = gates.secrets_not_granted(service, observed)
         return Plan(CAPABILITY, (), _condition(State.FALSE, Reason.SECRETS_NOT_GRANTED, said))
+    if awaited := _awaited(service, observed):
+        return Plan(CAPABILITY, (), _condition(State.UNKNOWN, Reason.WAITING_FOR_CONSENT, awaited), _known(service))
     passwords = {role: _kept(service, observed, role) or observed.passwords[role] for role in ROLES}
     objects = (
         _secret(service, names.server_secret(service.name), "Opaque", passwords),
@@ -37,13 +39,29 @@ def desired(service: Service, observed: Observed) -> Plan:
     return Plan(CAPABILITY, objects, _condition(State.TRUE, Reason.KEPT, said))
 
 
+def _awaited(service: Service, observed: Observed) -> str:
+    """Why none can be made yet: they are those of the data, which comes from another namespace."""
+    now = seats.owner(service, observed)
+    if now.abroad and Ref("Secret", names.server_secret(service.name)) not in observed.partner:
+        return f"the credentials are those of the data, and Freehold may not read them in namespace {now.abroad}"
+    awaited = None if now.abroad else seats.awaited_from(service, observed)
+    return f"the credentials are those of the data, which comes from {awaited}" if awaited else ""
+
+
+def _known(service: Service) -> frozenset[Ref]:
+    kept = (names.server_secret(service.name), names.database(service.name), names.owner_secret(service.name))
+    return frozenset(Ref("Secret", name) for name in kept)
+
+
 def _condition(state: State, reason: Reason, said: str) -> Condition:
     return Condition(Type.CREDENTIALS_READY, state, reason, said)
 
 
 def _kept(service: Service, observed: Observed, role: str) -> str | None:
-    """The password that is in use: the server's Secret knows them all, a binding Secret its own role's."""
-    server = observed.objects.get(Ref("Secret", names.server_secret(service.name)), {}).get("data", {})
+    """The password that is in use: the server's Secret knows them all, a binding Secret its own role's. Where the data
+    comes from another namespace, its roles come along."""
+    there = observed.partner if seats.owner(service, observed).abroad else observed.objects
+    server = there.get(Ref("Secret", names.server_secret(service.name)), {}).get("data", {})
     bindings = {
         names.ROLE_SERVICE: names.database(service.name),
         names.ROLE_OWNER: names.owner_secret(service.name),

@@ -6,7 +6,7 @@ Where a service has more than one for a while, as during a move, this is about t
 from __future__ import annotations
 
 from freehold.api.database import Database
-from freehold.core import gates, meta, names, pods, seats, servers, volume
+from freehold.core import gates, meta, names, pods, seats, servers, volume, whereabouts
 from freehold.core.conditions import Condition, Reason, State, Type
 from freehold.core.model import Object, Observed, Plan, Ref, Service
 
@@ -18,17 +18,17 @@ def desired(service: Service, observed: Observed) -> Plan:
     database = service.spec.database
     if database is None:
         return Plan(CAPABILITY, ())
-    every = seats.look(service, observed)
-    objects: tuple[Object, ...] = (
-        _account(service),
-        _configuration(service),
-        volume.claim(service, database, observed, every.owner, CAPABILITY),
-        _client_service(service, observed),
-        _nodes_service(service),
-    )
-    condition, discard = _condition(service, database, observed), volume.misplaced(service, database, observed)
-    others = (seat for seat in (every.next, *every.kept) if seat)
+    every, condition = seats.look(service, observed), _condition(service, database, observed)
+    stands_on: tuple[Object, ...] = (_account(service), _configuration(service))
+    called = (_client_service(service, observed), _nodes_service(service))
+    others = (seat for seat in (every.next, *every.kept) if seat and not seat.abroad)
     keep = frozenset(ref for seat in others for ref in seats.refs(service, seat))
+    if whereabouts.elsewhere(service, observed):
+        left = seats.refs(service, every.owner) if seats.gone_to(service, observed) else frozenset()
+        return Plan(CAPABILITY, (*stands_on, *called), condition, keep | left)
+    discard = volume.misplaced(service, database, observed)
+    claim = volume.claim(service, database, observed, every.owner, CAPABILITY)
+    objects = (*stands_on, claim, *called)
     if Ref("Secret", names.server_secret(service.name)) in observed.objects:
         objects += (servers.server(service, database, observed, every.owner, CAPABILITY),)
     else:  # a server that runs goes on as it is
@@ -87,6 +87,8 @@ def _condition(service: Service, database: Database, observed: Observed) -> Cond
 
 
 def _state(service: Service, database: Database, observed: Observed) -> tuple[State, Reason, str]:
+    if elsewhere := whereabouts.elsewhere(service, observed):
+        return elsewhere
     running = seats.server_pods(service, observed, seats.owner(service, observed))
     trouble = volume.trouble(service, database, observed) or pods.trouble(running, observed)
     if trouble:

@@ -10,27 +10,49 @@ from __future__ import annotations
 
 from typing import Any
 
-from freehold.core import consent, forwards, names
+from freehold.core import consent, forwards, meta, moves, names, pairs, seats
 from freehold.core.conditions import Condition, Reason, State, Type
-from freehold.core.model import Key, Observed, Plan, Service
+from freehold.core.model import Key, Object, Observed, Plan, Service
 
 CAPABILITY = "forwarding"
+COPIED = ("copiedBytes", "toCopyBytes")
 
 
 def desired(service: Service, observed: Observed) -> Plan:
     """What is said of it, on either side."""
     target, leads = forwards.goes_to(service), forwards.leads_to(service, observed)
     former = next(iter(forwards.formers(observed.forwards, service.key)), None)
-    own = _going(service, observed, target, leads) or _came_back(service, observed)
+    named = forwards.is_told_of(service, observed)
+    own = (_going(service, observed, target, leads) or _came_back(service, observed)) if named else None
     shown: dict[str, Any] = {}
     if own:
         here, there = ({"namespace": one.namespace} for one in (service.key, target or service.key))
-        shown["move"] = {"from": here, "to": there, "step": own.reason.value}
+        shown["move"] = {"from": here, "to": there, "step": own.reason.value, **_data(service, observed, there)}
     if leads:
         shown["leadsTo"] = leads.namespace
     if former:
         shown["takesOver"] = former.namespace
-    return Plan(CAPABILITY, (), own or _coming(service, observed, former), shown=shown)
+    if copy := _copy(service, observed):
+        shown["dataWith"] = copy
+    told = own or (_coming(service, observed, former) if named else None)
+    return Plan(CAPABILITY, (), told, shown=shown)
+
+
+def _data(service: Service, observed: Observed, there: Object) -> Object:
+    """How far the data is on the way there, and how long no write was taken when it had come."""
+    now, last = seats.owner(service, observed), observed.status.get("move", {})
+    if now.abroad:
+        pause = {"pauseMs": int(now.annotation(meta.PAUSE) or 0), "switchedAt": now.annotation(meta.TURNED_AT)}
+        return {**{key: last[key] for key in COPIED if key in last}, **pause}
+    known = {key: last[key] for key in COPIED if key in last} if last.get("to") == there else {}
+    return {**known, **moves.told(observed)} if seats.is_leaving(service, observed) else {}
+
+
+def _copy(service: Service, observed: Observed) -> str:
+    """The namespace of the other side, as long as it has a server of the data, and so both look to each other."""
+    other = pairs.partner(service, observed)
+    goes = other is not None and observed.forwards.get(service.key) == other
+    return other.namespace if other and goes and any(ref.kind == "StatefulSet" for ref in observed.partner) else ""
 
 
 def _going(service: Service, observed: Observed, target: Key | None, leads: Key | None) -> Condition | None:
@@ -44,7 +66,9 @@ def _going(service: Service, observed: Observed, target: Key | None, leads: Key 
         here = f"its name leads to {leads} meanwhile" if leads else f"it stays in namespace {service.namespace}"
         return _condition(State.FALSE, Reason.MOVE_BLOCKED, f"{said}; {here}")
     if leads != target:
-        return _condition(State.UNKNOWN, Reason.MOVING_PODS, forwards.obstacle(service, observed, target))
+        first = service.spec.database and not seats.owner(service, observed).abroad
+        step = Reason.COPYING if first else Reason.MOVING_PODS
+        return _condition(State.UNKNOWN, step, forwards.obstacle(service, observed, target))
     naming = ", ".join(map(str, consent.consumers(service, observed)))
     left = f"who consumes it by that name: {naming}" if naming else "no service consumes it by that name any more"
     said = f"{names.host(service.name, service.namespace)} leads to {target}; {left}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from freehold.api.grpc import Grpc
-from freehold.core import gates, names
+from freehold.core import gates, meta, names, pairs, seats
 from freehold.core.model import Key, Observed, Ref, Service
 
 Forwards = Mapping[Key, Key]
@@ -64,15 +64,30 @@ def leads_to(service: Service, observed: Observed) -> Key | None:
     that serve."""
     now, target = leads_now(service, observed), _agreed(service, observed)
     if target is None:
-        waits = service.spec.replicas and not gates.serving(service, observed)
-        return now if waits else None
+        serves = gates.serving(service, observed) and not seats.owner(service, observed).abroad
+        return now if service.spec.replicas and not serves else None
     return target if now == target or not obstacle(service, observed, target) else now
 
 
 def stands_here(service: Service, observed: Observed) -> bool:
-    """Whether its own pods are to run: until nobody is led to them any more, and again when it is to come back."""
-    target = _agreed(service, observed)
-    return target is None or target != leads_now(service, observed)
+    """Whether its own pods are to run: until nobody is led to them any more, and again when it is to come back and its
+    data, if it has any, is here."""
+    target, now = _agreed(service, observed), leads_now(service, observed)
+    if target is None:
+        return now is None or not seats.owner(service, observed).abroad
+    return target != now
+
+
+def is_told_of(service: Service, observed: Observed) -> bool:
+    """Whether of a move it is told where the name leads, and not where the data is: on the side that goes, but while
+    its data comes back, and on the one that takes over, until the data has come."""
+    now, last = seats.owner(service, observed), observed.status.get("move", {})
+    if now.abroad:
+        return not pairs.is_to_have_it(service, observed)
+    if service.spec.database is None or goes_to(service) or leads_now(service, observed):
+        return True
+    between = bool(service.spec.placement.from_) or "namespace" in last.get("to", {})
+    return between and not now.annotation(meta.TURNED_AT)
 
 
 def _agreed(service: Service, observed: Observed) -> Key | None:
@@ -96,7 +111,7 @@ def blocked(service: Service, observed: Observed, target: Key) -> str:
         return f"{target} does not take it over: spec.placement.from: {service.namespace} there lets it"
     if not listen_alike(peer.grpc, service.spec.grpc):
         return f"spec.grpc.port and tls of {target} are not the same as here, and consumers know these"
-    return ""
+    return pairs.differ(service, peer) or seats.unlike(service, observed)
 
 
 def obstacle(service: Service, observed: Observed, target: Key) -> str:
@@ -104,6 +119,8 @@ def obstacle(service: Service, observed: Observed, target: Key) -> str:
     if said := blocked(service, observed, target):
         return said
     peer = observed.peers[target]
+    if service.spec.database and not seats.owner(service, observed).abroad:
+        return f"its data goes to namespace {target.namespace} first, and {target} tells how far it is"
     ready = peer.ready and peer.takes_over == service.namespace
     return "" if ready else f"its pods start in namespace {target.namespace}"
 

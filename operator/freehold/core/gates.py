@@ -5,10 +5,9 @@ A later capability asks here whether an earlier one is done; capabilities do not
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from freehold.core import meta, names, published, seats
-from freehold.core.model import Object, Observed, Ref, Service
+from freehold.core import jobs, meta, names, published, seats
+from freehold.core.model import Observed, Ref, Service
+from freehold.core.seat import data_on
 
 
 def secrets_not_granted(service: Service, observed: Observed) -> str:
@@ -22,8 +21,10 @@ def secrets_not_granted(service: Service, observed: Observed) -> str:
 
 
 def database_ready(service: Service, observed: Observed) -> bool:
-    """Whether the server that owns the data serves."""
-    return seats.serves(seats.owner(service, observed))
+    """Whether the service can reach the server that owns the data, and it serves."""
+    now, door = seats.owner(service, observed), seats.door(service, observed) or {}
+    reached = not now.abroad or bool(door.get("status", {}).get("readyReplicas"))
+    return seats.serves(now) and reached and not seats.gone_to(service, observed)
 
 
 def migrations_job(service: Service, observed: Observed) -> str | None:
@@ -40,18 +41,13 @@ def migrations_job(service: Service, observed: Observed) -> str | None:
     return names.migrations_job(service.name, content)
 
 
-def data_on(claim: Object) -> str:
-    """What stands for the data on a volume; a copy of it has the same."""
-    return str(claim["metadata"].get("annotations", {}).get(meta.DATA) or claim["metadata"]["uid"])
-
-
 def migrated(service: Service, observed: Observed) -> bool:
     """Whether new pods may start: the schema they need is in, or they need none."""
     database = service.spec.database
     if database is None or database.migrations is None:
         return True
     job = migrations_job(service, observed)
-    return job is not None and finished(observed.objects.get(Ref("Job", job)), "Complete")
+    return job is not None and jobs.finished(observed.objects.get(Ref("Job", job)), "Complete")
 
 
 def serving(service: Service, observed: Observed) -> bool:
@@ -60,19 +56,7 @@ def serving(service: Service, observed: Observed) -> bool:
     return bool(live.get("status", {}).get("availableReplicas"))
 
 
-def ended(job: Object | None) -> datetime | None:
-    """When a Job ended, one way or the other."""
-    ends = (c for c in (job or {}).get("status", {}).get("conditions", []) if c["type"] in ("Complete", "Failed"))
-    return next((datetime.fromisoformat(c["lastTransitionTime"]) for c in ends if c["status"] == "True"), None)
-
-
 def serving_image(service: Service, observed: Observed) -> str | None:
     """The image that the service's pods are to run at this moment; None before there are any."""
     live = observed.objects.get(Ref("Deployment", service.name))
     return published.image_of(live) if live else None
-
-
-def finished(job: Object | None, outcome: str) -> bool:
-    """Whether a Job ended so: `Complete` or `Failed`."""
-    conditions = job.get("status", {}).get("conditions", []) if job else []
-    return any(c["type"] == outcome and c["status"] == "True" for c in conditions)

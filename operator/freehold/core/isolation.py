@@ -7,7 +7,7 @@ service and its migrations, and opens none.
 
 from __future__ import annotations
 
-from freehold.core import consent, gateways, meta, names, seats, shadow
+from freehold.core import consent, gateways, meta, names, pairs, seats, shadow
 from freehold.core.conditions import Condition, Reason, State, Type
 from freehold.core.model import Key, Object, Observed, Plan, Ref, Service
 
@@ -58,14 +58,19 @@ def _policy(service: Service, name: str, component: str, ingress: list[Object], 
 
 
 def _database_policy(service: Service, observed: Observed) -> Object:
-    """While there is more than one server, they and what moves the data reach each other, and nobody else."""
+    """While there is more than one server, they and what moves the data reach each other, on either side of a move, and
+    nobody else."""
     moves = seats.is_busy(service, observed)
     parts = (meta.SERVICE, meta.MIGRATIONS, *([meta.DATABASE] if moves else []))
-    ingress = [{"from": [_pods(service.key, part) for part in parts], "ports": [_tcp(names.PORT_POSTGRESQL)]}]
+    other = pairs.partner(service, observed)
+    there = [_pods(other, meta.DATABASE)] if other else []
+    callers = [*(_pods(service.key, part) for part in parts), *there]
+    ingress = [{"from": callers, "ports": [_tcp(names.PORT_POSTGRESQL)]}]
     egress = []
     if moves:
         ingress.append({"from": [_operator(observed)], "ports": [_tcp(names.PORT_MOVE)]})
-        egress = [_dns(), _to_database(service)]
+        to = [_pods(service.key, meta.DATABASE), *there]
+        egress = [_dns(), {"to": to, "ports": [_tcp(names.PORT_POSTGRESQL)]}]
     return _policy(service, names.database(service.name), meta.DATABASE, ingress, egress)
 
 

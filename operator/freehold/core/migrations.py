@@ -7,7 +7,7 @@ serve go on serving, and the condition says what the migration said last.
 from __future__ import annotations
 
 from freehold.api.database import Migrations
-from freehold.core import gates, meta, mover, names, pods, rollout
+from freehold.core import gates, jobs, meta, names, pods, rollout, seats, switches
 from freehold.core.conditions import Condition, Reason, State, Type
 from freehold.core.model import Object, Observed, Plan, Ref, Service
 
@@ -29,9 +29,13 @@ def desired(service: Service, observed: Observed) -> Plan:
     if running:
         said = f"waiting for {running.name} to end before the next migration starts"
         return _plan((), State.UNKNOWN, Reason.MIGRATING, said, keep=frozenset({running}))
-    if mover.is_switching(observed) and wanted and Ref("Job", wanted) not in observed.objects:
+    new = wanted and Ref("Job", wanted) not in observed.objects
+    if new and (switches.is_under_way(observed.objects) or switches.is_under_way(observed.partner)):
         said = "waiting until the database's two servers have changed places"
         return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, said, keep=_jobs(observed))
+    if new and seats.owner(service, observed).abroad:
+        said = "the schema is seen to where the data stands"
+        return _plan((), State.TRUE, Reason.APPLIED, said, keep=_jobs(observed))
     if wanted and (gates.database_ready(service, observed) or Ref("Job", wanted) in observed.objects):
         job = _job(service, database.migrations, wanted)
         job = _as_made(job, observed.objects.get(Ref("Job", wanted)))
@@ -90,9 +94,9 @@ def _outcome(service: Service, observed: Observed, name: str) -> tuple[State, Re
     mine = [pod for pod in pods.component_pods(observed, meta.MIGRATIONS) if pods.job_of(pod) == name]
     newest = sorted(mine, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
     trouble = pods.trouble(newest, observed)
-    if gates.finished(job, "Complete"):
+    if jobs.finished(job, "Complete"):
         return State.TRUE, Reason.APPLIED, f"the schema is the one {meta.image_name(service.spec.image)} needs"
-    if gates.finished(job, "Failed") or (trouble and trouble.reason is Reason.CRASH_LOOPING):
+    if jobs.finished(job, "Failed") or (trouble and trouble.reason is Reason.CRASH_LOOPING):
         return State.FALSE, Reason.MIGRATION_FAILED, _failure(service, observed, name, trouble)
     if trouble:
         return State.FALSE, *trouble
@@ -107,7 +111,7 @@ def _failure(service: Service, observed: Observed, job: str, trouble: pods.Troub
     said = trouble.message if trouble else "its pods are gone, and their log with them"
     said = said.removeprefix(f"{job}-").partition(" ")[2] if said.startswith(job) else said
     tries = observed.objects.get(Ref("Job", job), {}).get("status", {}).get("failed", 0)
-    over = gates.finished(observed.objects.get(Ref("Job", job)), "Failed")
+    over = jobs.finished(observed.objects.get(Ref("Job", job)), "Failed")
     hint = (
         f"apply a corrected image to try again, or delete Job {job} to run this one again"
         if over

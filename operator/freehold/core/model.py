@@ -63,7 +63,7 @@ class Peer:
     contract: the descriptor set that it publishes for the image that serves, a serialized FileDescriptorSet; empty
     while that is not known. calls: the methods it declares to call of each service, like `shop.users.v1.UsersService/
     GetUser`; where none are declared, all are assumed. takes_over: the namespace from which it said to take over the
-    service of its name.
+    service of its name. heading: the namespace it is to go to. database: its version, empty where it has none.
     """
 
     key: Key
@@ -73,6 +73,8 @@ class Peer:
     contract: bytes = b""
     calls: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     takes_over: str = ""
+    heading: str = ""
+    database: str = ""
 
 
 class Call(NamedTuple):
@@ -162,7 +164,8 @@ class Observed:
     `host:port`, by service. breaches: shut doors of this service that opened to the operator, a stranger to it;
     unenforced: places of the cluster where what a policy forbids was let through. Both are sentences. connections:
     those that were seen, where isolation is Shadow. gateway_api: whether the cluster serves GRPCRoutes. door: what
-    that of a move under way tells of it (`freehold/door.py`), for people. status: what was last written.
+    that of a move under way tells of it (`freehold/door.py`), for people. partner: the objects of the service on the
+    other side of a move between namespaces. status: what was last written.
     """
 
     now: datetime
@@ -184,6 +187,7 @@ class Observed:
     connections: tuple[Sighting, ...] = ()
     gateway_api: bool = True
     door: Mapping[str, Any] = field(default_factory=dict)
+    partner: Mapping[Ref, Object] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
 
 

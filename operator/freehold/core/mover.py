@@ -7,83 +7,26 @@ it runs once at a time, may be killed at any point, and is run until it says wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
-from typing import NamedTuple
+from freehold.core import meta, names, pods, switches
+from freehold.core.model import Object, Observed, Service
+from freehold.core.seat import Seat, host_of
 
-from freehold.core import gates, meta, names, pods
-from freehold.core.model import Object, Observed, Ref, Service
-from freehold.core.seats import Seat
-
-SWITCH, DOOR = "switch", "door"
+DOOR = "door"
 USER = 65532
 """The user of the operator's image."""
 RESOURCES: Object = {"requests": {"cpu": "25m", "memory": "48Mi"}, "limits": {"memory": "192Mi"}}
 DRAIN_SECONDS = 5
 """How long a door goes on letting clients in after it was given up: until no node leads them there any more."""
 GRACE_SECONDS = 30
-SWITCHES = 4
-"""Times that a switch is tried before somebody has to see to it."""
-BETWEEN_SECONDS = 20
-"""From one that did not come to pass to the next."""
-
-
-class Switch(NamedTuple):
-    """One try. ended: when, if it has. moved: whether the other server took over; None: not known. pause: in
-    milliseconds. said: why it did not. discard: whether the copy is of no use any more."""
-
-    name: str
-    ended: datetime | None = None
-    moved: bool | None = None
-    pause: int | None = None
-    said: str = ""
-    discard: bool = False
-
-
-def switches(service: Service, observed: Observed, now: Seat, to: Seat) -> Iterator[Switch]:
-    """Every try of one seat to take over from another, as far as they are there; the first that is not ends them."""
-    for attempt in range(SWITCHES):
-        name = names.switch_job(service.name, meta.digest(now.number, now.turn, to.number, attempt))
-        job = observed.objects.get(Ref("Job", name))
-        if job is None:
-            return
-        yield _read(observed, name, gates.ended(job))
-
-
-def _read(observed: Observed, name: str, ended: datetime | None) -> Switch:
-    for pod in pods.of_job(observed, name):
-        for status in pod.get("status", {}).get("containerStatuses", []):
-            said = pods.last_words(status)
-            if said and "outcome" in said:
-                pause = said.get("pauseMs")
-                moved, discard = said["outcome"] == "moved", bool(said.get("discard"))
-                return Switch(
-                    name, ended, moved, int(pause) if pause is not None else None, said.get("said", ""), discard
-                )
-    return Switch(name, ended)
-
-
-def is_switching(observed: Observed) -> bool:
-    """Whether two servers change places at this moment."""
-    jobs = [
-        live for ref, live in observed.objects.items() if ref.kind == "Job" and not gates.finished(live, "Complete")
-    ]
-    roles = (job.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {}) for job in jobs)
-    return any(labels.get(meta.ROLE) == SWITCH for labels in roles)
-
-
-def next_switch(service: Service, now: Seat, to: Seat, attempt: int) -> str:
-    """The name of the Job of a try; the first is number 0."""
-    return names.switch_job(service.name, meta.digest(now.number, now.turn, to.number, attempt))
 
 
 def switch(service: Service, observed: Observed, now: Seat, to: Seat, name: str, capability: str) -> Object:
     """The Job. A pod of it that is lost is replaced only once it has ended for certain (KEP-3939); it is never given up
     by itself, for only it can tell how things stand."""
-    hosts = [names.seat_host(service.name, service.namespace, seat.number) for seat in (now, to)]
-    container = _container(SWITCH, observed, ["python3", "-m", "freehold.switch", *hosts])
+    hosts = [host_of(service, seat) for seat in (now, to)]
+    container = _container(switches.ROLE, observed, ["python3", "-m", "freehold.switch", *hosts])
     template = _template(
-        service, SWITCH, container, restartPolicy="OnFailure", terminationGracePeriodSeconds=GRACE_SECONDS
+        service, switches.ROLE, container, restartPolicy="OnFailure", terminationGracePeriodSeconds=GRACE_SECONDS
     )
     spec = {"backoffLimit": 1000, "podReplacementPolicy": "Failed", "template": template}
     return meta.build(service, "batch/v1", "Job", name, meta.labels(service, meta.DATABASE, capability), spec=spec)
@@ -91,8 +34,7 @@ def switch(service: Service, observed: Observed, now: Seat, to: Seat, name: str,
 
 def door(service: Service, observed: Observed, now: Seat, to: Seat, capability: str) -> Object:
     """The StatefulSet, which never runs two of its pods."""
-    numbers = sorted((now.number, to.number))
-    hosts = [names.seat_host(service.name, service.namespace, number) for number in numbers]
+    hosts = sorted(host_of(service, seat) for seat in (now, to))
     container = _container(
         DOOR,
         observed,

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from freehold.core import meta, names, seats
 from freehold.core.conditions import Condition, Reason, State, Type
 from freehold.core.model import Object, Observed, Service
-from freehold.core.seats import Seat, Seats
+from freehold.core.seat import Seat
+from freehold.core.seats import Seats
 
 
 class Step(NamedTuple):
@@ -53,18 +54,22 @@ def shown(service: Service, observed: Observed, every: Seats, step: Step | None)
         return last if seats.is_elsewhere(service, observed) else _ended(service, every, last)
     to = every.next
     begun = (to.server or {}).get("metadata", {}).get("creationTimestamp")
-    told = {"copiedBytes": "copied", "toCopyBytes": "toCopy", "lagBytes": "lag"}
-    seen = {name: observed.door[key] for name, key in told.items() if observed.door.get(key) is not None}
-    same = last if last.get("to") == seats.wanted(service).shown() and "switchedAt" not in last else {}
+    same = last if last.get("to") == seats.destination(service, observed) and "switchedAt" not in last else {}
     return {
         **{key: value for key, value in same.items() if key in ("copiedBytes", "toCopyBytes")},
-        "from": every.owner.place.shown(),
-        "to": seats.wanted(service).shown(),
+        "from": every.owner.shown(),
+        "to": seats.destination(service, observed),
         "step": step.reason.value,
         "server": names.seat(service.name, to.number),
         **({"startedAt": begun} if begun else {}),
-        **seen,
+        **told(observed),
     }
+
+
+def told(observed: Observed) -> dict[str, int]:
+    """What the door tells of the copy, as the status shows it."""
+    shown = {"copiedBytes": "copied", "toCopyBytes": "toCopy", "lagBytes": "lag"}
+    return {name: observed.door[key] for name, key in shown.items() if observed.door.get(key) is not None}
 
 
 def _ended(service: Service, every: Seats, last: Mapping[str, Any]) -> Mapping[str, Any]:

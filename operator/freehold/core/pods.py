@@ -83,10 +83,15 @@ def component_pods(observed: Observed, component: str) -> list[Object]:
     return [
         pod
         for pod in observed.pods
-        if pod["metadata"]["labels"].get(meta.COMPONENT) == component
+        if component_of(pod) == component
         and meta.PROBE not in pod["metadata"]["labels"]
         and "deletionTimestamp" not in pod["metadata"]
     ]
+
+
+def component_of(pod: Object) -> str:
+    """Which part of its service a pod is."""
+    return str(pod["metadata"]["labels"].get(meta.COMPONENT, ""))
 
 
 def job_of(pod: Object) -> str:

@@ -15,9 +15,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from freehold.api.grpc import ContractSource
-from freehold.core import compatibility, environment, gates, meta, names, pods, published
+from freehold.core import compatibility, environment, meta, names, pods, published
 from freehold.core.compatibility import Contract, ContractError
 from freehold.core.conditions import Reason
+from freehold.core.jobs import ended as ended_at
 from freehold.core.model import Object, Observed, Ref, Service
 
 MOST_PARTS = 3
@@ -70,7 +71,7 @@ def outcome(service: Service, observed: Observed, image: str) -> Outcome:
     if kept is not None:
         return _judged(kept)
     job = jobs(service, observed, image)[-1][0]
-    said, ended = _answer(observed, job), gates.ended(observed.objects.get(Ref("Job", job)))
+    said, ended = _answer(observed, job), ended_at(observed.objects.get(Ref("Job", job)))
     if said and said.fault:
         return Outcome(fault=_explained(observed, job, said.fault), failed=ended if said.again else None)
     if said and not said.parts:

@@ -2,75 +2,23 @@
 
 A seat is a server with a volume of its own. One owns the data; during a move another is made from it and, for a stated
 time afterwards, the one before follows the new one. The claims say who owns: each move gives its destination the next
-turn, in one write, and the highest has it. A claim outlives its resource, and so does the answer.
+turn, in one write, and the highest has it. A claim outlives its resource, and so does the answer. Of a move to another
+namespace each side sees the seats of both.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from freehold.core import meta, names, pods
+from freehold.core import meta, names, pairs, pods, switches
 from freehold.core.conditions import Reason
-from freehold.core.model import Object, Observed, Ref, Service
+from freehold.core.model import Key, Object, Observed, Ref, Service
 from freehold.core.quantity import duration
+from freehold.core.seat import FIRST, Place, Seat, as_nodes, data_on, follows, found
 
-FIRST = 1
 PAUSED = "Paused"
-
-
-class Place(NamedTuple):
-    """Where a server stands: the labels of its nodes, and its volume's storage class; None: any will do."""
-
-    nodes: tuple[tuple[str, str], ...]
-    class_name: str | None
-
-    def __str__(self) -> str:
-        where = ", ".join(f"{key.rpartition('/')[2]}={value}" for key, value in self.nodes) or "any node"
-        return f"{where}, class {self.class_name}" if self.class_name else where
-
-    def holds(self, seat: Seat) -> bool:
-        """Whether the seat stands there."""
-        return self.nodes == seat.place.nodes and self.class_name in (None, seat.place.class_name)
-
-    def shown(self) -> Object:
-        """As the resource's status shows it."""
-        named = {"className": self.class_name} if self.class_name else {}
-        return {"nodeSelector": dict(self.nodes), **named}
-
-
-class Seat(NamedTuple):
-    """A server and its volume, as far as they are there. turn: 0 while it has never owned the data."""
-
-    number: int
-    turn: int = 1
-    claim: Object | None = None
-    server: Object | None = None
-
-    @property
-    def place(self) -> Place:
-        """Where it stands."""
-        template = (self.server or {}).get("spec", {}).get("template", {}).get("spec", {})
-        name = (self.claim or {}).get("spec", {}).get("storageClassName")
-        return Place(_nodes(template.get("nodeSelector", {})), str(name) if name else None)
-
-    @property
-    def holds_data(self) -> bool:
-        """Whether there is a volume, so that there may be data."""
-        return bool(self.claim and self.claim.get("status", {}).get("phase") == "Bound")
-
-    def may_stand_at(self, place: Place) -> bool:
-        """Whether it stands there, or has been begun without a server yet."""
-        if self.claim and "deletionTimestamp" in self.claim["metadata"]:
-            return False
-        begun = not self.server and not self.turn and place.class_name in (None, self.place.class_name)
-        return begun or bool(self.server and place.holds(self))
-
-    def annotation(self, key: str) -> str:
-        """What its claim is annotated with; empty where it is not."""
-        return str((self.claim or {"metadata": {}})["metadata"].get("annotations", {}).get(key, ""))
 
 
 class Seats(NamedTuple):
@@ -84,26 +32,65 @@ class Seats(NamedTuple):
 
 def owner(service: Service, observed: Observed) -> Seat:
     """The server that holds the data, or will, where there is none yet."""
-    return max(_all(service, observed), key=lambda seat: seat.turn, default=Seat(FIRST))
+    owned = [seat for seat in (*_own(service, observed), *_others(service, observed)) if seat.turn]
+    return max(owned, key=lambda seat: seat.turn, default=Seat(FIRST))
+
+
+def awaited_from(service: Service, observed: Observed) -> Key | None:
+    """Whose data it is to have, and has not yet: it begins with none of its own."""
+    whence = service.spec.placement.from_
+    former = Key(whence, service.name) if whence else None
+    peer = observed.peers.get(former) if former else None
+    owns = any(seat.turn for seat in _own(service, observed))
+    return former if peer and peer.database and not owns else None
+
+
+def gone_to(service: Service, observed: Observed) -> str:
+    """The namespace that the data went to, where it is not seen any more; what is here is what was left behind."""
+    now = owner(service, observed)
+    return "" if now.abroad else now.annotation(meta.CEDED)
+
+
+def unlike(service: Service, observed: Observed) -> str:
+    """Why it cannot take over the other side's data: there is some here. Empty where nothing hinders."""
+    own, others = _newest(_own(service, observed)), _newest(_abroad(service, observed))
+    if not (own and others) or data_on(own) == data_on(others):
+        return ""
+    claim = own["metadata"]
+    return f"volume claim {claim['name']} in namespace {claim['namespace']} holds data already; delete what is not used"
 
 
 def wanted(service: Service) -> Place:
     """Where the resource wants its service to stand."""
     database = service.spec.database
-    return Place(_nodes(service.spec.placement.node_selector), database.storage.class_name if database else None)
+    return Place(as_nodes(service.spec.placement.node_selector), database.storage.class_name if database else None)
 
 
 def is_elsewhere(service: Service, observed: Observed) -> bool:
     """Whether the data stands somewhere else than is wanted; where there is none yet, it just begins there."""
     now = owner(service, observed)
+    if now.abroad:
+        return pairs.is_to_have_it(service, observed)
     return bool(now.holds_data and now.server and "spec" in now.server) and not wanted(service).holds(now)
+
+
+def is_leaving(service: Service, observed: Observed) -> bool:
+    """Whether the other side is to take over the data that is here."""
+    paired = bool(_partner(service, observed)) and not owner(service, observed).abroad
+    return paired and not pairs.is_to_have_it(service, observed)
+
+
+def destination(service: Service, observed: Observed) -> Object:
+    """Where it moves to, as the resource's status shows it."""
+    abroad = {"namespace": service.namespace} if owner(service, observed).abroad else {}
+    return {**wanted(service).shown(), **abroad}
 
 
 def is_moving(service: Service, observed: Observed) -> bool:
     """Whether it is to go there; a move that was given up is begun again only when another place is wanted."""
     last = observed.status.get("move", {})
-    gave_up = last.get("step") == Reason.MOVE_GAVE_UP and last.get("to") == wanted(service).shown()
-    return is_elsewhere(service, observed) and not gave_up
+    gave_up = last.get("step") == Reason.MOVE_GAVE_UP and last.get("to") == destination(service, observed)
+    return is_elsewhere(service, observed) and not gave_up and not is_leaving(service, observed)
 
 
 def is_paused(service: Service) -> bool:
@@ -112,18 +99,28 @@ def is_paused(service: Service) -> bool:
 
 
 def look(service: Service, observed: Observed) -> Seats:
-    """Every seat, by what it is for."""
-    now, place = owner(service, observed), wanted(service)
-    others = [seat for seat in _all(service, observed) if seat.number != now.number]
-    chosen = None
-    if is_moving(service, observed):
-        fitting = [seat for seat in others if seat.may_stand_at(place)]
-        chosen = max(fitting, key=lambda seat: seat.number, default=None) or Seat(_free(service, observed), 0)
-    rest = [seat for seat in others if chosen is None or seat.number != chosen.number]
+    """Every seat, by what it is for; of those on the other side the owner, and the one that is to own next, alone."""
+    now, own = owner(service, observed), list(_own(service, observed))
+    others = [seat for seat in own if seat != now]
+    chosen = _next(service, observed, now, others)
+    rest = [seat for seat in others if chosen is None or chosen.abroad or seat.number != chosen.number]
     until = way_back_until(service, now)
     kept = [seat for seat in rest if seat.turn and seat.server and until and observed.now < until]
     over = [seat for seat in rest if seat not in kept and (seat.server or not seat.turn)]
     return Seats(now, chosen, tuple(kept), tuple(over))
+
+
+def _next(service: Service, observed: Observed, now: Seat, others: list[Seat]) -> Seat | None:
+    """A switch that may have been made goes on to its end, whatever is wanted since; what then is elsewhere moves."""
+    bound = [seat for seat in others if switches.is_bound(service, observed, now, seat)]
+    if bound:
+        return bound[0]
+    if is_leaving(service, observed):
+        return next((seat for seat in _others(service, observed) if seat.follows == follows(service, now)), None)
+    if not is_moving(service, observed):
+        return None
+    fitting = [seat for seat in others if seat.may_stand_at(wanted(service))]
+    return max(fitting, key=lambda seat: seat.number, default=None) or Seat(_free(service, observed), 0)
 
 
 def way_back_until(service: Service, now: Seat) -> datetime | None:
@@ -133,7 +130,9 @@ def way_back_until(service: Service, now: Seat) -> datetime | None:
 
 
 def server_pods(service: Service, observed: Observed, seat: Seat) -> list[Object]:
-    """The pod of one server, while it is not on its way out."""
+    """The pod of one server, while it is not on its way out; none of one that is not here."""
+    if seat.abroad:
+        return []
     name = names.seat_pod(service.name, seat.number)
     return [pod for pod in pods.component_pods(observed, meta.DATABASE) if pod["metadata"]["name"] == name]
 
@@ -150,7 +149,9 @@ def serves(seat: Seat) -> bool:
 
 
 def refs(service: Service, seat: Seat) -> frozenset[Ref]:
-    """The server and the volume."""
+    """The server and the volume, where they are here."""
+    if seat.abroad or not (seat.claim or seat.server):
+        return frozenset()
     server, claim = names.seat(service.name, seat.number), names.seat_volume(service.name, seat.number)
     return frozenset({Ref("StatefulSet", server), Ref("PersistentVolumeClaim", claim)})
 
@@ -161,13 +162,17 @@ def door(service: Service, observed: Observed) -> Object | None:
 
 
 def is_led_through_door(service: Service, observed: Observed) -> bool:
-    """Whether clients of the database are led to the door at this moment."""
-    live = observed.objects.get(Ref("Service", names.database(service.name)), {})
+    """Whether the clients of the server that owns the data are led to a door before it at this moment."""
+    there = observed.partner if owner(service, observed).abroad else observed.objects
+    live = there.get(Ref("Service", names.database(service.name)), {})
     return bool(live.get("spec", {}).get("selector", {}).get(meta.POD_NAME) == f"{names.door(service.name)}-0")
 
 
 def front(service: Service, observed: Observed) -> str:
-    """The pod that clients of the database are led to: the server's, or in a move that of the door before both."""
+    """The pod that clients of the database are led to: the server's, or in a move that of the door before both. Where
+    the data is not here, only a door leads to it."""
+    if owner(service, observed).abroad or awaited_from(service, observed):
+        return f"{names.door(service.name)}-0"
     next_one, standing = look(service, observed).next, door(service, observed)
     if next_one and standing and not is_paused(service) and serves(next_one):
         opens = bool(standing.get("status", {}).get("readyReplicas"))
@@ -180,7 +185,7 @@ def front(service: Service, observed: Observed) -> str:
 
 def pods_nodes(service: Service, observed: Observed) -> dict[str, str]:
     """The labels of the nodes for the service's own pods: they go ahead of the data, once its copy is there."""
-    if not service.spec.database or not is_elsewhere(service, observed):
+    if not service.spec.database or owner(service, observed).abroad or not is_elsewhere(service, observed):
         return dict(wanted(service).nodes)
     ahead = is_moving(service, observed) and is_led_through_door(service, observed)
     return dict(wanted(service).nodes if ahead else owner(service, observed).place.nodes)
@@ -188,28 +193,36 @@ def pods_nodes(service: Service, observed: Observed) -> dict[str, str]:
 
 def is_busy(service: Service, observed: Observed) -> bool:
     """Whether more than one server, or what moves it, is there or is about to be."""
-    servers = [seat for seat in _all(service, observed) if seat.server]
-    return len(servers) > 1 or bool(door(service, observed)) or is_moving(service, observed)
+    servers = [seat for seat in _own(service, observed) if seat.server]
+    two = len(servers) > 1 or bool(door(service, observed)) or bool(_partner(service, observed))
+    return two or is_moving(service, observed)
 
 
-def _all(service: Service, observed: Observed) -> Iterator[Seat]:
-    """Every seat of which a volume or a server is there."""
-    form = re.compile(rf"{re.escape(names.seat_volume(service.name, FIRST))}(?:-([0-9]+))?")
-    server = re.compile(rf"{re.escape(names.seat(service.name, FIRST))}(?:-([0-9]+))?")
-    forms = {"PersistentVolumeClaim": form, "StatefulSet": server}
-    found = (forms[ref.kind].fullmatch(ref.name) for ref in observed.objects if ref.kind in forms)
-    for number in sorted({int(match[1] or FIRST) for match in found if match}):
-        claim = observed.objects.get(Ref("PersistentVolumeClaim", names.seat_volume(service.name, number)))
-        turn = (claim or {"metadata": {}})["metadata"].get("annotations", {}).get(meta.TURN)
-        usual = 1 if number == FIRST else 0
-        running = observed.objects.get(Ref("StatefulSet", names.seat(service.name, number)))
-        yield Seat(number, int(turn) if turn else usual, claim, running)
+def _own(service: Service, observed: Observed) -> Iterator[Seat]:
+    """Every seat here of which a volume or a server is there."""
+    return found(service.name, observed.objects)
+
+
+def _others(service: Service, observed: Observed) -> Iterator[Seat]:
+    """Those on the other side, unless either side has data of its own."""
+    return iter(()) if unlike(service, observed) else _abroad(service, observed)
+
+
+def _abroad(service: Service, observed: Observed) -> Iterator[Seat]:
+    other = pairs.partner(service, observed)
+    return found(service.name, observed.partner, other.namespace) if other else iter(())
+
+
+def _partner(service: Service, observed: Observed) -> Key | None:
+    return None if unlike(service, observed) else pairs.partner(service, observed)
+
+
+def _newest(seats: Iterator[Seat]) -> Object | None:
+    """The claim of the one that last owned data."""
+    owned = [seat for seat in seats if seat.turn and seat.claim]
+    return max(owned, key=lambda seat: seat.turn).claim if owned else None
 
 
 def _free(service: Service, observed: Observed) -> int:
-    taken = {seat.number for seat in _all(service, observed)}
+    taken = {seat.number for seat in _own(service, observed)}
     return next(number for number in range(FIRST, len(taken) + 2) if number not in taken)
-
-
-def _nodes(selector: object) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((str(k), str(v)) for k, v in selector.items())) if isinstance(selector, dict) else ()

@@ -13,7 +13,7 @@ from importlib.resources import files
 from freehold.api.database import Database
 from freehold.core import meta, names, pods, seats, shadow
 from freehold.core.model import Object, Observed, Ref, Service
-from freehold.core.seats import Seat
+from freehold.core.seat import Seat
 
 USER = 999
 """The id of user postgres in the official image; the volume belongs to its group."""
@@ -41,7 +41,7 @@ def server(
     """
     credentials = observed.objects[Ref("Secret", names.server_secret(service.name))].get("data")
     annotations = {meta.CONTENT: meta.digest(meta.digest(credentials), sources())}
-    if follows := follows or _followed(seat):
+    if follows := follows or seat.follows:
         annotations[meta.FOLLOWS] = follows
     nodes = _nodes(service, seat)
     return meta.build(
@@ -72,11 +72,6 @@ def server(
             ),
         },
     )
-
-
-def _followed(seat: Seat) -> str:
-    template = (seat.server or {}).get("spec", {}).get("template", {})
-    return str(template.get("metadata", {}).get("annotations", {}).get(meta.FOLLOWS, ""))
 
 
 def _nodes(service: Service, seat: Seat) -> dict[str, str]:

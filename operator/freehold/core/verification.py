@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from freehold.core import forwards, gates, meta, names, pods, probes, shadow
+from freehold.core import forwards, gates, jobs, meta, names, pods, probes, shadow
 from freehold.core.conditions import Condition, Reason, State, Type
 from freehold.core.model import Observed, Plan, Ref, Service
 
@@ -40,7 +40,7 @@ def desired(service: Service, observed: Observed) -> Plan:
     job = Ref("Job", names.probe_job(service.name, meta.digest(asked, before["provenAt"] if before else "")))
     found = probes.result(service, observed, job.name)
     proof = {**found, "of": asked} if found else before
-    ended = None if found else gates.ended(observed.objects.get(job))
+    ended = None if found else jobs.ended(observed.objects.get(job))
     condition = Condition(Type.ISOLATION_VERIFIED, *_state(service, observed, proof, job, failed=ended is not None))
     shown = {"isolation": proof} if proof else {}
     if job not in observed.objects:

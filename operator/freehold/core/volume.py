@@ -8,9 +8,9 @@ from freehold.core.conditions import Reason
 from freehold.core.model import Object, Observed, Ref, Service
 from freehold.core.pods import Trouble
 from freehold.core.quantity import as_number
-from freehold.core.seats import Seat
+from freehold.core.seat import FIRST, Seat
 
-SAID = (meta.TURN, meta.TURNED_AT, meta.PAUSE, meta.DATA)
+SAID = (meta.TURN, meta.TURNED_AT, meta.PAUSE, meta.DATA, meta.CEDED)
 """What a claim says of whose the data is."""
 
 
@@ -49,7 +49,7 @@ def claim(
         spec=spec,
     )
     said = annotations or {key: value for key in SAID if (value := seat.annotation(key))}
-    if seat.number != seats.FIRST:
+    if seat.number != FIRST:
         said.setdefault(meta.TURN, "1")
     return {**body, "metadata": {**body["metadata"], **({"annotations": said} if said else {})}}
 
@@ -85,6 +85,14 @@ def trouble(service: Service, database: Database, observed: Observed) -> Trouble
         hint = "let the class allow volume expansion; until then the volume stays as it is"
         return Trouble(Reason.VOLUME_CANNOT_GROW, f"{said} {database.storage.size}; {hint}")
     return None
+
+
+def too_small_for(database: Database, held: Seat) -> str:
+    """Why a volume of the size that is asked for may not take what another holds."""
+    size = _size(held.claim) if held.claim else "0"
+    if as_number(database.storage.size) >= as_number(size):
+        return ""
+    return f"the volume there holds {size}, and spec.database.storage.size here is {database.storage.size}: too little"
 
 
 def _size(live: Object) -> str:

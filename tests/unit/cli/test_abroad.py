@@ -54,7 +54,7 @@ def test_each_step_is_told_once_and_what_stops_it() -> None:
     assert told(telling, at("MovingPods", "Unknown")) == ["✓ checked        namespace people takes it over"]
     assert told(telling, at("Moved", "True")) == [
         "✓ pods moved     new ones serve in namespace people",
-        "✓ name turned    who goes on using the old one is led there",
+        "✓ name turned    whoever uses it is led there",
     ]
     blocked = told(telling, at("MoveBlocked", "False"))
     assert blocked == ["✗ blocked        said of MoveBlocked", "kubectl freehold move users --abort takes it back"]

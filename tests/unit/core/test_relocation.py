@@ -146,6 +146,21 @@ def test_an_edit_taken_back_before_the_switch_leaves_all_as_it_was() -> None:
     assert not {SECOND, SECOND_CLAIM, DOOR} & after.objects.keys()
 
 
+def test_an_edit_taken_back_during_the_switch_lets_it_end_and_moves_back() -> None:
+    seen = stands()
+    while not any(ref.kind == "Job" and "switch" in ref.name for ref in seen.objects):
+        seen = placed(seen, reconcile(users(B), seen))
+    job = next(ref for ref in seen.objects if ref.kind == "Job" and "switch" in ref.name)
+    under_way = {**seen.objects, job: {**seen.objects[job], "status": {}}}
+    plans = reconcile(users(A), replace(seen, objects=under_way, pods=()))
+    kept = {ref for plan in plans for ref in plan.keep} | objects_of(plans).keys()
+    assert {job, SECOND, SECOND_CLAIM, DOOR} <= kept
+    _, after = steps(users(A), seen)
+    turns = {ref: seen["metadata"].get("annotations", {}).get(meta.TURN) for ref, seen in after.objects.items()}
+    assert (turns[SECOND_CLAIM], turns[CLAIM]) == ("2", "3")
+    assert leads_to(after) == "users-database-0"
+
+
 def test_a_volume_that_was_claimed_before_the_operator_was_lost_is_used() -> None:
     seen = stands()
     begun = placed(seen, reconcile(users(B), seen))

@@ -1,0 +1,37 @@
+"""Copying: what is told of a move while the server at the destination makes itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from freehold.core import moves, names, pods, seats
+from freehold.core.conditions import Reason
+from freehold.core.model import Object, Observed, Service
+from freehold.core.moves import Step
+from freehold.core.seat import Seat
+
+
+def step(service: Service, observed: Observed, to: Seat, objects: tuple[Object, ...]) -> Step:
+    """How far the copy is, or what keeps it from being made."""
+    trouble = pods.trouble(seats.server_pods(service, observed, to), observed)
+    copied, whole = observed.door.get("copied", 0), observed.door.get("toCopy", 0)
+    if trouble:
+        return Step(Reason.COPYING, f"{trouble.message}; it goes on by itself once that is put right", objects)
+    if copied and whole and copied < whole:
+        return Step(
+            Reason.COPYING,
+            f"{moves.megabytes(copied)} of {moves.megabytes(whole)} copied{_left(observed, to)}",
+            objects,
+        )
+    said = f"{names.seat(service.name, to.number)} makes itself from the server that owns the data"
+    return Step(Reason.CATCHING_UP if copied else Reason.COPYING, said, objects)
+
+
+def _left(observed: Observed, to: Seat) -> str:
+    """An estimate of what is left of the copying, by how long it took so far."""
+    begun = (to.server or {}).get("metadata", {}).get("creationTimestamp")
+    copied, whole = observed.door.get("copied", 0), observed.door.get("toCopy", 0)
+    if not begun or not copied:
+        return ""
+    so_far = (observed.now - datetime.fromisoformat(begun)).total_seconds()
+    return f", about {max(1, round(so_far * (whole - copied) / copied))} s left"

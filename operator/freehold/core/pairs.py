@@ -1,0 +1,39 @@
+"""Pairs: a service with a database and the one of its name, in another namespace, that its data goes to or came from.
+
+Both declare the move (`core/forwards.py`), so each side sees the other's servers and does its own part. Whose the data
+is says the volume with the highest turn, wherever it stands; who is to have it says the resource that goes.
+"""
+
+from __future__ import annotations
+
+from freehold.core.model import Key, Observed, Peer, Service
+
+
+def partner(service: Service, observed: Observed) -> Key | None:
+    """The other side, where both agree and have databases of one kind."""
+    other = other_side(service, observed)
+    peer = observed.peers.get(other) if other else None
+    return other if peer and not differ(service, peer) else None
+
+
+def other_side(service: Service, observed: Observed) -> Key | None:
+    """The service that it moves to, or took over from, where both agree."""
+    going = observed.forwards.get(service.key)
+    return going or next((old for old, new in observed.forwards.items() if new == service.key), None)
+
+
+def differ(service: Service, peer: Peer) -> str:
+    """Why the data of one cannot become the other's."""
+    mine = service.spec.database.version if service.spec.database else ""
+    if mine == peer.database:
+        return ""
+    here, there = (f"PostgreSQL {version}" if version else "no database" for version in (mine, peer.database))
+    return f"{peer.key} has {there}, and {service.key} {here}; give both the same spec.database"
+
+
+def is_to_have_it(service: Service, observed: Observed) -> bool:
+    """Whether this side is to own the data of the two: where the one that goes no longer says so, that one is."""
+    other = other_side(service, observed)
+    if other and observed.forwards.get(service.key) == other:
+        return service.spec.placement.namespace in (None, service.namespace)
+    return bool(other and observed.peers[other].heading == service.namespace)

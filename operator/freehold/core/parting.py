@@ -1,0 +1,54 @@
+"""Parting: what the side of a move between namespaces does that the data leaves, or has left.
+
+It puts a door before its server and the copy on the other side, which makes the switch; afterwards its own pods reach
+the data through that door, until nobody is led to them any more. Its volume says where the data went.
+"""
+
+from __future__ import annotations
+
+from freehold.api.database import Database
+from freehold.core import meta, mover, pods, seating, seats, volume
+from freehold.core.model import Observed, Plan, Service
+from freehold.core.seat import Seat
+from freehold.core.seating import CAPABILITY, is_ours
+from freehold.core.seats import Seats
+
+
+def is_due(service: Service, observed: Observed, every: Seats) -> bool:
+    """Whether the data is to go to the other side, or stays there; a switch on this side ends first."""
+    if every.next and not every.next.abroad:
+        return False
+    return bool(every.owner.abroad) or seats.is_leaving(service, observed)
+
+
+def desired(service: Service, database: Database, observed: Observed, every: Seats) -> Plan:
+    """The door, what was left as the way back, and its volume, which says whose the data is."""
+    objects = [seating.follower(service, database, observed, every.owner, seat) for seat in every.kept]
+    left = _left(every)
+    if left and left.claim and "deletionTimestamp" not in left.claim["metadata"]:
+        said = {**seating.said(every.owner, left), meta.CEDED: every.owner.abroad}
+        objects.append(volume.claim(service, database, observed, left, CAPABILITY, said))
+    keep = seating.standing_door(service, observed, every) if not every.owner.abroad else frozenset()
+    if both := _both(observed, every, left):
+        objects.append(mover.door(service, observed, *both, CAPABILITY))
+    servers = frozenset(ref for seat in (every.owner, *every.kept) for ref in seats.refs(service, seat))
+    keep = frozenset(ref for ref in servers | keep if is_ours(observed, ref))
+    again, discarded = seating.again(service, observed, every), seating.discarded(database, every)
+    return Plan(CAPABILITY, tuple(objects), None, keep, discarded, again=again)
+
+
+def _left(every: Seats) -> Seat | None:
+    """The server here that the other side's took over from, as long as it is there."""
+    if not every.owner.abroad:
+        return None
+    owned = [seat for seat in (*every.kept, *every.over) if seat.turn]
+    return max(owned, key=lambda seat: seat.turn, default=None)
+
+
+def _both(observed: Observed, every: Seats, left: Seat | None) -> tuple[Seat, Seat] | None:
+    """The servers that a door is to stand before; None where nobody needs one."""
+    if every.next:
+        return every.owner, every.next
+    clients = {meta.SERVICE, meta.MIGRATIONS}
+    needed = any(pods.component_of(pod) in clients for pod in observed.pods)
+    return (left, every.owner) if left and needed else None

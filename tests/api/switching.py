@@ -1,0 +1,44 @@
+"""What the tests of moves play: a switch that ends well, and where a database's clients are led."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from tests.api.cluster import Cluster, Refused
+
+NOT_FOUND = 404
+IMAGE = "localhost/freehold/operator:dev"
+DATABASE = {"version": "15", "storage": {"size": "1Gi"}, "migrations": {"command": ["users", "migrate"]}}
+
+
+def switched(cluster: Cluster, namespace: str) -> None:
+    """Let each switch that is under way end well, as the kubelet and the Job's controller tell it."""
+    for job in cluster.list("Job", namespace):
+        labels = job["spec"]["template"]["metadata"]["labels"]
+        if labels.get("freehold.dev/role") != "switch" or job.get("status", {}).get("conditions"):
+            continue
+        name = job["metadata"]["name"]
+        if cluster.get("Pod", namespace, f"{name}-x") is None:
+            named = {**labels, "batch.kubernetes.io/job-name": name}
+            metadata = {"name": f"{name}-x", "namespace": namespace, "labels": named}
+            spec = {**job["spec"]["template"]["spec"], "restartPolicy": "Never"}
+            cluster.create({"kind": "Pod", "metadata": metadata, "spec": spec})
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # the way back is kept from then on
+        words = json.dumps({"outcome": "moved", "pauseMs": 210})
+        ended = {"exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now, "message": words}
+        status = {"name": "switch", "image": IMAGE, "imageID": "", "ready": False, "restartCount": 0}
+        said = {"containerStatuses": [{**status, "state": {"terminated": ended}}]}
+        cluster.patch("Pod", namespace, f"{name}-x", {"status": said}, "status")
+        done = [{"type": k, "status": "True", "lastTransitionTime": now} for k in ("SuccessCriteriaMet", "Complete")]
+        over = {"conditions": done, "startTime": now, "completionTime": now, "succeeded": 1}
+        try:
+            cluster.patch("Job", namespace, name, {"status": over}, "status")
+        except Refused as refused:  # the operator takes the pod's word, and may have removed the Job already
+            if refused.status != NOT_FOUND:
+                raise
+
+
+def leads_to(cluster: Cluster, namespace: str) -> str:
+    live = cluster.get("Service", namespace, "users-database") or {}
+    return str(live["spec"]["selector"]["statefulset.kubernetes.io/pod-name"])

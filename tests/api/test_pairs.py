@@ -1,0 +1,124 @@
+"""A database goes to another namespace, and back, in a real API server, the cluster's controllers played."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from freehold.core.model import Object
+
+from tests.api import operators
+from tests.api.cluster import Cluster, until
+from tests.api.proxy import Proxy
+from tests.api.shop import microservice, place
+from tests.api.switching import DATABASE, IMAGE, leads_to, switched
+
+POINTS = (20, 26, 30, 34)
+"""After which of a move's writes the operator is killed: those before make what the destination stands on."""
+
+
+def move(cluster: Cluster, home: str, away: str) -> None:
+    """Both sides say so."""
+    cluster.create(microservice(away, database=DATABASE, placement={"from": home}))
+    place(cluster, home, {"namespace": away})
+
+
+def stands(cluster: Cluster, one: str, *namespaces: str) -> Object:
+    """Wait until the data and the name are in a namespace, playing the controllers meanwhile; the resource there."""
+
+    def look() -> Object | None:
+        for namespace in namespaces:
+            cluster.run(namespace)
+            switched(cluster, namespace)
+        live = cluster.get("Microservice", one, "users") or {}
+        said = {namespace: cluster.conditions(namespace, "users") for namespace in namespaces}
+        ready = all(conditions.get("Ready", {}).get("status") == "True" for conditions in said.values())
+        moved = said[one].get("Relocated", {}).get("reason") == "Moved"
+        seen = said[one].get("Relocated", {}).get("observedGeneration") == live["metadata"]["generation"]
+        return live if ready and moved and seen and leads_to(cluster, one) == "users-database-0" else None
+
+    return until(look, lambda: f"users stands in {one}: {[cluster.conditions(n, 'users') for n in namespaces]}")
+
+
+def _spec(cluster: Cluster, namespace: str) -> Object:
+    """What the service's name stands for."""
+    found: Object = (cluster.get("Service", namespace, "users") or {})["spec"]
+    return found
+
+
+def claim(cluster: Cluster, namespace: str) -> dict[str, str]:
+    live = cluster.get("PersistentVolumeClaim", namespace, "users-database-data") or {"metadata": {}}
+    said = live["metadata"].get("annotations", {})
+    return {key.removeprefix("freehold.dev/"): value for key, value in said.items() if key.startswith("freehold.dev/")}
+
+
+def test_the_data_goes_and_comes_back(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    away = cluster.namespace(f"{home[:45]}-away")
+    with operators.running(cluster.kubeconfig, tmp_path / "log", home, away, image=IMAGE):
+        cluster.create(microservice(home, database=DATABASE))
+        cluster.ready(home)
+        before = cluster.get("StatefulSet", home, "users-database") or {}
+        move(cluster, home, away)
+        live = stands(cluster, away, home, away)
+
+        assert live["status"]["move"]["pauseMs"] == 210
+        assert live["status"]["move"]["from"]["namespace"] == home
+        assert (claim(cluster, away)["turn"], claim(cluster, home)["ceded-to"]) == ("2", away)
+        there = f"users.{away}.svc.cluster.local"
+        until(lambda: _spec(cluster, home).get("externalName") == there, "the old name is an alias")
+        left = cluster.get("StatefulSet", home, "users-database") or {}
+        assert left["metadata"]["generation"] == before["metadata"]["generation"] + 1, "the way back follows it"
+        made, kept = (cluster.get("Secret", n, "users-database-server") or {} for n in (away, home))
+        assert made["data"] == kept["data"], "the roles came along"
+
+        place(cluster, home, None)
+        stands(cluster, home, home, away)
+        assert (claim(cluster, home)["turn"], claim(cluster, away)["ceded-to"]) == ("3", home)
+        assert _spec(cluster, home)["clusterIP"] == "None"
+
+
+def test_an_edit_taken_back_leaves_nothing_there(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    away = cluster.namespace(f"{home[:45]}-away")
+    with operators.running(cluster.kubeconfig, tmp_path / "log", home, away, image=IMAGE):
+        cluster.create(microservice(home, database=DATABASE))
+        cluster.ready(home)
+        move(cluster, home, away)
+        until(lambda: "StatefulSet users-database" in cluster.owned(away), "the copy begins")
+        place(cluster, home, None)
+        until(lambda: "StatefulSet users-database" not in cluster.owned(away), "and goes")
+        said = cluster.says(away, "users", "DatabaseReady", "WaitingForConsent")
+        assert f"it is to have the data of {home}/users" in said["message"]
+        assert cluster.ready(home)
+        assert not {"turn", "ceded-to"} & claim(cluster, home).keys()
+
+
+@pytest.fixture(scope="module")
+def proxy(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Proxy:
+    return Proxy(cluster.kubeconfig, tmp_path_factory.mktemp("proxy"))
+
+
+@pytest.mark.parametrize("writes", POINTS)
+def test_an_operator_killed_after_a_write_is_taken_over_from(
+    cluster: Cluster, proxy: Proxy, tmp_path: Path, writes: int
+) -> None:
+    home, away = (cluster.namespace(f"pair-killed-{writes}-{side}") for side in ("home", "away"))
+    log = tmp_path / "log"
+    with operators.running(proxy.kubeconfig, log, home, away, image=IMAGE):
+        cluster.create(microservice(home, database=DATABASE))
+        cluster.ready(home)
+    move(cluster, home, away)
+    first = operators.start(proxy.kubeconfig, log, home, away, image=IMAGE)
+    proxy.cut_after(writes, first.process.kill)
+
+    def ended() -> bool:
+        for namespace in (home, away):
+            cluster.run(namespace)
+            switched(cluster, namespace)
+        return first.process.exitcode is not None
+
+    until(ended, lambda: f"it is killed after {writes} writes; it says:\n{log.read_text()}")
+    assert first.process.exitcode == -signal.SIGKILL
+    with operators.running(proxy.kubeconfig, log, home, away, image=IMAGE):
+        stands(cluster, away, home, away)
+    assert (claim(cluster, away)["turn"], claim(cluster, home)["ceded-to"]) == ("2", away)

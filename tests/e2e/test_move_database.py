@@ -1,0 +1,101 @@
+"""A database moves to another namespace and back while it is read and written: nobody's call fails, no row is lost, and
+never do both servers take one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e import moving
+from tests.e2e.callers import Load
+from tests.e2e.cluster import Space
+from tests.e2e.moving import CHECKER, Checker, Taken, Writer, move
+from tests.e2e.services import users
+
+pytestmark = pytest.mark.alone
+
+RATE, ROWS = 50, 100
+"""Calls a second, and registrations."""
+CALM = 5.0
+"""Seconds of ordinary life around each move."""
+WORST = 2.0
+"""Seconds that writes may pause."""
+HELD = {"metadata": {"annotations": {"freehold.dev/move": "Paused"}}}
+GOES_ON = {"metadata": {"annotations": {"freehold.dev/move": None}}}
+SERVICE = "app.kubernetes.io/instance=users,app.kubernetes.io/component=service"
+
+
+def begin(shop: Space, people: Space) -> Checker:
+    """A move that goes on no further than its copy, and somebody there with the rights of users."""
+    people.apply(users(placement={"from": shop.name}))
+    shop.spec("users", placement={"namespace": people.name})
+    people.until("statefulset/users-database", lambda live: bool(live["spec"]), within=60)
+    people.patch("microservice/users", HELD)
+    people.until_condition("users", "Relocated", "Unknown", "MovePaused", within=120)
+    people.apply(moving.checker(people))
+    people.kubectl("wait", f"pod/{CHECKER}", "--for=condition=Ready", "--timeout=60s")
+    return Checker(people, "there", "database")
+
+
+def test_the_data_goes_and_comes_back(yard: Space, spaces: Callable[..., Space]) -> None:
+    people = spaces("people")
+    moving.settle(yard)
+    yard.spec("users", placement={"wayBack": "1h"})
+    moving.stand(yard)
+    person = yard.psql("users", "insert into users (name, email) values ('Ada', 'ada@example.org') returning id")
+    load, writer = Load(yard, person.split()[0], RATE, moving.LONGEST, ("python",)), Writer(yard, ROWS, "row")
+    here, there = Checker(yard, "here", "database"), begin(yard, people)
+    time.sleep(CALM)
+
+    since = time.time()
+    people.patch("microservice/users", GOES_ON)
+    print(move(yard))
+    yard.gone("pod", "-l", SERVICE)  # from here on only those in the other namespace can answer
+    yard.until_ready("users")
+    people.until_ready("users")
+    time.sleep(CALM)
+    assert not yard.exists("statefulset/users-door"), "nobody needs the door any more"
+    until = time.time()
+    print(move(yard, "--back"))
+    yard.until_ready("users")
+    time.sleep(CALM)
+
+    assert load.running(), "the calls ended too early"
+    (calls,), writes = load.stopped().values(), writer.writes()
+    pauses = writes.pause(since, until), writes.pause(until, time.time())
+    taken = {"here": _only(here), "there": _only(there)}
+    print(f"{writes.made} registrations, {calls.made} calls; writes paused {pauses[0]:.2f} s and {pauses[1]:.2f} s")
+    assert not calls.failed, calls
+    assert not writes.failed
+    moving.each_once(yard, writes, [row.email for listed in taken.values() for row in listed])
+    stretches = moving.turns(taken)
+    assert [side for side, _ in stretches] == ["here", "there", "here"], "two servers were open at once"
+    assert not moving.overlaps(stretches)
+    assert max(pauses) <= WORST
+
+
+def test_who_takes_over_begins_with_nothing_and_leaves_what_was_taken_back(
+    yard: Space, spaces: Callable[..., Space]
+) -> None:
+    other = spaces("other")
+    yard.apply(users("calm"))
+    yard.until_ready("calm")
+    other.apply(users("calm", placement={"from": yard.name}))
+    other.until_condition("calm", "DatabaseReady", "Unknown", "WaitingForConsent")
+    assert not other.exists("pvc/calm-database-data")
+
+    yard.spec("calm", placement={"namespace": other.name})
+    other.until("statefulset/calm-database", lambda live: bool(live["spec"]))
+    move(yard, "--abort", service="calm")
+
+    other.gone("statefulset/calm-database")
+    other.gone("pvc/calm-database-data")
+    yard.until_ready("calm")
+
+
+def _only(checker: Checker) -> list[Taken]:
+    (taken,) = checker.taken().values()
+    return taken
