@@ -6,7 +6,7 @@ from typing import Any
 
 from freehold.core.model import Object
 
-from tests.api.cluster import Cluster
+from tests.api.cluster import MERGE, Cluster
 
 FULL: Object = {
     "replicas": 2,
@@ -35,3 +35,11 @@ def place(cluster: Cluster, namespace: str, placement: Object | None) -> None:
 def replicas(cluster: Cluster, namespace: str) -> int:
     """How many pods of users are to run."""
     return int((cluster.get("Deployment", namespace, "users") or {})["spec"]["replicas"])
+
+
+def no_more(cluster: Cluster, namespace: str, counted: str, used: int) -> None:
+    """Let there be no more of a kind than there are, by a quota whose controller is played."""
+    hard = {counted: str(used)}
+    where = f"/api/v1/namespaces/{namespace}/resourcequotas"
+    cluster.request("POST", where, {"metadata": {"name": "full"}, "spec": {"hard": hard}})
+    cluster.request("PATCH", f"{where}/full/status", {"status": {"hard": hard, "used": hard}}, MERGE)

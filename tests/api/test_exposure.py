@@ -14,7 +14,7 @@ from freehold.core.model import Object
 from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.operators import Operator
-from tests.api.shop import microservice
+from tests.api.shop import microservice, no_more
 
 GATEWAY = {"name": "public", "namespace": "gateways"}
 GRPC: Object = {"port": 50051, "expose": {"gateway": GATEWAY, "hostnames": ["users.example.com"]}}
@@ -150,11 +150,7 @@ def test_it_comes_and_goes_with_the_field_and_what_somebody_changes_is_put_right
 @pytest.mark.usefixtures("operator", "gateway_api")
 def test_a_route_that_the_cluster_refuses_hinders_nothing_else(cluster: Cluster, home: str) -> None:
     """Here by a quota; elsewhere it may be an admission rule of the Gateway's."""
-    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"count/grpcroutes.gateway.networking.k8s.io": "0"}}}
-    cluster.request("POST", f"/api/v1/namespaces/{home}/resourcequotas", quota)
-    status = {"status": {"hard": quota["spec"]["hard"], "used": {"count/grpcroutes.gateway.networking.k8s.io": "0"}}}
-    path = f"/api/v1/namespaces/{home}/resourcequotas/none/status"
-    cluster.request("PATCH", path, status, "application/merge-patch+json")
+    no_more(cluster, home, "count/grpcroutes.gateway.networking.k8s.io", 0)
     consumed = microservice(home, grpc=GRPC, consumes=[{"name": "payments"}])
     cluster.create(consumed)
     said = cluster.says(home, "users", "Ready", "ClusterRefused")

@@ -15,7 +15,7 @@ from freehold.core.model import Object
 from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.proxy import Proxy
-from tests.api.shop import microservice, place
+from tests.api.shop import microservice, no_more, place
 from tests.api.switching import DATABASE, IMAGE, leads_to, switched
 
 A, B = ({"nodeSelector": {"topology.kubernetes.io/zone": zone}} for zone in "ab")
@@ -84,6 +84,20 @@ def test_an_edit_taken_back_removes_the_copy(cluster: Cluster, home: str, tmp_pa
 
         until(left, "the copy goes, and its volume, which never owned the data")
         assert leads_to(cluster, home) == "users-database-0"
+
+
+def test_a_quota_that_leaves_no_room_is_named_and_nothing_is_touched(
+    cluster: Cluster, home: str, tmp_path: Path
+) -> None:
+    with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
+        cluster.create(microservice(home, database=DATABASE, placement=A))
+        cluster.ready(home)
+        no_more(cluster, home, "persistentvolumeclaims", 1)
+        place(cluster, home, B)
+        said = cluster.says(home, "users", "Relocated", "MoveBlocked")
+        assert "exceeded quota" in said["message"], said
+        assert cluster.conditions(home, "users")["Ready"]["status"] == "True"
+        assert "StatefulSet users-door" not in cluster.owned(home)
 
 
 def test_the_command_follows_a_move_to_its_end_and_takes_it_back(cluster: Cluster, home: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from freehold.api.v1alpha1 import GROUP, KIND, VERSION
 from freehold.cluster import compare
 from freehold.cluster.cache import Cache
 from freehold.cluster.client import FIELD_MANAGER, Api
-from freehold.cluster.errors import NameTakenError
+from freehold.cluster.errors import NameTakenError, RefusedError
 from freehold.cluster.kinds import (
     BY_NAME,
     EVENT,
@@ -84,7 +84,11 @@ async def _write(api: Api, cache: Cache, service: Service, observed: Observed, w
     elif compare.contains(observed.objects[ref], body):
         return False
     logger.info("%s: write %s %s", service.key, ref.kind, ref.name)
-    cache.put_owned(await api.apply(kind, body))
+    try:
+        cache.put_owned(await api.apply(kind, body))
+    except RefusedError as error:
+        error.capability = wanted["metadata"]["labels"][meta.CAPABILITY]
+        raise
     return True
 
 

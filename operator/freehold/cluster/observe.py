@@ -16,7 +16,7 @@ from freehold.cluster.authority import CertificateAuthority
 from freehold.cluster.cache import NOT_MOVING, Cache, Moves, Stored
 from freehold.cluster.kinds import HOLDS_DATA, POD
 from freehold.cluster.sentinel import Sightings
-from freehold.core import certificates, credentials, forwards, pairs, paths, published, shadow
+from freehold.core import certificates, credentials, forwards, meta, pairs, paths, published, shadow
 from freehold.core.doors import doors_of
 from freehold.core.model import NOWHERE, Key, Object, Observed, Peer, Platform, Ref, Service, Stand
 
@@ -151,6 +151,7 @@ def _peer(cache: Cache, key: Key, stored: Stored) -> Peer | None:
         takes_over=status.get("takesOver", ""),
         heading=spec.get("placement", {}).get("namespace", ""),
         database=spec.get("database", {}).get("version", ""),
+        move=live["metadata"].get("annotations", {}).get(meta.MOVE, ""),
     )
 
 

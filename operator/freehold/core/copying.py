@@ -17,6 +17,10 @@ def step(service: Service, observed: Observed, to: Seat, objects: tuple[Object, 
     copied, whole = observed.door.get("copied", 0), observed.door.get("toCopy", 0)
     if trouble:
         return Step(Reason.COPYING, f"{trouble.message}; it goes on by itself once that is put right", objects)
+    if to.server and not seats.server_pods(service, observed, to):
+        server = names.seat(service.name, to.number)
+        said = f"waits for the pod of {server}; kubectl describe statefulset {server} says what it waits for"
+        return Step(Reason.COPYING, said, objects)
     if copied and whole and copied < whole:
         return Step(
             Reason.COPYING,

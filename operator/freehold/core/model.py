@@ -64,6 +64,7 @@ class Peer:
     while that is not known. calls: the methods it declares to call of each service, like `shop.users.v1.UsersService/
     GetUser`; where none are declared, all are assumed. takes_over: the namespace from which it said to take over the
     service of its name. heading: the namespace it is to go to. database: its version, empty where it has none.
+    move: what its annotation says of a move (`meta.MOVE`).
     """
 
     key: Key
@@ -75,6 +76,7 @@ class Peer:
     takes_over: str = ""
     heading: str = ""
     database: str = ""
+    move: str = ""
 
 
 class Call(NamedTuple):

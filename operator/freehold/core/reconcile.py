@@ -63,8 +63,12 @@ class Report:
 
 
 def report(service: Service, observed: Observed, plans: tuple[Plan, ...], refused: Condition | None = None) -> Report:
-    """Fold what the capabilities say. refused: what the cluster said no to, which then is what Ready repeats."""
+    """Fold what the capabilities say. refused: what the cluster said no to, which stands for what the capability says,
+    or for Ready itself, which then repeats it."""
     conditions = [plan.condition for plan in plans if plan.condition]
+    if refused and refused.type is not Type.READY:
+        conditions = [*(c for c in conditions if c.type is not refused.type), refused]
+        refused = None
     summary = refused or status.ready(conditions)
     more = {key: value for plan in plans for key, value in plan.shown.items()}
     return _report(status.whole(service, observed, [summary, *conditions], more), observed.status, observed.now)

@@ -70,7 +70,7 @@ def _step(service: Service, database: Database, observed: Observed, every: Seats
     blocked = every.next.server is None and _obstacle(service, database, observed, every.owner)
     if blocked:
         return Step(Reason.MOVE_BLOCKED, f"{blocked}; it stays {moves.at(every.owner)} meanwhile", again=30)
-    if seats.is_paused(service) and every.next.server is None:
+    if seats.is_paused(service, observed) and every.next.server is None:
         return Step(Reason.MOVE_PAUSED, f"not begun; {moves.resume(service)}")
     done = [*switches.tries(service, observed, every.owner, every.next)]
     if done and done[-1].moved:
@@ -123,7 +123,7 @@ def _under_way(
     assert to
     if not seats.serves(to):
         return copying.step(service, observed, to, objects)
-    if seats.is_paused(service) and not (done and done[-1].ended is None):
+    if seats.is_paused(service, observed) and not (done and done[-1].ended is None):
         return Step(Reason.MOVE_PAUSED, f"the copy follows closely; {moves.resume(service)}", objects)
     if not seats.is_led_through_door(service, observed):
         said = "the copy follows closely; a door is put before both servers"

@@ -93,9 +93,10 @@ def is_moving(service: Service, observed: Observed) -> bool:
     return is_elsewhere(service, observed) and not gave_up and not is_leaving(service, observed)
 
 
-def is_paused(service: Service) -> bool:
-    """Whether a move is to wait before its next step."""
-    return service.annotations.get(meta.MOVE) == PAUSED
+def is_paused(service: Service, observed: Observed) -> bool:
+    """Whether a move is to wait before its next step; either side may say so."""
+    other = _partner(service, observed)
+    return service.annotations.get(meta.MOVE) == PAUSED or bool(other and observed.peers[other].move == PAUSED)
 
 
 def look(service: Service, observed: Observed) -> Seats:
@@ -174,7 +175,7 @@ def front(service: Service, observed: Observed) -> str:
     if owner(service, observed).abroad or awaited_from(service, observed):
         return f"{names.door(service.name)}-0"
     next_one, standing = look(service, observed).next, door(service, observed)
-    if next_one and standing and not is_paused(service) and serves(next_one):
+    if next_one and standing and not is_paused(service, observed) and serves(next_one):
         opens = bool(standing.get("status", {}).get("readyReplicas"))
         if opens or is_led_through_door(service, observed):
             return f"{names.door(service.name)}-0"

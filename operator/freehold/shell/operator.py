@@ -18,7 +18,7 @@ from freehold.cluster.errors import ClusterError, NameTakenError, RefusedError, 
 from freehold.cluster.observe import InvalidResource, Means
 from freehold.cluster.sentinel import Sentinel, Sightings
 from freehold.cluster.watch import Watch
-from freehold.core import meta
+from freehold.core import meta, seating
 from freehold.core.conditions import Condition, Event, Reason, State, Type
 from freehold.core.model import Key, Object, Observed, Plan, Service
 from freehold.core.reconcile import Report, reconcile, report, report_invalid
@@ -231,4 +231,6 @@ def _refused(error: ClusterError) -> Condition:
     reason = Reason.NAME_TAKEN if isinstance(error, NameTakenError) else Reason.CLUSTER_REFUSED
     # The API server repeats the whole object it refuses; what is wrong with it comes after.
     said = re.sub(r"Invalid value: [{\[].*[}\]]: ", "", error.message, flags=re.DOTALL)
+    if error.capability == seating.CAPABILITY:
+        return Condition(Type.RELOCATED, State.FALSE, Reason.MOVE_BLOCKED, f"{said}; it stays where it is meanwhile")
     return Condition(Type.READY, State.FALSE, reason, said)

@@ -95,7 +95,8 @@ class Two:
         version = one.spec.database.version if one.spec.database else ""
         heading = one.spec.placement.namespace or ""
         takes_over = status.get("takesOver", "")
-        return Peer(key, one.spec.grpc, frozenset(), ready, takes_over=takes_over, heading=heading, database=version)
+        seen = Peer(key, one.spec.grpc, frozenset(), ready, takes_over=takes_over, heading=heading, database=version)
+        return replace(seen, move=one.annotations.get(meta.MOVE, ""))
 
 
 def _started(subject: Service, seen: Observed) -> Iterator[Object]:
@@ -221,6 +222,21 @@ def test_where_the_data_is_lost_what_was_left_behind_does_not_pass_for_it() -> N
     assert SERVER not in two.objects(THERE)
     said = relocated(two.seen[THERE].status)
     assert said["reason"] == "MoveBlocked" and "where no volume has it any more" in said["message"]
+
+
+@pytest.mark.parametrize("key", [HERE, THERE])
+def test_either_side_holds_it(key: Key) -> None:
+    two = apart()
+    held = {HERE: goes(), THERE: takes()}
+    held[key] = replace(held[key], annotations={meta.MOVE: "Paused"})
+    two.edit(held[THERE])
+    two.edit(held[HERE])
+    two.rest()
+    assert two.said[THERE] == ["", "MovePaused"] and two.owners() == {"shop"}
+    two.edit(takes())
+    two.edit(goes())
+    two.rest()
+    assert two.owners() == {"people"}
 
 
 @pytest.mark.parametrize("looks", range(1, 4))
