@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from hack.stage import SYSTEM_NAMESPACE
 from localcluster.cgroups import trees
-from tests.e2e.cluster import Object
+from tests.e2e.cluster import Object, Space
 
 SANDBOX = "pause"
 """Holds the pod's network; a crashed service leaves it behind."""
@@ -31,6 +33,18 @@ def kill_as_it_begins(pod: Object, within: float = 60) -> None:
     while not _kill(pod):
         assert time.monotonic() < deadline, f"no process of pod {pod['metadata']['name']} began within {within:g} s"
         time.sleep(0.02)
+
+
+def operator_pod(space: Space) -> Object:
+    """The operator's one pod."""
+    chosen = ("-n", SYSTEM_NAMESPACE, "-l", "app.kubernetes.io/component=operator")
+    (running,) = json.loads(space.cluster.kubectl("get", "pods", *chosen, "-o", "json"))["items"]
+    return dict(running)
+
+
+def runs(pod: Object) -> bool:
+    """running, and not on its way out"""
+    return pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
 
 
 def _kill(pod: Object) -> int:

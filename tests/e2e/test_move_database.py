@@ -11,7 +11,8 @@ import pytest
 
 from tests.e2e import moving
 from tests.e2e.callers import Load
-from tests.e2e.cluster import Space
+from tests.e2e.cluster import Object, Space
+from tests.e2e.crash import kill, kill_as_it_begins, operator_pod, runs
 from tests.e2e.moving import CHECKER, Checker, Taken, Writer, move
 from tests.e2e.services import users
 
@@ -25,6 +26,20 @@ WORST = 2.0
 """Seconds that writes may pause."""
 HELD = {"metadata": {"annotations": {"freehold.dev/move": "Paused"}}}
 GOES_ON = {"metadata": {"annotations": {"freehold.dev/move": None}}}
+WITHIN = 240
+"""Seconds until the move has ended, whoever has to start again."""
+KILLED = [
+    ("operator", "CatchingUp"),
+    ("operator", "Switching"),
+    ("source", "CatchingUp"),
+    ("source", "Switching"),
+    ("destination", "CatchingUp"),
+    ("destination", "Switching"),
+    ("door", "CatchingUp"),
+    ("door", "Switching"),
+    ("switch", "Switching"),
+    ("destination", "Moved"),
+]
 SERVICE = "app.kubernetes.io/instance=users,app.kubernetes.io/component=service"
 
 
@@ -75,6 +90,50 @@ def test_the_data_goes_and_comes_back(yard: Space, spaces: Callable[..., Space])
     assert [side for side, _ in stretches] == ["here", "there", "here"], "two servers were open at once"
     assert not moving.overlaps(stretches)
     assert max(pauses) <= WORST
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(("party", "step"), KILLED)
+def test_whoever_is_killed_it_ends_in_one_place(
+    yard: Space, spaces: Callable[..., Space], party: str, step: str
+) -> None:
+    people = spaces("people")
+    moving.settle(yard)
+    moving.stand(yard)
+    word = f"{party}-{step}".lower()
+    writer, here, there = Writer(yard, ROWS // 4, word), Checker(yard, word, "database"), begin(yard, people)
+    people.patch("microservice/users", GOES_ON)
+
+    if step == "Switching" and party == "switch":
+        kill_as_it_begins(moving.switch_pod(people))
+    else:
+        people.until("microservice/users", lambda live: _is_past(live, step), within=120)
+        kill(_pod(yard, people, party))
+
+    for space in (people, yard):
+        space.until_condition("users", "Relocated", "True", "Moved", within=WITHIN)
+        space.until_ready("users", within=WITHIN)
+    writes, taken = writer.writes(), {"here": _only(here), "there": _only(there)}
+    stretches = moving.turns(taken)
+    assert [side for side, _ in stretches] == ["here", "there"], "two servers were open at once"
+    assert not moving.overlaps(stretches)
+    moving.each_once(people, writes, [row.email for listed in taken.values() for row in listed])
+    yard.delete("microservice/users", "--ignore-not-found")
+    yard.gone("pod", "-l", "app.kubernetes.io/instance=users")
+
+
+def _is_past(live: Object, step: str) -> bool:
+    """at that step, or just past one that took no time"""
+    now = live["status"].get("move", {}).get("step")
+    return now in moving.STEPS[moving.STEPS.index(step) :]
+
+
+def _pod(yard: Space, people: Space, party: str) -> Object:
+    if party == "operator":
+        return operator_pod(yard)
+    where = people if party == "destination" else yard
+    name = "users-door-0" if party == "door" else "users-database-0"
+    return where.until(f"pod/{name}", runs)
 
 
 def test_who_takes_over_begins_with_nothing_and_leaves_what_was_taken_back(

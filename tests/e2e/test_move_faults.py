@@ -6,14 +6,12 @@ both servers. A few of these pairs stand for all in every run; `make campaign` g
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from hack.stage import SYSTEM_NAMESPACE
 from tests.e2e import moving
 from tests.e2e.cluster import Object, Space
-from tests.e2e.crash import kill, kill_as_it_begins
+from tests.e2e.crash import kill, kill_as_it_begins, operator_pod, runs
 from tests.e2e.moving import OTHER, SEATS, Checker, Writer, move, reached
 
 pytestmark = pytest.mark.alone
@@ -84,13 +82,6 @@ def _renew(space: Space, party: str) -> None:
 
 def _pod(space: Space, party: str, source: str, destination: str) -> Object:
     if party == "operator":
-        chosen = ("-n", SYSTEM_NAMESPACE, "-l", "app.kubernetes.io/component=operator")
-        (running,) = json.loads(space.cluster.kubectl("get", "pods", *chosen, "-o", "json"))["items"]
-        return dict(running)
+        return operator_pod(space)
     names = {"source": f"users-{source}-0", "destination": f"users-{destination}-0", "door": "users-door-0"}
-    return space.until(f"pod/{names[party]}", _runs)
-
-
-def _runs(pod: Object) -> bool:
-    """running, and not on its way out"""
-    return pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
+    return space.until(f"pod/{names[party]}", runs)
