@@ -53,6 +53,8 @@ def gone_to(service: Service, observed: Observed) -> str:
 
 def unlike(service: Service, observed: Observed) -> str:
     """Why it cannot take over the other side's data: there is some here. Empty where nothing hinders."""
+    if pairs.partner(service, observed) is None:
+        return ""
     own, others = _newest(_own(service, observed)), _newest(_abroad(service, observed))
     if not (own and others) or data_on(own) == data_on(others):
         return ""

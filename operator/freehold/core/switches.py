@@ -28,11 +28,6 @@ class Switch(NamedTuple):
     said: str = ""
     discard: bool = False
 
-    @property
-    def is_binding(self) -> bool:
-        """Whether the servers may have changed places, so that what it was tried for goes on to its end."""
-        return self.ended is None or bool(self.moved)
-
 
 def tries(service: Service, observed: Observed, now: Seat, to: Seat) -> Iterator[Switch]:
     """Every try of one seat to take over from another, as far as they are there; the first that is not ends them."""
@@ -45,8 +40,10 @@ def tries(service: Service, observed: Observed, now: Seat, to: Seat) -> Iterator
 
 
 def is_bound(service: Service, observed: Observed, now: Seat, to: Seat) -> bool:
-    """Whether one of them is under way, or has changed whose the data is."""
-    return any(one.is_binding for one in tries(service, observed, now, to))
+    """Whether the two may have changed places, so that what they were to goes on to its end: all but the last try's own
+    word that they have not leaves that open."""
+    last = next(iter(reversed([*tries(service, observed, now, to)])), None)
+    return last is not None and last.moved is not False
 
 
 def job_name(service: Service, now: Seat, to: Seat, attempt: int) -> str:
