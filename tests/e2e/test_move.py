@@ -17,9 +17,10 @@ import pytest
 from tests.e2e import moving
 from tests.e2e.callers import Load, declared, stand
 from tests.e2e.cluster import Object, Space, conditions, uids
-from tests.e2e.moving import OTHER, ZONE, Checker, Writer, move, placed, tried
+from tests.e2e.moving import OTHER, ZONE, move, placed, tried
 from tests.e2e.services import database, front_end, payments, users
 from tests.e2e.storefront import forwarded
+from tests.e2e.writing import LONGEST, Checker, Writer, overlaps, turns
 
 pytestmark = pytest.mark.alone
 
@@ -57,7 +58,7 @@ def person(yard: Space) -> Iterator[str]:
 
 
 def test_five_moves_under_load_lose_no_call_and_no_row(yard: Space, person: str) -> None:
-    load = Load(yard, person, RATE, moving.LONGEST, tuple(CONSUMERS))
+    load = Load(yard, person, RATE, LONGEST, tuple(CONSUMERS))
     writer, checker = Writer(yard, ROWS, "row"), Checker(yard, "check")
     spans = [_moved(yard, zone) for zone in TOWARDS]
     assert load.running(), "the calls ended before the moves did"
@@ -70,9 +71,9 @@ def test_five_moves_under_load_lose_no_call_and_no_row(yard: Space, person: str)
     assert not writes.failed
     assert all(one.made > RATE * CALM * len(TOWARDS) for one in calls.values()), calls
     moving.each_once(yard, writes, [row.email for listed in taken.values() for row in listed])
-    stretches, (first, second) = moving.turns(taken), checker.hosts
+    stretches, (first, second) = turns(taken), checker.hosts
     assert [host for host, _ in stretches] == [first, second] * 3, "two servers were open at once"
-    assert not moving.overlaps(stretches)
+    assert not overlaps(stretches)
     assert median(pauses) <= USUAL
     assert max(pauses) <= WORST
 

@@ -13,8 +13,9 @@ from tests.e2e import moving
 from tests.e2e.callers import Load
 from tests.e2e.cluster import Object, Space
 from tests.e2e.crash import kill, kill_as_it_begins, operator_pod, runs
-from tests.e2e.moving import CHECKER, Checker, Taken, Writer, move
+from tests.e2e.moving import move
 from tests.e2e.services import users
+from tests.e2e.writing import CHECKER, LONGEST, Checker, Taken, Writer, overlaps, turns
 
 pytestmark = pytest.mark.alone
 
@@ -61,7 +62,7 @@ def test_the_data_goes_and_comes_back(yard: Space, spaces: Callable[..., Space])
     yard.spec("users", placement={"wayBack": "1h"})
     moving.stand(yard)
     person = yard.psql("users", "insert into users (name, email) values ('Ada', 'ada@example.org') returning id")
-    load, writer = Load(yard, person.split()[0], RATE, moving.LONGEST, ("python",)), Writer(yard, ROWS, "row")
+    load, writer = Load(yard, person.split()[0], RATE, LONGEST, ("python",)), Writer(yard, ROWS, "row")
     here, there = Checker(yard, "here", "database"), begin(yard, people)
     time.sleep(CALM)
 
@@ -86,9 +87,9 @@ def test_the_data_goes_and_comes_back(yard: Space, spaces: Callable[..., Space])
     assert not calls.failed, calls
     assert not writes.failed
     moving.each_once(yard, writes, [row.email for listed in taken.values() for row in listed])
-    stretches = moving.turns(taken)
+    stretches = turns(taken)
     assert [side for side, _ in stretches] == ["here", "there", "here"], "two servers were open at once"
-    assert not moving.overlaps(stretches)
+    assert not overlaps(stretches)
     assert max(pauses) <= WORST
 
 
@@ -114,9 +115,9 @@ def test_whoever_is_killed_it_ends_in_one_place(
         space.until_condition("users", "Relocated", "True", "Moved", within=WITHIN)
         space.until_ready("users", within=WITHIN)
     writes, taken = writer.writes(), {"here": _only(here), "there": _only(there)}
-    stretches = moving.turns(taken)
+    stretches = turns(taken)
     assert [side for side, _ in stretches] == ["here", "there"], "two servers were open at once"
-    assert not moving.overlaps(stretches)
+    assert not overlaps(stretches)
     moving.each_once(people, writes, [row.email for listed in taken.values() for row in listed])
     yard.delete("microservice/users", "--ignore-not-found")
     yard.gone("pod", "-l", "app.kubernetes.io/instance=users")

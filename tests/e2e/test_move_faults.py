@@ -12,7 +12,8 @@ from hack.stage import SYSTEM_NAMESPACE
 from tests.e2e import moving
 from tests.e2e.cluster import Object, Space
 from tests.e2e.crash import kill, kill_as_it_begins, operator_pod, runs
-from tests.e2e.moving import OTHER, SEATS, Checker, Writer, move, reached
+from tests.e2e.moving import OTHER, move, reached
+from tests.e2e.writing import SEATS, Checker, Writer, overlaps, turns
 
 pytestmark = pytest.mark.alone
 
@@ -62,10 +63,10 @@ def test_whoever_is_killed_it_ends_in_one_place(estate: Space, party: str, step:
         kill(_pod(estate, party, source, destination))
 
     taken = moving.ended(estate, there, writer, checker, WITHIN)
-    stretches = moving.turns(taken)
+    stretches = turns(taken)
     expected = [f"users-{seat}-0.users-database-nodes" for seat in (source, destination)]
     assert [host for host, _ in stretches] == expected, "two servers were open at once"
-    assert not moving.overlaps(stretches)
+    assert not overlaps(stretches)
     moving.left(estate, source, within=WITHIN)
     _renew(estate, party)
 

@@ -14,8 +14,9 @@ from tests import offered
 from tests.e2e import images
 from tests.e2e.callers import CALLER, IMAGE, PYTHON, Load, behind_walls, declared, pod, stand
 from tests.e2e.cluster import Cluster, Space
-from tests.e2e.moving import LONGEST, move
+from tests.e2e.moving import move
 from tests.e2e.services import microservice
+from tests.e2e.writing import LONGEST
 
 pytestmark = pytest.mark.alone
 

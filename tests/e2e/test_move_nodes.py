@@ -20,7 +20,8 @@ from localcluster.paths import ClusterPaths
 from localcluster.run import run
 from tests.e2e import moving
 from tests.e2e.cluster import Space
-from tests.e2e.moving import OTHER, SEATS, Checker, Writer, move, reached
+from tests.e2e.moving import OTHER, move, reached
+from tests.e2e.writing import SEATS, Checker, Writer
 
 pytestmark = [pytest.mark.alone, pytest.mark.campaign]
 

@@ -1,0 +1,104 @@
+"""Rows that are written all the while, and attempts to write to either server behind it; what is seen of both."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from operator import itemgetter
+from statistics import median
+from typing import Any, NamedTuple
+
+from tests.e2e.callers import PROGRAMS
+from tests.e2e.cluster import Space
+from tests.e2e.inside import PYTHON
+
+SEATS = ("database", "database-2")
+WRITER, CHECKER = "writer", "checker"
+LONGEST = 900
+"""Seconds after which a load ends by itself, should its test be gone."""
+ENDING = 60
+
+
+class Taken(NamedTuple):
+    """A row that a server took: when it was sent and when acknowledged, in seconds of the clock on the wall."""
+
+    sent: float
+    acknowledged: float
+    email: str
+
+
+@dataclass(frozen=True)
+class Writes:
+    """People whose registration was acknowledged: when, and their ids. failed: what the other calls were told."""
+
+    acknowledged: Sequence[tuple[float, str]]
+    made: int
+    failed: Counter[str]
+
+    def pause(self, since: float, until: float) -> float:
+        """The longest time between two acknowledgements in there, less the usual one; in seconds."""
+        moments = sorted(moment for moment, _ in self.acknowledged if since <= moment <= until)
+        gaps = [later - earlier for earlier, later in pairwise(moments)]
+        return max(gaps) - median(gaps)
+
+
+class Program:
+    """One that goes on in a pod until it is told to end, by the end of its input, and then says what it saw."""
+
+    def __init__(self, space: Space, pod: str, program: str, *arguments: str) -> None:
+        text = (PROGRAMS / program).read_text()
+        self._begun = space.begun("exec", "-i", pod, "--", PYTHON, "-c", text, *arguments)
+
+    def ended(self) -> Any:
+        said, _ = self._begun.communicate(timeout=ENDING)
+        assert self._begun.returncode == 0, "a program ended ill; what it said is in the captured output"
+        return json.loads(said)
+
+
+class Writer(Program):
+    """So many registrations a second, by way of users."""
+
+    def __init__(self, space: Space, rate: int, prefix: str) -> None:
+        super().__init__(space, WRITER, "registrations.py", str(rate), str(LONGEST), prefix)
+
+    def writes(self) -> Writes:
+        said = self.ended()
+        rows = [(moment, person) for moment, person in said["acknowledged"]]
+        return Writes(rows, said["made"], Counter(said["failed"]))
+
+
+class Checker(Program):
+    """Attempts to write to each server of users by its own name, past what its clients are led through."""
+
+    def __init__(self, space: Space, prefix: str, *seats: str) -> None:
+        self.hosts = [f"users-{seat}-0.users-database-nodes" for seat in seats or SEATS]
+        super().__init__(space, CHECKER, "inserts.py", str(LONGEST), prefix, *self.hosts)
+
+    def taken(self) -> dict[str, list[Taken]]:
+        """By host, in their order; each host must have been asked, and have refused."""
+        said = self.ended()
+        assert all(said[host]["refused"] for host in self.hosts), f"one server never refused: {brief(said)}"
+        return {host: [Taken(*row) for row in said[host]["taken"]] for host in self.hosts}
+
+
+def brief(said: Any) -> Any:
+    return {host: {"taken": len(one["taken"]), "refused": one["refused"]} for host, one in said.items()}
+
+
+def turns(taken: dict[str, list[Taken]]) -> list[tuple[str, list[Taken]]]:
+    """All rows in the order they were sent, by stretches of the same server: as many as there were moves, and one. Were
+    two servers open at once, their rows would alternate."""
+    rows = sorted(((row, host) for host, listed in taken.items() for row in listed), key=lambda one: one[0].sent)
+    return [(host, [row for row, _ in stretch]) for host, stretch in groupby(rows, key=itemgetter(1))]
+
+
+def overlaps(stretches: list[tuple[str, list[Taken]]]) -> list[str]:
+    """Of two stretches, those of which the later began before the earlier was over."""
+    return [
+        f"{after} had taken a row at {later[0].acknowledged}, {before} took its last until {earlier[-1].acknowledged}"
+        for (before, earlier), (after, later) in pairwise(stretches)
+        if later[0].acknowledged < earlier[-1].acknowledged
+    ]
