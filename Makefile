@@ -92,8 +92,8 @@ test-move: venv ## the data of a move, with real servers: nothing is lost, whoev
 .PHONY: test-e2e
 test-e2e: venv tools ## the stories, in a real cluster
 	@export FREEHOLD_E2E_BEGUN=$$(date -u +%FT%H-%M-%SZ); \
-	$(PYTHON) -m pytest -v --numprocesses=2 --dist=loadfile -m 'not alone and not campaign' tests/e2e; beside=$$?; \
-	$(PYTHON) -m pytest -v -m 'alone and not campaign' tests/e2e && exit $$beside
+	$(PYTHON) -m pytest -v --numprocesses=2 --dist=loadfile -m 'not alone and not campaign' tests/e2e --durations=12; beside=$$?; \
+	$(PYTHON) -m pytest -v -m 'alone and not campaign' tests/e2e --durations=12 && exit $$beside
 
 .PHONY: campaign
 campaign: venv tools ## what takes longer than a run of all tests may: every fault at every step of a move
