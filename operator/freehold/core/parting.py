@@ -49,6 +49,10 @@ def _both(observed: Observed, every: Seats, left: Seat | None) -> tuple[Seat, Se
     """The servers that a door is to stand before; None where nobody needs one."""
     if every.next:
         return every.owner, every.next
-    clients = {meta.SERVICE, meta.MIGRATIONS}
-    needed = any(pods.component_of(pod) in clients for pod in observed.pods)
+    clients = [pod for pod in observed.pods if pods.component_of(pod) in (meta.SERVICE, meta.MIGRATIONS)]
+    ended = ("Succeeded", "Failed")
+    needed = any(
+        meta.PROBE not in pod["metadata"]["labels"] and pod.get("status", {}).get("phase") not in ended
+        for pod in clients
+    )
     return (left, every.owner) if left and needed else None
