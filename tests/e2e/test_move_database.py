@@ -95,23 +95,22 @@ def test_the_data_goes_and_comes_back(yard: Space, spaces: Callable[..., Space])
 
 @pytest.mark.campaign
 @pytest.mark.parametrize(("party", "step"), KILLED)
-def test_whoever_is_killed_it_ends_in_one_place(
-    yard: Space, spaces: Callable[..., Space], party: str, step: str
-) -> None:
-    people = spaces("people")
-    moving.settle(yard)
-    moving.stand(yard)
+def test_whoever_is_killed_it_ends_in_one_place(spaces: Callable[..., Space], party: str, step: str) -> None:
+    shop, people = spaces("shop"), spaces("people")
+    moving.settle(shop)
+    shop.spec("users", placement={"wayBack": "1h"})
+    moving.stand(shop)
     word = f"{party}-{step}".lower()
-    writer, here, there = Writer(yard, ROWS // 4, word), Checker(yard, word, "database"), begin(yard, people)
+    writer, here, there = Writer(shop, ROWS // 4, word), Checker(shop, word, "database"), begin(shop, people)
     people.patch("microservice/users", GOES_ON)
 
     if step == "Switching" and party == "switch":
         kill_as_it_begins(moving.switch_pod(people))
     else:
         people.until("microservice/users", lambda live: _is_past(live, step), within=120)
-        kill(_pod(yard, people, party))
+        kill(_pod(shop, people, party))
 
-    for space in (people, yard):
+    for space in (people, shop):
         space.until_condition("users", "Relocated", "True", "Moved", within=WITHIN)
         space.until_ready("users", within=WITHIN)
     writes, taken = writer.writes(), {"here": _only(here), "there": _only(there)}
@@ -119,8 +118,6 @@ def test_whoever_is_killed_it_ends_in_one_place(
     assert [side for side, _ in stretches] == ["here", "there"], "two servers were open at once"
     assert not overlaps(stretches)
     moving.each_once(people, writes, [row.email for listed in taken.values() for row in listed])
-    yard.delete("microservice/users", "--ignore-not-found")
-    yard.gone("pod", "-l", SERVICE)
 
 
 def _is_past(live: Object, step: str) -> bool:
@@ -129,10 +126,10 @@ def _is_past(live: Object, step: str) -> bool:
     return now in moving.STEPS[moving.STEPS.index(step) :]
 
 
-def _pod(yard: Space, people: Space, party: str) -> Object:
+def _pod(shop: Space, people: Space, party: str) -> Object:
     if party == "operator":
-        return operator_pod(yard)
-    where = people if party == "destination" else yard
+        return operator_pod(shop)
+    where = people if party == "destination" else shop
     name = "users-door-0" if party == "door" else "users-database-0"
     return where.until(f"pod/{name}", runs)
 
