@@ -199,6 +199,20 @@ def test_taken_back_the_data_comes_back_and_the_name_after_it() -> None:
     assert DOOR in two.objects(THERE)
 
 
+def test_the_door_to_data_that_went_stays_for_pods_that_run_and_for_nobody_else() -> None:
+    two = moved()
+    assert DOOR in two.objects(HERE)
+    (pod,) = [pod for pod in two.seen[HERE].pods if pod["metadata"]["name"] == "users-x"]
+    others = tuple(one for one in two.seen[HERE].pods if one != pod)
+    ended = {**pod, "status": {"phase": "Succeeded"}}
+    labels = {**pod["metadata"]["labels"], meta.PROBE: "true"}
+    probe = {**pod, "metadata": {**pod["metadata"], "labels": labels}}
+    for left in ((), (ended,), (probe,)):
+        two.seen[HERE] = replace(two.seen[HERE], pods=(*others, *left))
+        two.rest()
+        assert DOOR not in two.objects(HERE), left
+
+
 def test_what_was_left_behind_is_never_taken_for_the_data() -> None:
     two = moved()
     two.seen = {key: replace(seen, now=NOW + timedelta(hours=2)) for key, seen in two.seen.items()}
