@@ -17,6 +17,7 @@ from freehold.cluster.cache import NOT_MOVING, Cache, Moves, Stored
 from freehold.cluster.kinds import HOLDS_DATA, POD
 from freehold.cluster.sentinel import Sightings
 from freehold.core import certificates, credentials, forwards, meta, pairs, paths, published, shadow
+from freehold.core.conditions import State, Type
 from freehold.core.doors import doors_of
 from freehold.core.model import NOWHERE, Key, Object, Observed, Peer, Platform, Ref, Service, Stand
 
@@ -152,7 +153,14 @@ def _peer(cache: Cache, key: Key, stored: Stored) -> Peer | None:
         heading=spec.get("placement", {}).get("namespace", ""),
         database=spec.get("database", {}).get("version", ""),
         move=live["metadata"].get("annotations", {}).get(meta.MOVE, ""),
+        stopped=_stopped(status),
     )
+
+
+def _stopped(status: Object) -> str:
+    """What needs somebody for its move to go on."""
+    said = (c for c in status.get("conditions", []) if (c["type"], c["status"]) == (Type.RELOCATED, State.FALSE))
+    return next((str(c["message"]) for c in said), "")
 
 
 def _objects(cache: Cache, key: Key) -> dict[Ref, Object]:

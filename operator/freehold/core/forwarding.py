@@ -65,9 +65,11 @@ def _going(service: Service, observed: Observed, target: Key | None, leads: Key 
     if said := forwards.blocked(service, observed, target):
         here = f"its name leads to {leads} meanwhile" if leads else f"it stays in namespace {service.namespace}"
         return _condition(State.FALSE, Reason.MOVE_BLOCKED, f"{said}; {here}")
+    data_first = service.spec.database and not seats.owner(service, observed).abroad
+    if data_first and (stopped := observed.peers[target].stopped):
+        return _condition(State.FALSE, Reason.MOVE_BLOCKED, f"{target} says: {stopped}")
     if leads != target:
-        first = service.spec.database and not seats.owner(service, observed).abroad
-        step = Reason.COPYING if first else Reason.MOVING_PODS
+        step = Reason.COPYING if data_first else Reason.MOVING_PODS
         return _condition(State.UNKNOWN, step, forwards.obstacle(service, observed, target))
     naming = ", ".join(map(str, consent.consumers(service, observed)))
     left = f"who consumes it by that name: {naming}" if naming else "no service consumes it by that name any more"

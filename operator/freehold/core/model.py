@@ -64,7 +64,7 @@ class Peer:
     while that is not known. calls: the methods it declares to call of each service, like `shop.users.v1.UsersService/
     GetUser`; where none are declared, all are assumed. takes_over: the namespace from which it said to take over the
     service of its name. heading: the namespace it is to go to. database: its version, empty where it has none.
-    move: what its annotation says of a move (`meta.MOVE`).
+    move: what its annotation says of a move (`meta.MOVE`). stopped: what keeps its move from going on.
     """
 
     key: Key
@@ -77,6 +77,7 @@ class Peer:
     heading: str = ""
     database: str = ""
     move: str = ""
+    stopped: str = ""
 
 
 class Call(NamedTuple):

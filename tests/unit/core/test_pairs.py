@@ -96,7 +96,9 @@ class Two:
         heading = one.spec.placement.namespace or ""
         takes_over = status.get("takesOver", "")
         seen = Peer(key, one.spec.grpc, frozenset(), ready, takes_over=takes_over, heading=heading, database=version)
-        return replace(seen, move=one.annotations.get(meta.MOVE, ""))
+        moved = relocated(status) if "conditions" in status else {}
+        stopped = moved["message"] if moved.get("status") == "False" else ""
+        return replace(seen, move=one.annotations.get(meta.MOVE, ""), stopped=stopped)
 
 
 def _started(subject: Service, seen: Observed) -> Iterator[Object]:
@@ -331,6 +333,7 @@ def test_a_volume_too_small_for_the_data_is_named_before_anything_begins() -> No
     two.edit(takes())
     two.edit(goes(storage={"size": "2Gi"}))
     two.rest()
-    said = relocated(two.seen[THERE].status)
-    assert said["reason"] == "MoveBlocked" and "holds 2Gi" in said["message"]
+    for key in (THERE, HERE):
+        said = relocated(two.seen[key].status)
+        assert said["reason"] == "MoveBlocked" and "holds 2Gi" in said["message"]
     assert CLAIM not in two.objects(THERE)
