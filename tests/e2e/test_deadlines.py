@@ -77,7 +77,7 @@ def test_a_cancelled_call_stops_work_below_it(yard: Space, invoice: int) -> None
         connection.request("POST", f"/api/invoices/{invoice}/settle", "{}", {"Content-Type": "application/json"})
         _until_somebody_waits(yard)
         connection.close()
-        _until_nobody_waits(yard, within=1)
+        _until_nobody_waits(yard, within=3)
 
     calls = {service: _call(yard, service, since) for service in CHAIN}
     assert [calls[service]["code"] for service in CHAIN] == ["CANCELLED"] * 3, calls
