@@ -22,8 +22,7 @@ from freehold.core import names
 from freehold.progress import progress, summary
 from freehold.seats_link import Link, LostError, RefusedError, State
 
-PORT = names.PORT_POSTGRESQL
-TOLD_PORT = 9404
+PORT, TOLD_PORT = names.PORT_POSTGRESQL, names.PORT_MOVE
 NAME = "freehold-door"
 HELD_SECONDS = 10.0
 LOOK_SECONDS = 0.02

@@ -36,7 +36,7 @@ class Doors:
 
     def _address(self, key: Key) -> str:
         """Of the service's door, if it stands."""
-        stored = self._cache.owned.get(key, {}).get(Ref("Pod", f"{names.door(key.name)}-0"))
+        stored = self._cache.owned.get(key, {}).get(Ref("Pod", names.door_pod(key.name)))
         pod = stored.unpack() if stored else {}
         return str(pod["status"]["podIP"]) if pods.is_ready(pod) else ""
 

@@ -14,11 +14,11 @@ TRANSIENT_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504})
 class ClusterError(Exception):
     """An answer of the API server that was not the one asked for. capability: whose object it is about, if of any."""
 
-    def __init__(self, status: int, message: str, capability: str = "") -> None:
+    def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
-        self.capability = capability
+        self.capability = ""
 
 
 class NoClusterError(Exception):

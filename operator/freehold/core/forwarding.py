@@ -15,7 +15,6 @@ from freehold.core.conditions import Condition, Reason, State, Type
 from freehold.core.model import Key, Object, Observed, Plan, Service
 
 CAPABILITY = "forwarding"
-COPIED = ("copiedBytes", "toCopyBytes")
 
 
 def desired(service: Service, observed: Observed) -> Plan:
@@ -43,8 +42,8 @@ def _data(service: Service, observed: Observed, there: Object) -> Object:
     now, last = seats.owner(service, observed), observed.status.get("move", {})
     if now.abroad:
         pause = {"pauseMs": int(now.annotation(meta.PAUSE) or 0), "switchedAt": now.annotation(meta.TURNED_AT)}
-        return {**{key: last[key] for key in COPIED if key in last}, **pause}
-    known = {key: last[key] for key in COPIED if key in last} if last.get("to") == there else {}
+        return {**moves.copied(last), **pause}
+    known = moves.copied(last) if last.get("to") == there else {}
     return {**known, **moves.told(observed)} if seats.is_leaving(service, observed) else {}
 
 

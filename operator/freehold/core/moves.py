@@ -56,7 +56,7 @@ def shown(service: Service, observed: Observed, every: Seats, step: Step | None)
     begun = (to.server or {}).get("metadata", {}).get("creationTimestamp")
     same = last if last.get("to") == seats.destination(service, observed) and "switchedAt" not in last else {}
     return {
-        **{key: value for key, value in same.items() if key in ("copiedBytes", "toCopyBytes")},
+        **copied(same),
         "from": every.owner.shown(),
         "to": seats.destination(service, observed),
         "step": step.reason.value,
@@ -64,6 +64,11 @@ def shown(service: Service, observed: Observed, every: Seats, step: Step | None)
         **({"startedAt": begun} if begun else {}),
         **told(observed),
     }
+
+
+def copied(last: Mapping[str, Any]) -> dict[str, int]:
+    """What was told of the copy, which stays once nobody tells it any more."""
+    return {key: last[key] for key in ("copiedBytes", "toCopyBytes") if key in last}
 
 
 def told(observed: Observed) -> dict[str, int]:

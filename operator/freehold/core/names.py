@@ -70,6 +70,11 @@ def door(service: str) -> str:
     return f"{service}-door"
 
 
+def door_pod(service: str) -> str:
+    """The one pod of it."""
+    return f"{door(service)}-0"
+
+
 def switch_job(service: str, digest: str) -> str:
     """The Job that has one server take over from another."""
     return f"{service}-switch-{digest}"

@@ -33,7 +33,7 @@ def differ(service: Service, peer: Peer) -> str:
 
 def is_to_have_it(service: Service, observed: Observed) -> bool:
     """Whether this side is to own the data of the two: where the one that goes no longer says so, that one is."""
-    other = other_side(service, observed)
-    if other and observed.forwards.get(service.key) == other:
+    if service.key in observed.forwards:
         return service.spec.placement.namespace in (None, service.namespace)
+    other = other_side(service, observed)
     return bool(other and observed.peers[other].heading == service.namespace)

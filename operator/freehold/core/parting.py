@@ -10,7 +10,7 @@ from freehold.api.database import Database
 from freehold.core import meta, mover, pods, seating, seats, volume
 from freehold.core.model import Observed, Plan, Service
 from freehold.core.seat import Seat
-from freehold.core.seating import CAPABILITY, is_ours
+from freehold.core.seating import CAPABILITY
 from freehold.core.seats import Seats
 
 
@@ -23,7 +23,7 @@ def is_due(service: Service, observed: Observed, every: Seats) -> bool:
 
 def desired(service: Service, database: Database, observed: Observed, every: Seats) -> Plan:
     """The door, what was left as the way back, and its volume, which says whose the data is."""
-    objects = [seating.follower(service, database, observed, every.owner, seat) for seat in every.kept]
+    objects = [*seating.left_behind(service, database, observed, every)]
     left = _left(every)
     if left and left.claim and "deletionTimestamp" not in left.claim["metadata"]:
         said = {**seating.said(every.owner, left), meta.CEDED: every.owner.abroad}
@@ -31,10 +31,9 @@ def desired(service: Service, database: Database, observed: Observed, every: Sea
     keep = seating.standing_door(service, observed, every) if not every.owner.abroad else frozenset()
     if both := _both(observed, every, left):
         objects.append(mover.door(service, observed, *both, CAPABILITY))
-    servers = frozenset(ref for seat in (every.owner, *every.kept) for ref in seats.refs(service, seat))
-    keep = frozenset(ref for ref in servers | keep if is_ours(observed, ref))
+    kept = seating.kept(service, observed, every, keep)
     again, discarded = seating.again(service, observed, every), seating.discarded(database, every)
-    return Plan(CAPABILITY, tuple(objects), None, keep, discarded, again=again)
+    return Plan(CAPABILITY, tuple(objects), None, kept, discarded, again=again)
 
 
 def _left(every: Seats) -> Seat | None:

@@ -28,7 +28,7 @@ from freehold.core.model import Object, Observed, Plan, Ref, Service
 from freehold.core.moves import Step
 from freehold.core.quantity import duration
 from freehold.core.seat import Seat
-from freehold.core.seating import CAPABILITY, is_ours
+from freehold.core.seating import CAPABILITY
 from freehold.core.seats import Seats
 
 
@@ -45,18 +45,17 @@ def desired(service: Service, observed: Observed) -> Plan:
     if parting.is_due(service, observed, every):
         return parting.desired(service, database, observed, every)
     step = _step(service, database, observed, every)
-    kept = tuple(seating.follower(service, database, observed, every.owner, seat) for seat in every.kept)
-    servers_kept = frozenset(ref for seat in (every.owner, *every.kept) for ref in seats.refs(service, seat))
-    keep = servers_kept | _tries(service, observed, every) | seating.standing_door(service, observed, every)
+    left = seating.left_behind(service, database, observed, every)
+    keep = _tries(service, observed, every) | seating.standing_door(service, observed, every)
     shown = moves.shown(service, observed, every, step)
-    objects = (*kept, *(step.objects if step else ()))
+    objects = (*left, *(step.objects if step else ()))
     named = forwards.is_told_of(service, observed)
     moments = [seating.again(service, observed, every), step.again if step else None]
     return Plan(
         CAPABILITY,
         objects,
         None if named else moves.condition(service, observed, every, step),
-        frozenset(ref for ref in keep if is_ours(observed, ref)),
+        seating.kept(service, observed, every, keep),
         seating.discarded(database, every),
         {"move": shown} if shown and not named else {},
         min((moment for moment in moments if moment is not None), default=None),

@@ -37,8 +37,18 @@ def said(now: Seat, to: Seat) -> dict[str, str]:
     return {meta.TURN: str(to.turn), meta.DATA: data_on(now.claim) if now.claim else ""}
 
 
-def is_ours(observed: Observed, ref: Ref) -> bool:
-    """Whether this capability made an object, and no other has taken it over since."""
+def left_behind(service: Service, database: Database, observed: Observed, every: Seats) -> tuple[Object, ...]:
+    """The servers that are kept as a way back, and follow the one that owns the data."""
+    return tuple(follower(service, database, observed, every.owner, seat) for seat in every.kept)
+
+
+def kept(service: Service, observed: Observed, every: Seats, more: frozenset[Ref]) -> frozenset[Ref]:
+    """What stays as it is: the owner, the way back and more, as far as this capability made it and no other took it."""
+    servers = frozenset(ref for seat in (every.owner, *every.kept) for ref in seats.refs(service, seat))
+    return frozenset(ref for ref in servers | more if _is_ours(observed, ref))
+
+
+def _is_ours(observed: Observed, ref: Ref) -> bool:
     labels = observed.objects.get(ref, {}).get("metadata", {}).get("labels", {})
     return bool(labels.get(meta.CAPABILITY) == CAPABILITY)
 

@@ -168,21 +168,21 @@ def is_led_through_door(service: Service, observed: Observed) -> bool:
     """Whether the clients of the server that owns the data are led to a door before it at this moment."""
     there = observed.partner if owner(service, observed).abroad else observed.objects
     live = there.get(Ref("Service", names.database(service.name)), {})
-    return bool(live.get("spec", {}).get("selector", {}).get(meta.POD_NAME) == f"{names.door(service.name)}-0")
+    return bool(live.get("spec", {}).get("selector", {}).get(meta.POD_NAME) == names.door_pod(service.name))
 
 
 def front(service: Service, observed: Observed) -> str:
     """The pod that clients of the database are led to: the server's, or in a move that of the door before both. Where
     the data is not here, only a door leads to it."""
     if owner(service, observed).abroad or awaited_from(service, observed):
-        return f"{names.door(service.name)}-0"
+        return names.door_pod(service.name)
     next_one, standing = look(service, observed).next, door(service, observed)
     if next_one and standing and not is_paused(service, observed) and serves(next_one):
         opens = bool(standing.get("status", {}).get("readyReplicas"))
         if opens or is_led_through_door(service, observed):
-            return f"{names.door(service.name)}-0"
+            return names.door_pod(service.name)
     if next_one and is_led_through_door(service, observed):
-        return f"{names.door(service.name)}-0"  # clients stay where they are, whatever the move waits for
+        return names.door_pod(service.name)  # clients stay where they are, whatever the move waits for
     return names.seat_pod(service.name, owner(service, observed).number)
 
 

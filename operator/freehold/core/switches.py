@@ -42,8 +42,8 @@ def tries(service: Service, observed: Observed, now: Seat, to: Seat) -> Iterator
 def is_bound(service: Service, observed: Observed, now: Seat, to: Seat) -> bool:
     """Whether the two may have changed places, so that what they were to goes on to its end: all but the last try's own
     word that they have not leaves that open."""
-    last = next(iter(reversed([*tries(service, observed, now, to)])), None)
-    return last is not None and last.moved is not False
+    done = [*tries(service, observed, now, to)]
+    return bool(done) and done[-1].moved is not False
 
 
 def job_name(service: Service, now: Seat, to: Seat, attempt: int) -> str:
