@@ -14,6 +14,7 @@ from localcluster.apiserver import ApiServer
 from tests.api import operators
 from tests.api.cluster import APPLY, Cluster, until
 from tests.api.operators import Operator
+from tests.api.proxy import Proxy
 
 ROOT = Path(__file__).parents[2]
 DEFINITION = ROOT / "manifests/crd/microservices.freehold.dev.yaml"
@@ -70,6 +71,12 @@ def gateway_api(cluster: Cluster) -> Iterator[None]:
     yield
     cluster.request("DELETE", path)
     until(lambda: not cluster.serves("GRPCRoute"), "the definition is gone")
+
+
+@pytest.fixture(scope="module")
+def proxy(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Proxy:
+    """A way to the API server that ends after so many writes."""
+    return Proxy(cluster.kubeconfig, tmp_path_factory.mktemp("proxy"))
 
 
 @pytest.fixture

@@ -1,11 +1,15 @@
-"""What the tests of moves play: a switch that ends well, and where a database's clients are led."""
+"""What the tests of moves play: a switch that ends well, an operator that is killed; and where clients are led."""
 
 from __future__ import annotations
 
 import json
+import signal
 from datetime import UTC, datetime
+from pathlib import Path
 
-from tests.api.cluster import Cluster, Refused
+from tests.api import operators
+from tests.api.cluster import Cluster, Refused, until
+from tests.api.proxy import Proxy
 
 NOT_FOUND = 404
 IMAGE = "localhost/freehold/operator:dev"
@@ -42,3 +46,18 @@ def switched(cluster: Cluster, namespace: str) -> None:
 def leads_to(cluster: Cluster, namespace: str) -> str:
     live = cluster.get("Service", namespace, "users-database") or {}
     return str(live["spec"]["selector"]["statefulset.kubernetes.io/pod-name"])
+
+
+def killed_after(cluster: Cluster, proxy: Proxy, log: Path, writes: int, *namespaces: str) -> None:
+    """Run an operator until it has written so often, playing the controllers meanwhile, and kill it then."""
+    operator = operators.start(proxy.kubeconfig, log, *namespaces, image=IMAGE)
+    proxy.cut_after(writes, operator.process.kill)
+
+    def ended() -> bool:
+        for namespace in namespaces:
+            cluster.run(namespace)
+            switched(cluster, namespace)
+        return operator.process.exitcode is not None
+
+    until(ended, lambda: f"it is killed after {writes} writes; it says:\n{log.read_text()}")
+    assert operator.process.exitcode == -signal.SIGKILL

@@ -59,11 +59,6 @@ def end_state(cluster: Cluster, namespace: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def proxy(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Proxy:
-    return Proxy(cluster.kubeconfig, tmp_path_factory.mktemp("proxy"))
-
-
-@pytest.fixture(scope="module")
 def undisturbed(cluster: Cluster, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """How it ends when nobody interrupts."""
     home = cluster.namespace("undisturbed")

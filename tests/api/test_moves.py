@@ -4,7 +4,6 @@ in one place."""
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.proxy import Proxy
 from tests.api.shop import microservice, no_more, place
-from tests.api.switching import DATABASE, IMAGE, leads_to, switched
+from tests.api.switching import DATABASE, IMAGE, killed_after, leads_to, switched
 
 A, B = ({"nodeSelector": {"topology.kubernetes.io/zone": zone}} for zone in "ab")
 FREEHOLD = Path(sys.executable).with_name("freehold")
@@ -121,11 +120,6 @@ def test_the_command_follows_a_move_to_its_end_and_takes_it_back(cluster: Cluste
         assert again.stderr == "Note: users stands there already\n"
 
 
-@pytest.fixture(scope="module")
-def proxy(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Proxy:
-    return Proxy(cluster.kubeconfig, tmp_path_factory.mktemp("proxy"))
-
-
 @pytest.mark.parametrize("writes", [n if n in SLICE else pytest.param(n, marks=pytest.mark.campaign) for n in POINTS])
 def test_an_operator_killed_after_a_write_of_a_move_is_taken_over_from(
     cluster: Cluster, proxy: Proxy, tmp_path: Path, writes: int
@@ -135,16 +129,7 @@ def test_an_operator_killed_after_a_write_of_a_move_is_taken_over_from(
         cluster.create(microservice(home, database=DATABASE, placement=A))
         cluster.ready(home)
     place(cluster, home, B)
-    first = operators.start(proxy.kubeconfig, log, home, image=IMAGE)
-    proxy.cut_after(writes, first.process.kill)
-
-    def ended() -> bool:
-        cluster.run(home)
-        switched(cluster, home)
-        return first.process.exitcode is not None
-
-    until(ended, lambda: f"it is killed after {writes} writes; it says:\n{log.read_text()}")
-    assert first.process.exitcode == -signal.SIGKILL
+    killed_after(cluster, proxy, log, writes, home)
     with operators.running(proxy.kubeconfig, log, home, image=IMAGE):
         moved(cluster, home, "users-database-2")
     claims = {live["metadata"]["name"]: live for live in cluster.list("PersistentVolumeClaim", home)}

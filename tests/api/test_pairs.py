@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.proxy import Proxy
 from tests.api.shop import microservice, place
-from tests.api.switching import DATABASE, IMAGE, leads_to, switched
+from tests.api.switching import DATABASE, IMAGE, killed_after, leads_to, switched
 
 POINTS, SLICE = (20, 24, 26, 28, 30, 32, 34, 36), (26, 34)
 """After which of a move's writes the operator is killed: those before make what the destination stands on. And those
@@ -94,11 +93,6 @@ def test_an_edit_taken_back_leaves_nothing_there(cluster: Cluster, home: str, tm
         assert not {"turn", "ceded-to"} & claim(cluster, home).keys()
 
 
-@pytest.fixture(scope="module")
-def proxy(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Proxy:
-    return Proxy(cluster.kubeconfig, tmp_path_factory.mktemp("proxy"))
-
-
 @pytest.mark.parametrize("writes", [n if n in SLICE else pytest.param(n, marks=pytest.mark.campaign) for n in POINTS])
 def test_an_operator_killed_after_a_write_is_taken_over_from(
     cluster: Cluster, proxy: Proxy, tmp_path: Path, writes: int
@@ -109,17 +103,7 @@ def test_an_operator_killed_after_a_write_is_taken_over_from(
         cluster.create(microservice(home, database=DATABASE))
         cluster.ready(home)
     move(cluster, home, away)
-    first = operators.start(proxy.kubeconfig, log, home, away, image=IMAGE)
-    proxy.cut_after(writes, first.process.kill)
-
-    def ended() -> bool:
-        for namespace in (home, away):
-            cluster.run(namespace)
-            switched(cluster, namespace)
-        return first.process.exitcode is not None
-
-    until(ended, lambda: f"it is killed after {writes} writes; it says:\n{log.read_text()}")
-    assert first.process.exitcode == -signal.SIGKILL
+    killed_after(cluster, proxy, log, writes, home, away)
     with operators.running(proxy.kubeconfig, log, home, away, image=IMAGE):
         stands(cluster, away, home, away)
     assert (claim(cluster, away)["turn"], claim(cluster, home)["ceded-to"]) == ("2", away)
