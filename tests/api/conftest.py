@@ -40,6 +40,10 @@ def ends() -> Iterator[ExitStack]:
 
 @pytest.fixture(scope="session")
 def cluster(server: ApiServer) -> Cluster:
+    return prepared(server)
+
+
+def prepared(server: ApiServer) -> Cluster:
     """The API server with the definition in it and one storage class that can expand."""
     cluster = Cluster(server.kubeconfig)
     definition = yaml.safe_load(DEFINITION.read_text())

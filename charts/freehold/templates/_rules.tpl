@@ -36,6 +36,10 @@ database cannot be opened.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [grpcroutes]
   verbs: [get, list, watch, create, patch, delete]
+# What the names of a service lead to that moved to another cluster.
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]

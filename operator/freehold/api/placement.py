@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from freehold.api.base import Model
+from freehold.api.base import Model, rules
 from freehold.api.database import Duration
 from freehold.api.expose import Namespace
 
 LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$", max_length=63)]
 
 
+SecretName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", max_length=63)]
+RULES = rules(
+    (
+        "!(has(self.cluster) && has(self.__namespace__))",
+        "placement.cluster means the namespace of the same name there; leave placement.namespace out",
+    ),
+    (
+        "!(has(self.fromCluster) && has(self.from))",
+        "placement.fromCluster means the namespace of the same name there; leave placement.from out",
+    ),
+)
+
+
 class Placement(Model):
     """Where the service and its database stand. A change moves both, while consumers go on calling the same name."""
+
+    model_config = ConfigDict(json_schema_extra=RULES)
 
     node_selector: dict[str, LabelValue] = Field(default_factory=dict, max_length=16)
     """Labels of the nodes to stand on, like {topology.kubernetes.io/zone: b}, or a node pool's; left out: any node."""
@@ -24,6 +39,13 @@ class Placement(Model):
     from_: Annotated[Namespace | None, Field(alias="from")] = None
     """The namespace of a Microservice of the same name whose calls this one takes over. Whom that one admits is
     admitted here too, and who admits that one admits this one."""
+    cluster: SecretName | None = None
+    """Another cluster to stand in, in the namespace of the same name: the Secret here that holds a kubeconfig for it,
+    under the key `value` or `kubeconfig`. A Microservice of the same name there takes over once it is Ready, if it
+    names this cluster under placement.fromCluster; then the name here leads there. Pods of both reach each other."""
+    from_cluster: SecretName | None = None
+    """The cluster in which a Microservice of the same name and namespace stands whose calls this one takes over: the
+    Secret here that holds a kubeconfig for it."""
     way_back: Duration = "1h"
     """How long the server that was left stays, as a standby of the new one: taking the edit back within that time moves
     back without copying. After it the server goes, and its volume as deletionPolicy says."""

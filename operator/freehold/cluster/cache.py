@@ -6,43 +6,17 @@ looked at rarely. Services are indexed by who names them, so that a change on on
 
 from __future__ import annotations
 
-import json
 import sys
-import zlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from freehold.cluster import compare
-from freehold.core import forwards, meta, names
+from freehold.cluster.stored import Stored, store
+from freehold.core import clusters, forwards, meta, names
 from freehold.core.conditions import State, Type
 from freehold.core.model import NOWHERE, Key, Object, Ref, Stand, StorageClass
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An object of the cluster. foreign: whether somebody else added to it."""
-
-    version: int
-    uid: str
-    foreign: bool
-    packed: bytes
-
-    def unpack(self) -> Object:
-        decoded: Object = json.loads(zlib.decompress(self.packed))
-        return decoded
-
-
-def store(live: Object) -> Stored:
-    """An object as it is kept: compressed, without managedFields."""
-    metadata = {k: v for k, v in live["metadata"].items() if k != "managedFields"}
-    text = json.dumps({**live, "metadata": metadata}, separators=(",", ":"))
-    return Stored(
-        int(metadata["resourceVersion"]), metadata["uid"], compare.foreign(live), zlib.compress(text.encode(), 1)
-    )
 
 
 class Moves(NamedTuple):
@@ -73,6 +47,11 @@ class Cache:
         self._places: dict[tuple[str, Ref], Key] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
         self.storage_classes: dict[str, StorageClass] = {}
+
+    @property
+    def here(self) -> list[Key]:
+        """The services of this cluster."""
+        return [key for key in self.services if not clusters.is_foreign(key.namespace)]
 
     def put_service(
         self,
@@ -127,6 +106,10 @@ class Cache:
         """The services that go to another namespace, or lead there, each with the one that says to take over."""
         going = ((key, Key(moves.to, key.name)) for key, moves in self.moves.items() if moves.to)
         return {key: to for key, to in going if self.moves.get(to, NOT_MOVING).whence == key.namespace}
+
+    def moves_here(self) -> Iterator[Moves]:
+        """Of the services of this cluster."""
+        return (moves for key, moves in self.moves.items() if not clusters.is_foreign(key.namespace))
 
     def _relocate(self, key: Key, moves: Moves) -> dict[Key, None]:
         """Take in where a service goes and what it takes over; returns whom that concerns."""
@@ -198,10 +181,13 @@ class Cache:
         self.wake(key, *self._readers_of(key, ref))
 
     def _readers_of(self, key: Key, ref: Ref) -> Iterator[Key]:
-        """Those who look at an object of another's: consumers, at what their provider offers, and the other side of a
-        move, at all of it."""
-        if ref.kind == "ConfigMap" and names.is_contract(key.name, ref.name):
+        """Those who look at an object of another's: consumers, at what their provider offers and at where it stands in
+        another cluster; such a provider, at where its consumers stand; and the other side of a move, at all of it."""
+        if (ref.kind == "ConfigMap" and names.is_contract(key.name, ref.name)) or ref.kind == "EndpointSlice":
             yield from self.consumers(key)
+        if ref.kind == "Pod":
+            providers = self.consumes.get(key, ())
+            yield from (one for one in providers if clusters.is_foreign(self.moves.get(one, NOT_MOVING).to))
         yield from (Key(namespace, key.name) for namespace in self.moves.get(key, ()) if namespace)
 
     def forget(self, kind: str, namespace: str) -> None:
@@ -212,6 +198,18 @@ class Cache:
                 self._places.pop((namespace, ref), None)
             if not self.owned[key]:
                 del self.owned[key]
+
+    def forget_place(self, namespace: str) -> None:
+        """All of a namespace of another cluster."""
+        for key in [key for key in self.owned if key.namespace == namespace]:
+            del self.owned[key]
+        self._places = {place: key for place, key in self._places.items() if key.namespace != namespace}
+        for key in [key for key in self.services if key.namespace == namespace]:
+            self.drop_service(key)
+
+    def wake_around(self, namespace: str) -> None:
+        """Wake those that move to a namespace, or come from there."""
+        self.wake(*(key for key, moves in self.moves.items() if namespace in moves))
 
     def _move(self, key: Key, ref: Ref) -> None:
         """An object whose labels now name another service is missing where it was."""
@@ -246,9 +244,9 @@ class Cache:
         self.wake(*self.services)
 
     def wake(self, *keys: Key) -> None:
-        """Wake those of these services that exist, or of which something is left."""
+        """Wake those of these services that exist in this cluster, or of which something is left."""
         for key in dict.fromkeys(keys):
-            if key in self.services or key in self.owned:
+            if (key in self.services or key in self.owned) and not clusters.is_foreign(key.namespace):
                 self._wake(key)
 
 

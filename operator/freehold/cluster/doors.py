@@ -28,7 +28,7 @@ class Doors:
 
     async def run(self) -> None:
         while True:
-            standing = {key: host for key in list(self._cache.services) if (host := self._address(key))}
+            standing = {key: host for key in self._cache.here if (host := self._address(key))}
             told = dict(zip(standing, await asyncio.gather(*map(_asked, standing.values())), strict=True))
             before, self.told = self.told, {key: said for key, said in told.items() if said}
             self._turned([key for key in {*before, *self.told} if before.get(key) != self.told.get(key)])

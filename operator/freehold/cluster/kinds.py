@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from freehold.api.v1alpha1 import GROUP, PLURAL, VERSION
+from freehold.core import meta
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object. api: `v1` or `group/version`. plural: its name in a path. optional: a cluster may lack it."""
+    """A kind of object. api: `v1` or `group/version`. plural: its name in a path. optional: a cluster may lack it.
+    labels: which ones of ours have, where the cluster makes others with the same labels."""
 
     name: str
     api: str
     plural: str
     namespaced: bool = True
     optional: bool = False
+    labels: str = ""
 
     def path(self, namespace: str | None = None, name: str | None = None) -> str:
         """The path of a collection or, with a name, of one object."""
@@ -31,6 +34,7 @@ NAMESPACE: Final = Kind("Namespace", "v1", "namespaces", namespaced=False)
 STORAGE_CLASS: Final = Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", namespaced=False)
 EVENT: Final = Kind("Event", "events.k8s.io/v1", "events")
 
+KEPT_BY: Final = ",".join(f"{key}={value}" for key, value in meta.KEPT_BY.items())
 SECRET: Final = Kind("Secret", "v1", "secrets")
 QUIET: Final = (
     Kind("ServiceAccount", "v1", "serviceaccounts"),
@@ -39,6 +43,7 @@ QUIET: Final = (
     Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
     Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),
     Kind("Service", "v1", "services"),
+    Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices", labels=KEPT_BY),
     Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
 )
 """Written first: what pods stand on, the policies that hold them among it."""
@@ -51,6 +56,16 @@ RUNNING: Final = (
 OUTERMOST: Final = (Kind("GRPCRoute", "gateway.networking.k8s.io/v1", "grpcroutes", optional=True),)
 """Written after all else, so that nothing waits for what a cluster may lack or others may refuse."""
 OWNED: Final = (*QUIET, *RUNNING, *OUTERMOST)
+MOVING: Final = (
+    POD,
+    SECRET,
+    *(
+        kind
+        for kind in (*QUIET, *RUNNING)
+        if kind.name in {"ConfigMap", "PersistentVolumeClaim", "Service", "StatefulSet"}
+    ),
+)
+"""What each side of a move between clusters reads of the other."""
 BY_NAME: Final = {kind.name: kind for kind in OWNED}
 HOLDS_DATA: Final = frozenset({"PersistentVolumeClaim", "Secret"})
 """Never pruned: a volume, and the credentials without which it cannot be opened."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,12 +11,26 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from freehold.api.grpc import Consumed, Grpc
+from freehold.api.placement import Placement
 from freehold.api.v1alpha1 import KIND, Microservice
 from freehold.cluster.authority import CertificateAuthority
-from freehold.cluster.cache import NOT_MOVING, Cache, Moves, Stored
+from freehold.cluster.cache import NOT_MOVING, Cache, Moves
 from freehold.cluster.kinds import HOLDS_DATA, POD
 from freehold.cluster.sentinel import Sightings
-from freehold.core import certificates, credentials, forwards, meta, pairs, paths, published, shadow
+from freehold.cluster.stored import Stored
+from freehold.core import (
+    certificates,
+    clusters,
+    credentials,
+    forwards,
+    meta,
+    names,
+    pairs,
+    paths,
+    pods,
+    published,
+    shadow,
+)
 from freehold.core.conditions import State, Type
 from freehold.core.doors import doors_of
 from freehold.core.model import NOWHERE, Key, Object, Observed, Peer, Platform, Ref, Service, Stand
@@ -64,8 +78,15 @@ def declared(live: Object) -> Declared:
     addresses = tuple(door.address for door in doors_of(service))
     status, target = live.get("status", {}), forwards.goes_to(service)
     tied = status.get("leadsTo") or status.get("dataWith", "")
-    moves = Moves(target.namespace if target else tied, service.spec.placement.from_ or "")
+    whence = clusters.whence(service.spec.placement, service.namespace)
+    moves = Moves(target.namespace if target else tied, whence)
     return Declared(consumes, addresses, shadow.is_on(service), stand, moves)
+
+
+def declared_abroad(live: Object, cluster: str) -> Declared:
+    """What a resource of another cluster says that concerns this one: where it moves, as it is called here."""
+    to, whence = (clusters.seen_from(namespace, cluster) for namespace in declared(live).moves)
+    return Declared(moves=Moves(to, whence))
 
 
 @dataclass(frozen=True)
@@ -108,9 +129,11 @@ def observe(cache: Cache, service: Service, means: Means, status: Object, now: d
         door=means.doors.get(service.key, {}),
         status=status,
     )
-    if service.spec.database and (other := pairs.other_side(service, seen)):
+    other = pairs.other_side(service, seen)
+    if other and (service.spec.database or clusters.is_foreign(other.namespace)):
         doors = means.doors.get(service.key) or means.doors.get(other, {})
         seen = replace(seen, partner=_objects(cache, other), door=doors)
+    seen = replace(seen, callers=_callers(cache, service.key), led=_led(cache, service.key))
     due = [request for request in certificates.requests(service, seen) if certificates.due(request, seen)]
     return replace(seen, certificates={request.secret: means.authority.issue(request, now) for request in due})
 
@@ -121,6 +144,30 @@ def leaving(live: Object, service: Service) -> bool:
     controllers = [owner for owner in metadata.get("ownerReferences", []) if owner.get("controller")]
     former = any(owner["kind"] == KIND and owner["uid"] != service.uid for owner in controllers)
     return former or "deletionTimestamp" in metadata
+
+
+def _callers(cache: Cache, key: Key) -> dict[Key, tuple[str, ...]]:
+    """Where the pods of a service's consumers stand, if they call it in another cluster."""
+    if not clusters.is_foreign(cache.moves.get(key, NOT_MOVING).to):
+        return {}
+    return {consumer: tuple(_addresses(cache, consumer)) for consumer in cache.consumers(key)}
+
+
+def _addresses(cache: Cache, key: Key) -> Iterator[str]:
+    for ref, stored in sorted(cache.owned.get(key, {}).items()):
+        pod = stored.unpack() if ref.kind == "Pod" else None
+        if pod and pods.component_of(pod) == meta.SERVICE and pods.has_address(pod):
+            yield str(pod["status"]["podIP"])
+
+
+def _led(cache: Cache, key: Key) -> dict[Key, tuple[str, ...]]:
+    """The addresses in another cluster that the names of a service's providers lead to, or may soon."""
+    found: dict[Key, tuple[str, ...]] = {}
+    for provider in cache.consumes.get(key, ()):
+        stored = cache.owned.get(provider, {}).get(Ref("EndpointSlice", names.abroad(provider.name)))
+        if stored:
+            found[provider] = tuple(one for point in stored.unpack()["endpoints"] for one in point["addresses"])
+    return found
 
 
 def _sides(cache: Cache, names: Iterable[Key]) -> set[Key]:
@@ -149,12 +196,27 @@ def _peer(cache: Cache, key: Key, stored: Stored) -> Peer | None:
         ready=key in cache.ready,
         contract=_contract(cache, key, live),
         calls=_calls(live),
-        takes_over=status.get("takesOver", ""),
-        heading=spec.get("placement", {}).get("namespace", ""),
+        takes_over=_seen(key, status.get("takesOver", "")),
+        heading=_seen(key, _heading(key, spec)),
         database=spec.get("database", {}).get("version", ""),
         move=live["metadata"].get("annotations", {}).get(meta.MOVE, ""),
         stopped=_stopped(status),
     )
+
+
+def _seen(whose: Key, namespace: str) -> str:
+    """A namespace that a service speaks of, as it is called here."""
+    cluster = clusters.cluster(whose.namespace)
+    return clusters.seen_from(namespace, cluster) if cluster else namespace
+
+
+def _heading(key: Key, spec: Object) -> str:
+    """The namespace that it is to stand in, as it says itself."""
+    try:
+        placement = Placement.model_validate(spec.get("placement", {}))
+    except ValidationError:
+        placement = Placement()
+    return clusters.heading(placement, clusters.plain(key.namespace))
 
 
 def _stopped(status: Object) -> str:

@@ -83,7 +83,7 @@ class Sentinel:
         )
         before, self.seen = self.seen, replace(self.seen, unenforced=unenforced, canaries=len(shut))
         if (unenforced, len(shut)) != (before.unenforced, before.canaries):
-            self._turned(self._cache.services if unenforced != before.unenforced else ())
+            self._turned(self._cache.here if unenforced != before.unenforced else ())
 
     async def _service_round(self) -> None:
         keys = [key for key in self._next() if self._stands(key)]
@@ -115,7 +115,7 @@ class Sentinel:
 
     def _next(self) -> list[Key]:
         """So many services, after those of the last round, and from the beginning after the last."""
-        keys = sorted(self._cache.services)
+        keys = sorted(self._cache.here)
         begin = next((index for index, key in enumerate(keys) if self._last is None or key > self._last), 0)
         chosen = (keys[begin:] + keys[:begin])[:SERVICES_A_ROUND]
         self._last = chosen[-1] if chosen else None

@@ -83,6 +83,7 @@ class Reason(StrEnum):
     STORAGE_CLASS_MISSING = "StorageClassMissing"
     VOLUME_CANNOT_GROW = "VolumeCannotGrow"
     MOVE_BLOCKED = "MoveBlocked"
+    CLUSTER_UNKNOWN = "ClusterUnknown"
     MOVE_GAVE_UP = "MoveGaveUp"
     SWITCH_FAILED = "SwitchFailed"
     DATA_ELSEWHERE = "DataElsewhere"

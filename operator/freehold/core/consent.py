@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from freehold.api.grpc import Consumed, Consumers, ConsumersFrom, NamespaceSelector, SelectorRequirement, Tls
-from freehold.core import forwards, names
+from freehold.core import clusters, forwards, names
 from freehold.core.conditions import Reason
 from freehold.core.model import Key, Observed, Peer, Ref, Service
 
@@ -103,9 +103,10 @@ def _formers(key: Key, observed: Observed) -> list[Peer]:
 
 
 def ways(service: Service, consumed: Consumed, observed: Observed) -> tuple[Key, ...]:
-    """Where the pods of a consumed service stand: as it is named and, if it moves, where it goes."""
+    """Where the pods of a consumed service stand in this cluster: as it is named and, if it moves, where it goes."""
     named = provider_key(service, consumed)
-    return tuple(dict.fromkeys((named, forwards.stands(observed.forwards, named))))
+    keys = dict.fromkeys((named, forwards.stands(observed.forwards, named)))
+    return tuple(key for key in keys if not clusters.is_foreign(key.namespace))
 
 
 def as_peer(service: Service) -> Peer:

@@ -11,7 +11,7 @@ import base64
 from urllib.parse import quote
 
 from freehold.api.database import DeletionPolicy
-from freehold.core import gates, meta, names, seats
+from freehold.core import clusters, gates, meta, names, seats
 from freehold.core.conditions import Condition, Reason, State, Type
 from freehold.core.model import Object, Observed, Plan, Ref, Service
 
@@ -43,7 +43,7 @@ def _awaited(service: Service, observed: Observed) -> str:
     """Why none can be made yet: they are those of the data, which comes from another namespace."""
     now = seats.owner(service, observed)
     if now.abroad and Ref("Secret", names.server_secret(service.name)) not in observed.partner:
-        return f"the credentials are those of the data, and Freehold may not read them in namespace {now.abroad}"
+        return f"the credentials are those of the data, and Freehold may not read them in {clusters.told(now.abroad)}"
     awaited = None if now.abroad else seats.awaited_from(service, observed)
     return f"the credentials are those of the data, which comes from {awaited}" if awaited else ""
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from freehold.core import (
+    bridges,
+    clusters,
     consent,
     environment,
     forwards,
@@ -93,9 +95,15 @@ def _service(service: Service, observed: Observed) -> Object:
         port = {"name": "http", "port": service.spec.http.port, "targetPort": "http", "protocol": "TCP"}
         ports.append({**port, "appProtocol": "http"})
     spec: Object = {"clusterIP": "None", "selector": meta.selector(service.name, meta.SERVICE), "ports": ports}
-    if target := forwards.leads_to(service, observed):
-        spec = {"type": "ExternalName", "externalName": forwards.alias(target, observed), "ports": ports}
-    return meta.build(service, "v1", "Service", service.name, _labels(service), spec=spec)
+    body = meta.build(service, "v1", "Service", service.name, _labels(service), spec=spec)
+    target = forwards.leads_to(service, observed)
+    if target and not clusters.is_foreign(target.namespace):
+        body["spec"] = {"type": "ExternalName", "externalName": forwards.alias(target, observed), "ports": ports}
+    elif target and bridges.stands(service, observed):
+        # It selects nobody, for then the cluster's own controller takes the pods here out of it.
+        body["spec"] = {**spec, "selector": meta.selector(service.name, meta.ABROAD)}
+        body["metadata"]["annotations"] = {meta.LEADS_TO: target.namespace}
+    return body
 
 
 def _disruption_budget(service: Service) -> Object:

@@ -7,7 +7,7 @@ asked for its health. The README publishes all of this: what is here cannot chan
 from __future__ import annotations
 
 from freehold.api.grpc import Tls
-from freehold.core import consent, meta, names
+from freehold.core import bridges, consent, meta, names
 from freehold.core.model import Object, Observed, Service
 from freehold.core.quantity import milliseconds
 
@@ -119,7 +119,8 @@ def _service_configs(service: Service) -> Object:
 def clients(service: Service, observed: Observed, labels: dict[str, str]) -> Object:
     """Who may call, an identity a line: those that declare it and are admitted. It is read as the service runs."""
     domain = observed.platform.trust_domain
-    listed = [names.spiffe_id(domain, key) for key in consent.consumers(service, observed)]
+    callers = (*consent.consumers(service, observed), *bridges.left_behind(service, observed))
+    listed = list(dict.fromkeys(names.spiffe_id(domain, key) for key in callers))
     data = {"clients": "".join(f"{identity}\n" for identity in listed)}
     return meta.build(service, "v1", "ConfigMap", names.clients(service.name), labels, data=data)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from freehold.core import consent, forwards, meta, moves, names, pairs, seats
+from freehold.core import bridges, clusters, consent, forwards, meta, moves, names, pairs, seats
 from freehold.core.conditions import Condition, Reason, State, Type
 from freehold.core.model import Key, Object, Observed, Plan, Service
 
@@ -34,7 +34,7 @@ def desired(service: Service, observed: Observed) -> Plan:
     if copy := _copy(service, observed):
         shown["dataWith"] = copy
     told = own or (_coming(service, observed, former) if named else None)
-    return Plan(CAPABILITY, (), told, shown=shown)
+    return Plan(CAPABILITY, bridges.desired(service, observed, CAPABILITY), told, shown=shown)
 
 
 def _data(service: Service, observed: Observed, there: Object) -> Object:
@@ -80,11 +80,14 @@ def _coming(service: Service, observed: Observed, former: Key | None) -> Conditi
     """Of the one that takes over. Nothing is said once the other is gone: then it is a service like any other."""
     if former:
         return _condition(State.TRUE, Reason.MOVED, f"takes over from {former}; whoever that admits is admitted here")
-    whence = service.spec.placement.from_
+    whence = clusters.whence(service.spec.placement, service.namespace)
     named = Key(whence, service.name) if whence else None
     if named is None or named not in observed.peers:
         return None
-    said = f"takes over from {named} once that says so: spec.placement.namespace: {service.namespace} there"
+    edit = f"spec.placement.namespace: {service.namespace} there"
+    if clusters.is_foreign(named.namespace):
+        edit = "spec.placement.cluster: the Secret there with a kubeconfig for this cluster"
+    said = f"takes over from {named} once that says so: {edit}"
     return _condition(State.UNKNOWN, Reason.WAITING_FOR_CONSENT, said)
 
 

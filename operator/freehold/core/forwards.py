@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from freehold.api.grpc import Grpc
-from freehold.core import gates, meta, names, pairs, seats
+from freehold.core import clusters, gates, meta, names, pairs, seats
 from freehold.core.model import Key, Observed, Ref, Service
 
 Forwards = Mapping[Key, Key]
@@ -38,7 +38,7 @@ def taken_over(service: Service, services: Mapping[Key, Service]) -> tuple[Servi
     """The services that this one took over, of these, the latest first."""
     found: list[Service] = []
     now: Service | None = service
-    while now and (whence := now.spec.placement.from_):
+    while now and (whence := clusters.whence(now.spec.placement, now.namespace)):
         now = services.get(Key(whence, service.name))
         if now is None or now in (service, *found) or goes_to(now) != (found[-1] if found else service).key:
             break
@@ -48,15 +48,17 @@ def taken_over(service: Service, services: Mapping[Key, Service]) -> tuple[Servi
 
 def goes_to(service: Service) -> Key | None:
     """The service of its name, in another namespace, that is to take its calls over."""
-    named = service.spec.placement.namespace
-    return Key(named, service.name) if named and named != service.namespace else None
+    named = clusters.heading(service.spec.placement, service.namespace)
+    return Key(named, service.name) if named != service.namespace else None
 
 
 def leads_now(service: Service, observed: Observed) -> Key | None:
     """The service that its name leads to at this moment; None where it leads to its own pods."""
-    live = observed.objects.get(Ref("Service", service.name), {}).get("spec", {})
-    name, _, rest = str(live.get("externalName", "")).partition(".")
-    return Key(rest.partition(".")[0], name) if live.get("type") == "ExternalName" else None
+    live = observed.objects.get(Ref("Service", service.name), {})
+    if there := live.get("metadata", {}).get("annotations", {}).get(meta.LEADS_TO):
+        return Key(there, service.name)
+    name, _, rest = str(live.get("spec", {}).get("externalName", "")).partition(".")
+    return Key(rest.partition(".")[0], name) if live.get("spec", {}).get("type") == "ExternalName" else None
 
 
 def leads_to(service: Service, observed: Observed) -> Key | None:
@@ -86,7 +88,8 @@ def is_told_of(service: Service, observed: Observed) -> bool:
         return not pairs.is_to_have_it(service, observed)
     if service.spec.database is None or goes_to(service) or leads_now(service, observed):
         return True
-    between = bool(service.spec.placement.from_) or "namespace" in last.get("to", {})
+    takes_over = bool(clusters.whence(service.spec.placement, service.namespace))
+    between = takes_over or "namespace" in last.get("to", {})
     return between and not now.annotation(meta.TURNED_AT)
 
 
@@ -104,14 +107,22 @@ def alias(target: Key, observed: Observed) -> str:
 def blocked(service: Service, observed: Observed, target: Key) -> str:
     """Why its name cannot lead there until somebody puts that right."""
     peer = observed.peers.get(target)
+    lets = _lets(service, target)
     if peer is None:
-        asked = f"apply one with spec.placement.from: {service.namespace}"
-        return f"there is no Microservice {target.name} in namespace {target.namespace} to take it over: {asked}"
+        asked = f"apply one with {lets}"
+        return f"there is no Microservice {target.name} in {clusters.told(target.namespace)} to take it over: {asked}"
     if observed.forwards.get(service.key) != target:
-        return f"{target} does not take it over: spec.placement.from: {service.namespace} there lets it"
+        return f"{target} does not take it over: {lets} there lets it"
     if not listen_alike(peer.grpc, service.spec.grpc):
         return f"spec.grpc.port and tls of {target} are not the same as here, and consumers know these"
-    return pairs.differ(service, peer) or seats.unlike(service, observed)
+    return pairs.differ(service, peer) or seats.unlike(service, observed) or pairs.mistrust(service, observed)
+
+
+def _lets(service: Service, target: Key) -> str:
+    """What the other side is to say."""
+    if clusters.is_foreign(target.namespace):
+        return "spec.placement.fromCluster: the Secret there with a kubeconfig for this cluster"
+    return f"spec.placement.from: {service.namespace}"
 
 
 def obstacle(service: Service, observed: Observed, target: Key) -> str:
@@ -120,9 +131,9 @@ def obstacle(service: Service, observed: Observed, target: Key) -> str:
         return said
     peer = observed.peers[target]
     if service.spec.database and not seats.owner(service, observed).abroad:
-        return f"its data goes to namespace {target.namespace} first, and {target} tells how far it is"
+        return f"its data goes to {clusters.told(target.namespace)} first, and {target} tells how far it is"
     ready = peer.ready and peer.takes_over == service.namespace
-    return "" if ready else f"its pods start in namespace {target.namespace}"
+    return "" if ready else f"its pods start in {clusters.told(target.namespace)}"
 
 
 def listen_alike(one: Grpc | None, other: Grpc | None) -> bool:

@@ -7,7 +7,7 @@ service and its migrations, and opens none.
 
 from __future__ import annotations
 
-from freehold.core import consent, gateways, meta, names, pairs, seats, shadow
+from freehold.core import bridges, clusters, consent, gateways, meta, names, pairs, seats, shadow
 from freehold.core.conditions import Condition, Reason, State, Type
 from freehold.core.model import Key, Object, Observed, Plan, Ref, Service
 
@@ -36,7 +36,8 @@ def desired(service: Service, observed: Observed) -> Plan:
             own = [_dns(), _to_database(service)]
             policies.append(_policy(service, names.migrations(service.name), meta.MIGRATIONS, [], own))
     through = gateways.proxies(service)
-    admitted = ", ".join(map(str, [*consent.consumers(service, observed), *([through] if through else [])])) or "nobody"
+    callers = (*consent.consumers(service, observed), *bridges.left_behind(service, observed))
+    admitted = ", ".join(map(str, [*callers, *([through] if through else [])])) or "nobody"
     walls = "1 network policy denies" if len(policies) == 1 else f"{len(policies)} network policies deny"
     said = f"{walls} all that is not declared, both ways; gRPC admits {admitted}"
     condition = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, said)
@@ -63,7 +64,7 @@ def _database_policy(service: Service, observed: Observed) -> Object:
     moves = seats.is_busy(service, observed)
     parts = (meta.SERVICE, meta.MIGRATIONS, *([meta.DATABASE] if moves else []))
     other = pairs.partner(service, observed)
-    there = [_pods(other, meta.DATABASE)] if other else []
+    there = _across(other, observed) if other else []
     callers = [*(_pods(service.key, part) for part in parts), *there]
     ingress = [{"from": callers, "ports": [_tcp(names.PORT_POSTGRESQL)]}]
     egress = []
@@ -72,6 +73,13 @@ def _database_policy(service: Service, observed: Observed) -> Object:
         to = [_pods(service.key, meta.DATABASE), *there]
         egress = [_dns(), {"to": to, "ports": [_tcp(names.PORT_POSTGRESQL)]}]
     return _policy(service, names.database(service.name), meta.DATABASE, ingress, egress)
+
+
+def _across(other: Key, observed: Observed) -> list[Object]:
+    """The database servers on the other side of a move, and what moves the data there."""
+    if clusters.is_foreign(other.namespace):
+        return bridges.blocks(bridges.there(observed, meta.DATABASE))
+    return [_pods(other, meta.DATABASE)]
 
 
 def _operator(observed: Observed) -> Object:
@@ -86,6 +94,7 @@ def _operator(observed: Observed) -> Object:
 def _ingress(service: Service, observed: Observed) -> list[Object]:
     allowed: list[Object] = []
     callers = [_pods(key, meta.SERVICE) for key in consent.consumers(service, observed)]
+    callers += [block for there in bridges.left_behind(service, observed).values() for block in bridges.blocks(there)]
     if through := gateways.proxies(service):
         callers.append(through.peer)
     # An empty `from` would admit everybody (networking.k8s.io/v1), so without consumers there is no rule at all.
@@ -103,8 +112,9 @@ def _egress(service: Service, observed: Observed) -> list[Object]:
     for consumed in service.spec.consumes:
         if consent.refusal(service, consumed, observed) is None:
             port = consent.provider_port(service, consumed, observed)
-            there = [_pods(key, meta.SERVICE) for key in consent.ways(service, consumed, observed)]
-            allowed.append({"to": there, "ports": [_tcp(port)]})
+            near = [_pods(key, meta.SERVICE) for key in consent.ways(service, consumed, observed)]
+            far = bridges.blocks(observed.led.get(consent.provider_key(service, consumed), ()))
+            allowed.append({"to": [*near, *far], "ports": [_tcp(port)]})
     for outside in service.spec.egress:
         ports = [{"protocol": outside.protocol, "port": port} for port in outside.ports]
         allowed.append({"to": [{"ipBlock": {"cidr": outside.cidr}}], "ports": ports})

@@ -41,6 +41,8 @@ DATA = "freehold.dev/data"
 """with what stands for the data on it, which a move brings along: the schema on it need not be migrated again."""
 CEDED = "freehold.dev/ceded-to"
 """with the namespace that the data went to, so that nobody takes this volume for it; none, where it is here."""
+LEADS_TO = "freehold.dev/leads-to"
+"""Annotates the Service of a service that moved to another cluster with where its name leads."""
 FOLLOWS = "freehold.dev/follows"
 """Annotates a database server's pod template with the host of the one it follows, and since which turn."""
 ROLE = "freehold.dev/role"
@@ -50,10 +52,15 @@ MOVE = "freehold.dev/move"
 POD_NAME = "statefulset.kubernetes.io/pod-name"
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
+KEPT_BY = {"endpointslice.kubernetes.io/managed-by": "freehold.dev"}
+"""Labels an EndpointSlice as none of the cluster's own controllers'."""
+
 SERVICE = "service"
 DATABASE = "database"
 MIGRATIONS = "migrations"
 CONTRACT = "contract"
+ABROAD = "abroad"
+"""The component of no pod: that of a service which stands in another cluster."""
 
 
 def selector(name: str, component: str) -> dict[str, str]:

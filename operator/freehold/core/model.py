@@ -168,7 +168,9 @@ class Observed:
     unenforced: places of the cluster where what a policy forbids was let through. Both are sentences. connections:
     those that were seen, where isolation is Shadow. gateway_api: whether the cluster serves GRPCRoutes. door: what
     that of a move under way tells of it (`freehold/door.py`), for people. partner: the objects of the service on the
-    other side of a move between namespaces. status: what was last written.
+    other side of a move between namespaces. callers: of a service whose consumers call it in another cluster, the
+    addresses of their pods. led: the addresses in another cluster that a provider's name leads to, or may soon, by
+    provider. status: what was last written.
     """
 
     now: datetime
@@ -190,6 +192,8 @@ class Observed:
     connections: tuple[Sighting, ...] = ()
     gateway_api: bool = True
     door: Mapping[str, Any] = field(default_factory=dict)
+    callers: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    led: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     partner: Mapping[Ref, Object] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
 

@@ -6,6 +6,7 @@ derived name is too long (a StatefulSet's pods carry a label of at most 63 chara
 
 from __future__ import annotations
 
+from freehold.core import clusters
 from freehold.core.model import Key
 
 PORT_POSTGRESQL = 5432
@@ -21,6 +22,7 @@ IDENTITY_ROOT = "/identity"
 SERVICE_CONFIG = "service-config"
 """The file, in the binding of a consumed service, that tells gRPC how to call it."""
 LAST_PORT = 65535
+ABROAD = "-abroad"
 TRUSTED = "ca.crt"
 """The file, in a binding or beside a certificate, with the certificate authorities to trust."""
 
@@ -57,7 +59,20 @@ def seat_pod(service: str, number: int) -> str:
 
 def seat_host(service: str, namespace: str, number: int) -> str:
     """Where one server is reached by those who mean this very one, whoever holds the data."""
-    return f"{seat_pod(service, number)}.{host(database_nodes(service), namespace)}"
+    pod = seat_pod(service, number)
+    named = abroad(pod) if clusters.is_foreign(namespace) else pod
+    return f"{named}.{host(database_nodes(service), namespace)}"
+
+
+def abroad(name: str) -> str:
+    """What is called so in another cluster, and has another name here: a pod; what leads to a service's pods there."""
+    return f"{name}{ABROAD}"
+
+
+def seen_from_abroad(host: str) -> str:
+    """The host of a server as the other cluster calls it."""
+    pod, _, rest = host.partition(".")
+    return f"{pod.removesuffix(ABROAD) if pod.endswith(ABROAD) else abroad(pod)}.{rest}"
 
 
 def seat_volume(service: str, number: int) -> str:
@@ -140,20 +155,26 @@ def migrations(service: str) -> str:
     return f"{service}-database-migrations"
 
 
+def callers(service: str) -> str:
+    """The ConfigMap that tells another cluster who may call the service, and from where."""
+    return f"{service}-callers"
+
+
 def consumed(service: str) -> str:
     """The ConfigMap with the addresses of the services it consumes."""
     return f"{service}-consumes"
 
 
 def host(name: str, namespace: str) -> str:
-    """The DNS name of a Service, in the form that every pod of the cluster resolves."""
-    return f"{name}.{namespace}.svc"
+    """The DNS name of a Service, in the form that every pod of the cluster resolves; of one of another cluster, of that
+    which leads there."""
+    return f"{name}.{clusters.plain(namespace)}.svc"
 
 
 def hosts(name: str, namespace: str) -> tuple[str, ...]:
     """Every DNS name of a Service that a client may reasonably use."""
     short = host(name, namespace)
-    return short, f"{short}.cluster.local", f"{name}.{namespace}", name
+    return short, f"{short}.cluster.local", f"{name}.{clusters.plain(namespace)}", name
 
 
 def endpoint(provider: Key, port: int) -> str:
@@ -168,7 +189,7 @@ def target(provider: Key, port: int) -> str:
 
 def spiffe_id(trust_domain: str, service: Key) -> str:
     """Who a service is, in its certificate (SPIFFE-ID, 2; the path is the one that is usual for ServiceAccounts)."""
-    return f"spiffe://{trust_domain}/ns/{service.namespace}/sa/{service.name}"
+    return f"spiffe://{trust_domain}/ns/{clusters.plain(service.namespace)}/sa/{service.name}"
 
 
 def health_port(grpc: int, http: int | None) -> int:

@@ -6,7 +6,10 @@ is says the volume with the highest turn, wherever it stands; who is to have it 
 
 from __future__ import annotations
 
-from freehold.core.model import Key, Observed, Peer, Service
+import base64
+
+from freehold.core import clusters, names
+from freehold.core.model import Key, Observed, Peer, Ref, Service
 
 
 def partner(service: Service, observed: Observed) -> Key | None:
@@ -31,9 +34,28 @@ def differ(service: Service, peer: Peer) -> str:
     return f"{peer.key} has {there}, and {service.key} {here}; give both the same spec.database"
 
 
+def mistrust(service: Service, observed: Observed) -> str:
+    """Why the servers of two clusters cannot know each other: each trusts another authority. Empty where they can."""
+    other = other_side(service, observed)
+    if other is None or not clusters.is_foreign(other.namespace):
+        return ""
+    there = observed.partner.get(Ref("Secret", names.server_certificate(service.name)), {}).get("data", {})
+    known = base64.b64decode(there.get(names.TRUSTED, "")).decode()
+    if not known or _certificates(known) & _certificates(observed.authority.trusted):
+        return ""
+    where = clusters.told(other.namespace)
+    said = f"{where} trusts another certificate authority: copy Secret freehold-ca between the operators' namespaces"
+    return f"{said} and restart the operator that gets it"
+
+
+def _certificates(bundle: str) -> set[str]:
+    """Each of a bundle, PEM."""
+    return {part.strip() for part in bundle.split("-----BEGIN CERTIFICATE-----") if part.strip()}
+
+
 def is_to_have_it(service: Service, observed: Observed) -> bool:
     """Whether this side is to own the data of the two: where the one that goes no longer says so, that one is."""
     if service.key in observed.forwards:
-        return service.spec.placement.namespace in (None, service.namespace)
+        return clusters.heading(service.spec.placement, service.namespace) == service.namespace
     other = other_side(service, observed)
     return bool(other and observed.peers[other].heading == service.namespace)

@@ -118,6 +118,12 @@ def is_ready(pod: Object) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))
 
 
+def has_address(pod: Object) -> bool:
+    """Whether it is reached by an address of its own: once it has one, until it has ended."""
+    status = pod.get("status", {})
+    return bool(status.get("podIP")) and status.get("phase") not in ("Succeeded", "Failed")
+
+
 def is_running(pod: Object) -> bool:
     """Whether one of its containers runs at this moment."""
     statuses = pod.get("status", {}).get("containerStatuses", [])

@@ -61,7 +61,8 @@ def _open(service: Service, observed: Observed) -> dict[str, bool]:
         if consent.refusal(service, consumed, observed) is None:
             port = consent.provider_port(service, consumed, observed)
             for provider in consent.ways(service, consumed, observed):
-                ways[names.endpoint(provider, port)] = observed.peers[provider].ready
+                # Its own cluster's probe tries those of another; here one would come before the wall there knows of it.
+                ways[names.endpoint(provider, port)] = observed.peers[provider].ready and provider not in observed.led
     return ways
 
 

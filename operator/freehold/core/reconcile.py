@@ -83,6 +83,18 @@ def report_invalid(generation: int, before: Mapping[str, Any], now: datetime, fa
     return _report(wanted, before, now)
 
 
+def report_held(generation: int, before: Mapping[str, Any], now: datetime, why: str) -> Report:
+    """For one whose other side, in another cluster, cannot be seen: all stays as it is, and as it was said to be."""
+    said = f"{why}; what runs goes on unchanged until it is"
+    condition = Condition(Type.RELOCATED, State.FALSE, Reason.CLUSTER_UNKNOWN, said)
+    known = [entry for entry in before.get("conditions", []) if entry["type"] != Type.RELOCATED]
+    wanted = {**before, "observedGeneration": generation}
+    unready = Condition(Type.READY, State.FALSE, Reason.CLUSTER_UNKNOWN, said)
+    fresh = [condition] if known else [unready, condition]
+    wanted["conditions"] = [*known, *status.entries(fresh, generation, before, now)]
+    return _report(wanted, before, now)
+
+
 def _report(wanted: status.Status, before: Mapping[str, Any], now: datetime) -> Report:
     if wanted == dict(before):
         return Report(wanted, 0.0, ())

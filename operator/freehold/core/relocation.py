@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from freehold.api.database import Database
 from freehold.core import (
+    clusters,
     copying,
     forwards,
     gates,
@@ -16,6 +17,7 @@ from freehold.core import (
     mover,
     moves,
     names,
+    pairs,
     parting,
     pods,
     seating,
@@ -94,7 +96,9 @@ def _obstacle(service: Service, database: Database, observed: Observed, now: Sea
     if trouble := volume.class_trouble(database, observed):
         return trouble.message
     if now.abroad and (gone := now.annotation(meta.CEDED)):
-        return f"the data went from namespace {now.abroad} to {gone}, where no volume has it any more"
+        return f"the data went from {clusters.told(now.abroad)} to {gone}, where no volume has it any more"
+    if mistrust := pairs.mistrust(service, observed):
+        return mistrust
     if too_small := volume.too_small_for(database, now):
         return too_small
     return "" if seats.serves(now) else "the database is not ready; it moves once it is"

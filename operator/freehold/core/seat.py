@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from freehold.core import meta, names
+from freehold.core import clusters, meta, names
 from freehold.core.model import Object, Ref, Service
 
 FIRST = 1
@@ -69,7 +69,8 @@ class Seat(NamedTuple):
     def follows(self) -> str:
         """The `host@turn` of the server it was last made from, or left to; empty where there was none."""
         template = (self.server or {}).get("spec", {}).get("template", {})
-        return str(template.get("metadata", {}).get("annotations", {}).get(meta.FOLLOWS, ""))
+        said = str(template.get("metadata", {}).get("annotations", {}).get(meta.FOLLOWS, ""))
+        return names.seen_from_abroad(said) if said and clusters.is_foreign(self.abroad) else said
 
     def annotation(self, key: str) -> str:
         """What its claim is annotated with; empty where it is not."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from freehold.core import meta, names, pairs, pods, switches
+from freehold.core import clusters, meta, names, pairs, pods, switches
 from freehold.core.conditions import Reason
 from freehold.core.model import Key, Object, Observed, Ref, Service
 from freehold.core.quantity import duration
@@ -38,7 +38,7 @@ def owner(service: Service, observed: Observed) -> Seat:
 
 def awaited_from(service: Service, observed: Observed) -> Key | None:
     """Whose data it is to have, and has not yet: it begins with none of its own."""
-    whence = service.spec.placement.from_
+    whence = clusters.whence(service.spec.placement, service.namespace)
     former = Key(whence, service.name) if whence else None
     peer = observed.peers.get(former) if former else None
     owns = any(seat.turn for seat in _own(service, observed))

@@ -1,8 +1,8 @@
-"""Whereabouts: what is said of a database whose data is not here, but in another namespace."""
+"""Whereabouts: what is said of a database whose data is not here, but in another namespace or cluster."""
 
 from __future__ import annotations
 
-from freehold.core import pairs, seats
+from freehold.core import clusters, pairs, seats
 from freehold.core.conditions import Reason, State
 from freehold.core.model import Observed, Service
 
@@ -11,16 +11,17 @@ def elsewhere(service: Service, observed: Observed) -> tuple[State, Reason, str]
     """None where the data is here, or will begin here."""
     now = seats.owner(service, observed)
     if now.abroad and not pairs.is_to_have_it(service, observed):
-        where = f"the data stands in namespace {now.abroad}"
+        where = f"the data stands in {clusters.told(now.abroad)}"
         if seats.serves(now):
             return State.TRUE, Reason.FORWARDED, where
         return State.UNKNOWN, Reason.STARTING, f"{where}, whose server does not serve at the moment"
     if now.abroad:
-        return State.UNKNOWN, Reason.STARTING, f"the data comes from namespace {now.abroad}, which serves it meanwhile"
+        whence = clusters.told(now.abroad)
+        return State.UNKNOWN, Reason.STARTING, f"the data comes from {whence}, which serves it meanwhile"
     if gone := seats.gone_to(service, observed):
-        said = f"the data went to namespace {gone}, and the volume here holds what was left behind; spec.placement"
-        hint = "to begin anew, delete that volume's claim"
-        return State.FALSE, Reason.DATA_ELSEWHERE, f"{said}.namespace: {gone} leads this service's name there; {hint}"
+        said = f"the data went to {clusters.told(gone)}, and the volume here holds what was left behind"
+        edit = f"spec.placement.{clusters.told(gone).replace(' ', ': ')} leads this service's name there"
+        return State.FALSE, Reason.DATA_ELSEWHERE, f"{said}; {edit}; to begin anew, delete that volume's claim"
     if awaited := seats.awaited_from(service, observed):
         said = f"it is to have the data of {awaited}, and makes none of its own"
         return State.UNKNOWN, Reason.WAITING_FOR_CONSENT, said

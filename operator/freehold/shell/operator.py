@@ -21,10 +21,11 @@ from freehold.cluster.watch import Watch
 from freehold.core import meta, seating
 from freehold.core.conditions import Condition, Event, Reason, State, Type
 from freehold.core.model import Key, Object, Observed, Plan, Service
-from freehold.core.reconcile import Report, reconcile, report, report_invalid
+from freehold.core.reconcile import Report, reconcile, report, report_held, report_invalid
 from freehold.core.verification import ENFORCE
 from freehold.shell import metrics
 from freehold.shell.grants import Grants
+from freehold.shell.neighbours import Neighbours
 from freehold.shell.queue import Queue
 from freehold.shell.settings import Settings
 
@@ -49,6 +50,7 @@ class Operator:
         self.cache = Cache(self.queue.wake)
         self.watches = list(self._watches())
         self.grants = Grants(api, self.cache)
+        self.neighbours = Neighbours(api, self.cache)
         who = settings.platform.account.replace(":", "/")
         self.sentinel = Sentinel(self.cache, who, settings.canaries, self._sentinel_turned)
         self.doors = Doors(self.cache, lambda keys: self.cache.wake(*keys))
@@ -61,7 +63,8 @@ class Operator:
             yield Watch(self.api, kinds.MICROSERVICE, self._put_service, self._drop_service, namespace)
             for kind in (*(kind for kind in kinds.OWNED if kind is not kinds.SECRET), kinds.POD):
                 turned = self._wake_all if kind.optional else Watch.turned
-                yield Watch(self.api, kind, self.cache.put_owned, self.cache.drop_owned, namespace, mine, turned)
+                labels = ",".join(filter(None, (mine, kind.labels)))
+                yield Watch(self.api, kind, self.cache.put_owned, self.cache.drop_owned, namespace, labels, turned)
         yield Watch(self.api, kinds.NAMESPACE, self.cache.put_namespace, self.cache.drop_namespace)
         yield Watch(self.api, kinds.STORAGE_CLASS, self.cache.put_storage_class, self.cache.drop_storage_class)
 
@@ -70,9 +73,9 @@ class Operator:
         await self._load_authority()
         self._tasks = [asyncio.create_task(watch.run()) for watch in self.watches]
         await asyncio.gather(*(watch.synced.wait() for watch in self.watches))
-        self._follow_secrets()
+        self._follow()
         self.cache.wake(*self.cache.owned)  # something may be left of services that went while no operator ran
-        logger.info("watching %d services in %s", len(self.cache.services), self._where())
+        logger.info("watching %d services in %s", len(self.cache.here), self._where())
         self._tasks += [asyncio.create_task(self.queue.run()) for _ in range(WORKERS)]
         self._tasks += [asyncio.create_task(self._resync()), asyncio.create_task(self.doors.run())]
         if self.settings.pod:  # outside the cluster, what opens and what does not says nothing of its walls
@@ -80,6 +83,7 @@ class Operator:
 
     async def stop(self) -> None:
         self.grants.stop()
+        await self.neighbours.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -88,9 +92,15 @@ class Operator:
     def standing(self) -> metrics.Standing:
         """How things stand at this moment."""
         cache, seen = self.cache, self.sentinel.seen
-        verified = Counter(cache.verified.values())
+        here = cache.here
+        verified = Counter(cache.verified[key] for key in here)
         return metrics.Standing(
-            len(cache.services), len(cache.ready), verified, len(seen.breaches), seen.canaries, len(seen.unenforced)
+            len(here),
+            len(cache.ready.intersection(here)),
+            verified,
+            len(seen.breaches),
+            seen.canaries,
+            len(seen.unenforced),
         )
 
     def silent(self) -> list[str]:
@@ -104,20 +114,22 @@ class Operator:
 
     def _put_service(self, live: Object) -> None:
         self.cache.put_service(live, *observe.declared(live))
-        self._follow_secrets()
+        self._follow()
 
     def _drop_service(self, live: Object) -> None:
         key = Key(live["metadata"]["namespace"], live["metadata"]["name"])
         self.cache.drop_service(key)
         self.queue.forget(key)
-        self._follow_secrets()
+        self._follow()
 
-    def _follow_secrets(self) -> None:
+    def _follow(self) -> None:
+        """What is watched only where services need it: Secrets of their namespaces, and other clusters they name."""
         if all(watch.synced.is_set() for watch in self.watches):
-            self.grants.follow({key.namespace for key in self.cache.services})
+            self.grants.follow({key.namespace for key in self.cache.here})
+            self.neighbours.follow()
 
     def _wake_all(self) -> None:
-        self.cache.wake(*self.cache.services)
+        self.cache.wake(*self.cache.here)
 
     async def _load_authority(self) -> None:
         self.authority = await authority.load(self.api, self.settings.home, _now())
@@ -166,7 +178,15 @@ class Operator:
             service = observe.parse(live)
         except InvalidResource as error:
             return await self._report_invalid(key, live, error)
+        unknown = self.neighbours.unknown(service)
+        if unknown is not None:
+            return await self._hold(service, live.get("status", {}), unknown)
         return await self._reconcile(service, live.get("status", {}))
+
+    async def _hold(self, service: Service, before: Object, said: str) -> float | None:
+        """Nothing is decided yet; it is woken once the other side is known. said: why it is not, if that takes long."""
+        held = report_held(service.generation, before, _now(), said)
+        return await self._say(service.key, service.uid, before, held) if said else None
 
     async def _reconcile(self, service: Service, before: Object) -> float | None:
         observed, plans = self._judged(service, before)

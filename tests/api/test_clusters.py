@@ -1,0 +1,159 @@
+"""A service goes to another cluster, and back: two real API servers, an operator at each, and what they see of the
+other through a kubeconfig in a Secret; the clusters' controllers and kubelets played.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from freehold.core.model import Object
+
+from localcluster.apiserver import ApiServer
+from tests.api import operators
+from tests.api.cluster import Cluster, until
+from tests.api.conftest import prepared
+from tests.api.shop import microservice, place
+from tests.api.switching import DATABASE, IMAGE, leads_to, switched
+
+SLICE = "EndpointSlice users-abroad"
+SERVERS = "EndpointSlice users-database-abroad"
+
+
+@pytest.fixture(scope="module")
+def second() -> Iterator[Cluster]:
+    with ApiServer() as server:
+        yield prepared(server)
+
+
+class Both:
+    """The same namespace in both clusters: in `east` the service stands at first."""
+
+    def __init__(self, east: Cluster, west: Cluster, home: str) -> None:
+        self.east, self.west, self.home = east, west, home
+
+    def play(self) -> None:
+        """The controllers of both, a pod for each server, and one for each service that is to run."""
+        for number, cluster in enumerate((self.east, self.west), start=1):
+            cluster.run(self.home)
+            switched(cluster, self.home)
+            pod(cluster, self.home, "StatefulSet", "users-database", f"10.{number}.0.5")
+            pod(cluster, self.home, "Deployment", "users", f"10.{number}.0.6")
+            pod(cluster, self.home, "Deployment", "payments", f"10.{number}.0.7")
+
+    def stands(self, one: Cluster) -> Object:
+        """Wait until the data and the name are there; the resource there."""
+
+        def look() -> Object | None:
+            self.play()
+            live = one.get("Microservice", self.home, "users") or {}
+            said = {cluster: cluster.conditions(self.home, "users") for cluster in (self.east, self.west)}
+            ready = all(conditions.get("Ready", {}).get("status") == "True" for conditions in said.values())
+            moved = said[one].get("Relocated", {}).get("reason") == "Moved"
+            seen = said[one].get("Relocated", {}).get("observedGeneration") == live["metadata"]["generation"]
+            return live if ready and moved and seen and leads_to(one, self.home) == "users-database-0" else None
+
+        return until(look, lambda: f"users stands there: {[c.conditions(self.home, 'users') for c in self.each]}")
+
+    @property
+    def each(self) -> tuple[Cluster, Cluster]:
+        return self.east, self.west
+
+
+def pod(cluster: Cluster, namespace: str, kind: str, of: str, address: str) -> None:
+    """A pod that runs, as the kubelet tells it; once it is wanted."""
+    owner, name = cluster.get(kind, namespace, of), f"{of}-0"
+    if owner is None or not owner["spec"]["replicas"] or cluster.get("Pod", namespace, name):
+        return
+    template = owner["spec"]["template"]
+    metadata = {"name": name, "namespace": namespace, "labels": template["metadata"]["labels"]}
+    cluster.create({"kind": "Pod", "metadata": metadata, "spec": template["spec"]})
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}
+    status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "conditions": [ready]}
+    cluster.patch("Pod", namespace, name, {"status": status}, "status")
+
+
+def introduce(cluster: Cluster, home: str, name: str, other: Path | str) -> None:
+    """Whoever keeps the namespace puts a kubeconfig for the other cluster there."""
+    text = other if isinstance(other, str) else other.read_text()
+    data = {"value": base64.b64encode(text.encode()).decode()}
+    cluster.create({"kind": "Secret", "metadata": {"name": name, "namespace": home}, "data": data})
+
+
+def trusts(one: Cluster, other: Cluster) -> None:
+    """Both clusters have one certificate authority."""
+    secret = until(lambda: one.get("Secret", "freehold-system", "freehold-ca"), "the authority is there")
+    metadata = {"name": "freehold-ca", "namespace": "freehold-system"}
+    if other.get("Secret", "freehold-system", "freehold-ca") is None:
+        other.create({"kind": "Secret", "type": secret["type"], "metadata": metadata, "data": secret["data"]})
+
+
+@contextmanager
+def both(east: Cluster, west: Cluster, home: str, folder: Path) -> Iterator[Both]:
+    """An operator in each, users in the first, and each knows the other."""
+    west.namespace(home)
+    introduce(east, home, "west", west.kubeconfig)
+    introduce(west, home, "east", east.kubeconfig)
+    with ExitStack() as ends:
+        ends.enter_context(operators.running(east.kubeconfig, folder / "east", home, image=IMAGE))
+        trusts(east, west)
+        ends.enter_context(operators.running(west.kubeconfig, folder / "west", home, image=IMAGE))
+        east.create(microservice(home, database=DATABASE))
+        east.create(microservice(home, "payments", consumes=[{"name": "users"}]))
+        east.ready(home)
+        yield Both(east, west, home)
+    for log in ("east", "west"):
+        text = (folder / log).read_text()
+        assert "Traceback" not in text, text
+
+
+def selected(cluster: Cluster, home: str) -> str:
+    """The component of the pods that the name leads to."""
+    live = cluster.get("Service", home, "users") or {}
+    return str(live["spec"]["selector"]["app.kubernetes.io/component"])
+
+
+def attached(cluster: Cluster, home: str) -> bool:
+    """Whether the name leads to the other cluster's pods."""
+    return "kubernetes.io/service-name" in cluster.owned(home)[SLICE]["metadata"]["labels"]
+
+
+def blocks(cluster: Cluster, home: str, policy: str, way: str) -> set[str]:
+    """The addresses that a wall names."""
+    found = cluster.owned(home)[f"NetworkPolicy {policy}"]["spec"].get(way, [])
+    peers = [peer for rule in found for peer in rule.get("from" if way == "ingress" else "to", [])]
+    return {peer["ipBlock"]["cidr"] for peer in peers if "ipBlock" in peer and peer["ipBlock"]["cidr"][:2] == "10"}
+
+
+def test_the_data_goes_to_another_cluster_and_comes_back(
+    cluster: Cluster, second: Cluster, home: str, tmp_path: Path
+) -> None:
+    with both(cluster, second, home, tmp_path) as two:
+        east, west = two.each
+        west.create(microservice(home, database=DATABASE, placement={"fromCluster": "east"}))
+        said = west.says(home, "users", "DatabaseReady", "WaitingForConsent")
+        assert f"the data of {home}@east/users" in said["message"]
+        place(east, home, {"cluster": "west"})
+        live = two.stands(west)
+
+        assert live["status"]["move"]["from"]["namespace"] == f"{home}@east"
+        assert live["status"]["takesOver"] == f"{home}@east"
+        until(lambda: selected(east, home) == "abroad", "none of the pods here is behind the name any more")
+        points = east.owned(home)[SLICE]
+        assert attached(east, home)
+        assert [point["addresses"] for point in points["endpoints"]] == [["10.2.0.6"]]
+        (server,) = east.owned(home)[SERVERS]["endpoints"]
+        assert (server["hostname"], server["addresses"]) == ("users-database-0-abroad", ["10.2.0.5"])
+        assert blocks(east, home, "payments", "egress") == {"10.2.0.6/32"}, "consumers reach where the name leads"
+        assert blocks(west, home, "users-database", "ingress") == {"10.1.0.5/32"}
+        assert blocks(west, home, "users", "ingress") == {"10.1.0.7/32"}, "and are let in there, address by address"
+        made, kept = (one.get("Secret", home, "users-database-server") or {} for one in two.each)
+        assert made["data"] == kept["data"], "the roles came along"
+
+        place(east, home, None)
+        two.stands(east)
+        assert selected(east, home) == "service"
+        until(lambda: SLICE not in east.owned(home) or not attached(east, home), "and nobody there")
