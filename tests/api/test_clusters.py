@@ -83,23 +83,26 @@ def introduce(cluster: Cluster, home: str, name: str, other: Path | str) -> None
     cluster.create({"kind": "Secret", "metadata": {"name": name, "namespace": home}, "data": data})
 
 
-def trusts(one: Cluster, other: Cluster) -> None:
-    """Both clusters have one certificate authority."""
-    secret = until(lambda: one.get("Secret", "freehold-system", "freehold-ca"), "the authority is there")
-    metadata = {"name": "freehold-ca", "namespace": "freehold-system"}
-    if other.get("Secret", "freehold-system", "freehold-ca") is None:
+def certify(one: Cluster, other: Cluster, *, alike: bool) -> None:
+    """The other cluster has the same certificate authority as the one, or none yet."""
+    where = ("Secret", "freehold-system", "freehold-ca")
+    secret = until(lambda: one.get(*where), "the authority is there")
+    if other.get(*where):
+        other.delete(*where)
+    if alike:
+        metadata = {"name": "freehold-ca", "namespace": "freehold-system"}
         other.create({"kind": "Secret", "type": secret["type"], "metadata": metadata, "data": secret["data"]})
 
 
 @contextmanager
-def both(east: Cluster, west: Cluster, home: str, folder: Path) -> Iterator[Both]:
+def both(east: Cluster, west: Cluster, home: str, folder: Path, *, trusting: bool = True) -> Iterator[Both]:
     """An operator in each, users in the first, and each knows the other."""
     west.namespace(home)
     introduce(east, home, "west", west.kubeconfig)
     introduce(west, home, "east", east.kubeconfig)
     with ExitStack() as ends:
         ends.enter_context(operators.running(east.kubeconfig, folder / "east", home, image=IMAGE))
-        trusts(east, west)
+        certify(east, west, alike=trusting)
         ends.enter_context(operators.running(west.kubeconfig, folder / "west", home, image=IMAGE))
         east.create(microservice(home, database=DATABASE))
         east.create(microservice(home, "payments", consumes=[{"name": "users"}]))
@@ -126,6 +129,74 @@ def blocks(cluster: Cluster, home: str, policy: str, way: str) -> set[str]:
     found = cluster.owned(home)[f"NetworkPolicy {policy}"]["spec"].get(way, [])
     peers = [peer for rule in found for peer in rule.get("from" if way == "ingress" else "to", [])]
     return {peer["ipBlock"]["cidr"] for peer in peers if "ipBlock" in peer and peer["ipBlock"]["cidr"][:2] == "10"}
+
+
+@pytest.mark.parametrize(
+    ("kubeconfig", "message"),
+    [
+        (None, "there is no Secret west with a kubeconfig for it"),
+        ("", "has no current-context with its cluster and user"),
+        (
+            """{current-context: x, contexts: [{name: x, context: {cluster: x, user: x}}],
+            clusters: [{name: x, cluster: {server: "https://192.0.2.1"}}],
+            users: [{name: x, user: {exec: {command: id}}}]}""",
+            "the kubeconfig's user has exec, which is not taken; it may hold client-certificate-data",
+        ),
+    ],
+    ids=["none", "empty", "a plugin"],
+)
+def test_a_kubeconfig_of_no_use_changes_nothing(
+    cluster: Cluster, home: str, tmp_path: Path, kubeconfig: str | None, message: str
+) -> None:
+    with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
+        cluster.create(microservice(home, database=DATABASE))
+        cluster.ready(home)
+        before = cluster.owned(home)
+        if kubeconfig is not None:
+            introduce(cluster, home, "west", kubeconfig)
+        place(cluster, home, {"cluster": "west"})
+        said = cluster.says(home, "users", "Relocated", "ClusterUnknown")
+        assert "cluster west is not known: " in said["message"] and message in said["message"]
+        assert cluster.conditions(home, "users")["Ready"]["status"] == "True"
+        assert cluster.owned(home) == before
+        place(cluster, home, None)
+        until(lambda: "Relocated" not in cluster.conditions(home, "users"), "taken back, nothing is said of it")
+
+
+def test_an_operator_that_starts_while_the_other_cluster_is_away_changes_nothing(
+    cluster: Cluster, second: Cluster, home: str, tmp_path: Path
+) -> None:
+    with both(cluster, second, home, tmp_path) as two:
+        second.create(microservice(home, database=DATABASE, placement={"fromCluster": "east"}))
+        place(cluster, home, {"cluster": "west"})
+        two.stands(second)
+        until(lambda: selected(cluster, home) == "abroad", "the name leads there")
+        until(lambda: blocks(cluster, home, "payments", "egress"), "and its consumers reach there")
+    before = cluster.owned(home)
+    cluster.delete("Secret", home, "west")
+    with operators.running(cluster.kubeconfig, tmp_path / "east", home, image=IMAGE):
+        cluster.says(home, "users", "Relocated", "ClusterUnknown")
+        cluster.create(microservice(home, "other"))
+        until(lambda: "Deployment other" in cluster.owned(home), "it works for all others")
+        cluster.patch("Microservice", home, "payments", {"spec": {"replicas": 2}})
+        until(lambda: cluster.owned(home)["Deployment payments"]["spec"]["replicas"] == 2, "for consumers too")
+        after = cluster.owned(home)
+    assert {what: after[what] for what in before if "payments" not in what} == {
+        what: live for what, live in before.items() if "payments" not in what
+    }
+    assert blocks(cluster, home, "payments", "egress") == {"10.2.0.6/32"}
+
+
+def test_two_authorities_are_told_apart_before_anything_is_copied(
+    cluster: Cluster, second: Cluster, home: str, tmp_path: Path
+) -> None:
+    with both(cluster, second, home, tmp_path, trusting=False):
+        second.create(microservice(home, database=DATABASE, placement={"fromCluster": "east"}))
+        place(cluster, home, {"cluster": "west"})
+        for one in (cluster, second):
+            said = one.says(home, "users", "Relocated", "MoveBlocked")
+            assert "trusts another certificate authority" in said["message"]
+        assert "StatefulSet users-database" not in second.owned(home)
 
 
 def test_the_data_goes_to_another_cluster_and_comes_back(

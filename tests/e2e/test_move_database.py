@@ -82,7 +82,7 @@ def test_the_data_goes_and_comes_back(yard: Space, spaces: Callable[..., Space])
     assert load.running(), "the calls ended too early"
     (calls,), writes = load.stopped().values(), writer.writes()
     pauses = writes.pause(since, until), writes.pause(until, time.time())
-    taken = {"here": _only(here), "there": _only(there)}
+    taken = {"here": only(here), "there": only(there)}
     print(f"{writes.made} registrations, {calls.made} calls; writes paused {pauses[0]:.2f} s and {pauses[1]:.2f} s")
     assert not calls.failed, calls
     assert not writes.failed
@@ -113,7 +113,7 @@ def test_whoever_is_killed_it_ends_in_one_place(spaces: Callable[..., Space], pa
     for space in (people, shop):
         space.until_condition("users", "Relocated", "True", "Moved", within=WITHIN)
         space.until_ready("users", within=WITHIN)
-    writes, taken = writer.writes(), {"here": _only(here), "there": _only(there)}
+    writes, taken = writer.writes(), {"here": only(here), "there": only(there)}
     stretches = turns(taken)
     assert [side for side, _ in stretches] == ["here", "there"], "two servers were open at once"
     assert not overlaps(stretches)
@@ -153,6 +153,6 @@ def test_who_takes_over_begins_with_nothing_and_leaves_what_was_taken_back(
     yard.until_ready("calm")
 
 
-def _only(checker: Checker) -> list[Taken]:
+def only(checker: Checker) -> list[Taken]:
     (taken,) = checker.taken().values()
     return taken

@@ -17,7 +17,7 @@ import yaml
 from freehold.cluster import authority, observe
 from freehold.cluster.cache import Cache
 from freehold.cluster.sentinel import Sightings
-from freehold.core import published
+from freehold.core import clusters, published
 from freehold.core.model import Object, Observed, Plan, Platform, Service
 from freehold.core.reconcile import reconcile, report
 
@@ -64,7 +64,7 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
             case "Contract":
                 cache.put_owned(_contract(subject, live))
             case "Microservice":
-                cache.put_service(live, *observe.declared(live))
+                cache.put_service(live, *_declared(live))
             case "Namespace":
                 cache.put_namespace(live)
             case "StorageClass":
@@ -75,6 +75,15 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
     means = observe.Means(PLATFORM, AUTHORITY, {service.namespace} - NOT_GRANTED, Sightings())
     seen = observe.observe(cache, service, means, subject.get("status", {}), NOW)
     return service, replace(seen, passwords=PASSWORDS)
+
+
+def _declared(live: Object) -> observe.Declared:
+    """What a resource says, in a namespace of another cluster in that one's words."""
+    metadata = live["metadata"]
+    if not clusters.is_foreign(metadata["namespace"]):
+        return observe.declared(live)
+    there = {**live, "metadata": {**metadata, "namespace": clusters.plain(metadata["namespace"])}}
+    return observe.declared_abroad(there, clusters.cluster(metadata["namespace"]))
 
 
 def _contract(subject: Object, live: Object) -> Object:

@@ -58,6 +58,19 @@ database cannot be opened.
   verbs: [get, list, watch, create, patch]
 {{- end -}}
 
+{{/* For Freehold of another cluster, in each namespace that is introduced to it: it looks, and touches nothing. */}}
+{{- define "freehold.rules.neighbour" -}}
+- apiGroups: [freehold.dev]
+  resources: [microservices]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [configmaps, persistentvolumeclaims, pods, secrets, services]
+  verbs: [list, watch]
+- apiGroups: [apps]
+  resources: [statefulsets]
+  verbs: [list, watch]
+{{- end -}}
+
 {{/* In the operator's own namespace: its certificate authority, and no other Secret; Events about its own pod. */}}
 {{- define "freehold.rules.home" -}}
 - apiGroups: [events.k8s.io]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from freehold.cli.place import Failure
 from freehold.cluster.client import Api
 from freehold.cluster.kinds import MICROSERVICE
+from freehold.core import clusters
 from freehold.core.model import Object
 
 
 def namespace(live: Object) -> str:
-    """The other namespace in which it stands, or is to; empty where it is none."""
-    named = live["spec"].get("placement", {}).get("namespace") or live.get("status", {}).get("leadsTo", "")
+    """The other namespace in which it stands, or is to, be it of another cluster; empty where it is none."""
+    placement, home = live["spec"].get("placement", {}), live["metadata"]["namespace"]
+    there = clusters.foreign(home, placement["cluster"]) if placement.get("cluster") else placement.get("namespace")
+    named = there or live.get("status", {}).get("leadsTo", "")
     return str(named) if named != live["metadata"]["namespace"] else ""
 
 

@@ -150,7 +150,7 @@ def status(place: Place, name: str | None, output: str | None, watch: bool) -> N
     "aims",
     metavar="KEY=VALUE",
     multiple=True,
-    help="zone=b, any label of nodes, class=NAME, or namespace=NAME.",
+    help="zone=b, any label of nodes, class=NAME, namespace=NAME, or cluster=SECRET.",
 )
 @click.option("--back", "mode", flag_value="back", help="To where it stood before the switch.")
 @click.option("--pause", "mode", flag_value="pause", help="Hold it before its next step.")
@@ -168,6 +168,23 @@ def move(place: Place, name: str, aims: tuple[str, ...], mode: str | None, wait:
     from freehold.cli import moving
 
     sys.exit(moving.run(place, name, aims, mode, output, wait=wait))
+
+
+@freehold.command()
+@click.argument("name")
+@click.option("--server", metavar="URL", help="The API server as pods there reach it, if not the kubeconfig's.")
+@placed(everywhere=False)
+def introduce(place: Place, name: str, server: str | None) -> None:
+    """Let another cluster see this namespace, as NAME.
+
+    Prints a Secret to apply there, for services to move between the two: its kubeconfig may read, in this namespace
+    alone, what a move needs, which is Microservices, their pods, servers, volumes and Secrets. Both clusters are
+    introduced to each other: freehold introduce east --context east -n shop | kubectl apply --context west -f -
+    """
+    from freehold.cli import introduce as meeting
+    from freehold.cli import show
+
+    click.echo(show.document(asyncio.run(meeting.introduced(place, name, server)), "yaml"))
 
 
 @freehold.group()

@@ -13,7 +13,7 @@ from freehold.core.model import Object
 
 SHORT = {"zone": "topology.kubernetes.io/zone", "region": "topology.kubernetes.io/region"}
 """Labels of nodes that every cluster has (kubernetes.io/docs/reference/labels-annotations-taints), by a short name."""
-CLASS, NAMESPACE = "class", "namespace"
+CLASS, NAMESPACE, CLUSTER = "class", "namespace", "cluster"
 OVER = (Reason.MOVED, Reason.IN_PLACE)
 """The step of a move that is done, and of one that was taken back."""
 MANIFEST = "kubectl.kubernetes.io/last-applied-configuration"
@@ -21,7 +21,8 @@ MANIFEST = "kubectl.kubernetes.io/last-applied-configuration"
 
 def towards(live: Object, given: Sequence[str]) -> Object:
     """What to write so that the service stands on nodes with these labels, KEY=VALUE, and its data, with `class=NAME`,
-    on a volume of that storage class, or all of it in `namespace=NAME`; labels of other keys stay as they are.
+    on a volume of that storage class, or all of it in `namespace=NAME` or `cluster=SECRET`; labels of other keys stay
+    as they are.
 
     Raises Failure.
     """
@@ -32,10 +33,11 @@ def towards(live: Object, given: Sequence[str]) -> Object:
             raise Failure(f"--to {text} names no place; write zone=b, KEY=VALUE of a node, or class=NAME")
         if wanted.setdefault(SHORT.get(key, key), value) != value:
             raise Failure(f"--to says two things of {key}; a service stands in one place")
-    if namespace := wanted.pop(NAMESPACE, None):
-        if wanted:
-            raise Failure(f"--to {NAMESPACE}={namespace} goes alone; whatever else is to change, change it there")
-        return {"spec": {"placement": {"namespace": namespace}}}
+    if other := {key: wanted.pop(key) for key in (NAMESPACE, CLUSTER) if key in wanted}:
+        if wanted or len(other) > 1:
+            ((key, value), *_) = other.items()
+            raise Failure(f"--to {key}={value} goes alone; whatever else is to change, change it there")
+        return {"spec": {"placement": {NAMESPACE: None, CLUSTER: None, **other}}}
     storage_class = wanted.pop(CLASS, None)
     if storage_class and not live["spec"].get("database"):
         raise Failure(f"{name(live)} has no database, so no storage class; its pods move by --to zone=b")
@@ -94,7 +96,7 @@ def _restored(live: Object) -> Object:
     """The labels of nodes as they were, and the storage class where the move was to another."""
     before, after = move(live)["from"], move(live)["to"]
     if NAMESPACE in after:
-        return {"spec": {"placement": {"namespace": None}}}
+        return {"spec": {"placement": {NAMESPACE: None, CLUSTER: None}}}
     there = live["spec"].get("placement", {}).get("nodeSelector", {})
     labels = {**dict.fromkeys(there), **before["nodeSelector"]} if before.get("nodeSelector") else None
     other = after.get("className") not in (None, before.get("className"))

@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.text import Text
 
 from freehold.cli.move import move, outcome, relocated, step, under_way
-from freehold.core import meta
+from freehold.core import clusters, meta
 from freehold.core.conditions import Reason
 from freehold.core.model import Object
 
@@ -79,7 +79,7 @@ class Telling:
         if there and not abroad:
             return
         if here in STEPS:
-            yield "checked", f"namespace {there} takes it over" if abroad else CHECKED
+            yield "checked", f"{clusters.told(there)} takes it over" if abroad else CHECKED
         if Reason.COPYING in behind and "copiedBytes" in now:
             yield "copied", f"{_bytes(now['copiedBytes'])}{self._rate()}"
         if Reason.CATCHING_UP in behind and "copiedBytes" in now:
@@ -89,7 +89,7 @@ class Telling:
         if "pauseMs" in now or (here == Reason.MOVED and not abroad):
             yield "switched", f"writes paused {now.get('pauseMs', 0) / 1000:.2f} s"
         if abroad and here == Reason.MOVED:
-            yield "pods moved", f"new ones serve in namespace {there}"
+            yield "pods moved", f"new ones serve in {clusters.told(there)}"
             yield "name turned", "whoever uses it is led there"
 
     def _note(self, now: Object, moment: float) -> None:

@@ -78,6 +78,11 @@ class Api:
         self._connection = connection
         self._requests = asyncio.Semaphore(REQUESTS_AT_ONCE)
 
+    @property
+    def server(self) -> str:
+        """The API server's address, as a URL."""
+        return str(self._connection.configuration.host)
+
     async def close(self) -> None:
         await self._connection.close()
 

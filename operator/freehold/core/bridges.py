@@ -60,7 +60,8 @@ def _endpoint(service: Service, observed: Observed, capability: str) -> Object |
     """What the service's name leads to, once it leads to the other cluster, and until it leads here again."""
     leading = (forwards.leads_to(service, observed), forwards.leads_now(service, observed))
     led = any(target and clusters.is_foreign(target.namespace) for target in leading)
-    endpoints = [_endpoint_of(pod, ready=pods.is_ready(pod)) for pod in _pods(observed, meta.SERVICE)]
+    serving = [pod for pod in _pods(observed, meta.SERVICE) if meta.PROBE not in pod["metadata"]["labels"]]
+    endpoints = [_endpoint_of(pod, ready=pods.is_ready(pod)) for pod in serving]
     spec = service.spec
     ports = [("grpc", spec.grpc.port)] if spec.grpc else []
     ports += [("http", spec.http.port)] if spec.http else []
@@ -87,7 +88,7 @@ def _callers(service: Service, observed: Observed, capability: str) -> Object:
 
 
 def _pods(observed: Observed, component: str) -> list[Object]:
-    """The other side's pods of a component that have an address; probes are none of them."""
+    """The other side's pods of a component that have an address."""
     found = (live for ref, live in sorted(observed.partner.items()) if ref.kind == "Pod")
     return [pod for pod in found if pods.component_of(pod) == component and pods.has_address(pod)]
 

@@ -41,10 +41,15 @@ def test_the_one_that_takes_over_is_like_the_one_that_goes_and_names_the_same_se
 
 
 def test_it_is_written_as_the_other_namespace_and_taken_back_by_taking_it_out() -> None:
-    assert move.towards(live("users"), ["namespace=people"]) == {"spec": {"placement": {"namespace": "people"}}}
+    nowhere = {"namespace": None, "cluster": None}
+    for aim in ({"namespace": "people"}, {"cluster": "west"}):
+        (written,) = (f"{key}={value}" for key, value in aim.items())
+        assert move.towards(live("users"), [written]) == {"spec": {"placement": {**nowhere, **aim}}}
     with pytest.raises(Failure, match="goes alone"):
         move.towards(live("users"), ["namespace=people", "zone=b"])
-    out = {"spec": {"placement": {"namespace": None}}}
+    with pytest.raises(Failure, match="goes alone"):
+        move.towards(live("users"), ["namespace=people", "cluster=west"])
+    out = {"spec": {"placement": nowhere}}
     assert move.back(at("Moved", "True")) == out
     assert move.abort(at("MovingPods", "Unknown"))["spec"] == out["spec"]
 
@@ -68,6 +73,7 @@ def test_each_step_is_told_once_and_what_stops_it() -> None:
         ({"placement": {"namespace": "people"}}, {}, "people"),
         ({"placement": {"namespace": "shop"}}, {}, ""),
         ({}, {"leadsTo": "people"}, "people"),
+        ({"placement": {"cluster": "west"}}, {}, "shop@west"),
         ({}, {}, ""),
     ],
 )

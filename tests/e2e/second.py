@@ -1,0 +1,63 @@
+"""A second cluster beside the one that the stories share, with Freehold installed: pods of both reach each other, and
+both trust one certificate authority.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from hack.stage import SYSTEM_NAMESPACE, Stage, install
+from localcluster import cluster as local
+from localcluster import images, links
+from localcluster.paths import DEFAULT_NAME, ClusterPaths
+from localcluster.progress import step
+from tests.e2e.cluster import Cluster, Space
+from tests.e2e.moving import FREEHOLD
+
+NAME = "west"
+IMAGES = ("operator", "postgres", "users")
+AUTHORITY = "freehold-ca"
+
+
+@contextmanager
+def beside(first: Cluster) -> Iterator[Cluster]:
+    """It is ended afterwards."""
+    if first.stage.kind != "local":
+        pytest.skip("two clusters whose pods reach each other are made by localcluster alone")
+    where = ClusterPaths(NAME)
+    try:
+        local.up(where)
+        with step("images") as progress:
+            local.load(where, list(images.ensure(IMAGES, progress).values()))
+        links.link(where, ClusterPaths(os.environ.get("LOCAL_CLUSTER", DEFAULT_NAME)))
+        cluster = Cluster(Stage("local", where.kubeconfig))
+        _trust(first, cluster)
+        install(cluster.stage)
+        yield cluster
+    finally:
+        local.down(where)
+
+
+def _trust(one: Cluster, other: Cluster) -> None:
+    """Give the other cluster the authority of the one, as its README says."""
+    live = json.loads(one.kubectl("get", "secret", AUTHORITY, "-n", SYSTEM_NAMESPACE, "-o", "json"))
+    metadata = {"name": AUTHORITY, "namespace": SYSTEM_NAMESPACE, "labels": live["metadata"]["labels"]}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "type": live["type"], "metadata": metadata, "data": live["data"]}
+    other.apply(namespace, secret)
+
+
+def introduce(one: Space, name: str, other: Space) -> None:
+    """Let the other cluster see the namespace of this one, as a person does it."""
+    command = [str(FREEHOLD), "introduce", name, "-n", one.name]
+    done = subprocess.run(
+        command, env=one.cluster.stage.environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    other.cluster.kubectl("apply", "-f", "-", text=done.stdout)
