@@ -18,7 +18,9 @@ from .run import run, succeeds
 HOST_BLOCKS = ipaddress.IPv4Network("198.51.100.0/24")
 # The links between the hub and the nodes exist in the namespaces alone, so that every cluster may use the same.
 NODE_BLOCKS = ipaddress.IPv4Network("192.0.2.0/24")
+# The pods of all clusters. Each has a part of its own, for pods of linked clusters speak to each other.
 PODS = ipaddress.IPv4Network("10.244.0.0/16")
+# No cluster's services are seen from outside it.
 SERVICES = ipaddress.IPv4Network("10.96.0.0/16")
 DNS_ADDRESS = "10.96.0.10"
 
@@ -52,12 +54,13 @@ class Link:
 
 @dataclass(frozen=True)
 class NodeNetwork:
-    """Where a node stands: its namespace, its link to the hub and the addresses of its pods."""
+    """Where a node stands: its namespace, its link to the hub, the addresses of its pods and of all its cluster's."""
 
     name: str
     zone: str
     link: Link
     pods: ipaddress.IPv4Network
+    cluster_pods: ipaddress.IPv4Network
 
     @property
     def address(self) -> str:
@@ -68,7 +71,13 @@ class NodeNetwork:
 class ClusterNetwork:
     hub: str
     host_link: Link
+    pods: ipaddress.IPv4Network
     nodes: tuple[NodeNetwork, ...]
+
+    @property
+    def index(self) -> int:
+        """Which of this machine's clusters it is: no two that are up have the same."""
+        return block_index(self.host_link.block)
 
     @property
     def api_address(self) -> str:
@@ -77,11 +86,19 @@ class ClusterNetwork:
 
 
 def plan(name: str, zones: tuple[str, ...], host_block: ipaddress.IPv4Network) -> ClusterNetwork:
-    """The addresses of a cluster with one node a zone."""
+    """The addresses of a cluster with one node a zone; where its block stands among all says which pods are its own."""
     blocks = list(NODE_BLOCKS.subnets(new_prefix=30))
-    pods = list(PODS.subnets(new_prefix=24))
-    nodes = (NodeNetwork(f"{name}-{zone}", zone, Link(blocks[index]), pods[index]) for index, zone in enumerate(zones))
-    return ClusterNetwork(name, Link(host_block), tuple(nodes))
+    pods = list(PODS.subnets(new_prefix=22))[block_index(host_block)]
+    own = list(pods.subnets(new_prefix=24))
+    nodes = (
+        NodeNetwork(f"{name}-{zone}", zone, Link(blocks[index]), own[index], pods) for index, zone in enumerate(zones)
+    )
+    return ClusterNetwork(name, Link(host_block), pods, tuple(nodes))
+
+
+def block_index(host_block: ipaddress.IPv4Network) -> int:
+    """Where a block stands among those for the links between this machine and a hub."""
+    return list(HOST_BLOCKS.subnets(new_prefix=30)).index(host_block)
 
 
 def free_host_block() -> ipaddress.IPv4Network:

@@ -51,6 +51,16 @@ def test_the_agent_learns_addresses_on_every_node(machine: Machine, tmp_path: Pa
     assert folders == ["/var/lib/cni/results", f"{tmp_path}/b/var-lib/cni/results"]
 
 
+def test_pods_of_another_cluster_are_no_strangers_among_the_own(tmp_path: Path) -> None:
+    second = network.plan("second", ("a", "b"), ipaddress.IPv4Network("198.51.100.4/30"))
+    certificates.ensure(tmp_path / "pki", node.identities(second.nodes[1]))
+    machine = node.configure(second.nodes[1], tmp_path / "b", tmp_path / "pki", "https://there", tmp_path / "off")
+    agent = next(service for service in machine.services if service.name == "network-policy")
+    assert agent.argv[agent.argv.index("--pod-cidr") + 1] == "10.244.5.0/24"
+    assert agent.argv[agent.argv.index("--cluster-cidr") + 1] == "10.244.4.0/22"
+    assert yaml.safe_load((machine.root / "kube-proxy.yaml").read_text())["clusterCIDR"] == "10.244.4.0/22"
+
+
 def test_all_nodes_look_at_the_switch_that_the_command_turns(machine: Machine, tmp_path: Path) -> None:
     agent = next(service for service in machine.services if service.name == "network-policy")
     assert agent.argv[agent.argv.index("--off-file") + 1] == str(tmp_path / "off")
