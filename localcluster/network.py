@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .errors import LocalClusterError
@@ -101,9 +101,10 @@ def block_index(host_block: ipaddress.IPv4Network) -> int:
     return list(HOST_BLOCKS.subnets(new_prefix=30)).index(host_block)
 
 
-def free_host_block() -> ipaddress.IPv4Network:
-    """A block of documentation addresses that no interface or route of this machine uses."""
-    block = first_free_block(json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"])))
+def free_host_block(promised: Iterable[str] = ()) -> ipaddress.IPv4Network:
+    """A block of documentation addresses that nothing on this machine uses and no cluster was `promised`."""
+    routes = json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"]))
+    block = first_free_block([*routes, *({"dst": block} for block in promised)])
     if block is None:
         raise LocalClusterError(
             f"Every address of {HOST_BLOCKS} is in use on this machine; the cluster needs four. "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,22 @@ def test_a_cluster_of_another_name_has_a_folder_of_its_own(monkeypatch: pytest.M
     assert paths.ClusterPaths().root == tmp_path / "cluster"
     assert paths.ClusterPaths("second").root == tmp_path / "cluster-second"
     assert paths.ClusterPaths().lock != paths.ClusterPaths("second").lock
+
+
+def test_clusters_that_come_up_at_once_choose_other_addresses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FREEHOLD_CACHE", str(tmp_path))
+    monkeypatch.setattr(network, "namespaces", set)
+
+    def routes(_: object) -> str:
+        time.sleep(0.01)
+        return "[]"
+
+    monkeypatch.setattr(network, "run", routes)
+    with ThreadPoolExecutor() as pool:
+        chosen = list(pool.map(cluster.settings, map(paths.ClusterPaths, ("freehold", "second", "third"))))
+    assert {one.host_block for one in chosen} == {f"198.51.100.{start}/30" for start in (0, 4, 8)}
+    assert cluster.settings(paths.ClusterPaths("second"), audit=True) == cluster.Settings(chosen[1].host_block, True)
+    assert cluster.settings(paths.ClusterPaths("second")).audit
 
 
 @pytest.mark.parametrize("name", ["", "Second", "1st", "a/b", "fourteen-chars", "ends-"])
