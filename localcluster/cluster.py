@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -54,9 +55,14 @@ class Cluster:
         return run(command, stdin=stdin, timeout=timeout)
 
 
+def alone(where: ClusterPaths) -> AbstractContextManager[None]:
+    """Held by whatever changes what a cluster is made of."""
+    return locked(where.lock, f"another `up`, `down` or `link` of {where.name}", wait=False)
+
+
 def up(where: ClusterPaths, *, audit: bool | None = None) -> None:
     """Brings the cluster up, or puts right what is missing of it; does nothing to one that is well."""
-    with locked(where.lock, f"another `up` or `down` of {where.name}", wait=False):
+    with alone(where):
         with step("tools", "compiled and cached") as progress:
             packages.ensure(progress)
             tools.ensure(tools.CLUSTER_GROUPS, progress)
@@ -108,7 +114,7 @@ def _load_when_ready(cluster: Cluster, archives: list[Path]) -> None:
 
 def down(where: ClusterPaths) -> None:
     """Ends the cluster and removes all it made: processes, namespaces, links, control groups, data."""
-    with locked(where.lock, f"another `up` or `down` of {where.name}", wait=False), step("down") as progress:
+    with alone(where), step("down") as progress:
         if not where.root.exists():
             progress.detail = "nothing to remove"
             return
