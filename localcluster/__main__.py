@@ -7,12 +7,12 @@ import os
 import sys
 from pathlib import Path
 
-from . import cluster, images, paths, status, tools
+from . import cluster, images, links, paths, status, tools
 from .errors import LocalClusterError
 from .paths import DEFAULT_NAME, ClusterPaths
 from .progress import step
 
-NEED_ROOT = ("up", "down", "load", "netpol")
+NEED_ROOT = ("up", "down", "load", "netpol", "link")
 
 
 def main() -> int:
@@ -49,6 +49,10 @@ def _netpol(where: ClusterPaths, options: argparse.Namespace) -> None:
     with step("netpol") as progress:
         cluster.enforce_policies(where, on=options.choice == "on")
         progress.detail = cluster.policies(where)
+
+
+def _link(where: ClusterPaths, options: argparse.Namespace) -> None:
+    links.link(where, ClusterPaths(options.other))
 
 
 def _status(where: ClusterPaths, _: argparse.Namespace) -> bool:
@@ -92,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     netpol = commands.add_parser("netpol", help=walls)
     netpol.add_argument("choice", choices=("on", "off"))
     netpol.set_defaults(run=_netpol)
+    wire = "let pods of this cluster and another reach each other, and each other's API servers; lasts until a `down`"
+    link = commands.add_parser("link", help=wire)
+    link.add_argument("other", metavar="OTHER", help="the name of the other cluster, which is up as well")
+    link.set_defaults(run=_link)
     env = 'shell lines that let kubectl and helm find it: eval "$(python -m localcluster env)"'
     commands.add_parser("env", help=env).set_defaults(run=_env)
     group = commands.add_parser("tools", help="compile the tools (default: those of the cluster, and helm)")

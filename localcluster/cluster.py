@@ -7,7 +7,8 @@ import json
 import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from . import certificates, cgroups, controlplane, images, network, node, nodeimages, packages, paths, readiness, tools
@@ -54,9 +55,14 @@ class Cluster:
         return run(command, stdin=stdin, timeout=timeout)
 
 
+def alone(where: ClusterPaths) -> AbstractContextManager[None]:
+    """Held by whatever changes what a cluster is made of."""
+    return locked(where.lock, f"another `up`, `down` or `link` of {where.name}", wait=False)
+
+
 def up(where: ClusterPaths, *, audit: bool | None = None) -> None:
     """Brings the cluster up, or puts right what is missing of it; does nothing to one that is well."""
-    with locked(where.lock, f"another `up` or `down` of {where.name}", wait=False):
+    with alone(where):
         with step("tools", "compiled and cached") as progress:
             packages.ensure(progress)
             tools.ensure(tools.CLUSTER_GROUPS, progress)
@@ -108,7 +114,7 @@ def _load_when_ready(cluster: Cluster, archives: list[Path]) -> None:
 
 def down(where: ClusterPaths) -> None:
     """Ends the cluster and removes all it made: processes, namespaces, links, control groups, data."""
-    with locked(where.lock, f"another `up` or `down` of {where.name}", wait=False), step("down") as progress:
+    with alone(where), step("down") as progress:
         if not where.root.exists():
             progress.detail = "nothing to remove"
             return
@@ -146,15 +152,28 @@ def policies(where: ClusterPaths) -> str:
 def settings(where: ClusterPaths, audit: bool | None = None) -> Settings:
     """The cluster's settings, chosen now if this is its first start; they are kept before anything else is made."""
     file = where.root / "settings.json"
-    known = Settings(**json.loads(file.read_text())) if file.exists() else None
-    block = known.host_block if known else _new_block(where.name)
-    chosen = Settings(block, audit if audit is not None else bool(known and known.audit))
+    if file.exists():
+        known = _kept(file)
+    else:
+        # One at a time: two clusters that come up at once must not choose the same addresses.
+        with locked(paths.cache() / "locks" / ".addresses", "another cluster's choice of addresses"):
+            known = Settings(_new_block(where.name), audit=False)
+            _keep(known, file)
+    chosen = known if audit is None else replace(known, audit=audit)
     if chosen != known:
-        where.root.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(chosen)))
-        fresh.replace(file)
+        _keep(chosen, file)
     return chosen
+
+
+def _kept(file: Path) -> Settings:
+    return Settings(**json.loads(file.read_text()))
+
+
+def _keep(chosen: Settings, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps(asdict(chosen)))
+    fresh.replace(file)
 
 
 def _new_block(name: str) -> str:
@@ -164,7 +183,9 @@ def _new_block(name: str) -> str:
             f"This machine has network namespaces {', '.join(sorted(taken))}, but {paths.cache()} has no such cluster. "
             "Was it started with another FREEHOLD_CACHE? Use that one with `down`, or give this cluster another --name."
         )
-    return str(network.free_host_block())
+    # Those of clusters that are starting, or were not started since the machine was, are on no interface.
+    promised = [_kept(file).host_block for file in paths.cache().glob("cluster*/settings.json")]
+    return str(network.free_host_block(promised))
 
 
 def describe(where: ClusterPaths, chosen: Settings) -> Cluster:

@@ -17,7 +17,7 @@ import yaml
 from . import paths
 from .certificates import Identity, write_kubeconfig
 from .machine import Machine, ServiceSpec
-from .network import DNS_ADDRESS, PODS, NodeNetwork
+from .network import DNS_ADDRESS, NodeNetwork
 
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 PAUSE_IMAGE = "localhost/freehold/pause:1"
@@ -87,7 +87,8 @@ def _services(node: NodeNetwork, root: Path, policies_off: Path, neighbours: Seq
     ready = "/run/network-policy.ready"
     agent = [
         *(sys.executable, "-m", "localcluster.netpol", "--node", node.name, "--pod-cidr", str(node.pods)),
-        *("--cluster-cidr", str(PODS)),
+        # To the agent, pods of another cluster are what they are to this one's API: addresses, and no strangers.
+        *("--cluster-cidr", str(node.cluster_pods)),
         *("--kubeconfig", str(root / "network-policy.kubeconfig"), "--ready-file", ready),
         *("--off-file", str(policies_off)),
         *("--sandboxes", SANDBOXES),
@@ -174,7 +175,7 @@ def _kube_proxy(node: NodeNetwork, root: Path) -> dict[str, Any]:
         "mode": "nftables",
         "clientConnection": {"kubeconfig": str(root / "kube-proxy.kubeconfig")},
         "hostnameOverride": node.name,
-        "clusterCIDR": str(PODS),
+        "clusterCIDR": str(node.cluster_pods),
         "bindAddress": node.address,
         "healthzBindAddress": "127.0.0.1:10256",
         "metricsBindAddress": "127.0.0.1:10249",

@@ -69,7 +69,7 @@ class ClusterPaths:
 
     @property
     def lock(self) -> Path:
-        """Held while `up` or `down` runs, so that two of them never work on one cluster."""
+        """Held while `up`, `down` or `link` runs, so that two of them never work on one cluster."""
         return cache() / "locks" / self.name
 
     def machine(self, machine: str) -> Path:

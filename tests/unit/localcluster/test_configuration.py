@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,16 @@ def test_the_agent_learns_addresses_on_every_node(machine: Machine, tmp_path: Pa
     agent = next(service for service in machine.services if service.name == "network-policy")
     folders = [agent.argv[index + 1] for index, word in enumerate(agent.argv) if word == "--sandboxes"]
     assert folders == ["/var/lib/cni/results", f"{tmp_path}/b/var-lib/cni/results"]
+
+
+def test_pods_of_another_cluster_are_no_strangers_among_the_own(tmp_path: Path) -> None:
+    second = network.plan("second", ("a", "b"), ipaddress.IPv4Network("198.51.100.4/30"))
+    certificates.ensure(tmp_path / "pki", node.identities(second.nodes[1]))
+    machine = node.configure(second.nodes[1], tmp_path / "b", tmp_path / "pki", "https://there", tmp_path / "off")
+    agent = next(service for service in machine.services if service.name == "network-policy")
+    assert agent.argv[agent.argv.index("--pod-cidr") + 1] == "10.244.5.0/24"
+    assert agent.argv[agent.argv.index("--cluster-cidr") + 1] == "10.244.4.0/22"
+    assert yaml.safe_load((machine.root / "kube-proxy.yaml").read_text())["clusterCIDR"] == "10.244.4.0/22"
 
 
 def test_all_nodes_look_at_the_switch_that_the_command_turns(machine: Machine, tmp_path: Path) -> None:
@@ -112,6 +124,22 @@ def test_a_cluster_of_another_name_has_a_folder_of_its_own(monkeypatch: pytest.M
     assert paths.ClusterPaths().root == tmp_path / "cluster"
     assert paths.ClusterPaths("second").root == tmp_path / "cluster-second"
     assert paths.ClusterPaths().lock != paths.ClusterPaths("second").lock
+
+
+def test_clusters_that_come_up_at_once_choose_other_addresses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FREEHOLD_CACHE", str(tmp_path))
+    monkeypatch.setattr(network, "namespaces", set)
+
+    def routes(_: object) -> str:
+        time.sleep(0.01)
+        return "[]"
+
+    monkeypatch.setattr(network, "run", routes)
+    with ThreadPoolExecutor() as pool:
+        chosen = list(pool.map(cluster.settings, map(paths.ClusterPaths, ("freehold", "second", "third"))))
+    assert {one.host_block for one in chosen} == {f"198.51.100.{start}/30" for start in (0, 4, 8)}
+    assert cluster.settings(paths.ClusterPaths("second"), audit=True) == cluster.Settings(chosen[1].host_block, True)
+    assert cluster.settings(paths.ClusterPaths("second")).audit
 
 
 @pytest.mark.parametrize("name", ["", "Second", "1st", "a/b", "fourteen-chars", "ends-"])

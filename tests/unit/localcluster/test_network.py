@@ -8,6 +8,7 @@ import itertools
 from localcluster import network
 
 BLOCK = ipaddress.IPv4Network("198.51.100.0/30")
+BLOCKS = list(network.HOST_BLOCKS.subnets(new_prefix=30))
 
 
 def test_the_plan_of_two_nodes() -> None:
@@ -30,9 +31,17 @@ def test_the_name_server_has_a_service_address() -> None:
     assert ipaddress.ip_address(network.DNS_ADDRESS) in network.SERVICES
 
 
-def test_pods_are_on_the_network_that_proxies_and_agents_are_told() -> None:
-    plan = network.plan("freehold", ("a", "b"), BLOCK)
-    assert all(node.pods.subnet_of(network.PODS) for node in plan.nodes)
+def test_pods_are_among_those_of_their_cluster() -> None:
+    for block in BLOCKS:
+        plan = network.plan("freehold", ("a", "b"), block)
+        assert plan.pods.subnet_of(network.PODS)
+        assert all(node.pods.subnet_of(plan.pods) and node.cluster_pods == plan.pods for node in plan.nodes)
+
+
+def test_no_two_clusters_have_pods_or_an_api_server_at_the_same_address() -> None:
+    plans = [network.plan("freehold", ("a", "b"), block) for block in BLOCKS]
+    assert not any(one.pods.overlaps(other.pods) for one, other in itertools.combinations(plans, 2))
+    assert len({plan.api_address for plan in plans}) == len({plan.index for plan in plans}) == len(plans)
 
 
 def test_a_block_is_free_when_no_route_of_the_machine_meets_it() -> None:
