@@ -14,6 +14,7 @@ import yaml
 from freehold.cluster import authority, observe
 from freehold.cluster.cache import Cache
 from freehold.cluster.sentinel import Sightings
+from freehold.core import clusters, meta
 from freehold.core.model import Object, Observed, Platform, Ref, Service
 from freehold.core.reconcile import reconcile
 
@@ -58,7 +59,22 @@ def of_the_operator() -> list[Object]:
         elif live["kind"] == "Microservice":
             cache.put_service(live, *observe.declared(live))
             services.append(live)
+            _across(cache, live)
     return [body for live in services for body in _made(cache, live)]
+
+
+def _across(cache: Cache, live: Object) -> None:
+    """The other side of one that moves to another cluster, with a pod that serves there."""
+    cluster = live["spec"].get("placement", {}).get("cluster")
+    if not cluster:
+        return
+    place = clusters.foreign(live["metadata"]["namespace"], cluster)
+    metadata = {**live["metadata"], "namespace": place}
+    taken = {**live, "spec": {**live["spec"], "placement": {"fromCluster": "here"}}}
+    cache.put_service({**taken, "metadata": metadata}, *observe.declared_abroad(taken, cluster))
+    labels = meta.selector(live["metadata"]["name"], meta.SERVICE)
+    pod = {"name": "pod", "namespace": place, "uid": "pod", "resourceVersion": "1", "labels": labels}
+    cache.put_owned({"kind": "Pod", "metadata": pod, "status": {"podIP": "192.0.2.1"}})
 
 
 def _made(cache: Cache, live: Object) -> list[Object]:
