@@ -36,8 +36,8 @@ class Attempts:
             try:
                 self._insert(f"{self._prefix}-{number}@example.org")
             except psycopg.Error as error:
-                said = f"{type(error).__name__} {error.sqlstate or ''}"
-                self.refused[said.strip()] += 1
+                said = error.sqlstate or str(error).strip().splitlines()[-1]  # of a connection only its words tell
+                self.refused[f"{type(error).__name__} {said}"] += 1
                 ended.wait(REFUSED_PACE)
 
     def _insert(self, email: str) -> None:

@@ -155,10 +155,19 @@ replace_data() {
   rm "$superseded"
 }
 
+# From another cluster this pod's address is let in a moment after it began. One whose name is gone is not waited for.
+reach() {
+  local said attempts=0
+  until said=$(there 'SELECT' 2>&1); do
+    [[ $said != *'could not translate host name'* ]] && ((++attempts < 5)) || return 1
+    sleep 1
+  done
+}
+
 follow() {
   rm -rf "$copy"
   [[ -s $PGDATA/PG_VERSION || -e $superseded ]] || copy_data
-  if [[ ! -e $superseded && ! -e $PGDATA/standby.signal ]] && is_open_there; then step_down; fi
+  if [[ ! -e $superseded && ! -e $PGDATA/standby.signal ]] && reach && is_open_there; then step_down; fi
   [[ ! -e $superseded ]] || replace_data
 }
 
