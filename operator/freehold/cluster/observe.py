@@ -142,6 +142,7 @@ def _peer(cache: Cache, key: Key, stored: Stored) -> Peer | None:
     if "deletionTimestamp" in live["metadata"]:
         return None
     spec, status = live.get("spec", {}), live.get("status", {})
+    placement, annotations = spec.get("placement", {}), live["metadata"].get("annotations", {})
     return Peer(
         key,
         _grpc(live),
@@ -150,10 +151,12 @@ def _peer(cache: Cache, key: Key, stored: Stored) -> Peer | None:
         contract=_contract(cache, key, live),
         calls=_calls(live),
         takes_over=status.get("takesOver", ""),
-        heading=spec.get("placement", {}).get("namespace", ""),
+        heading=placement.get("namespace", ""),
         database=spec.get("database", {}).get("version", ""),
-        move=live["metadata"].get("annotations", {}).get(meta.MOVE, ""),
+        move=annotations.get(meta.MOVE, ""),
         stopped=_stopped(status),
+        backup_within=placement.get("backupWithin", ""),
+        backed_up_at=annotations.get(meta.BACKED_UP_AT, ""),
     )
 
 
