@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,24 @@ def test_a_quota_that_leaves_no_room_is_named_and_nothing_is_touched(
         assert "exceeded quota" in said["message"], said
         assert cluster.conditions(home, "users")["Ready"]["status"] == "True"
         assert "StatefulSet users-door" not in cluster.owned(home)
+
+
+def test_a_move_waits_for_the_backup_that_it_asks_for(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    def backed_up(ago: timedelta) -> None:
+        made = (datetime.now(UTC) - ago).isoformat(timespec="seconds")
+        cluster.patch("Microservice", home, "users", {"metadata": {"annotations": {"freehold.dev/backed-up-at": made}}})
+
+    with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
+        cluster.create(microservice(home, database=DATABASE, placement=A))
+        cluster.ready(home)
+        backed_up(timedelta(hours=2))
+        place(cluster, home, {**B, "backupWithin": "1h"})
+        said = cluster.says(home, "users", "Relocated", "MoveBlocked")
+        assert f"kubectl annotate microservice users -n {home} freehold.dev/backed-up-at=" in said["message"]
+        assert not {"StatefulSet users-database-2", "StatefulSet users-door"} & cluster.owned(home).keys()
+        backed_up(timedelta())
+        over = {"StatefulSet users-database-2", "StatefulSet users-door"}
+        until(lambda: over <= cluster.owned(home).keys(), "the copy begins, for the word of the backup was seen")
 
 
 def test_the_command_follows_a_move_to_its_end_and_takes_it_back(cluster: Cluster, home: str, tmp_path: Path) -> None:

@@ -51,6 +51,10 @@ class Placement(Model):
     back without copying. After it the server goes, and its volume as deletionPolicy says."""
     give_up_after: Duration = "24h"
     """How long a move may take until it is given up; the service then stays where it was, as if nobody had asked."""
+    backup_within: Duration | None = None
+    """A move of the data begins only where a backup of it was made within this time, as the annotation
+    freehold.dev/backed-up-at of the resource that has the data says, like "2026-11-28T00:00:00Z". Of a move to another
+    namespace or cluster either side may ask for it. Left out: none is asked for."""
 
 
 class Place(Model):

@@ -189,6 +189,7 @@ def _peer(cache: Cache, key: Key, stored: Stored) -> Peer | None:
     if "deletionTimestamp" in live["metadata"]:
         return None
     spec, status = live.get("spec", {}), live.get("status", {})
+    placement, annotations = spec.get("placement", {}), live["metadata"].get("annotations", {})
     return Peer(
         key,
         _grpc(live),
@@ -199,8 +200,10 @@ def _peer(cache: Cache, key: Key, stored: Stored) -> Peer | None:
         takes_over=_seen(key, status.get("takesOver", "")),
         heading=_seen(key, _heading(key, spec)),
         database=spec.get("database", {}).get("version", ""),
-        move=live["metadata"].get("annotations", {}).get(meta.MOVE, ""),
+        move=annotations.get(meta.MOVE, ""),
         stopped=_stopped(status),
+        backup_within=placement.get("backupWithin", ""),
+        backed_up_at=annotations.get(meta.BACKED_UP_AT, ""),
     )
 
 

@@ -49,6 +49,8 @@ ROLE = "freehold.dev/role"
 """Labels the pods of a move that are no database server, and stand behind the same wall."""
 MOVE = "freehold.dev/move"
 """Annotates a resource to have its move wait before the next step: Paused."""
+BACKED_UP_AT = "freehold.dev/backed-up-at"
+"""Annotates a resource with the time at which its data was last backed up, by whoever did it (RFC 3339)."""
 POD_NAME = "statefulset.kubernetes.io/pod-name"
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 

@@ -64,7 +64,8 @@ class Peer:
     while that is not known. calls: the methods it declares to call of each service, like `shop.users.v1.UsersService/
     GetUser`; where none are declared, all are assumed. takes_over: the namespace from which it said to take over the
     service of its name. heading: the namespace it is to go to. database: its version, empty where it has none.
-    move: what its annotation says of a move (`meta.MOVE`). stopped: what keeps its move from going on.
+    move: what its annotation says of a move (`meta.MOVE`). stopped: what keeps its move from going on. backup_within:
+    how old the last backup of its data may be for a move to begin; backed_up_at: when that was made, as it says itself.
     """
 
     key: Key
@@ -78,6 +79,8 @@ class Peer:
     database: str = ""
     move: str = ""
     stopped: str = ""
+    backup_within: str = ""
+    backed_up_at: str = ""
 
 
 class Call(NamedTuple):

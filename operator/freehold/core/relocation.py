@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from freehold.api.database import Database
 from freehold.core import (
+    backups,
     clusters,
     copying,
     forwards,
@@ -101,6 +102,9 @@ def _obstacle(service: Service, database: Database, observed: Observed, now: Sea
         return mistrust
     if too_small := volume.too_small_for(database, now):
         return too_small
+    # With clients at the door a move is under way already, and makes its copy anew, or one more after another edit.
+    if not seats.is_led_through_door(service, observed) and (asked := backups.missing(service, observed, now)):
+        return asked
     return "" if seats.serves(now) else "the database is not ready; it moves once it is"
 
 

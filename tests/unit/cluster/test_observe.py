@@ -132,6 +132,15 @@ def test_a_provider_knows_what_is_called_and_a_consumer_what_is_offered() -> Non
     assert peers_of(PAYMENTS, deployment, other)[USERS].contract == b"", "what another image offers is not met yet"
 
 
+def test_the_other_side_of_a_move_knows_what_backup_is_asked_for_and_when_the_last_was_made() -> None:
+    goes, takes = (Key(namespace, "users") for namespace in ("shop", "people"))
+    one = microservice(goes, placement={"namespace": "people", "backupWithin": "24h"})
+    one["metadata"]["annotations"] = {"freehold.dev/backed-up-at": "2026-01-02T00:00:00Z"}
+    other = microservice(takes, placement={"from": "shop"})
+    known = observe.observe(cache_with(one, other), observe.parse(other), MEANS, {}, NOW).peers[goes]
+    assert (known.backup_within, known.backed_up_at) == ("24h", "2026-01-02T00:00:00Z")
+
+
 def test_a_consumer_that_cannot_be_read_declares_nothing() -> None:
     broken = microservice(PAYMENTS, consumes=[{"name": "users", "methods": "many"}])
     cache = cache_with(microservice())

@@ -98,7 +98,9 @@ class Two:
         seen = Peer(key, one.spec.grpc, frozenset(), ready, takes_over=takes_over, heading=heading, database=version)
         moved = relocated(status) if "conditions" in status else {}
         stopped = moved["message"] if moved.get("status") == "False" else ""
-        return replace(seen, move=one.annotations.get(meta.MOVE, ""), stopped=stopped)
+        within, made = one.spec.placement.backup_within or "", one.annotations.get(meta.BACKED_UP_AT, "")
+        seen = replace(seen, move=one.annotations.get(meta.MOVE, ""), stopped=stopped)
+        return replace(seen, backup_within=within, backed_up_at=made)
 
 
 def _started(subject: Service, seen: Observed) -> Iterator[Object]:
