@@ -54,10 +54,10 @@ def _is_ours(observed: Observed, ref: Ref) -> bool:
 
 
 def standing_door(service: Service, observed: Observed, every: Seats) -> frozenset[Ref]:
-    """The door stays as long as anybody may be led to it."""
+    """The door stays as long as anybody may be led to it, whatever a move waits for."""
     turned = every.owner.annotation(meta.TURNED_AT)
     fresh = bool(turned) and observed.now < datetime.fromisoformat(turned) + DOOR_STAYS
-    stays = every.next is None and (fresh or seats.is_led_through_door(service, observed))
+    stays = seats.is_led_through_door(service, observed) or (every.next is None and fresh)
     return frozenset({Ref("StatefulSet", names.door(service.name))}) if stays else frozenset()
 
 

@@ -256,3 +256,15 @@ def test_migrations_and_the_switch_wait_for_one_another() -> None:
     waits = migrations.desired(newer, switching)
     assert not waits.objects and waits.condition and waits.condition.reason == "WaitingForDatabase"
     assert migrations.desired(newer, seen).objects
+
+
+def test_whatever_hinders_it_the_door_stands_while_clients_are_led_there() -> None:
+    """At each step somebody asks for a third place, where it cannot go."""
+    elsewhere = users({"nodeSelector": {"zone": "c"}}, storage={"size": "1Gi", "className": "gone"})
+    seen, led = stands(), 0
+    for _ in range(8):
+        seen = replace(placed(seen, reconcile(users(B), seen)), status={})
+        _, after = steps(elsewhere, seen)
+        led += leads_to(after) == "users-door-0"
+        assert (DOOR in after.objects) or leads_to(after) != "users-door-0"
+    assert led
