@@ -17,6 +17,7 @@ from localcluster import cluster as local
 from localcluster import images, links
 from localcluster.paths import DEFAULT_NAME, ClusterPaths
 from localcluster.progress import step
+from localcluster.run import run
 from tests.e2e.cluster import Cluster, Space
 from tests.e2e.moving import FREEHOLD
 
@@ -35,13 +36,31 @@ def beside(first: Cluster) -> Iterator[Cluster]:
         local.up(where)
         with step("images") as progress:
             local.load(where, list(images.ensure(IMAGES, progress).values()))
-        links.link(where, ClusterPaths(os.environ.get("LOCAL_CLUSTER", DEFAULT_NAME)))
+        links.link(where, _paths())
         cluster = Cluster(Stage("local", where.kubeconfig))
         _trust(first, cluster)
         install(cluster.stage)
         yield cluster
     finally:
         local.down(where)
+
+
+@contextmanager
+def parted() -> Iterator[None]:
+    """No packet goes from one cluster to the other while in here."""
+    where, other = ClusterPaths(NAME), _paths()
+    hub = local.describe(where, local.settings(where)).network.hub
+    wire = links.wire_name(local.describe(other, local.settings(other)).network)
+    run(["ip", "-n", hub, "link", "set", wire, "down"])
+    try:
+        yield
+    finally:
+        links.link(where, other)
+
+
+def _paths() -> ClusterPaths:
+    """Of the cluster that the stories share."""
+    return ClusterPaths(os.environ.get("LOCAL_CLUSTER", DEFAULT_NAME))
 
 
 def _trust(one: Cluster, other: Cluster) -> None:

@@ -107,7 +107,7 @@ def test_whoever_is_killed_it_ends_in_one_place(spaces: Callable[..., Space], pa
     if step == "Switching" and party == "switch":
         kill_as_it_begins(moving.switch_pod(people))
     else:
-        people.until("microservice/users", lambda live: _is_past(live, step), within=120)
+        people.until("microservice/users", lambda live: is_past(live, step), within=120)
         kill(_pod(shop, people, party))
 
     for space in (people, shop):
@@ -120,7 +120,7 @@ def test_whoever_is_killed_it_ends_in_one_place(spaces: Callable[..., Space], pa
     moving.each_once(people, writes, [row.email for listed in taken.values() for row in listed])
 
 
-def _is_past(live: Object, step: str) -> bool:
+def is_past(live: Object, step: str) -> bool:
     """at that step, or just past one that took no time"""
     now = live["status"].get("move", {}).get("step")
     return now in moving.STEPS[moving.STEPS.index(step) :]
