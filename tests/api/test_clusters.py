@@ -16,10 +16,15 @@ from localcluster.apiserver import ApiServer
 from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.conftest import prepared
+from tests.api.proxy import Proxy
 from tests.api.shop import microservice, place
 from tests.api.switching import DATABASE, IMAGE, leads_to, switched
 
-SLICE = "EndpointSlice users-abroad"
+CAMPAIGN = pytest.mark.campaign
+POINTS = [("west", writes) for writes in (20, 24, 26, 28, 30, 32, 34)] + [("east", writes) for writes in (2, 4, 6, 8)]
+"""The side whose operator is killed, and after which of its writes."""
+SLICE = (("west", 28), ("east", 4))
+POINTED = "EndpointSlice users-abroad"
 SERVERS = "EndpointSlice users-database-abroad"
 
 
@@ -121,7 +126,7 @@ def selected(cluster: Cluster, home: str) -> str:
 
 def attached(cluster: Cluster, home: str) -> bool:
     """Whether the name leads to the other cluster's pods."""
-    return "kubernetes.io/service-name" in cluster.owned(home)[SLICE]["metadata"]["labels"]
+    return "kubernetes.io/service-name" in cluster.owned(home)[POINTED]["metadata"]["labels"]
 
 
 def blocks(cluster: Cluster, home: str, policy: str, way: str) -> set[str]:
@@ -199,6 +204,37 @@ def test_two_authorities_are_told_apart_before_anything_is_copied(
         assert "StatefulSet users-database" not in second.owned(home)
 
 
+@pytest.mark.parametrize(("side", "writes"), [p if p in SLICE else pytest.param(*p, marks=CAMPAIGN) for p in POINTS])
+def test_an_operator_killed_after_a_write_is_taken_over_from(
+    cluster: Cluster, second: Cluster, tmp_path: Path, side: str, writes: int
+) -> None:
+    home = cluster.namespace(f"cluster-killed-{side}-{writes}")
+    with both(cluster, second, home, tmp_path):
+        pass
+    second.create(microservice(home, database=DATABASE, placement={"fromCluster": "east"}))
+    place(cluster, home, {"cluster": "west"})
+    two = Both(cluster, second, home)
+    sides = {"east": cluster, "west": second}
+    other = "west" if side == "east" else "east"
+    proxy = Proxy(sides[side].kubeconfig, tmp_path)
+    with operators.running(sides[other].kubeconfig, tmp_path / other, home, image=IMAGE):
+        killed = operators.start(proxy.kubeconfig, tmp_path / side, home, image=IMAGE)
+        proxy.cut_after(writes, killed.process.kill)
+        until(lambda: two.play() or killed.process.exitcode is not None, f"it is killed after {writes} writes")
+        with operators.running(sides[side].kubeconfig, tmp_path / side, home, image=IMAGE):
+            two.stands(second)
+            until(lambda: selected(cluster, home) == "abroad", "the name leads there")
+    left, taken = claim(cluster, home), claim(second, home)
+    assert (left["freehold.dev/turn"], taken["freehold.dev/turn"]) == ("1", "2")
+    assert left["freehold.dev/ceded-to"] == f"{home}@west"
+
+
+def claim(cluster: Cluster, home: str) -> dict[str, str]:
+    """What is said on the volume of whose the data is."""
+    found: dict[str, str] = cluster.owned(home)["PersistentVolumeClaim users-database-data"]["metadata"]["annotations"]
+    return found
+
+
 def test_the_data_goes_to_another_cluster_and_comes_back(
     cluster: Cluster, second: Cluster, home: str, tmp_path: Path
 ) -> None:
@@ -213,7 +249,7 @@ def test_the_data_goes_to_another_cluster_and_comes_back(
         assert live["status"]["move"]["from"]["namespace"] == f"{home}@east"
         assert live["status"]["takesOver"] == f"{home}@east"
         until(lambda: selected(east, home) == "abroad", "none of the pods here is behind the name any more")
-        points = east.owned(home)[SLICE]
+        points = east.owned(home)[POINTED]
         assert attached(east, home)
         assert [point["addresses"] for point in points["endpoints"]] == [["10.2.0.6"]]
         (server,) = east.owned(home)[SERVERS]["endpoints"]
@@ -227,4 +263,4 @@ def test_the_data_goes_to_another_cluster_and_comes_back(
         place(east, home, None)
         two.stands(east)
         assert selected(east, home) == "service"
-        until(lambda: SLICE not in east.owned(home) or not attached(east, home), "and nobody there")
+        until(lambda: POINTED not in east.owned(home) or not attached(east, home), "and nobody there")
