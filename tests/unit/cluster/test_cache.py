@@ -243,3 +243,38 @@ def test_a_move_to_another_namespace_concerns_both_sides_and_all_who_have_to_do_
     cache.drop_service(there)
     assert cache.forwards == {}
     assert {USERS, PAYMENTS} <= set(woken)
+
+
+def test_a_service_of_another_cluster_is_known_and_never_woken() -> None:
+    cache, woken = known(USERS)
+    there = Key("shop@west", "users")
+    cache.put_service(microservice(USERS, 2), frozenset(), moves=Moves("shop@west"))
+    woken.clear()
+    cache.put_service(microservice(there), frozenset(), moves=Moves("", "shop"))
+    assert set(woken) == {USERS, PAYMENTS}
+    assert cache.forwards == {USERS: there}
+    assert there not in cache.here and there in cache.services
+    woken.clear()
+    cache.put_owned(owned(there))
+    assert woken == [USERS]
+    woken.clear()
+    cache.forget_place("shop@west")
+    assert USERS in woken and there not in woken
+    assert not cache.forwards and there not in cache.owned
+
+
+def test_where_consumers_stand_wakes_a_provider_that_is_called_in_another_cluster_and_no_other() -> None:
+    cache, woken = known(USERS)
+    pod = {**owned(PAYMENTS), "kind": "Pod"}
+    cache.put_owned(pod)
+    assert woken == [PAYMENTS]
+    cache.put_service(microservice(USERS, 2), frozenset(), moves=Moves("shop@west"))
+    woken.clear()
+    cache.drop_owned(pod)
+    assert woken == [PAYMENTS, USERS]
+
+
+def test_where_a_provider_stands_in_another_cluster_wakes_its_consumers() -> None:
+    cache, woken = known(USERS)
+    cache.put_owned({**owned(USERS), "kind": "EndpointSlice"})
+    assert woken == [USERS, PAYMENTS]
