@@ -94,8 +94,8 @@ def _differs(applied: Any, written: Any) -> bool:
 
 def _restored(live: Object) -> Object:
     """The labels of nodes as they were, and the storage class where the move was to another."""
-    before, after = move(live)["from"], move(live)["to"]
-    if NAMESPACE in after:
+    before, after = move(live).get("from", {}), move(live).get("to", {})
+    if NAMESPACE in after or CLUSTER in live["spec"].get("placement", {}):
         return {"spec": {"placement": {NAMESPACE: None, CLUSTER: None}}}
     there = live["spec"].get("placement", {}).get("nodeSelector", {})
     labels = {**dict.fromkeys(there), **before["nodeSelector"]} if before.get("nodeSelector") else None
@@ -132,7 +132,8 @@ def step(live: Object) -> str:
 
 def under_way(live: Object) -> bool:
     """Whether a move is asked for and not done, be it that nothing hinders it or that something does."""
-    return bool(move(live)) and step(live) not in OVER
+    unseen = relocated(live).get("reason") == Reason.CLUSTER_UNKNOWN
+    return unseen or (bool(move(live)) and step(live) not in OVER)
 
 
 def relocated(live: Object) -> Object:

@@ -23,6 +23,7 @@ STOPPED: dict[str, str] = {
     Reason.MOVE_BLOCKED: "blocked",
     Reason.SWITCH_FAILED: "not switched",
     Reason.MOVE_GAVE_UP: "gave up",
+    Reason.CLUSTER_UNKNOWN: "not seen",
 }
 TROUBLE = "put right"
 """In a message that says what keeps a step from being done."""

@@ -54,6 +54,16 @@ def test_it_is_written_as_the_other_namespace_and_taken_back_by_taking_it_out() 
     assert move.abort(at("MovingPods", "Unknown"))["spec"] == out["spec"]
 
 
+def test_one_whose_cluster_is_not_seen_says_so_and_can_be_taken_back() -> None:
+    said = {"type": "Relocated", "status": "False", "reason": "ClusterUnknown", "message": "there is no Secret west"}
+    seen = live("users", placement={"cluster": "west"}, status={"conditions": [said]})
+    assert told(Telling("kubectl freehold move users"), seen) == [
+        "✗ not seen       there is no Secret west",
+        "kubectl freehold move users --abort takes it back",
+    ]
+    assert move.abort(seen)["spec"] == {"placement": {"namespace": None, "cluster": None}}
+
+
 def test_each_step_is_told_once_and_what_stops_it() -> None:
     telling = Telling("kubectl freehold move users")
     assert told(telling, at("MovingPods", "Unknown")) == ["✓ checked        namespace people takes it over"]
