@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from freehold.api.grpc import Consumed, Grpc
 from freehold.api.placement import Placement
 from freehold.api.v1alpha1 import KIND, Microservice
+from freehold.cluster import addresses
 from freehold.cluster.authority import CertificateAuthority
 from freehold.cluster.cache import NOT_MOVING, Cache, Moves
 from freehold.cluster.kinds import HOLDS_DATA, POD
@@ -24,10 +25,8 @@ from freehold.core import (
     credentials,
     forwards,
     meta,
-    names,
     pairs,
     paths,
-    pods,
     published,
     shadow,
 )
@@ -75,12 +74,12 @@ def declared(live: Object) -> Declared:
         return Declared()
     stand = paths.stand(service)
     consumes = frozenset(call.provider for call in stand.calls)
-    addresses = tuple(door.address for door in doors_of(service))
     status, target = live.get("status", {}), forwards.goes_to(service)
     tied = status.get("leadsTo") or status.get("dataWith", "")
     whence = clusters.whence(service.spec.placement, service.namespace)
     moves = Moves(target.namespace if target else tied, whence)
-    return Declared(consumes, addresses, shadow.is_on(service), stand, moves)
+    doors = tuple(door.address for door in doors_of(service))
+    return Declared(consumes, doors, shadow.is_on(service), stand, moves)
 
 
 def declared_abroad(live: Object, cluster: str) -> Declared:
@@ -133,7 +132,7 @@ def observe(cache: Cache, service: Service, means: Means, status: Object, now: d
     if other and (service.spec.database or clusters.is_foreign(other.namespace)):
         doors = means.doors.get(service.key) or means.doors.get(other, {})
         seen = replace(seen, partner=_objects(cache, other), door=doors)
-    seen = replace(seen, callers=_callers(cache, service.key), led=_led(cache, service.key))
+    seen = replace(seen, callers=addresses.callers(cache, service.key), led=addresses.led(cache, service.key))
     due = [request for request in certificates.requests(service, seen) if certificates.due(request, seen)]
     return replace(seen, certificates={request.secret: means.authority.issue(request, now) for request in due})
 
@@ -144,30 +143,6 @@ def leaving(live: Object, service: Service) -> bool:
     controllers = [owner for owner in metadata.get("ownerReferences", []) if owner.get("controller")]
     former = any(owner["kind"] == KIND and owner["uid"] != service.uid for owner in controllers)
     return former or "deletionTimestamp" in metadata
-
-
-def _callers(cache: Cache, key: Key) -> dict[Key, tuple[str, ...]]:
-    """Where the pods of a service's consumers stand, if they call it in another cluster."""
-    if not clusters.is_foreign(cache.moves.get(key, NOT_MOVING).to):
-        return {}
-    return {consumer: tuple(_addresses(cache, consumer)) for consumer in cache.consumers(key)}
-
-
-def _addresses(cache: Cache, key: Key) -> Iterator[str]:
-    for ref, stored in sorted(cache.owned.get(key, {}).items()):
-        pod = stored.unpack() if ref.kind == "Pod" else None
-        if pod and pods.component_of(pod) == meta.SERVICE and pods.has_address(pod):
-            yield str(pod["status"]["podIP"])
-
-
-def _led(cache: Cache, key: Key) -> dict[Key, tuple[str, ...]]:
-    """The addresses in another cluster that the names of a service's providers lead to, or may soon."""
-    found: dict[Key, tuple[str, ...]] = {}
-    for provider in cache.consumes.get(key, ()):
-        stored = cache.owned.get(provider, {}).get(Ref("EndpointSlice", names.abroad(provider.name)))
-        if stored:
-            found[provider] = tuple(one for point in stored.unpack()["endpoints"] for one in point["addresses"])
-    return found
 
 
 def _sides(cache: Cache, names: Iterable[Key]) -> set[Key]:
