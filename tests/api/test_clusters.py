@@ -192,6 +192,30 @@ def test_an_operator_that_starts_while_the_other_cluster_is_away_changes_nothing
     assert blocks(cluster, home, "payments", "egress") == {"10.2.0.6/32"}
 
 
+def test_what_is_said_of_a_move_says_so_when_nothing_is_heard_of_the_other_cluster(
+    cluster: Cluster, home: str, tmp_path: Path
+) -> None:
+    with ExitStack() as ends:
+        server = ends.enter_context(ApiServer())
+        west = prepared(server)
+        west.namespace(home)
+        introduce(cluster, home, "west", west.kubeconfig)
+        ends.enter_context(operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE))
+        cluster.create(microservice(home, database=DATABASE))
+        cluster.ready(home)
+        place(cluster, home, {"cluster": "west"})
+        said = cluster.says(home, "users", "Relocated", "MoveBlocked")
+        assert "there is no Microservice users in cluster west to take it over" in said["message"]
+        server.__exit__(None, None, None)
+
+        def told() -> bool:
+            message = cluster.conditions(home, "users")["Relocated"]["message"]
+            return "; as last seen, for nothing is heard of cluster west: the API server does not answer" in message
+
+        until(told, lambda: str(cluster.conditions(home, "users")))
+        assert cluster.conditions(home, "users")["Ready"]["status"] == "True"
+
+
 def test_two_authorities_are_told_apart_before_anything_is_copied(
     cluster: Cluster, second: Cluster, home: str, tmp_path: Path
 ) -> None:

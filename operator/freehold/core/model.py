@@ -173,7 +173,7 @@ class Observed:
     that of a move under way tells of it (`freehold/door.py`), for people. partner: the objects of the service on the
     other side of a move between namespaces. callers: of a service whose consumers call it in another cluster, the
     addresses of their pods. led: the addresses in another cluster that a provider's name leads to, or may soon, by
-    provider. status: what was last written.
+    provider. unheard: why nothing more is heard of the other cluster of a move. status: what was last written.
     """
 
     now: datetime
@@ -198,6 +198,7 @@ class Observed:
     callers: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     led: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     partner: Mapping[Ref, Object] = field(default_factory=dict)
+    unheard: str = ""
     status: Mapping[str, Any] = field(default_factory=dict)
 
 

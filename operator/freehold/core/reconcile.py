@@ -8,7 +8,7 @@ for nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -65,13 +65,20 @@ class Report:
 def report(service: Service, observed: Observed, plans: tuple[Plan, ...], refused: Condition | None = None) -> Report:
     """Fold what the capabilities say. refused: what the cluster said no to, which stands for what the capability says,
     or for Ready itself, which then repeats it."""
-    conditions = [plan.condition for plan in plans if plan.condition]
+    conditions = [_as_last_seen(plan.condition, observed) for plan in plans if plan.condition]
     if refused and refused.type is not Type.READY:
         conditions = [*(c for c in conditions if c.type is not refused.type), refused]
         refused = None
     summary = refused or status.ready(conditions)
     more = {key: value for plan in plans for key, value in plan.shown.items()}
     return _report(status.whole(service, observed, [summary, *conditions], more), observed.status, observed.now)
+
+
+def _as_last_seen(condition: Condition, observed: Observed) -> Condition:
+    """What is said of a move, with a word on what it may be missing."""
+    if condition.type is not Type.RELOCATED or not observed.unheard:
+        return condition
+    return replace(condition, message=f"{condition.message}; as last seen, for nothing is heard of {observed.unheard}")
 
 
 def report_invalid(generation: int, before: Mapping[str, Any], now: datetime, fault: str) -> Report:

@@ -16,6 +16,7 @@ from freehold.cluster import kinds, kubeconfig
 from freehold.cluster.cache import Cache
 from freehold.cluster.client import Api
 from freehold.cluster.errors import ClusterError
+from freehold.cluster.kinds import Kind
 from freehold.cluster.kubeconfig import UnusableKubeconfigError
 from freehold.cluster.observe import declared_abroad
 from freehold.cluster.watch import Watch
@@ -23,13 +24,14 @@ from freehold.core import clusters, meta
 from freehold.core.model import Key, Object, Service
 
 logger = logging.getLogger(__name__)
+_MINE = f"{meta.MANAGED_BY}={meta.MANAGER}"
 AGAIN_SECONDS = 10.0
 """A kubeconfig is read again this often, for somebody may have replaced it."""
 
 
 class Neighbour:
-    """One namespace of another cluster. known: whether all of it is in the cache. trouble: why not, for people; empty
-    at first. missing: whether there is no Secret."""
+    """One namespace of another cluster. known: whether all of it is in the cache. trouble: why not, or why nothing more
+    is heard of it, for people; empty at first. missing: whether there is no Secret."""
 
     def __init__(self, api: Api, cache: Cache, place: str) -> None:
         self._api = api
@@ -65,20 +67,20 @@ class Neighbour:
             if text != self._text or not self.known:
                 await self._leave()
                 await self._enter(text)
+            elif self._there:
+                await _first(self._there, kinds.MICROSERVICE, self.namespace)
             self.trouble = ""
         except UnusableKubeconfigError as error:
             await self._leave()
             self.trouble = str(error)
         except ClusterError as error:
-            # What was seen of it stays as it was; an answer that does not come says nothing new.
-            self.trouble = "" if self.known else error.message
+            self.trouble = error.message  # what was seen of it stays as it was
 
     async def _enter(self, text: str) -> None:
         """Raises UnusableKubeconfigError, ClusterError."""
         self._there = await kubeconfig.connect(text)
-        for kind in (kinds.MICROSERVICE, *kinds.MOVING):  # each once, so that what is wrong can be told
-            async for _ in self._there.pages(kind, self.namespace, "" if kind is kinds.MICROSERVICE else _MINE):
-                break
+        for kind in (kinds.MICROSERVICE, *kinds.MOVING):  # so that what is wrong can be told
+            await _first(self._there, kind, self.namespace)
         watches = [*self._watches(self._there)]
         self._following = [asyncio.create_task(watch.run()) for watch in watches]
         await asyncio.gather(*(watch.synced.wait() for watch in watches))
@@ -115,7 +117,10 @@ class Neighbour:
         return {**live, "metadata": {**live["metadata"], "namespace": self.place}}
 
 
-_MINE = f"{meta.MANAGED_BY}={meta.MANAGER}"
+async def _first(there: Api, kind: Kind, namespace: str) -> None:
+    """Ask for the first objects of a kind. Raises ClusterError."""
+    async for _ in there.pages(kind, namespace, "" if kind is kinds.MICROSERVICE else _MINE):
+        return
 
 
 class Neighbours:
@@ -150,6 +155,12 @@ class Neighbours:
                 continue
             return neighbour.trouble and f"{clusters.told(place)} is not known: {neighbour.trouble}"
         return None
+
+    def unheard(self, service: Service) -> str:
+        """Of the other side of a service's move: why nothing more is heard of it; empty where all is well."""
+        places = self._cache.moves.get(service.key, ())
+        found = (self._followed[place][0] for place in places if place in self._followed)
+        return next((f"{clusters.told(one.place)}: {one.trouble}" for one in found if one.known and one.trouble), "")
 
     async def stop(self) -> None:
         tasks = [task for _, task in self._followed.values()]

@@ -8,6 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from freehold.cluster import apply, authority, kinds, observe
@@ -211,6 +212,7 @@ class Operator:
         served = all(watch.served for watch in self.watches)
         means = Means(self.settings.platform, self.authority, self.grants, self.sentinel.seen, served, self.doors.told)
         observed = observe.observe(self.cache, service, means, before, _now())
+        observed = replace(observed, unheard=self.neighbours.unheard(service))
         return observed, reconcile(service, observed)
 
     async def _report_invalid(self, key: Key, live: Object, error: InvalidResource) -> float | None:
