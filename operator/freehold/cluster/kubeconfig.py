@@ -49,9 +49,9 @@ async def connect(text: str) -> Api:
     settings.connection_pool_maxsize = 32  # a watch holds a connection, and there are some seven
     try:
         await config.load_kube_config_from_dict(known, client_configuration=settings)
-    except (config.ConfigException, ValueError) as error:
+        return Api(client.ApiClient(settings))
+    except (config.ConfigException, ValueError, OSError) as error:  # the last of certificates that are none
         raise UnusableKubeconfigError(f"the kubeconfig cannot be used: {error}") from error
-    return Api(client.ApiClient(settings))
 
 
 def _checked(text: str) -> dict[str, Any]:

@@ -75,6 +75,9 @@ class Neighbour:
             self.trouble = str(error)
         except ClusterError as error:
             self.trouble = error.message  # what was seen of it stays as it was
+        except Exception as error:  # a fault of ours must not leave it unseen for ever, and nobody told
+            logger.exception("%s", self.place)
+            self.trouble = f"the operator could not look at it ({type(error).__name__}); its log says more"
 
     async def _enter(self, text: str) -> None:
         """Raises UnusableKubeconfigError, ClusterError."""
