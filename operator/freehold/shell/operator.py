@@ -197,6 +197,8 @@ class Operator:
                 # a look that asked for no write.
                 if not await apply.apply(self.api, self.cache, service, observed, plans):
                     break
+                if self.neighbours.unknown(service) is not None:
+                    return None  # the other side went out of sight meanwhile
                 observed, plans = self._judged(service, before)
         except TransientError:
             raise
