@@ -63,7 +63,7 @@ class Place(Model):
     node_selector: dict[str, str] = Field(default_factory=dict)
     """The labels of its nodes."""
     namespace: str | None = None
-    """Its namespace, where it moves to another."""
+    """Its namespace, where it moves to another; one of another cluster is written namespace@cluster."""
     class_name: str | None = None
     """The storage class of its volume."""
 

@@ -190,7 +190,8 @@ class MicroserviceStatus(Model):
     move: Move | None = None
     """Its last move, or the one under way."""
     leads_to: str | None = None
-    """The namespace that the endpoint's name leads to, after a move there."""
+    """The namespace that the endpoint's name leads to, after a move there; one of another cluster is written
+    namespace@cluster, here and below."""
     data_with: str | None = None
     """The namespace of the Microservice of the same name that has a server with this one's data too."""
     takes_over: str | None = None
