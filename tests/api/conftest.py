@@ -55,6 +55,13 @@ def prepared(server: ApiServer) -> Cluster:
     return cluster
 
 
+@pytest.fixture(scope="session")
+def second() -> Iterator[Cluster]:
+    """Another API server, as that of another cluster."""
+    with ApiServer() as server:
+        yield prepared(server)
+
+
 @pytest.fixture(scope="module")
 def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """An operator for all namespaces, one for each module."""

@@ -4,7 +4,6 @@ other through a kubeconfig in a Secret; the clusters' controllers and kubelets p
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from localcluster.apiserver import ApiServer
 from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.conftest import prepared
+from tests.api.neighbours import introduce, pod
 from tests.api.proxy import Proxy
 from tests.api.shop import microservice, place
 from tests.api.switching import DATABASE, IMAGE, leads_to, switched
@@ -26,12 +26,6 @@ POINTS = [("west", writes) for writes in (20, 24, 26, 28, 30, 32, 34)] + [("east
 SLICE = (("west", 28), ("east", 4))
 POINTED = "EndpointSlice users-abroad"
 SERVERS = "EndpointSlice users-database-abroad"
-
-
-@pytest.fixture(scope="module")
-def second() -> Iterator[Cluster]:
-    with ApiServer() as server:
-        yield prepared(server)
 
 
 class Both:
@@ -66,26 +60,6 @@ class Both:
     @property
     def each(self) -> tuple[Cluster, Cluster]:
         return self.east, self.west
-
-
-def pod(cluster: Cluster, namespace: str, kind: str, of: str, address: str) -> None:
-    """A pod that runs, as the kubelet tells it; once it is wanted."""
-    owner, name = cluster.get(kind, namespace, of), f"{of}-0"
-    if owner is None or not owner["spec"]["replicas"] or cluster.get("Pod", namespace, name):
-        return
-    template = owner["spec"]["template"]
-    metadata = {"name": name, "namespace": namespace, "labels": template["metadata"]["labels"]}
-    cluster.create({"kind": "Pod", "metadata": metadata, "spec": template["spec"]})
-    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}
-    status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "conditions": [ready]}
-    cluster.patch("Pod", namespace, name, {"status": status}, "status")
-
-
-def introduce(cluster: Cluster, home: str, name: str, other: Path | str) -> None:
-    """Whoever keeps the namespace puts a kubeconfig for the other cluster there."""
-    text = other if isinstance(other, str) else other.read_text()
-    data = {"value": base64.b64encode(text.encode()).decode()}
-    cluster.create({"kind": "Secret", "metadata": {"name": name, "namespace": home}, "data": data})
 
 
 def certify(one: Cluster, other: Cluster, *, alike: bool) -> None:

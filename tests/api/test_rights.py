@@ -17,6 +17,7 @@ from localcluster import audit
 from localcluster.apiserver import ApiServer
 from tests.api import operators
 from tests.api.cluster import Cluster, until
+from tests.api.neighbours import introduce, start
 from tests.api.shop import FULL, microservice
 
 NOT_HERE = {"CustomResourceDefinition", "Deployment", "NetworkPolicy"}
@@ -40,12 +41,13 @@ def as_installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.mark.usefixtures("gateway_api")
 def test_every_right_is_used_and_every_use_is_granted(
-    server: ApiServer, cluster: Cluster, as_installed: Path, home: str, tmp_path: Path
+    server: ApiServer, cluster: Cluster, second: Cluster, as_installed: Path, home: str, tmp_path: Path
 ) -> None:
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(grant(home)))
     begun, log = datetime.now(UTC), tmp_path / "log"
     with operators.running(as_installed, log):
         live_through(cluster, home)
+        move_abroad(cluster, second, home)
 
     account = rights.user(rights.ACCOUNT)
     done = list(audit.requests(rights.lines(audit.files(server.audit_log)), account, begun))
@@ -74,6 +76,20 @@ def live_through(cluster: Cluster, home: str) -> None:
     cluster.ready(home)
     cluster.patch("Microservice", home, "users", {"spec": {"database": None, "consumes": None, "replicas": 1}})
     until(lambda: without_data(cluster, home) == LEFT, lambda: f"the rest is gone of {without_data(cluster, home)}")
+
+
+def move_abroad(cluster: Cluster, second: Cluster, home: str) -> None:
+    """A service that is to move to another cluster, and then is not."""
+    second.namespace(home)
+    second.create({"kind": "ServiceAccount", "metadata": {"name": "payments", "namespace": home}})
+    second.create(microservice(home, "payments", placement={"fromCluster": "east"}))
+    spec = {"serviceAccountName": "payments", "containers": [{"name": "it", "image": "none"}]}
+    start(second, home, "payments-x", meta.selector("payments", meta.SERVICE), spec, "10.2.0.6")
+    introduce(cluster, home, "west", second.kubeconfig)
+    cluster.patch("Microservice", home, "payments", {"spec": {"placement": {"cluster": "west"}}})
+    until(lambda: "EndpointSlice payments-abroad" in cluster.owned(home), "it is known where its name may lead")
+    cluster.patch("Microservice", home, "payments", {"spec": {"placement": None}})
+    until(lambda: "EndpointSlice payments-abroad" not in cluster.owned(home), "and is of no interest any more")
 
 
 def claim(cluster: Cluster, home: str) -> Object:
