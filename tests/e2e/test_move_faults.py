@@ -52,8 +52,8 @@ def test_whoever_is_killed_it_ends_in_one_place(estate: Space, party: str, step:
     (here,) = moving.zones(estate)
     there = OTHER[here]
     writer, checker = Writer(estate, ROWS, f"{party}-{step}".lower()), Checker(estate, f"{party}-{step}".lower())
-    # Whoever is to be killed once the move is over is there for a while.
-    estate.spec("users", placement={"wayBack": "20s" if step == "Moved" else "1s"})
+    # Whoever is to be killed once the move is over is there for a while; it is over a tenth of a second after closing.
+    estate.spec("users", placement={"wayBack": "20s" if step in ("closing", "Moved") else "1s"})
     move(estate, "--to", f"zone={there}", "--no-wait")
 
     if party == "switch":
