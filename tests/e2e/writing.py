@@ -80,7 +80,6 @@ class Checker(Program):
     def taken(self) -> dict[str, list[Taken]]:
         """By host, in their order; each host must have been asked, and have refused."""
         said = self.ended()
-        print(brief(said))
         assert all(said[host]["refused"] for host in self.hosts), f"one server never refused: {brief(said)}"
         return {host: [Taken(*row) for row in said[host]["taken"]] for host in self.hosts}
 

@@ -190,10 +190,10 @@ class Cache:
             yield from (one for one in providers if clusters.is_foreign(self.moves.get(one, NOT_MOVING).to))
         yield from (Key(namespace, key.name) for namespace in self.moves.get(key, ()) if namespace)
 
-    def forget(self, kind: str, namespace: str) -> None:
-        """Objects of a kind that is no longer watched in a namespace; nobody is woken."""
+    def forget(self, kind: str | None, namespace: str) -> None:
+        """Objects of a kind, or of all, that is no longer watched in a namespace; nobody is woken."""
         for key in [key for key in self.owned if key.namespace == namespace]:
-            for ref in [ref for ref in self.owned[key] if ref.kind == kind]:
+            for ref in [ref for ref in self.owned[key] if kind in (None, ref.kind)]:
                 del self.owned[key][ref]
                 self._places.pop((namespace, ref), None)
             if not self.owned[key]:
@@ -201,9 +201,7 @@ class Cache:
 
     def forget_place(self, namespace: str) -> None:
         """All of a namespace of another cluster."""
-        for key in [key for key in self.owned if key.namespace == namespace]:
-            del self.owned[key]
-        self._places = {place: key for place, key in self._places.items() if key.namespace != namespace}
+        self.forget(None, namespace)
         for key in [key for key in self.services if key.namespace == namespace]:
             self.drop_service(key)
 

@@ -34,6 +34,8 @@ NAMESPACE: Final = Kind("Namespace", "v1", "namespaces", namespaced=False)
 STORAGE_CLASS: Final = Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", namespaced=False)
 EVENT: Final = Kind("Event", "events.k8s.io/v1", "events")
 
+OURS: Final = f"{meta.MANAGED_BY}={meta.MANAGER}"
+"""Selects what Freehold made."""
 KEPT_BY: Final = ",".join(f"{key}={value}" for key, value in meta.KEPT_BY.items())
 SECRET: Final = Kind("Secret", "v1", "secrets")
 QUIET: Final = (
@@ -56,17 +58,12 @@ RUNNING: Final = (
 OUTERMOST: Final = (Kind("GRPCRoute", "gateway.networking.k8s.io/v1", "grpcroutes", optional=True),)
 """Written after all else, so that nothing waits for what a cluster may lack or others may refuse."""
 OWNED: Final = (*QUIET, *RUNNING, *OUTERMOST)
+BY_NAME: Final = {kind.name: kind for kind in OWNED}
 MOVING: Final = (
     POD,
-    SECRET,
-    *(
-        kind
-        for kind in (*QUIET, *RUNNING)
-        if kind.name in {"ConfigMap", "PersistentVolumeClaim", "Service", "StatefulSet"}
-    ),
+    *(BY_NAME[name] for name in ("Secret", "ConfigMap", "PersistentVolumeClaim", "Service", "StatefulSet")),
 )
 """What each side of a move between clusters reads of the other."""
-BY_NAME: Final = {kind.name: kind for kind in OWNED}
 HOLDS_DATA: Final = frozenset({"PersistentVolumeClaim", "Secret"})
 """Never pruned: a volume, and the credentials without which it cannot be opened."""
 OUTLIVES: Final = frozenset({"NetworkPolicy"})

@@ -18,8 +18,8 @@ SERVICE_NAME = "kubernetes.io/service-name"
 
 def desired(service: Service, observed: Observed, capability: str) -> tuple[Object, ...]:
     """All that a service needs which moves to another cluster, or takes over from one; nothing for any other."""
-    other = pairs.other_side(service, observed)
-    if other is None or not clusters.is_foreign(other.namespace):
+    other = pairs.far_side(service, observed)
+    if other is None:
         return ()
     slices = (_endpoint(service, observed, capability), _servers(service, observed, capability))
     told = (_callers(service, observed, capability),) if observed.forwards.get(service.key) == other else ()
@@ -39,8 +39,8 @@ def blocks(addresses: Iterable[str]) -> list[Object]:
 
 def left_behind(service: Service, observed: Observed) -> Mapping[Key, tuple[str, ...]]:
     """Those in the other cluster who call it by the name it had there, with the addresses of their pods."""
-    other = pairs.other_side(service, observed)
-    if other is None or not clusters.is_foreign(other.namespace) or observed.forwards.get(other) != service.key:
+    other = pairs.far_side(service, observed)
+    if other is None or observed.forwards.get(other) != service.key:
         return {}
     told = observed.partner.get(Ref("ConfigMap", names.callers(service.name)), {}).get("data", {})
     whose = clusters.cluster(other.namespace)

@@ -51,6 +51,11 @@ def whence(placement: Placement, home: str) -> str:
     return foreign(home, placement.from_cluster) if placement.from_cluster else placement.from_ or ""
 
 
+def edit(namespace: str) -> str:
+    """The line of a resource's spec.placement that names it."""
+    return f"cluster: {cluster(namespace)}" if is_foreign(namespace) else f"namespace: {namespace}"
+
+
 def told(namespace: str) -> str:
     """For people."""
     return f"cluster {cluster(namespace)}" if is_foreign(namespace) else f"namespace {namespace}"

@@ -25,6 +25,12 @@ def other_side(service: Service, observed: Observed) -> Key | None:
     return going or next((old for old, new in observed.forwards.items() if new == service.key), None)
 
 
+def far_side(service: Service, observed: Observed) -> Key | None:
+    """The other side, where it stands in another cluster."""
+    other = other_side(service, observed)
+    return other if other and clusters.is_foreign(other.namespace) else None
+
+
 def differ(service: Service, peer: Peer) -> str:
     """Why the data of one cannot become the other's."""
     mine = service.spec.database.version if service.spec.database else ""
@@ -36,8 +42,8 @@ def differ(service: Service, peer: Peer) -> str:
 
 def mistrust(service: Service, observed: Observed) -> str:
     """Why the servers of two clusters cannot know each other: each trusts another authority. Empty where they can."""
-    other = other_side(service, observed)
-    if other is None or not clusters.is_foreign(other.namespace):
+    other = far_side(service, observed)
+    if other is None:
         return ""
     there = observed.partner.get(Ref("Secret", names.server_certificate(service.name)), {}).get("data", {})
     known = base64.b64decode(there.get(names.TRUSTED, "")).decode()

@@ -20,7 +20,7 @@ def elsewhere(service: Service, observed: Observed) -> tuple[State, Reason, str]
         return State.UNKNOWN, Reason.STARTING, f"the data comes from {whence}, which serves it meanwhile"
     if gone := seats.gone_to(service, observed):
         said = f"the data went to {clusters.told(gone)}, and the volume here holds what was left behind"
-        edit = f"spec.placement.{clusters.told(gone).replace(' ', ': ')} leads this service's name there"
+        edit = f"spec.placement.{clusters.edit(gone)} leads this service's name there"
         return State.FALSE, Reason.DATA_ELSEWHERE, f"{said}; {edit}; to begin anew, delete that volume's claim"
     if awaited := seats.awaited_from(service, observed):
         said = f"it is to have the data of {awaited}, and makes none of its own"

@@ -13,7 +13,6 @@ from freehold.cluster import kinds
 from freehold.cluster.cache import Cache
 from freehold.cluster.client import Api
 from freehold.cluster.watch import Watch
-from freehold.core import meta
 
 
 class Grants:
@@ -49,9 +48,8 @@ class Grants:
         self.follow(())
 
     def _watch(self, namespace: str) -> tuple[Watch, asyncio.Task[None]]:
-        mine = f"{meta.MANAGED_BY}={meta.MANAGER}"
         put, drop = self._cache.put_owned, self._cache.drop_owned
-        watch = Watch(self._api, kinds.SECRET, put, drop, namespace, mine, lambda: self._wake(namespace))
+        watch = Watch(self._api, kinds.SECRET, put, drop, namespace, kinds.OURS, lambda: self._wake(namespace))
         return watch, asyncio.create_task(watch.run())
 
     def _wake(self, namespace: str) -> None:

@@ -20,11 +20,10 @@ from freehold.cluster.kinds import Kind
 from freehold.cluster.kubeconfig import UnusableKubeconfigError
 from freehold.cluster.observe import declared_abroad
 from freehold.cluster.watch import Watch
-from freehold.core import clusters, meta
+from freehold.core import clusters
 from freehold.core.model import Key, Object, Service
 
 logger = logging.getLogger(__name__)
-_MINE = f"{meta.MANAGED_BY}={meta.MANAGER}"
 AGAIN_SECONDS = 10.0
 """A kubeconfig is read again this often, for somebody may have replaced it."""
 
@@ -102,7 +101,7 @@ class Neighbour:
     def _watches(self, there: Api) -> Iterable[Watch]:
         yield Watch(there, kinds.MICROSERVICE, self._put_service, self._drop_service, self.namespace)
         for kind in kinds.MOVING:
-            yield Watch(there, kind, self._put, self._drop, self.namespace, _MINE)
+            yield Watch(there, kind, self._put, self._drop, self.namespace, kinds.OURS)
 
     def _put_service(self, live: Object) -> None:
         self._cache.put_service(self._here(live), *declared_abroad(live, self.cluster))
@@ -122,7 +121,7 @@ class Neighbour:
 
 async def _first(there: Api, kind: Kind, namespace: str) -> None:
     """Ask for the first objects of a kind. Raises ClusterError."""
-    async for _ in there.pages(kind, namespace, "" if kind is kinds.MICROSERVICE else _MINE):
+    async for _ in there.pages(kind, namespace, "" if kind is kinds.MICROSERVICE else kinds.OURS):
         return
 
 

@@ -19,7 +19,7 @@ from freehold.cluster.errors import ClusterError, NameTakenError, RefusedError, 
 from freehold.cluster.observe import InvalidResource, Means
 from freehold.cluster.sentinel import Sentinel, Sightings
 from freehold.cluster.watch import Watch
-from freehold.core import meta, seating
+from freehold.core import seating
 from freehold.core.conditions import Condition, Event, Reason, State, Type
 from freehold.core.model import Key, Object, Observed, Plan, Service
 from freehold.core.reconcile import Report, reconcile, report, report_held, report_invalid
@@ -59,12 +59,11 @@ class Operator:
         self._tasks: list[asyncio.Task[None]] = []
 
     def _watches(self) -> Iterable[Watch]:
-        mine = f"{meta.MANAGED_BY}={meta.MANAGER}"
         for namespace in self.settings.namespaces or (None,):
             yield Watch(self.api, kinds.MICROSERVICE, self._put_service, self._drop_service, namespace)
             for kind in (*(kind for kind in kinds.OWNED if kind is not kinds.SECRET), kinds.POD):
                 turned = self._wake_all if kind.optional else Watch.turned
-                labels = ",".join(filter(None, (mine, kind.labels)))
+                labels = ",".join(filter(None, (kinds.OURS, kind.labels)))
                 yield Watch(self.api, kind, self.cache.put_owned, self.cache.drop_owned, namespace, labels, turned)
         yield Watch(self.api, kinds.NAMESPACE, self.cache.put_namespace, self.cache.drop_namespace)
         yield Watch(self.api, kinds.STORAGE_CLASS, self.cache.put_storage_class, self.cache.drop_storage_class)
