@@ -46,14 +46,16 @@ class Storefront:
         registered = self.post("/api/users", {"name": "Ada", "email": email})
         assert registered.status == 201, registered
         person = registered.body["user"]["id"]
-        paid = self._pay({"userId": person, "amount": "12.50", "currency": "EUR", "idempotencyKey": email})
+        order = {"userId": person, "amount": "12.50", "currency": "EUR", "idempotencyKey": email}
+        paid = self.post_patiently("/api/payments", order)
         assert paid.status == 201 and paid.body["payment"]["amount"] == "12.50", paid
         return email, person
 
-    def _pay(self, payment: dict[str, str], within: float = 20) -> Answer:
-        """Payments just started may not have looked users up yet; its 503 asks to try again with the same key."""
+    def post_patiently(self, path: str, body: dict[str, str], within: float = 20) -> Answer:
+        """For what may be asked twice: a service just started may not have looked up one that it calls yet, and its
+        503 asks to try again."""
         deadline = time.monotonic() + within
-        while (answer := self.post("/api/payments", payment)).status == 503 and time.monotonic() < deadline:
+        while (answer := self.post(path, body)).status == 503 and time.monotonic() < deadline:
             time.sleep(0.5)
         return answer
 
