@@ -1,0 +1,121 @@
+"""A service with its data between two places, each with a resource of it: how such a move begins, who reads and writes
+all the while, and what must be so when it is over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from tests.e2e import moving
+from tests.e2e.callers import Load
+from tests.e2e.cluster import Object, Space
+from tests.e2e.moving import move
+from tests.e2e.services import users
+from tests.e2e.writing import CHECKER, LONGEST, Checker, Taken, Writer, Writes, overlaps, turns
+
+RATE, ROWS = 50, 100
+"""Calls a second, and registrations."""
+CALM = 5.0
+"""Seconds of ordinary life around each move."""
+WORST = 2.0
+"""Seconds that writes may pause."""
+WITHIN = 240
+"""Seconds until the move has ended, whoever has to start again."""
+HELD = {"metadata": {"annotations": {"freehold.dev/move": "Paused"}}}
+GOES_ON = {"metadata": {"annotations": {"freehold.dev/move": None}}}
+SERVICE = "app.kubernetes.io/instance=users,app.kubernetes.io/component=service,!freehold.dev/probe"
+
+
+def settle(here: Space) -> None:
+    """users, with a way back that lasts, and who writes to it."""
+    moving.settle(here)
+    here.spec("users", placement={"wayBack": "1h"})
+    moving.stand(here)
+
+
+def is_past(live: Object, step: str) -> bool:
+    """at that step, or just past one that took no time"""
+    now = live["status"].get("move", {}).get("step")
+    return now in moving.STEPS[moving.STEPS.index(step) :]
+
+
+class Sides:
+    """Rows that are written here, and attempts at the server of each side, while a move goes on no further than its
+    copy. goes, takes: what each resource says in its placement of the other."""
+
+    def __init__(self, here: Space, there: Space, goes: Object, takes: Object, rows: int = ROWS) -> None:
+        self.here, self.there = here, there
+        self._writer, self._taken_here = Writer(here, rows, "row"), Checker(here, "here", "database")
+        self._taken_there = self._begun(goes, takes)
+
+    def _begun(self, goes: Object, takes: Object) -> Checker:
+        """Somebody there with the rights of users."""
+        self.there.apply(users(placement=takes))
+        self.here.spec("users", placement=goes)
+        self.there.until("statefulset/users-database", lambda live: bool(live["spec"]), within=60)
+        self.there.patch("microservice/users", HELD)
+        self.there.until_condition("users", "Relocated", "Unknown", "MovePaused", within=120)
+        self.there.apply(moving.checker(self.there))
+        self.there.kubectl("wait", f"pod/{CHECKER}", "--for=condition=Ready", "--timeout=60s")
+        return Checker(self.there, "there", "database")
+
+    def go_on(self) -> None:
+        """Let it go further than its copy."""
+        self.there.patch("microservice/users", GOES_ON)
+
+    def ended(self, stands: Space, *turned: str) -> Writes:
+        """What became of the rows that were written. Each is there once, where users stands now, and the servers took
+        turns as they are named."""
+        writes = self._writer.writes()
+        taken = {"here": _only(self._taken_here), "there": _only(self._taken_there)}
+        stretches = turns(taken)
+        assert [side for side, _ in stretches] == [*turned], "two servers were open at once"
+        assert not overlaps(stretches)
+        moving.each_once(stands, writes, [row.email for listed in taken.values() for row in listed])
+        return writes
+
+    def moved(self) -> None:
+        """Wait until all is there, whoever had to start again, and see that nothing is lost."""
+        for space in (self.there, self.here):
+            space.until_condition("users", "Relocated", "True", "Moved", within=WITHIN)
+            space.until_ready("users", within=WITHIN)
+        self.ended(self.there, "here", "there")
+
+
+def _only(checker: Checker) -> list[Taken]:
+    (taken,) = checker.taken().values()
+    return taken
+
+
+def calls(here: Space) -> Load:
+    """Of a person, one after another."""
+    person = here.psql("users", "insert into users (name, email) values ('Ada', 'ada@example.org') returning id")
+    return Load(here, person.split()[0], RATE, LONGEST, ("python",))
+
+
+def there_and_back(sides: Sides, load: Load, once_there: Callable[[], None] = lambda: None) -> None:
+    """Go, live there a while, and come back: no call fails, no row is lost, and writes pause for a moment."""
+    here, there = sides.here, sides.there
+    time.sleep(CALM)
+    since = time.time()
+    sides.go_on()
+    print(move(here))
+    here.gone("pod", "-l", SERVICE)  # from here on only those on the other side can answer
+    here.until_ready("users")
+    there.until_ready("users")
+    time.sleep(CALM)
+    once_there()
+    until = time.time()
+    print(move(here, "--back"))
+    here.until_ready("users")
+    time.sleep(CALM)
+
+    assert load.running(), "the calls ended too early"
+    (made,) = load.stopped().values()
+    writes = sides.ended(here, "here", "there", "here")
+    pauses = writes.pause(since, until), writes.pause(until, time.time())
+    print(f"{writes.made} registrations, {made.made} calls; writes paused {pauses[0]:.2f} s and {pauses[1]:.2f} s")
+    assert not made.failed, made
+    assert not writes.failed
+    assert max(pauses) <= WORST
