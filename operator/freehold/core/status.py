@@ -17,6 +17,8 @@ from freehold.core.model import Observed, Ref, Service
 PROGRESS_SOONEST, PROGRESS_LATEST = timedelta(seconds=10), timedelta(seconds=30)
 """A resource that is merely under way says so after 10 seconds, and then ever less often, down to every 30 seconds, so
 that a start of usual length takes few writes. What needs somebody, or is done, is said at once."""
+ITS_OWN = {Reason.INVALID_SPEC, Reason.NAME_TAKEN, Reason.CLUSTER_REFUSED}
+"""What Ready says of itself, where the others repeat what another condition says."""
 Status = dict[str, Any]
 
 
@@ -115,17 +117,19 @@ def _is_step(entry: Status) -> bool:
 
 def _only(wanted: Status) -> bool:
     """Whether Ready alone says what is wrong, because the capabilities could not be asked or not be heeded."""
-    own = {Reason.INVALID_SPEC, Reason.NAME_TAKEN, Reason.CLUSTER_REFUSED}
-    return _by_type(wanted)[Type.READY]["reason"] in own
+    return _by_type(wanted)[Type.READY]["reason"] in ITS_OWN
 
 
 def _urgent(written: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """What a person waits for: whether it is ready, and everything that needs somebody."""
+
+    def said(kind: str, entry: Status) -> str:
+        if kind == Type.READY and entry["reason"] not in ITS_OWN:
+            return ""  # it repeats another condition
+        return str(entry["reason"] if _is_step(entry) else entry["message"])
+
     return {
-        kind: (
-            entry["status"],
-            "" if kind == Type.READY else entry["message"] if not _is_step(entry) else entry["reason"],
-        )
+        kind: (entry["status"], said(kind, entry))
         for kind, entry in _by_type(written).items()
         if kind == Type.READY
         or entry["status"] == State.FALSE

@@ -202,8 +202,9 @@ class Operator:
         except TransientError:
             raise
         except ClusterError as error:
-            await self._say(service.key, service.uid, before, report(service, observed, plans, _refused(error)))
-            return REFUSED_AGAIN_SECONDS
+            said = report(service, observed, plans, _refused(error))
+            pause = await self._say(service.key, service.uid, before, said)
+            return min(pause or REFUSED_AGAIN_SECONDS, REFUSED_AGAIN_SECONDS)
         pause = await self._say(service.key, service.uid, before, report(service, observed, plans))
         moments = [seconds for seconds in (pause, *(plan.again for plan in plans)) if seconds is not None]
         return min(moments, default=None)

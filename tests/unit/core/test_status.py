@@ -19,6 +19,7 @@ UNDER_WAY = Condition(Type.DATABASE_READY, State.UNKNOWN, Reason.STARTING, "wait
 FARTHER = replace(UNDER_WAY, reason=Reason.VOLUME_PENDING, message="waiting for a volume")
 BROKEN = Condition(Type.ENDPOINT_READY, State.FALSE, Reason.CRASH_LOOPING, "boom")
 WORSE = replace(BROKEN, reason=Reason.IMAGE_PULL_FAILED, message="no image")
+TAKEN = Condition(Type.READY, State.FALSE, Reason.NAME_TAKEN, "Job users-migrations is not Freehold's")
 SERVES = replace(BROKEN, state=State.TRUE, reason=Reason.AVAILABLE, message="1 of 1 pods serve")
 
 
@@ -50,9 +51,11 @@ def test_ready(says: str, conditions: list[Condition], expected: tuple[State, Re
     assert status.ready(conditions) == Condition(Type.READY, *expected), says
 
 
-def written(*conditions: Condition, generation: int = 1, now: datetime = NOW) -> dict[str, Any]:
-    """A status that says this, Ready first."""
-    whole = [status.ready(conditions), *conditions]
+def written(
+    *conditions: Condition, generation: int = 1, now: datetime = NOW, refused: Condition | None = None
+) -> dict[str, Any]:
+    """A status that says this, Ready first. refused: what Ready says of itself."""
+    whole = [refused or status.ready(conditions), *conditions]
     return {"observedGeneration": generation, "conditions": status.entries(whole, generation, {}, now)}
 
 
@@ -64,6 +67,7 @@ def written(*conditions: Condition, generation: int = 1, now: datetime = NOW) ->
         ("mere progress waits", written(UNDER_WAY), written(FARTHER), 1, 9.0),
         ("mere progress is due in the end", written(UNDER_WAY), written(FARTHER), 10, 0.0),
         ("and never overdue", written(UNDER_WAY), written(FARTHER), 500, 0.0),
+        ("what the cluster refuses is said at once", written(UNDER_WAY), written(UNDER_WAY, refused=TAKEN), 1, 0.0),
         ("what breaks is said at once", written(SERVES), written(BROKEN), 1, 0.0),
         ("what breaks otherwise is said at once", written(BROKEN), written(WORSE), 1, 0.0),
         ("what is put right is said at once", written(BROKEN), written(SERVES), 1, 0.0),
