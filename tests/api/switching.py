@@ -7,6 +7,8 @@ import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
+from freehold.core.model import Object
+
 from tests.api import operators
 from tests.api.cluster import Cluster, Refused, until
 from tests.api.proxy import Proxy
@@ -46,6 +48,24 @@ def switched(cluster: Cluster, namespace: str) -> None:
 def leads_to(cluster: Cluster, namespace: str) -> str:
     live = cluster.get("Service", namespace, "users-database") or {}
     return str(live["spec"]["selector"]["statefulset.kubernetes.io/pod-name"])
+
+
+def seated(cluster: Cluster, namespace: str, *places: tuple[Cluster, str]) -> Object | None:
+    """The resource of users there, once its data and its name are there, and all is well at every place that is a side
+    of its move."""
+    said = [one.conditions(where, "users").get("Ready", {}) for one, where in places]
+    ready = all(condition.get("status") == "True" for condition in said)
+    moved = cluster.conditions(namespace, "users").get("Relocated", {})
+    live = cluster.get("Microservice", namespace, "users") or {}
+    seen = moved.get("reason") == "Moved" and moved["observedGeneration"] == live["metadata"]["generation"]
+    return live if ready and seen and leads_to(cluster, namespace) == "users-database-0" else None
+
+
+def claim(cluster: Cluster, namespace: str) -> dict[str, str]:
+    """What is said on the volume of whose the data is."""
+    live = cluster.get("PersistentVolumeClaim", namespace, "users-database-data") or {"metadata": {}}
+    said = live["metadata"].get("annotations", {})
+    return {key.removeprefix("freehold.dev/"): value for key, value in said.items() if key.startswith("freehold.dev/")}
 
 
 def killed_after(cluster: Cluster, proxy: Proxy, log: Path, writes: int, *namespaces: str) -> None:

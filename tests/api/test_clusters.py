@@ -18,7 +18,7 @@ from tests.api.conftest import prepared
 from tests.api.neighbours import introduce, pod
 from tests.api.proxy import Proxy
 from tests.api.shop import microservice, place
-from tests.api.switching import DATABASE, IMAGE, leads_to, switched
+from tests.api.switching import DATABASE, IMAGE, claim, seated, switched
 
 CAMPAIGN = pytest.mark.campaign
 POINTS = [("west", writes) for writes in (20, 24, 26, 28, 30, 32, 34)] + [("east", writes) for writes in (2, 4, 6, 8)]
@@ -48,12 +48,7 @@ class Both:
 
         def look() -> Object | None:
             self.play()
-            live = one.get("Microservice", self.home, "users") or {}
-            said = {cluster: cluster.conditions(self.home, "users") for cluster in (self.east, self.west)}
-            ready = all(conditions.get("Ready", {}).get("status") == "True" for conditions in said.values())
-            moved = said[one].get("Relocated", {}).get("reason") == "Moved"
-            seen = said[one].get("Relocated", {}).get("observedGeneration") == live["metadata"]["generation"]
-            return live if ready and moved and seen and leads_to(one, self.home) == "users-database-0" else None
+            return seated(one, self.home, *((cluster, self.home) for cluster in self.each))
 
         return until(look, lambda: f"users stands there: {[c.conditions(self.home, 'users') for c in self.each]}")
 
@@ -223,14 +218,8 @@ def test_an_operator_killed_after_a_write_is_taken_over_from(
             two.stands(second)
             until(lambda: selected(cluster, home) == "abroad", "the name leads there")
     left, taken = claim(cluster, home), claim(second, home)
-    assert (left["freehold.dev/turn"], taken["freehold.dev/turn"]) == ("1", "2")
-    assert left["freehold.dev/ceded-to"] == f"{home}@west"
-
-
-def claim(cluster: Cluster, home: str) -> dict[str, str]:
-    """What is said on the volume of whose the data is."""
-    found: dict[str, str] = cluster.owned(home)["PersistentVolumeClaim users-database-data"]["metadata"]["annotations"]
-    return found
+    assert (left["turn"], taken["turn"]) == ("1", "2")
+    assert left["ceded-to"] == f"{home}@west"
 
 
 def test_the_data_goes_to_another_cluster_and_comes_back(

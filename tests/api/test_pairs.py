@@ -11,7 +11,7 @@ from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.proxy import Proxy
 from tests.api.shop import microservice, place
-from tests.api.switching import DATABASE, IMAGE, killed_after, leads_to, switched
+from tests.api.switching import DATABASE, IMAGE, claim, killed_after, seated, switched
 
 POINTS, SLICE = (20, 24, 26, 28, 30, 32, 34, 36), (26, 34)
 """After which of a move's writes the operator is killed: those before make what the destination stands on. And those
@@ -24,33 +24,23 @@ def move(cluster: Cluster, home: str, away: str) -> None:
     place(cluster, home, {"namespace": away})
 
 
-def stands(cluster: Cluster, one: str, *namespaces: str) -> Object:
-    """Wait until the data and the name are in a namespace, playing the controllers meanwhile; the resource there."""
+def stands(cluster: Cluster, one: str, other: str) -> Object:
+    """Wait until the data and the name are in the one, playing the controllers meanwhile; the resource there."""
+    sides = (one, other)
 
     def look() -> Object | None:
-        for namespace in namespaces:
+        for namespace in sides:
             cluster.run(namespace)
             switched(cluster, namespace)
-        live = cluster.get("Microservice", one, "users") or {}
-        said = {namespace: cluster.conditions(namespace, "users") for namespace in namespaces}
-        ready = all(conditions.get("Ready", {}).get("status") == "True" for conditions in said.values())
-        moved = said[one].get("Relocated", {}).get("reason") == "Moved"
-        seen = said[one].get("Relocated", {}).get("observedGeneration") == live["metadata"]["generation"]
-        return live if ready and moved and seen and leads_to(cluster, one) == "users-database-0" else None
+        return seated(cluster, one, *((cluster, namespace) for namespace in sides))
 
-    return until(look, lambda: f"users stands in {one}: {[cluster.conditions(n, 'users') for n in namespaces]}")
+    return until(look, lambda: f"users stands in {one}: {[cluster.conditions(side, 'users') for side in sides]}")
 
 
 def _spec(cluster: Cluster, namespace: str) -> Object:
     """What the service's name stands for."""
     found: Object = (cluster.get("Service", namespace, "users") or {})["spec"]
     return found
-
-
-def claim(cluster: Cluster, namespace: str) -> dict[str, str]:
-    live = cluster.get("PersistentVolumeClaim", namespace, "users-database-data") or {"metadata": {}}
-    said = live["metadata"].get("annotations", {})
-    return {key.removeprefix("freehold.dev/"): value for key, value in said.items() if key.startswith("freehold.dev/")}
 
 
 def test_the_data_goes_and_comes_back(cluster: Cluster, home: str, tmp_path: Path) -> None:
@@ -60,7 +50,7 @@ def test_the_data_goes_and_comes_back(cluster: Cluster, home: str, tmp_path: Pat
         cluster.ready(home)
         before = cluster.get("StatefulSet", home, "users-database") or {}
         move(cluster, home, away)
-        live = stands(cluster, away, home, away)
+        live = stands(cluster, away, home)
 
         assert live["status"]["move"]["pauseMs"] == 210
         assert live["status"]["move"]["from"]["namespace"] == home
@@ -73,7 +63,7 @@ def test_the_data_goes_and_comes_back(cluster: Cluster, home: str, tmp_path: Pat
         assert made["data"] == kept["data"], "the roles came along"
 
         place(cluster, home, None)
-        stands(cluster, home, home, away)
+        stands(cluster, home, away)
         assert (claim(cluster, home)["turn"], claim(cluster, away)["ceded-to"]) == ("3", home)
         assert _spec(cluster, home)["clusterIP"] == "None"
 
@@ -105,5 +95,5 @@ def test_an_operator_killed_after_a_write_is_taken_over_from(
     move(cluster, home, away)
     killed_after(cluster, proxy, log, writes, home, away)
     with operators.running(proxy.kubeconfig, log, home, away, image=IMAGE):
-        stands(cluster, away, home, away)
+        stands(cluster, away, home)
     assert (claim(cluster, away)["turn"], claim(cluster, home)["ceded-to"]) == ("2", away)
