@@ -99,7 +99,7 @@ func TestADatabaseThatIsAwayForAMomentFailsNoCall(t *testing.T) {
 			l.awaitPaid(t, 25) // so that the pool has grown to what the calls need
 			for range 5 {
 				one.leave(s.database)
-				l.awaitPaid(t, 10)
+				l.awaitPaid(t, 25) // the ten or so that waited, and more, lest one waits for two absences
 			}
 			close(stop)
 			<-ended

@@ -105,7 +105,7 @@ class AbsenceTest {
                 load.longestMs.set(0);
                 for (int i = 0; i < 5; i++) {
                     leaving.by(shop.database);
-                    load.awaitIssued(10);
+                    load.awaitIssued(25); // the ten or so that waited, and more, lest one waits for two absences
                 }
             } finally {
                 load.end();
