@@ -74,6 +74,9 @@ def test_there_and_back(cluster: Cluster, home: str, away: str) -> None:
     assert (away, "users") in peers(cluster, home, "payments", "egress"), "and the way there stays open"
     cluster.run(home)
     until(lambda: alias(cluster, home) is None, "the name leads to its own pods")
+    cluster.says(home, "users", "Relocated", "TurningName")
+    assert (away, "users") in peers(cluster, home, "payments", "egress"), "whoever was told the alias may use it"
+    assert (home, "payments") in peers(cluster, away, "users", "ingress"), "and is let in"
     until(lambda: (away, "users") not in peers(cluster, home, "payments", "egress"), "the way there is closed")
     until(lambda: (home, "payments") not in peers(cluster, away, "users", "ingress"), "on that side too")
     cluster.says(home, "users", "Relocated", "InPlace")

@@ -166,6 +166,15 @@ class Published(Model):
     """The ConfigMap that holds it: a serialized google.protobuf.FileDescriptorSet under `descriptor-set`."""
 
 
+class WayOpen(Model):
+    """A way that stays open for those whom DNS told it before the name turned."""
+
+    namespace: str
+    """Where it leads."""
+    until: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When it closes."""
+
+
 class MicroserviceStatus(Model):
     """What the operator observed."""
 
@@ -192,6 +201,8 @@ class MicroserviceStatus(Model):
     leads_to: str | None = None
     """The namespace that the endpoint's name leads to, after a move there; one of another cluster is written
     namespace@cluster, here and below."""
+    way_open: WayOpen | None = None
+    """Where that name led until a moment ago."""
     data_with: str | None = None
     """The namespace of the Microservice of the same name that has a server with this one's data too."""
     takes_over: str | None = None

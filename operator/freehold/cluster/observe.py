@@ -75,7 +75,8 @@ def declared(live: Object) -> Declared:
     stand = paths.stand(service)
     consumes = frozenset(call.provider for call in stand.calls)
     status, target = live.get("status", {}), forwards.goes_to(service)
-    tied = status.get("leadsTo") or status.get("dataWith", "")
+    led = status.get("wayOpen", {}).get("namespace", "")
+    tied = status.get("leadsTo") or status.get("dataWith") or led
     whence = clusters.whence(service.spec.placement, service.namespace)
     moves = Moves(target.namespace if target else tied, whence)
     doors = tuple(door.address for door in doors_of(service))

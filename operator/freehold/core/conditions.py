@@ -50,6 +50,7 @@ class Reason(StrEnum):
     COPYING = "Copying"
     CATCHING_UP = "CatchingUp"
     MOVING_PODS = "MovingPods"
+    TURNING_NAME = "TurningName"
     SWITCHING = "Switching"
     MOVE_PAUSED = "MovePaused"
     WAITING_FOR_CONSENT = "WaitingForConsent"

@@ -3,11 +3,13 @@
 Two resources of one name agree: one says that it goes, the other that it takes over. From then on the walls admit both,
 so that nobody is cut off on the way; once the one that takes over is Ready and says that it does, the old name becomes
 an alias of the new one (core/v1, Service of type ExternalName), and the old pods end when nobody is led to them any
-more. The name turns back the same way. Where it leads is decided in core/forwards.py and written by core/endpoint.py.
+more. The name turns back the same way, and the way there closes once nobody can go by the old answer any more. Where it
+leads is decided in core/forwards.py and written by core/endpoint.py.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from freehold.core import bridges, clusters, consent, forwards, meta, moves, names, pairs, seats
@@ -22,19 +24,23 @@ def desired(service: Service, observed: Observed) -> Plan:
     target, leads = forwards.goes_to(service), forwards.leads_to(service, observed)
     former = next(iter(forwards.formers(observed.forwards, service.key)), None)
     named = forwards.is_told_of(service, observed)
-    own = (_going(service, observed, target, leads) or _came_back(service, observed)) if named else None
+    led = forwards.led_to(service, observed)
+    own = (_going(service, observed, target, leads) or _came_back(service, observed, led)) if named else None
     shown: dict[str, Any] = {}
     if own:
         here, there = ({"namespace": one.namespace} for one in (service.key, target or service.key))
         shown["move"] = {"from": here, "to": there, "step": own.reason.value, **_data(service, observed, there)}
     if leads:
         shown["leadsTo"] = leads.namespace
+    if led:
+        shown["wayOpen"] = {"namespace": led[0].namespace, "until": moves.stamp(led[1])}
     if former:
         shown["takesOver"] = former.namespace
     if copy := _copy(service, observed):
         shown["dataWith"] = copy
+    again = (led[1] - observed.now).total_seconds() if led else None
     told = own or (_coming(service, observed, former) if named else None)
-    return Plan(CAPABILITY, bridges.desired(service, observed, CAPABILITY), told, shown=shown)
+    return Plan(CAPABILITY, bridges.desired(service, observed, CAPABILITY), told, shown=shown, again=again)
 
 
 def _data(service: Service, observed: Observed, there: Object) -> Object:
@@ -91,10 +97,15 @@ def _coming(service: Service, observed: Observed, former: Key | None) -> Conditi
     return _condition(State.UNKNOWN, Reason.WAITING_FOR_CONSENT, said)
 
 
-def _came_back(service: Service, observed: Observed) -> Condition | None:
-    before = observed.status.get("move", {}).get("to", {})
-    said = f"stands in namespace {service.namespace}"
-    return _condition(State.TRUE, Reason.IN_PLACE, said) if "namespace" in before else None
+def _came_back(service: Service, observed: Observed, led: tuple[Key, datetime] | None) -> Condition | None:
+    if "namespace" not in observed.status.get("move", {}).get("to", {}):
+        return None
+    if led:
+        said = (
+            f"its name leads here again; the way to {led[0]} closes once nobody can have been told that name any more"
+        )
+        return _condition(State.UNKNOWN, Reason.TURNING_NAME, said)
+    return _condition(State.TRUE, Reason.IN_PLACE, f"stands in namespace {service.namespace}")
 
 
 def _condition(state: State, reason: Reason, said: str) -> Condition:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from freehold.core import certificates, consent, forwards
+from freehold.core import certificates, consent, forwarding, forwards
 from freehold.core.conditions import Condition, Reason, State, Type
 from freehold.core.model import Key, Object, Observed, Peer, Ref, Service
 
@@ -109,6 +109,22 @@ def test_a_move_that_was_taken_back_is_told_and_a_service_that_never_moved_is_to
     assert said
     assert (said.reason, said.message) == (Reason.IN_PLACE, "stands in namespace shop")
     assert judged(STAYS, seen(READY, SERVES))[2] is None
+
+
+def test_the_way_there_closes_once_nobody_can_have_been_told_of_it() -> None:
+    moved: Object = {"to": {"namespace": "people"}, "step": "MovingPods"}
+    turned = seen(READY, SERVES, status={"move": moved, "leadsTo": "people"})
+    for _ in range(2):
+        plan = next(plan for plan in reconcile(STAYS, turned) if plan.capability == forwarding.CAPABILITY)
+        assert plan.condition
+        assert (plan.condition.state, plan.condition.reason) == (State.UNKNOWN, Reason.TURNING_NAME)
+        assert plan.again == forwards.TOLD.total_seconds()
+        turned = replace(turned, status=plan.shown)
+    after = replace(turned, now=turned.now + forwards.TOLD)
+    plan = next(plan for plan in reconcile(STAYS, after) if plan.capability == forwarding.CAPABILITY)
+    assert plan.condition
+    assert plan.condition.reason is Reason.IN_PLACE
+    assert "wayOpen" not in plan.shown
 
 
 def test_its_own_namespace_is_no_move() -> None:
