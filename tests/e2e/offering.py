@@ -22,7 +22,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 # A call that meets a server as it stops is cancelled (grpc/grpc#41785), which nobody tries again. Connections that end
-# sooner than the five seconds before SIGTERM are past leave none to meet it.
+# sooner than a pod that leaves is asked to stop (`endpoint.DRAIN_SECONDS`) leave none to meet it.
 OPTIONS = (("grpc.max_connection_age_ms", 4_000), ("grpc.max_connection_age_grace_ms", 10_000))
 
 

@@ -9,7 +9,7 @@ leads is decided in core/forwards.py and written by core/endpoint.py.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from freehold.core import bridges, clusters, consent, forwards, meta, moves, names, pairs, seats
@@ -17,6 +17,8 @@ from freehold.core.conditions import Condition, Reason, State, Type
 from freehold.core.model import Key, Object, Observed, Plan, Service
 
 CAPABILITY = "forwarding"
+TOLD = timedelta(seconds=7)
+"""For how long somebody may go by what DNS said before (CoreDNS: 5 s), where times are written to the second."""
 
 
 def desired(service: Service, observed: Observed) -> Plan:
@@ -24,7 +26,7 @@ def desired(service: Service, observed: Observed) -> Plan:
     target, leads = forwards.goes_to(service), forwards.leads_to(service, observed)
     former = next(iter(forwards.formers(observed.forwards, service.key)), None)
     named = forwards.is_told_of(service, observed)
-    led = forwards.led_to(service, observed)
+    led = None if target or leads else _led_to(service, observed)
     own = (_going(service, observed, target, leads) or _came_back(service, observed, led)) if named else None
     shown: dict[str, Any] = {}
     if own:
@@ -41,6 +43,14 @@ def desired(service: Service, observed: Observed) -> Plan:
     again = (led[1] - observed.now).total_seconds() if led else None
     told = own or (_coming(service, observed, former) if named else None)
     return Plan(CAPABILITY, bridges.desired(service, observed, CAPABILITY), told, shown=shown, again=again)
+
+
+def _led_to(service: Service, observed: Observed) -> tuple[Key, datetime] | None:
+    """The service that its name led to until a moment ago, and until when whoever was told so may still come there."""
+    way = observed.status.get("wayOpen", {})
+    there = Key(way.get("namespace") or observed.status.get("leadsTo", ""), service.name)
+    until = datetime.fromisoformat(way["until"]) if way else observed.now + TOLD
+    return (there, until) if observed.forwards.get(service.key) == there and observed.now < until else None
 
 
 def _data(service: Service, observed: Observed, there: Object) -> Object:

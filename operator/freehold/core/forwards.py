@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 
 from freehold.api.grpc import Grpc
 from freehold.core import clusters, gates, meta, names, pairs, seats
@@ -11,8 +10,6 @@ from freehold.core.model import Key, Observed, Ref, Service
 
 Forwards = Mapping[Key, Key]
 """A service that moved, or is about to, and the one that takes over."""
-TOLD = timedelta(seconds=7)
-"""For how long somebody may go by what DNS said before (CoreDNS: 5 s), where times are written to the second."""
 
 
 def formers(forwards: Forwards, key: Key) -> tuple[Key, ...]:
@@ -62,18 +59,6 @@ def leads_now(service: Service, observed: Observed) -> Key | None:
         return Key(there, service.name)
     name, _, rest = str(live.get("spec", {}).get("externalName", "")).partition(".")
     return Key(rest.partition(".")[0], name) if live.get("spec", {}).get("type") == "ExternalName" else None
-
-
-def led_to(service: Service, observed: Observed) -> tuple[Key, datetime] | None:
-    """The service that its name led to until a moment ago, and until when whoever was told so may still come there."""
-    if goes_to(service) or leads_to(service, observed):
-        return None
-    open_way = observed.status.get("wayOpen", {})
-    there = Key(open_way.get("namespace") or observed.status.get("leadsTo", ""), service.name)
-    if observed.forwards.get(service.key) != there:
-        return None
-    until = datetime.fromisoformat(open_way["until"]) if open_way else observed.now + TOLD
-    return (there, until) if observed.now < until else None
 
 
 def leads_to(service: Service, observed: Observed) -> Key | None:

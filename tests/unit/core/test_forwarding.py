@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from freehold.core import certificates, consent, forwarding, forwards
 from freehold.core.conditions import Condition, Reason, State, Type
-from freehold.core.model import Key, Object, Observed, Peer, Ref, Service
+from freehold.core.model import Key, Object, Observed, Peer, Plan, Ref, Service
 
 from tests.unit.core.worlds import GRPC, IMAGE, objects_of, observed, peer, peers, reconcile, service
 
@@ -112,16 +112,18 @@ def test_a_move_that_was_taken_back_is_told_and_a_service_that_never_moved_is_to
 
 
 def test_the_way_there_closes_once_nobody_can_have_been_told_of_it() -> None:
+    def plan_of(world: Observed) -> Plan:
+        return next(plan for plan in reconcile(STAYS, world) if plan.capability == forwarding.CAPABILITY)
+
     moved: Object = {"to": {"namespace": "people"}, "step": "MovingPods"}
     turned = seen(READY, SERVES, status={"move": moved, "leadsTo": "people"})
     for _ in range(2):
-        plan = next(plan for plan in reconcile(STAYS, turned) if plan.capability == forwarding.CAPABILITY)
+        plan = plan_of(turned)
         assert plan.condition
         assert (plan.condition.state, plan.condition.reason) == (State.UNKNOWN, Reason.TURNING_NAME)
-        assert plan.again == forwards.TOLD.total_seconds()
+        assert plan.again == forwarding.TOLD.total_seconds()
         turned = replace(turned, status=plan.shown)
-    after = replace(turned, now=turned.now + forwards.TOLD)
-    plan = next(plan for plan in reconcile(STAYS, after) if plan.capability == forwarding.CAPABILITY)
+    plan = plan_of(replace(turned, now=turned.now + forwarding.TOLD))
     assert plan.condition
     assert plan.condition.reason is Reason.IN_PLACE
     assert "wayOpen" not in plan.shown
