@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from freehold.cluster import authority, observe
-from freehold.core import certificates, credentials, meta
-from freehold.core.model import Object, Observed, Platform, Ref, Service, StorageClass
+from freehold.core import certificates, credentials
+from freehold.core.model.resources import Object, Observed, Platform, Ref, Service, StorageClass
+from freehold.core.objects import meta
 from freehold.core.reconcile import reconcile
+from freehold.kube import certificate_authority, observation
 
 IMAGE = "localhost/freehold/postgres:{version}"
 LAST = ("Job", "Deployment")
@@ -43,7 +44,7 @@ def write(folder: Path, live: dict[str, Any]) -> list[Path]:
 
 def _service(live: dict[str, Any]) -> Service:
     metadata = {**live["metadata"], "uid": "simulated", "generation": 1}
-    return observe.parse({**live, "metadata": metadata})
+    return observation.parse({**live, "metadata": metadata})
 
 
 def settled(service: Service, seen: Observed) -> dict[Ref, Object]:
@@ -66,7 +67,7 @@ def _is_asking(body: Object) -> bool:
 def _world(service: Service) -> Observed:
     """Nobody else's services, a storage class to claim from, and an authority that signs."""
     now = datetime.now(UTC)
-    signer = authority.CertificateAuthority(authority.fresh(now))
+    signer = certificate_authority.CertificateAuthority(certificate_authority.fresh(now))
     seen = Observed(
         now=now,
         platform=Platform(postgresql_image=IMAGE),

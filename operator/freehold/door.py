@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from freehold.core import names
+from freehold.core.objects import names
 from freehold.progress import progress, summary
 from freehold.seats_link import Link, LostError, RefusedError, State
 

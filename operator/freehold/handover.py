@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import uuid4
 
-from freehold.core import names
+from freehold.core.objects import names
 from freehold.seats_link import Link
 
 CATCH_UP_SECONDS = 60.0

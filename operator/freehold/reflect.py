@@ -24,7 +24,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.message import DecodeError
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
-from freehold.core.descriptors import INFRASTRUCTURE, WELL_KNOWN
+from freehold.core.protobuf.descriptors import INFRASTRUCTURE, WELL_KNOWN
 
 ANSWER = Path("/dev/termination-log")
 METHODS = tuple(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo" for version in ("v1", "v1alpha"))

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-from freehold.core import names
+from freehold.core.objects import names
 
 PASSWORD = Path("/credentials/mover")
 TRUSTED = Path("/certificate/ca.crt")

@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from freehold.core import names
+from freehold.core.objects import names
 from freehold.handover import CATCH_UP_SECONDS, MARK, LateError, Pair, Progress, Step, cede, is_copy, prepare, tell
 from freehold.seats_link import Link, LostError, RefusedError, State
 

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import urllib3
 import yaml
-from freehold.cluster.kinds import BY_NAME, MICROSERVICE, POD, Kind
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
+from freehold.kube.kinds import BY_NAME, MICROSERVICE, POD, Kind
 
 from localcluster.paths import tools_bin
 

@@ -7,7 +7,7 @@ import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from tests.api import operators
 from tests.api.cluster import Cluster, Refused, until

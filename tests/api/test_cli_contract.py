@@ -11,9 +11,9 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 from freehold.cli.completion import VARIABLE
 from freehold.cli.main import freehold
-from freehold.cluster import observe
-from freehold.core import published
-from freehold.core.model import Object
+from freehold.core.contracts import published
+from freehold.core.model.resources import Object
+from freehold.kube import observation
 
 from tests import offered
 from tests.api.cluster import Cluster
@@ -65,7 +65,7 @@ def publish(cluster: Cluster, namespace: str, image: str, contract: bytes) -> No
     """What the operator makes of an image that was read."""
     live = cluster.get("Microservice", namespace, "users")
     assert live
-    cluster.create(published.config_map(observe.parse(live), image, contract, "contracts"))
+    cluster.create(published.config_map(observation.parse(live), image, contract, "contracts"))
 
 
 def test_what_serves_is_shown_with_who_calls_it(cluster: Cluster, shop: str) -> None:
@@ -110,7 +110,7 @@ def test_a_file_is_compared_before_an_image_is_made_of_it(cluster: Cluster, shop
 def test_what_was_tampered_with_is_no_contract(cluster: Cluster, shop: str) -> None:
     live = cluster.get("Microservice", shop, "users")
     assert live
-    name = published.name("users", SERVES, observe.parse(live).annotations)
+    name = published.name("users", SERVES, observation.parse(live).annotations)
     other = {"binaryData": {published.DESCRIPTORS: base64.b64encode(BREAKING).decode()}}
     cluster.patch("ConfigMap", shop, name, other)
     assert f"what {SERVES} offers is not published" in refusal(cluster, "contract", "show", "users", "-n", shop)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from localcluster.apiserver import ApiServer
 from tests.api import operators

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from tests.api import operators
 from tests.api.cluster import Cluster, until

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from tests.api import operators
 from tests.api.cluster import Cluster, until

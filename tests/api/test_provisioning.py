@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from hack import rights
 from localcluster.apiserver import ApiServer

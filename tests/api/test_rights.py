@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from freehold.cluster.kinds import HOLDS_DATA
-from freehold.core import meta
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
+from freehold.core.objects import meta
+from freehold.kube.kinds import HOLDS_DATA
 
 from hack import rights
 from hack.stage import grant

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from freehold.api import naming
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from tests.api.cluster import Cluster, Refused
 from tests.api.conftest import ROOT

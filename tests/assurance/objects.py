@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import yaml
-from freehold.cluster import authority, observe
-from freehold.cluster.cache import Cache
-from freehold.cluster.sentinel import Sightings
-from freehold.core import clusters, meta
-from freehold.core.model import Object, Observed, Platform, Ref, Service
+from freehold.core.model import remote
+from freehold.core.model.resources import Object, Observed, Platform, Ref, Service
+from freehold.core.model.sightings import Sightings
+from freehold.core.objects import meta
 from freehold.core.reconcile import reconcile
+from freehold.kube import certificate_authority, observation
+from freehold.kube.cache import Cache
 
 from benchmarks import rendered
 from hack.generate import CHART, ROOT
@@ -57,7 +58,7 @@ def of_the_operator() -> list[Object]:
         if live["kind"] == "Namespace":
             cache.put_namespace(live)
         elif live["kind"] == "Microservice":
-            cache.put_service(live, *observe.declared(live))
+            cache.put_service(live, *observation.declared(live))
             services.append(live)
             _across(cache, live)
     return [body for live in services for body in _made(cache, live)]
@@ -68,22 +69,22 @@ def _across(cache: Cache, live: Object) -> None:
     cluster = live["spec"].get("placement", {}).get("cluster")
     if not cluster:
         return
-    place = clusters.foreign(live["metadata"]["namespace"], cluster)
+    place = remote.foreign(live["metadata"]["namespace"], cluster)
     metadata = {**live["metadata"], "namespace": place}
     taken = {**live, "spec": {**live["spec"], "placement": {"fromCluster": "here"}}}
-    cache.put_service({**taken, "metadata": metadata}, *observe.declared_abroad(taken, cluster))
+    cache.put_service({**taken, "metadata": metadata}, *observation.declared_abroad(taken, cluster))
     labels = meta.selector(live["metadata"]["name"], meta.SERVICE)
     pod = {"name": "pod", "namespace": place, "uid": "pod", "resourceVersion": "1", "labels": labels}
     cache.put_owned({"kind": "Pod", "metadata": pod, "status": {"podIP": "192.0.2.1"}})
 
 
 def _made(cache: Cache, live: Object) -> list[Object]:
-    service, now = observe.parse(live), datetime.now(UTC)
-    signer = authority.CertificateAuthority(authority.fresh(now))
-    means = observe.Means(
+    service, now = observation.parse(live), datetime.now(UTC)
+    signer = certificate_authority.CertificateAuthority(certificate_authority.fresh(now))
+    means = observation.Means(
         Platform(rendered.IMAGE, "localhost/freehold/operator:dev"), signer, {service.namespace}, Sightings()
     )
-    seen = observe.observe(cache, service, means, {}, now)
+    seen = observation.observe(cache, service, means, {}, now)
     made = rendered.settled(service, seen)
     # Its image is asked what it offers and, once it says that it is well, its walls are tried.
     well = replace(seen, objects=rendered.done(made), status={"conditions": [WELL]})

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from freehold.cluster.authority import fresh
+from freehold.kube.certificate_authority import fresh
 
 from tests.e2e.cluster import Object, Space
 from tests.e2e.inside import python, started

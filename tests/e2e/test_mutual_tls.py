@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import pytest
 from cryptography import x509
-from freehold.cluster.authority import CertificateAuthority, fresh
-from freehold.core.certificates import Request
-from freehold.core.model import Issued
+from freehold.core.certificates.plan import Request
+from freehold.core.model.resources import Issued
+from freehold.kube.certificate_authority import CertificateAuthority, fresh
 
 from hack.stage import SYSTEM_NAMESPACE
 from tests.e2e.cluster import Object, Space

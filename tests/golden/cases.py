@@ -14,18 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from freehold.cluster import authority, observe
-from freehold.cluster.cache import Cache
-from freehold.cluster.sentinel import Sightings
-from freehold.core import clusters, published
-from freehold.core.model import Object, Observed, Plan, Platform, Service
+from freehold.core.contracts import published
+from freehold.core.model import remote
+from freehold.core.model.resources import Object, Observed, Plan, Platform, Service
+from freehold.core.model.sightings import Sightings
+from freehold.core.objects import deployments
 from freehold.core.reconcile import reconcile, report
+from freehold.kube import certificate_authority, observation
+from freehold.kube.cache import Cache
 
 from tests import offered
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-AUTHORITY = authority.CertificateAuthority(authority.fresh(NOW))
+AUTHORITY = certificate_authority.CertificateAuthority(certificate_authority.fresh(NOW))
 PLATFORM = Platform(operator_image="registry.example/freehold/operator:1.0.0")
 NOT_GRANTED = {"not-granted"}
 """Namespaces in which Freehold may keep no Secrets."""
@@ -53,7 +55,7 @@ def rendered(name: str) -> str:
 
 def _images(subject: Object, others: list[Object]) -> list[str]:
     """The image that is wanted, and the one that serves."""
-    serving = [published.image_of(live) for live in others if live["kind"] == "Deployment"]
+    serving = [deployments.image_of(live) for live in others if live["kind"] == "Deployment"]
     return list(dict.fromkeys([subject["spec"]["image"], *serving]))
 
 
@@ -71,19 +73,19 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
                 cache.put_storage_class(live)
             case _:
                 cache.put_owned(live)
-    service = observe.parse(_filled(subject))
-    means = observe.Means(PLATFORM, AUTHORITY, {service.namespace} - NOT_GRANTED, Sightings())
-    seen = observe.observe(cache, service, means, subject.get("status", {}), NOW)
+    service = observation.parse(_filled(subject))
+    means = observation.Means(PLATFORM, AUTHORITY, {service.namespace} - NOT_GRANTED, Sightings())
+    seen = observation.observe(cache, service, means, subject.get("status", {}), NOW)
     return service, replace(seen, passwords=PASSWORDS)
 
 
-def _declared(live: Object) -> observe.Declared:
+def _declared(live: Object) -> observation.Declared:
     """What a resource says, in a namespace of another cluster in that one's words."""
     metadata = live["metadata"]
-    if not clusters.is_foreign(metadata["namespace"]):
-        return observe.declared(live)
-    there = {**live, "metadata": {**metadata, "namespace": clusters.plain(metadata["namespace"])}}
-    return observe.declared_abroad(there, clusters.cluster(metadata["namespace"]))
+    if not remote.is_foreign(metadata["namespace"]):
+        return observation.declared(live)
+    there = {**live, "metadata": {**metadata, "namespace": remote.plain(metadata["namespace"])}}
+    return observation.declared_abroad(there, remote.cluster(metadata["namespace"]))
 
 
 def _contract(subject: Object, live: Object) -> Object:
@@ -92,7 +94,7 @@ def _contract(subject: Object, live: Object) -> Object:
         {**subject, "metadata": {**subject["metadata"], "name": live.get("of", subject["metadata"]["name"])}}
     )
     contract = offered.users(live.get("without", ""), live.get("instead", ""))
-    return _filled(published.config_map(observe.parse(owner), live["image"], contract, "contracts"))
+    return _filled(published.config_map(observation.parse(owner), live["image"], contract, "contracts"))
 
 
 def _filled(live: Object) -> Object:

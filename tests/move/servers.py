@@ -30,7 +30,7 @@ from tests.move.machine import (
     write_certificate,
 )
 
-SHIPPED = ROOT / "operator/freehold/core/postgresql"
+SHIPPED = ROOT / "operator/freehold/core/engines/postgresql"
 ENTRYPOINT = ROOT / "localcluster/images/postgres/docker-entrypoint.sh"
 PASSWORDS = {"app": "of-app", "owner": "of-owner", "postgres": "of-postgres", "mover": r"of:mover\too"}
 SETTINGS = (

@@ -18,33 +18,33 @@ from freehold.core import (
     credentials,
     database,
     dependencies,
-    endpoint,
     exposure,
-    forwarding,
+    handover,
     isolation,
+    latency,
     migrations,
-    paths,
     relocation,
     status,
     verification,
+    workload,
 )
-from freehold.core.conditions import Condition, Event, Reason, State, Type
-from freehold.core.model import Observed, Plan, Service
+from freehold.core.model.conditions import Condition, Event, Reason, State, Type
+from freehold.core.model.resources import Observed, Plan, Service
 
 CAPABILITIES = (
-    dependencies.desired,  # whom it calls, and whether they consent
-    isolation.desired,  # walls, before anything that could reach through them
-    paths.desired,  # whether what its calls may take fits into what it promises
-    credentials.desired,  # made once, kept
-    certificates.desired,  # what it proves itself with, renewed in time
-    database.desired,  # a server of its own
-    relocation.desired,  # somewhere else, with all of it
-    contracts.desired,  # what its image offers, and whom that would break
-    migrations.desired,  # its schema, before its pods
-    endpoint.desired,  # its pods, behind a name that never changes
-    forwarding.desired,  # its name, once it stands in another namespace
-    exposure.desired,  # the way in from outside the cluster
-    verification.desired,  # whether the walls stand, by trying
+    dependencies.plan,  # whom it calls, and whether they consent
+    isolation.plan,  # walls, before anything that could reach through them
+    latency.plan,  # whether what its calls may take fits into what it promises
+    credentials.plan,  # made once, kept
+    certificates.plan,  # what it proves itself with, renewed in time
+    database.plan,  # a server of its own
+    relocation.plan,  # somewhere else, with all of it
+    contracts.plan,  # what its image offers, and whom that would break
+    migrations.plan,  # its schema, before its pods
+    workload.plan,  # its pods, behind a name that never changes
+    handover.plan,  # its name, once it stands in another namespace
+    exposure.plan,  # the way in from outside the cluster
+    verification.plan,  # whether the walls stand, by trying
 )
 
 

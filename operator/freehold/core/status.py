@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from freehold.core import meta, names
-from freehold.core.conditions import Condition, Event, Reason, State, Type, counts
-from freehold.core.model import Observed, Ref, Service
+from freehold.core.model.conditions import Condition, Event, Reason, State, Type, counts
+from freehold.core.model.resources import Observed, Ref, Service
+from freehold.core.objects import meta, names
 
 PROGRESS_SOONEST, PROGRESS_LATEST = timedelta(seconds=10), timedelta(seconds=30)
 """A resource that is merely under way says so after 10 seconds, and then ever less often, down to every 30 seconds, so

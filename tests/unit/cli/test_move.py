@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from freehold.cli import move
+from freehold.cli.commands import move_edits
+from freehold.cli.commands.move_progress import Telling
 from freehold.cli.main import freehold
-from freehold.cli.place import Failure
-from freehold.cli.steps import Telling
-from freehold.core import meta
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
+from freehold.core.objects import meta
+from freehold.views.errors import Failure
 
 from tests.unit.cli.pictures import live, printed, storefront
 from tests.unit.core.worlds import DATABASE, GRPC
@@ -52,22 +52,22 @@ def nodes(labels: Object | None, **more: Any) -> Object:
     ],
 )
 def test_a_place_is_written_as_labels_of_nodes_and_a_storage_class(given: list[str], written: Object) -> None:
-    assert move.towards(users(), given) == written
+    assert move_edits.towards(users(), given) == written
 
 
 def test_back_and_abort_write_what_was_there_before_and_nothing_else() -> None:
-    assert move.back(users("Moved")) == nodes({ZONE: "a"})
+    assert move_edits.back(users("Moved")) == nodes({ZONE: "a"})
     unpaused = {"metadata": {"annotations": {meta.MOVE: None}}}
-    assert move.abort(users("Copying")) == {**nodes({ZONE: "a"}), **unpaused}
+    assert move_edits.abort(users("Copying")) == {**nodes({ZONE: "a"}), **unpaused}
 
 
 def test_a_label_that_was_not_there_before_goes_and_so_does_a_class_but_for_one_that_was_not_asked_for() -> None:
     before = {"nodeSelector": {"disk": "ssd"}, "className": "slow"}
-    assert move.back(users("Moved", **{"from": before})) == nodes(
+    assert move_edits.back(users("Moved", **{"from": before})) == nodes(
         {ZONE: None, "disk": "ssd"}, database={"storage": {"className": "slow"}}
     )
-    assert move.back(users("Moved", **{"from": {"className": "standard"}})) == nodes(None)
-    assert move.back(users("Moved", to={"nodeSelector": {ZONE: "b"}})) == nodes({ZONE: "a"})
+    assert move_edits.back(users("Moved", **{"from": {"className": "standard"}})) == nodes(None)
+    assert move_edits.back(users("Moved", to={"nodeSelector": {ZONE: "b"}})) == nodes({ZONE: "a"})
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_label_that_was_not_there_before_goes_and_so_does_a_class_but_for_one_
 )
 def test_what_makes_no_sense_is_refused_in_a_sentence(edit: str, one: Object, said: str) -> None:
     with pytest.raises(Failure) as refused:
-        move.EDITS[edit](one)
+        move_edits.EDITS[edit](one)
     assert refused.value.message == said
 
 
@@ -105,7 +105,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(edit: str, one: Object, sa
 )
 def test_a_place_that_is_none_is_refused(given: list[str], said: str) -> None:
     with pytest.raises(Failure) as refused:
-        move.towards(storefront(), given)
+        move_edits.towards(storefront(), given)
     assert refused.value.message == said
 
 
@@ -127,8 +127,8 @@ def test_two_wishes_at_once_are_refused_before_the_cluster_is_asked() -> None:
 def test_a_manifest_that_names_another_place_is_noticed(manifest: Object | None, overruled: bool) -> None:
     one = users()
     if manifest is not None:
-        one["metadata"]["annotations"] = {move.MANIFEST: json.dumps({"spec": manifest})}
-    assert move.overruled(one, nodes({ZONE: "b"})) is overruled
+        one["metadata"]["annotations"] = {move_edits.MANIFEST: json.dumps({"spec": manifest})}
+    assert move_edits.overruled(one, nodes({ZONE: "b"})) is overruled
 
 
 def told(*seen: Object) -> str:
@@ -202,7 +202,7 @@ def test_a_move_that_stops_is_told_with_the_way_out(reason: str, word: str) -> N
         f"  ✗ {word:<14} zone b has no node",
         f"    {AGAIN} --abort takes it back",
     ]
-    assert move.outcome(stopped) == 1
+    assert move_edits.outcome(stopped) == 1
 
 
 def test_a_move_that_waits_says_for_what_and_only_while_it_does() -> None:
@@ -211,7 +211,7 @@ def test_a_move_that_waits_says_for_what_and_only_while_it_does() -> None:
     held["metadata"]["annotations"] = {meta.MOVE: "Paused"}
     assert told(held) == f"  … waits          held before its next step ({AGAIN} --resume)"
     assert told(at("WaitingForMigrations")) == "  … waits          until the migrations are in"
-    assert move.outcome(held) is None
+    assert move_edits.outcome(held) is None
 
 
 def test_a_stop_whose_message_names_the_way_out_names_it_once() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from freehold.cluster import compare
-from freehold.core.conditions import State
-from freehold.core.model import Object, Observed, Ref, Service
+from freehold.core.model.conditions import State
+from freehold.core.model.resources import Object, Observed, Ref, Service
 from freehold.core.reconcile import report
+from freehold.kube import diff
 from hypothesis import given
 
 from tests.unit.core.worlds import (
@@ -37,7 +37,7 @@ def test_at_rest_nothing_is_planned_that_is_not_there(subject: Service) -> None:
     seen = settled(subject, observed())
     later = replace(seen, passwords=OTHERS)
     for ref, body in objects_of(reconcile(subject, later)).items():
-        assert compare.contains(seen.objects[ref], body), ref
+        assert diff.contains(seen.objects[ref], body), ref
 
 
 @given(SERVICES)

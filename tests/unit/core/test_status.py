@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from freehold.core import published, status
-from freehold.core.conditions import Condition, Event, Reason, State, Type
+from freehold.core import status
+from freehold.core.contracts import published
+from freehold.core.model.conditions import Condition, Event, Reason, State, Type
 from freehold.core.reconcile import report, report_invalid
 
 from tests import offered

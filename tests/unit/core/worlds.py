@@ -8,14 +8,26 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from freehold.api.grpc import Grpc
-from freehold.api.v1alpha1 import MicroserviceSpec
-from freehold.cluster import authority
-from freehold.core import certificates, meta
+from freehold.api.v1alpha1.grpc import Grpc
+from freehold.api.v1alpha1.microservice import MicroserviceSpec
+from freehold.core import certificates
 from freehold.core import reconcile as core
-from freehold.core.certificates import Request
-from freehold.core.model import Issued, Key, Object, Observed, Peer, Plan, Platform, Ref, Service, StorageClass
-from freehold.core.pods import job_of, of_job
+from freehold.core.certificates.plan import Request
+from freehold.core.model.resources import (
+    Issued,
+    Key,
+    Object,
+    Observed,
+    Peer,
+    Plan,
+    Platform,
+    Ref,
+    Service,
+    StorageClass,
+)
+from freehold.core.objects import meta
+from freehold.core.objects.pods import job_of, of_job
+from freehold.kube import certificate_authority
 from hypothesis import strategies as st
 
 from tests import offered
@@ -26,7 +38,7 @@ IMAGE = "localhost/freehold/users:dev"
 GRPC: Object = {"port": 50051}
 MIGRATIONS: Object = {"command": ["users", "migrate"]}
 DATABASE: Object = {"version": "15", "storage": {"size": "1Gi"}, "migrations": MIGRATIONS}
-AUTHORITY = authority.CertificateAuthority(authority.fresh(NOW))
+AUTHORITY = certificate_authority.CertificateAuthority(certificate_authority.fresh(NOW))
 PLATFORM = Platform(operator_image="localhost/freehold/operator:dev")
 MOVED = '{"outcome": "moved", "pauseMs": 210}'
 PASSWORDS = {"app": "first/app", "owner": "first@owner", "mover": "first-mover", "postgres": "first"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 from freehold.api.crd import custom_resource_definition
-from freehold.api.v1alpha1 import Microservice
+from freehold.api.v1alpha1.microservice import Microservice
 from freehold.canary import OPEN_PORT, SHUT_PORT
 
 from hack.generate import CHART

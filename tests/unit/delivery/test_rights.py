@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from freehold.cluster import kinds
-from freehold.cluster.kinds import Kind
+from freehold.kube import kinds
+from freehold.kube.kinds import Kind
 
 from tests.unit.delivery.helm import Object, of_kind, render, the
 

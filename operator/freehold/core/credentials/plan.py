@@ -1,0 +1,113 @@
+"""Credentials: made once, kept, and held by nobody who does not need them.
+
+The service gets a role that may read and write rows, its migrations one that owns the schema, and the server alone
+holds the password of each. Secrets of a retained database outlive the resource, so that a resource of the same name
+takes the data up again with credentials that work.
+"""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import quote
+
+from freehold.api.v1alpha1.database import DeletionPolicy
+from freehold.core.database import topology
+from freehold.core.model import grants, remote
+from freehold.core.model.conditions import Condition, Reason, State, Type
+from freehold.core.model.resources import Object, Observed, Plan, Ref, Service
+from freehold.core.objects import meta, names
+
+CAPABILITY = "credentials"
+SUPERUSER = "postgres"
+ROLES = (names.ROLE_SERVICE, names.ROLE_OWNER, names.ROLE_MOVER, SUPERUSER)
+
+
+def plan(service: Service, observed: Observed) -> Plan:
+    """One Secret for the server, one to bind the service, one for the owner of the schema."""
+    if service.spec.database is None:
+        return Plan(CAPABILITY, ())
+    if not observed.secrets_granted:
+        said = grants.secrets_not_granted(service, observed)
+        return Plan(CAPABILITY, (), _condition(State.FALSE, Reason.SECRETS_NOT_GRANTED, said))
+    if awaited := _awaited(service, observed):
+        return Plan(CAPABILITY, (), _condition(State.UNKNOWN, Reason.WAITING_FOR_CONSENT, awaited), _known(service))
+    passwords = {role: _kept(service, observed, role) or observed.passwords[role] for role in ROLES}
+    objects = (
+        _secret(service, names.server_secret(service.name), "Opaque", passwords),
+        _binding(service, observed, names.database(service.name), names.ROLE_SERVICE, passwords),
+        _binding(service, observed, names.owner_secret(service.name), names.ROLE_OWNER, passwords),
+    )
+    said = f"bound by Secret {names.database(service.name)}; migrations alone use {names.owner_secret(service.name)}"
+    return Plan(CAPABILITY, objects, _condition(State.TRUE, Reason.KEPT, said))
+
+
+def _awaited(service: Service, observed: Observed) -> str:
+    """Why none can be made yet: they are those of the data, which comes from another namespace."""
+    now = topology.owner(service, observed)
+    if now.abroad and Ref("Secret", names.server_secret(service.name)) not in observed.partner:
+        return f"the credentials are those of the data, and Freehold may not read them in {remote.told(now.abroad)}"
+    awaited = None if now.abroad else topology.awaited_from(service, observed)
+    return f"the credentials are those of the data, which comes from {awaited}" if awaited else ""
+
+
+def _known(service: Service) -> frozenset[Ref]:
+    kept = (names.server_secret(service.name), names.database(service.name), names.owner_secret(service.name))
+    return frozenset(Ref("Secret", name) for name in kept)
+
+
+def _condition(state: State, reason: Reason, said: str) -> Condition:
+    return Condition(Type.CREDENTIALS_READY, state, reason, said)
+
+
+def _kept(service: Service, observed: Observed, role: str) -> str | None:
+    """The password that is in use: the server's Secret knows them all, a binding Secret its own role's. Where the data
+    comes from another namespace, its roles come along."""
+    there = observed.partner if topology.owner(service, observed).abroad else observed.objects
+    server = there.get(Ref("Secret", names.server_secret(service.name)), {}).get("data", {})
+    bindings = {
+        names.ROLE_SERVICE: names.database(service.name),
+        names.ROLE_OWNER: names.owner_secret(service.name),
+    }
+    binding = observed.objects.get(Ref("Secret", bindings.get(role, "")), {}).get("data", {})
+    encoded = server.get(role) or binding.get("password")
+    return base64.b64decode(encoded).decode() if encoded else None
+
+
+def _binding(service: Service, observed: Observed, name: str, role: str, passwords: dict[str, str]) -> Object:
+    """A Secret of the well-known form (servicebinding.io, 'Well-known Secret Entries'), and whom to trust beside it.
+
+    The uri has its client insist on TLS and on the server's name (libpq, 'SSL Support').
+    """
+    host, password = names.host(names.database(service.name), service.namespace), passwords[role]
+    where = f"{host}:{names.PORT_POSTGRESQL}/{names.DATABASE}"
+    verified = f"sslmode=verify-full&sslrootcert={names.BINDING_ROOT}/database/{names.TRUSTED}"
+    data = {
+        "type": "postgresql",
+        "provider": "freehold",
+        "host": host,
+        "port": str(names.PORT_POSTGRESQL),
+        "database": names.DATABASE,
+        "username": role,
+        "password": password,
+        "uri": f"postgresql://{role}:{quote(password, safe='')}@{where}?{verified}",
+        names.TRUSTED: observed.authority.trusted,
+    }
+    return _secret(service, name, "servicebinding.io/postgresql", data)
+
+
+def _secret(service: Service, name: str, kind: str, data: dict[str, str]) -> Object:
+    return meta.build(
+        service,
+        "v1",
+        "Secret",
+        name,
+        meta.labels(service, meta.DATABASE, CAPABILITY),
+        owned=_goes_with_the_resource(service),
+        type=kind,
+        data={key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
+    )
+
+
+def _goes_with_the_resource(service: Service) -> bool:
+    database = service.spec.database
+    return database is not None and database.deletion_policy is DeletionPolicy.DELETE

@@ -1,0 +1,106 @@
+"""The database: one PostgreSQL server that serves one service, on a volume of its own.
+
+Where a service has more than one for a while, as during a move, this is about the one that owns the data.
+"""
+
+from __future__ import annotations
+
+from freehold.api.v1alpha1.database import Database
+from freehold.core.database import location, readiness, statefulset, topology, volume
+from freehold.core.engines.postgresql import server
+from freehold.core.model.conditions import Condition, Reason, State, Type
+from freehold.core.model.resources import Object, Observed, Plan, Ref, Service
+from freehold.core.objects import meta, names, pods
+
+CAPABILITY = "database"
+
+
+def plan(service: Service, observed: Observed) -> Plan:
+    """The volume, the Services and, once its credentials are there, the server."""
+    database = service.spec.database
+    if database is None:
+        return Plan(CAPABILITY, ())
+    every, condition = topology.look(service, observed), _condition(service, database, observed)
+    stands_on: tuple[Object, ...] = (_account(service), _configuration(service))
+    called = (_client_service(service, observed), _nodes_service(service))
+    others = (seat for seat in (every.next, *every.kept) if seat and not seat.abroad)
+    keep = frozenset(ref for seat in others for ref in topology.refs(service, seat))
+    if location.elsewhere(service, observed):
+        left = topology.refs(service, every.owner) if topology.gone_to(service, observed) else frozenset()
+        return Plan(CAPABILITY, (*stands_on, *called), condition, keep | left)
+    discard = volume.misplaced(service, database, observed)
+    claim = volume.claim(service, database, observed, every.owner, CAPABILITY)
+    objects = (*stands_on, claim, *called)
+    if Ref("Secret", names.server_secret(service.name)) in observed.objects:
+        objects += (statefulset.statefulset(service, database, observed, every.owner, CAPABILITY),)
+    else:  # a server that runs goes on as it is
+        keep |= topology.refs(service, every.owner)
+    return Plan(CAPABILITY, objects, condition, keep, discard)
+
+
+def _configuration(service: Service) -> Object:
+    return meta.build(
+        service,
+        "v1",
+        "ConfigMap",
+        names.database_configuration(service.name),
+        meta.labels(service, meta.DATABASE, CAPABILITY),
+        data=server.sources(),
+    )
+
+
+def _account(service: Service) -> Object:
+    return meta.build(
+        service,
+        "v1",
+        "ServiceAccount",
+        names.database(service.name),
+        meta.labels(service, meta.DATABASE, CAPABILITY),
+        automountServiceAccountToken=False,
+    )
+
+
+def _service(service: Service, name: str, chosen: dict[str, str], **spec: object) -> Object:
+    port = {
+        "name": "postgresql",
+        "port": names.PORT_POSTGRESQL,
+        "targetPort": "postgresql",
+        "protocol": "TCP",
+    }
+    body = {"selector": {**meta.selector(service.name, meta.DATABASE), **chosen}, "ports": [port], **spec}
+    labels = meta.labels(service, meta.DATABASE, CAPABILITY)
+    return meta.build(service, "v1", "Service", name, labels, spec=body)
+
+
+def _client_service(service: Service, observed: Observed) -> Object:
+    """The name that never changes; it leads to one pod."""
+    chosen = {meta.POD_NAME: topology.front(service, observed)}
+    return _service(service, names.database(service.name), chosen, type="ClusterIP")
+
+
+def _nodes_service(service: Service) -> Object:
+    headless = {"clusterIP": "None", "publishNotReadyAddresses": True}
+    return _service(service, names.database_nodes(service.name), {}, **headless)
+
+
+def _condition(service: Service, database: Database, observed: Observed) -> Condition:
+    state, reason, message = _state(service, database, observed)
+    return Condition(Type.DATABASE_READY, state, reason, message)
+
+
+def _state(service: Service, database: Database, observed: Observed) -> tuple[State, Reason, str]:
+    if elsewhere := location.elsewhere(service, observed):
+        return elsewhere
+    running = topology.server_pods(service, observed, topology.owner(service, observed))
+    trouble = volume.trouble(service, database, observed) or pods.trouble(running, observed)
+    if trouble:
+        return State.FALSE, *trouble
+    where = f"{names.host(names.database(service.name), service.namespace)}:{names.PORT_POSTGRESQL}"
+    if readiness.database_ready(service, observed):
+        return State.TRUE, Reason.READY, f"PostgreSQL {database.version} serves at {where}"
+    claim = volume.claimed(service, observed)
+    if claim and not volume.is_bound(claim):
+        name = claim["spec"].get("storageClassName", "the default")
+        said = f"waiting for storage class {name} to provide {claim['metadata']['name']}, {database.storage.size}"
+        return State.UNKNOWN, Reason.VOLUME_PENDING, said
+    return State.UNKNOWN, Reason.STARTING, f"waiting for PostgreSQL {database.version} to accept connections"

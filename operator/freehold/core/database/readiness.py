@@ -1,0 +1,13 @@
+"""Readiness of a database: whether clients reach the server that owns the data."""
+
+from __future__ import annotations
+
+from freehold.core.database import topology
+from freehold.core.model.resources import Observed, Service
+
+
+def database_ready(service: Service, observed: Observed) -> bool:
+    """Whether the service can reach the server that owns the data, and it serves."""
+    now, door = topology.owner(service, observed), topology.door(service, observed) or {}
+    reached = not now.abroad or bool(door.get("status", {}).get("readyReplicas"))
+    return topology.serves(now) and reached and not topology.gone_to(service, observed)

@@ -1,0 +1,72 @@
+"""The StatefulSet of a database server."""
+
+from __future__ import annotations
+
+from freehold.api.v1alpha1.database import Database
+from freehold.core.database import topology
+from freehold.core.database.instance import Seat
+from freehold.core.engines.postgresql.server import USER, _container, sources
+from freehold.core.model.resources import Object, Observed, Ref, Service
+from freehold.core.objects import meta, names, observer, pods
+
+
+def statefulset(
+    service: Service, database: Database, observed: Observed, seat: Seat, capability: str, follows: str = ""
+) -> Object:
+    """The StatefulSet of a seat. Parallel management lets a corrected template replace a pod that never became ready.
+
+    follows: `host@turn` of the server it is made from, and since when; one that has taken over still says so, for a
+    change would restart it.
+    """
+    credentials = observed.objects[Ref("Secret", names.server_secret(service.name))].get("data")
+    annotations = {meta.CONTENT: meta.digest(meta.digest(credentials), sources())}
+    if follows := follows or seat.follows:
+        annotations[meta.FOLLOWS] = follows
+    nodes = _nodes(service, seat)
+    return meta.build(
+        service,
+        "apps/v1",
+        "StatefulSet",
+        names.seat(service.name, seat.number),
+        meta.labels(service, meta.DATABASE, capability, database.version),
+        spec={
+            "replicas": 1,
+            "serviceName": names.database_nodes(service.name),
+            "podManagementPolicy": "Parallel",
+            "selector": {"matchLabels": meta.selector(service.name, meta.DATABASE)},
+            "template": pods.template(
+                meta.pod_labels(service, meta.DATABASE, database.version),
+                annotations,
+                serviceAccountName=names.database(service.name),
+                terminationGracePeriodSeconds=60,
+                securityContext={
+                    "runAsUser": USER,
+                    "runAsGroup": USER,
+                    "fsGroup": USER,
+                    "fsGroupChangePolicy": "OnRootMismatch",
+                },
+                containers=[_container(database, observed, follows), *observer.observers(service, observed)],
+                volumes=_volumes(service, seat),
+                **({"nodeSelector": nodes} if nodes else {}),
+            ),
+        },
+    )
+
+
+def _nodes(service: Service, seat: Seat) -> dict[str, str]:
+    """A server stays where its volume is, until another takes over."""
+    made = seat.holds_data and seat.server and "spec" in seat.server
+    return dict(seat.place.nodes if made else topology.wanted(service).nodes)
+
+
+def _volumes(service: Service, seat: Seat) -> list[Object]:
+    return [
+        {"name": "data", "persistentVolumeClaim": {"claimName": names.seat_volume(service.name, seat.number)}},
+        {"name": "configuration", "configMap": {"name": names.database_configuration(service.name)}},
+        {"name": "credentials", "secret": {"secretName": names.server_secret(service.name)}},
+        # PostgreSQL takes a key that is root's and its own group's, and that no one else can read.
+        {"name": "certificate", "secret": {"secretName": names.server_certificate(service.name), "defaultMode": 0o440}},
+        {"name": "run", "emptyDir": {}},
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": "128Mi"}},
+    ]

@@ -1,0 +1,1 @@
+"""Database engines, each behind one interface."""

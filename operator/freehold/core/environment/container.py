@@ -1,0 +1,151 @@
+"""The environment: what a service is handed and asked for, the same in every language and with no SDK.
+
+Variables and files tell it where to listen, where its database is, whom it calls and how each side proves itself; it is
+asked for its health. The README publishes all of this: what is here cannot change without a word there.
+"""
+
+from __future__ import annotations
+
+from freehold.api.v1alpha1.grpc import Tls
+from freehold.core.model.quantities import milliseconds
+from freehold.core.model.resources import Object, Observed, Service
+from freehold.core.objects import meta, names
+from freehold.core.peers import consent, remote_callers
+
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
+"""A DATABASE_URL that can be read, and that nobody answers."""
+TLS_SUFFIX = names.tls_variable("")
+
+
+def environment(service: Service, observed: Observed) -> list[Object]:
+    """The variables."""
+    spec = service.spec
+    variables: list[Object] = [{"name": "SERVICE_BINDING_ROOT", "value": names.BINDING_ROOT}]
+    if spec.grpc:
+        variables.append({"name": "GRPC_PORT", "value": str(spec.grpc.port)})
+    if consent.needs_identity(service, observed):
+        variables.append({"name": "GRPC_TLS_DIR", "value": names.IDENTITY_ROOT})
+    if consent.asks_identity(service):
+        variables.append({"name": "GRPC_TLS", "value": Tls.MUTUAL.value})
+        variables.append({"name": "GRPC_HEALTH_PORT", "value": str(_health_port(service))})
+    if spec.http:
+        variables.append({"name": "HTTP_PORT", "value": str(spec.http.port)})
+    if spec.latency_budget:
+        variables.append({"name": "LATENCY_BUDGET_MS", "value": str(milliseconds(spec.latency_budget))})
+    if spec.database:
+        url = {"secretKeyRef": {"name": names.database(service.name), "key": "uri"}}
+        variables.append({"name": "DATABASE_URL", "valueFrom": url})
+    for consumed in spec.consumes:
+        port = consent.provider_port(service, consumed, observed)
+        target = names.target(consent.provider_key(service, consumed), port)
+        variables.append({"name": names.target_variable(consumed.name), "value": target})
+        if consent.is_mutual(service, consumed, observed):
+            variables.append({"name": names.tls_variable(consumed.name), "value": Tls.MUTUAL.value})
+    return variables
+
+
+def mounts(service: Service, observed: Observed) -> list[Object]:
+    """Where the files are."""
+    listed: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]
+    if service.spec.database or service.spec.consumes:
+        listed.append({"name": "bindings", "mountPath": names.BINDING_ROOT, "readOnly": True})
+    if consent.needs_identity(service, observed):
+        listed.append({"name": "identity", "mountPath": names.IDENTITY_ROOT, "readOnly": True})
+    return listed
+
+
+def volumes(service: Service, observed: Observed) -> list[Object]:
+    """Scratch space, and what the service is handed in files."""
+    volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
+    if bindings := _bindings(service, observed):
+        volumes.append({"name": "bindings", "projected": {"sources": bindings}})
+    if consent.needs_identity(service, observed):
+        volumes.append({"name": "identity", "projected": {"sources": _identity(service)}})
+    return volumes
+
+
+def bare(service: Service, observed: Observed) -> list[Object]:
+    """The variables for one who only says what it offers: nothing in them proves anything, or leads to data."""
+    proofs = ("GRPC_TLS", "GRPC_TLS_DIR", "GRPC_HEALTH_PORT")
+    kept = [v for v in environment(service, observed) if v["name"] not in proofs and not v["name"].endswith(TLS_SUFFIX)]
+    return [{"name": v["name"], "value": NOWHERE} if "valueFrom" in v else v for v in kept]
+
+
+def bare_volumes(service: Service, observed: Observed) -> list[Object]:
+    """What such a one is handed in files: no Secret is among it."""
+    volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
+    if sources := [source for source in _bindings(service, observed) if "secret" not in source]:
+        volumes.append({"name": "bindings", "projected": {"sources": sources}})
+    return volumes
+
+
+def bare_mounts(service: Service, observed: Observed) -> list[Object]:
+    """Where these files are."""
+    there = {volume["name"] for volume in bare_volumes(service, observed)}
+    return [mount for mount in mounts(service, observed) if mount["name"] in there]
+
+
+def _identity(service: Service) -> list[Object]:
+    """Its certificate, whom to trust and, where it asks its callers who they are, whom to admit."""
+    sources: list[Object] = [{"secret": {"name": names.identity(service.name)}}]
+    return (
+        [*sources, {"configMap": {"name": names.clients(service.name)}}] if consent.asks_identity(service) else sources
+    )
+
+
+def _bindings(service: Service, observed: Observed) -> list[Object]:
+    """A directory for each (servicebinding.io, 'Workload Projection')."""
+    sources: list[Object] = []
+    if service.spec.database:
+        keys = ("type", "provider", "host", "port", "database", "username", "password", "uri", names.TRUSTED)
+        items = [{"key": key, "path": f"database/{key}"} for key in keys]
+        sources.append({"secret": {"name": names.database(service.name), "items": items}})
+    for consumed in service.spec.consumes:
+        parts = ("type", "host", "port", "uri", *(["tls"] if consent.is_mutual(service, consumed, observed) else []))
+        items = [{"key": f"{consumed.name}.{part}", "path": f"{consumed.name}/{part}"} for part in parts]
+        sources.append({"configMap": {"name": names.consumed(service.name), "items": items}})
+    if service.spec.consumes:
+        sources.append({"configMap": _service_configs(service)})
+    return sources
+
+
+def _service_configs(service: Service) -> Object:
+    """How to call each consumed service. What is not known yet is left out, and pods start without it: `optional` holds
+    for the keys as well (core/v1, ConfigMapProjection). It comes as they run, and rolls nobody."""
+    keys = [(f"{consumed.name}.{names.SERVICE_CONFIG}", consumed.name) for consumed in service.spec.consumes]
+    items = [{"key": key, "path": f"{name}/{names.SERVICE_CONFIG}"} for key, name in keys]
+    return {"name": names.consumed(service.name), "items": items, "optional": True}
+
+
+def clients(service: Service, observed: Observed, labels: dict[str, str]) -> Object:
+    """Who may call, an identity a line: those that declare it and are admitted. It is read as the service runs."""
+    domain = observed.platform.trust_domain
+    callers = (*consent.consumers(service, observed), *remote_callers.left_behind(service, observed))
+    listed = list(dict.fromkeys(names.spiffe_id(domain, key) for key in callers))
+    data = {"clients": "".join(f"{identity}\n" for identity in listed)}
+    return meta.build(service, "v1", "ConfigMap", names.clients(service.name), labels, data=data)
+
+
+def probes(service: Service) -> Object:
+    """gRPC's own health service where there is one (KEP-2727), else the front end's /healthz.
+
+    Liveness asks only whether the port answers: a service that says it cannot serve, as while its database is away,
+    is taken out of the endpoints and not restarted.
+    """
+    if service.spec.grpc:
+        check: Object = {"grpc": {"port": _health_port(service)}}
+    else:
+        check = {"httpGet": {"path": "/healthz", "port": "http"}}
+    listens = "grpc" if service.spec.grpc else "http"
+    return {
+        "startupProbe": {**check, "periodSeconds": 1, "failureThreshold": 120},
+        "readinessProbe": {**check, "periodSeconds": 5},
+        "livenessProbe": {"tcpSocket": {"port": listens}, "periodSeconds": 10, "failureThreshold": 6},
+    }
+
+
+def _health_port(service: Service) -> int:
+    """Where health is asked for. The kubelet speaks no TLS (KEP-4939), so a service that does answers elsewhere."""
+    assert service.spec.grpc
+    port, page = service.spec.grpc.port, service.spec.http.port if service.spec.http else None
+    return names.health_port(port, page) if consent.asks_identity(service) else port

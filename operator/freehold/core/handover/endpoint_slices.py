@@ -1,0 +1,96 @@
+"""Bridges: what leads from one cluster to the pods of another, address by address.
+
+Names and labels of one cluster mean nothing in the other; addresses do, where pods of both reach each other. So what
+leads to pods there is a list of addresses that the operator keeps (discovery.k8s.io/v1, EndpointSlice), walls name
+addresses, and the side whose consumers stay behind tells the other who they are and where their pods stand.
+"""
+
+from __future__ import annotations
+
+from freehold.core.handover import routing
+from freehold.core.model import remote
+from freehold.core.model.resources import Object, Observed, Ref, Service
+from freehold.core.objects import meta, names, pods
+from freehold.core.peers import consent, counterpart
+from freehold.core.peers.remote_callers import remote_pods
+
+SERVICE_NAME = "kubernetes.io/service-name"
+"""Labels a slice with the Service that it is of; without it, it is nobody's."""
+
+
+def objects(service: Service, observed: Observed, capability: str) -> tuple[Object, ...]:
+    """All that a service needs which moves to another cluster, or takes over from one; nothing for any other."""
+    other = counterpart.far_side(service, observed)
+    if other is None:
+        return ()
+    slices = (_endpoint(service, observed, capability), _servers(service, observed, capability))
+    told = (_callers(service, observed, capability),) if observed.forwards.get(service.key) == other else ()
+    return (*filter(None, slices), *told)
+
+
+def stands(service: Service, observed: Observed) -> bool:
+    """Whether the service's own name has the pods of the other cluster behind it at this moment."""
+    live = observed.objects.get(Ref("EndpointSlice", names.abroad(service.name)), {})
+    return bool(live.get("metadata", {}).get("labels", {}).get(SERVICE_NAME) == service.name)
+
+
+def _endpoint(service: Service, observed: Observed, capability: str) -> Object | None:
+    """What the service's name leads to, once it leads to the other cluster, and until it leads here again."""
+    leading = (routing.leads_to(service, observed), routing.leads_now(service, observed))
+    led = any(target and remote.is_foreign(target.namespace) for target in leading)
+    serving = [pod for pod in remote_pods(observed, meta.SERVICE) if meta.PROBE not in pod["metadata"]["labels"]]
+    endpoints = [_endpoint_of(pod, ready=pods.is_ready(pod)) for pod in serving]
+    spec = service.spec
+    ports = [("grpc", spec.grpc.port)] if spec.grpc else []
+    ports += [("http", spec.http.port)] if spec.http else []
+    labelled = meta.labels(service, meta.SERVICE, capability)
+    return _slice(service, names.abroad(service.name), labelled, service.name if led else "", endpoints, ports)
+
+
+def _servers(service: Service, observed: Observed, capability: str) -> Object | None:
+    """The names of the database servers there, for those here that copy and follow them."""
+    form = names.seat(service.name, 1)
+    found = [pod for pod in remote_pods(observed, meta.DATABASE) if pod["metadata"]["name"].startswith(form)]
+    endpoints = [{**_endpoint_of(pod, ready=True), "hostname": names.abroad(pod["metadata"]["name"])} for pod in found]
+    name, of = names.abroad(names.database(service.name)), names.database_nodes(service.name)
+    labelled = meta.labels(service, meta.DATABASE, capability)
+    return _slice(service, name, labelled, of, endpoints, [("postgresql", names.PORT_POSTGRESQL)])
+
+
+def _callers(service: Service, observed: Observed, capability: str) -> Object:
+    """Who may call the service, and the addresses of their pods, for the wall around its pods in the other cluster."""
+    admitted = consent.consumers(service, observed)
+    data = {f"{key.namespace}.{key.name}": " ".join(observed.callers.get(key, ())) for key in admitted}
+    labelled = meta.labels(service, meta.SERVICE, capability)
+    return meta.build(service, "v1", "ConfigMap", names.callers(service.name), labelled, data=data)
+
+
+def _endpoint_of(pod: Object, *, ready: bool) -> Object:
+    ready = ready and "deletionTimestamp" not in pod["metadata"]
+    return {"addresses": [pod["status"]["podIP"]], "conditions": {"ready": ready}}
+
+
+def _slice(
+    service: Service,
+    name: str,
+    labelled: dict[str, str],
+    of: str,
+    endpoints: list[Object],
+    ports: list[tuple[str, int]],
+) -> Object | None:
+    """of: the Service whose endpoints these are too; empty: nobody's. None where there is none."""
+    if not endpoints:
+        return None
+    kind = "IPv6" if ":" in endpoints[0]["addresses"][0] else "IPv4"
+    labels = {**labelled, **meta.KEPT_BY, **({SERVICE_NAME: of} if of else {})}
+    listed = [{"name": known, "port": port, "protocol": "TCP"} for known, port in ports]
+    return meta.build(
+        service,
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        name,
+        labels,
+        addressType=kind,
+        endpoints=endpoints,
+        ports=listed,
+    )

@@ -1,0 +1,126 @@
+"""Forwarding: a service moves to another namespace, and its old name leads there.
+
+Two resources of one name agree: one says that it goes, the other that it takes over. From then on the walls admit both,
+so that nobody is cut off on the way; once the one that takes over is Ready and says that it does, the old name becomes
+an alias of the new one (core/v1, Service of type ExternalName), and the old pods end when nobody is led to them any
+more. The name turns back the same way, and the way there closes once nobody can go by the old answer any more. Where it
+leads is decided in peers/aliases.py and written by workload/service.py.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from freehold.core.database import copy_status, topology
+from freehold.core.handover import endpoint_slices, routing
+from freehold.core.model import quantities, remote
+from freehold.core.model.conditions import Condition, Reason, State, Type
+from freehold.core.model.resources import Key, Object, Observed, Plan, Service
+from freehold.core.objects import meta, names
+from freehold.core.peers import aliases, consent, counterpart
+
+CAPABILITY = "forwarding"
+TOLD = timedelta(seconds=7)
+"""For how long somebody may go by what DNS said before (CoreDNS: 5 s), where times are written to the second."""
+
+
+def plan(service: Service, observed: Observed) -> Plan:
+    """What is said of it, on either side."""
+    target, leads = aliases.goes_to(service), routing.leads_to(service, observed)
+    former = next(iter(aliases.formers(observed.forwards, service.key)), None)
+    named = routing.is_told_of(service, observed)
+    led = None if target or leads else _led_to(service, observed)
+    own = (_going(service, observed, target, leads) or _came_back(service, observed, led)) if named else None
+    shown: dict[str, Any] = {}
+    if own:
+        here, there = ({"namespace": one.namespace} for one in (service.key, target or service.key))
+        shown["move"] = {"from": here, "to": there, "step": own.reason.value, **_data(service, observed, there)}
+    if leads:
+        shown["leadsTo"] = leads.namespace
+    if led:
+        shown["wayOpen"] = {"namespace": led[0].namespace, "until": quantities.timestamp(led[1])}
+    if former:
+        shown["takesOver"] = former.namespace
+    if copy := _copy(service, observed):
+        shown["dataWith"] = copy
+    again = (led[1] - observed.now).total_seconds() if led else None
+    told = own or (_coming(service, observed, former) if named else None)
+    return Plan(CAPABILITY, endpoint_slices.objects(service, observed, CAPABILITY), told, shown=shown, again=again)
+
+
+def _led_to(service: Service, observed: Observed) -> tuple[Key, datetime] | None:
+    """The service that its name led to until a moment ago, and until when whoever was told so may still come there."""
+    way = observed.status.get("wayOpen", {})
+    there = Key(way.get("namespace") or observed.status.get("leadsTo", ""), service.name)
+    until = datetime.fromisoformat(way["until"]) if way else observed.now + TOLD
+    return (there, until) if observed.forwards.get(service.key) == there and observed.now < until else None
+
+
+def _data(service: Service, observed: Observed, there: Object) -> Object:
+    """How far the data is on the way there, and how long no write was taken when it had come."""
+    now, last = topology.owner(service, observed), observed.status.get("move", {})
+    if now.abroad:
+        pause = {"pauseMs": int(now.annotation(meta.PAUSE) or 0), "switchedAt": now.annotation(meta.TURNED_AT)}
+        return {**copy_status.copied(last), **pause}
+    known = copy_status.copied(last) if last.get("to") == there else {}
+    return {**known, **copy_status.told(observed)} if topology.is_leaving(service, observed) else {}
+
+
+def _copy(service: Service, observed: Observed) -> str:
+    """The namespace of the other side, as long as it has a server of the data, and so both look to each other."""
+    other = counterpart.partner(service, observed)
+    goes = other is not None and observed.forwards.get(service.key) == other
+    return other.namespace if other and goes and any(ref.kind == "StatefulSet" for ref in observed.partner) else ""
+
+
+def _going(service: Service, observed: Observed, target: Key | None, leads: Key | None) -> Condition | None:
+    """Of the one that goes, or comes back."""
+    if target is None and leads is None:
+        return None
+    if target is None:
+        said = f"its pods start here again; until they serve, its name leads to {leads}"
+        return _condition(State.UNKNOWN, Reason.MOVING_PODS, said)
+    if said := routing.blocked(service, observed, target):
+        here = f"its name leads to {leads} meanwhile" if leads else f"it stays in namespace {service.namespace}"
+        return _condition(State.FALSE, Reason.MOVE_BLOCKED, f"{said}; {here}")
+    data_first = service.spec.database and not topology.owner(service, observed).abroad
+    if data_first and (stopped := observed.peers[target].stopped):
+        return _condition(State.FALSE, Reason.MOVE_BLOCKED, f"{target} says: {stopped}")
+    if leads != target:
+        step = Reason.COPYING if data_first else Reason.MOVING_PODS
+        return _condition(State.UNKNOWN, step, routing.obstacle(service, observed, target))
+    naming = ", ".join(map(str, consent.consumers(service, observed)))
+    left = f"who consumes it by that name: {naming}" if naming else "no service consumes it by that name any more"
+    said = f"{names.host(service.name, service.namespace)} leads to {target}; {left}"
+    return _condition(State.TRUE, Reason.MOVED, said)
+
+
+def _coming(service: Service, observed: Observed, former: Key | None) -> Condition | None:
+    """Of the one that takes over. Nothing is said once the other is gone: then it is a service like any other."""
+    if former:
+        return _condition(State.TRUE, Reason.MOVED, f"takes over from {former}; whoever that admits is admitted here")
+    whence = remote.whence(service.spec.placement, service.namespace)
+    named = Key(whence, service.name) if whence else None
+    if named is None or named not in observed.peers:
+        return None
+    edit = f"spec.placement.namespace: {service.namespace} there"
+    if remote.is_foreign(named.namespace):
+        edit = "spec.placement.cluster: the Secret there with a kubeconfig for this cluster"
+    said = f"takes over from {named} once that says so: {edit}"
+    return _condition(State.UNKNOWN, Reason.WAITING_FOR_CONSENT, said)
+
+
+def _came_back(service: Service, observed: Observed, led: tuple[Key, datetime] | None) -> Condition | None:
+    if "namespace" not in observed.status.get("move", {}).get("to", {}):
+        return None
+    if led:
+        said = (
+            f"its name leads here again; the way to {led[0]} closes once nobody can have been told that name any more"
+        )
+        return _condition(State.UNKNOWN, Reason.TURNING_NAME, said)
+    return _condition(State.TRUE, Reason.IN_PLACE, f"stands in namespace {service.namespace}")
+
+
+def _condition(state: State, reason: Reason, said: str) -> Condition:
+    return Condition(Type.RELOCATED, state, reason, said)

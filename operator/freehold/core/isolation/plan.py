@@ -1,0 +1,149 @@
+"""Isolation: every pod of a service is closed both ways, but for what is declared, port by port.
+
+A service takes calls from its admitted consumers and from the proxies of a Gateway that exposes it. It reaches DNS, its
+own database, the services it consumes, and outside the cluster what it names. Its database takes connections from the
+service and its migrations, and opens none.
+"""
+
+from __future__ import annotations
+
+from freehold.core.database import topology
+from freehold.core.isolation import audit
+from freehold.core.model import remote
+from freehold.core.model.conditions import Condition, Reason, State, Type
+from freehold.core.model.resources import Key, Object, Observed, Plan, Ref, Service
+from freehold.core.objects import meta, names, observer
+from freehold.core.peers import consent, counterpart, gateways, remote_callers
+
+CAPABILITY = "isolation"
+DNS_PODS = {
+    "namespaceSelector": {"matchLabels": {meta.NAMESPACE_NAME: "kube-system"}},
+    "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+}
+DNS_ON_THE_NODE = {"ipBlock": {"cidr": "169.254.20.10/32"}}
+"""The address of a node-local DNS cache (kubernetes.io/docs/tasks/administer-cluster/nodelocaldns)."""
+
+
+def plan(service: Service, observed: Observed) -> Plan:
+    """A policy for the service, and one each for its database and its migrations where it has them.
+
+    None has an owner: the cluster would remove it with the resource, before the pods that it holds have ended. It is
+    removed once they have.
+    """
+    if observer.is_on(service):
+        said = audit.said(service, observed)
+        return Plan(CAPABILITY, (), Condition(Type.ISOLATION_ENFORCED, State.FALSE, Reason.SHADOW, said))
+    policies = [_policy(service, service.name, meta.SERVICE, _ingress(service, observed), _egress(service, observed))]
+    if service.spec.database:
+        policies.append(_database_policy(service, observed))
+        if service.spec.database.migrations:
+            own = [_dns(), _to_database(service)]
+            policies.append(_policy(service, names.migrations(service.name), meta.MIGRATIONS, [], own))
+    through = gateways.proxies(service)
+    callers = (*consent.consumers(service, observed), *remote_callers.left_behind(service, observed))
+    admitted = ", ".join(map(str, [*callers, *([through] if through else [])])) or "nobody"
+    walls = "1 network policy denies" if len(policies) == 1 else f"{len(policies)} network policies deny"
+    said = f"{walls} all that is not declared, both ways; gRPC admits {admitted}"
+    condition = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, said)
+    return Plan(CAPABILITY, tuple(policies), condition, _still_needed(service, observed))
+
+
+def _still_needed(service: Service, observed: Observed) -> frozenset[Ref]:
+    """The policies of pods that are there, as of a database that was given up and has not ended yet."""
+    policies = {
+        meta.DATABASE: names.database(service.name),
+        meta.MIGRATIONS: names.migrations(service.name),
+    }
+    components = {pod["metadata"]["labels"].get(meta.COMPONENT) for pod in observed.pods}
+    return frozenset(Ref("NetworkPolicy", name) for component, name in policies.items() if component in components)
+
+
+def _policy(service: Service, name: str, component: str, ingress: list[Object], egress: list[Object]) -> Object:
+    return meta.network_policy(service, name, component, CAPABILITY, ingress, egress)
+
+
+def _database_policy(service: Service, observed: Observed) -> Object:
+    """While there is more than one server, they and what moves the data reach each other, on either side of a move, and
+    nobody else."""
+    moves = topology.is_busy(service, observed)
+    parts = (meta.SERVICE, meta.MIGRATIONS, *([meta.DATABASE] if moves else []))
+    other = counterpart.partner(service, observed)
+    there = _across(other, observed) if other else []
+    callers = [*(_pods(service.key, part) for part in parts), *there]
+    ingress = [{"from": callers, "ports": [_tcp(names.PORT_POSTGRESQL)]}]
+    egress = []
+    if moves:
+        ingress.append({"from": [_operator(observed)], "ports": [_tcp(names.PORT_MOVE)]})
+        to = [_pods(service.key, meta.DATABASE), *there]
+        egress = [_dns(), {"to": to, "ports": [_tcp(names.PORT_POSTGRESQL)]}]
+    return _policy(service, names.database(service.name), meta.DATABASE, ingress, egress)
+
+
+def _across(other: Key, observed: Observed) -> list[Object]:
+    """The database servers on the other side of a move, and what moves the data there."""
+    if remote.is_foreign(other.namespace):
+        return remote_callers.blocks(remote_callers.there(observed, meta.DATABASE))
+    return [_pods(other, meta.DATABASE)]
+
+
+def _operator(observed: Observed) -> Object:
+    """The operator's pods, to which a move tells how far it is."""
+    namespace = observed.platform.account.partition(":")[0]
+    return {
+        "namespaceSelector": {"matchLabels": {meta.NAMESPACE_NAME: namespace}},
+        "podSelector": {"matchLabels": {meta.NAME: meta.MANAGER, meta.COMPONENT: "operator"}},
+    }
+
+
+def _ingress(service: Service, observed: Observed) -> list[Object]:
+    allowed: list[Object] = []
+    callers = [_pods(key, meta.SERVICE) for key in consent.consumers(service, observed)]
+    callers += [
+        block
+        for there in remote_callers.left_behind(service, observed).values()
+        for block in remote_callers.blocks(there)
+    ]
+    if through := gateways.proxies(service):
+        callers.append(through.peer)
+    # An empty `from` would admit everybody (networking.k8s.io/v1), so without consumers there is no rule at all.
+    if service.spec.grpc and callers:
+        allowed.append({"from": callers, "ports": [_tcp(service.spec.grpc.port)]})
+    if service.spec.http:
+        allowed.append({"ports": [_tcp(service.spec.http.port)]})
+    return allowed
+
+
+def _egress(service: Service, observed: Observed) -> list[Object]:
+    allowed = [_dns()]
+    if service.spec.database:
+        allowed.append(_to_database(service))
+    for consumed in service.spec.consumes:
+        if consent.refusal(service, consumed, observed) is None:
+            port = consent.provider_port(service, consumed, observed)
+            near = [_pods(key, meta.SERVICE) for key in consent.ways(service, consumed, observed)]
+            far = remote_callers.blocks(observed.led.get(consent.provider_key(service, consumed), ()))
+            allowed.append({"to": [*near, *far], "ports": [_tcp(port)]})
+    for outside in service.spec.egress:
+        ports = [{"protocol": outside.protocol, "port": port} for port in outside.ports]
+        allowed.append({"to": [{"ipBlock": {"cidr": outside.cidr}}], "ports": ports})
+    return allowed
+
+
+def _to_database(service: Service) -> Object:
+    return {"to": [_pods(service.key, meta.DATABASE)], "ports": [_tcp(names.PORT_POSTGRESQL)]}
+
+
+def _dns() -> Object:
+    ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    return {"to": [DNS_PODS, DNS_ON_THE_NODE], "ports": ports}
+
+
+def _pods(key: Key, component: str) -> Object:
+    return {
+        "namespaceSelector": {"matchLabels": {meta.NAMESPACE_NAME: key.namespace}},
+        "podSelector": {"matchLabels": meta.selector(key.name, component)},
+    }
+
+
+def _tcp(port: int) -> Object:
+    return {"protocol": "TCP", "port": port}

@@ -1,0 +1,22 @@
+"""The connection observer, a container beside each container of a service in audit mode."""
+
+from __future__ import annotations
+
+from freehold.api.v1alpha1.microservice import IsolationMode
+from freehold.core.model.resources import Object, Observed, Service
+from freehold.core.objects import pods
+
+RESOURCES: Object = {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}}
+
+
+def is_on(service: Service) -> bool:
+    """Whether no wall stands around the service."""
+    return service.spec.isolation is IsolationMode.SHADOW
+
+
+def observers(service: Service, observed: Observed) -> list[Object]:
+    """The container that goes beside those of a pod, where isolation is Shadow."""
+    if not is_on(service) or not observed.platform.operator_image:
+        return []
+    command = ["python3", "-m", "freehold.observer"]
+    return [pods.container("observer", observed.platform.operator_image, None, RESOURCES, command=command)]

@@ -1,0 +1,145 @@
+"""Who may reach whom: a consumer declares `consumes`, the provider consents, and only both together open anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from freehold.api.v1alpha1.grpc import Consumed, Consumers, ConsumersFrom, NamespaceSelector, SelectorRequirement, Tls
+from freehold.core.model import remote
+from freehold.core.model.conditions import Reason
+from freehold.core.model.resources import Key, Observed, Peer, Ref, Service
+from freehold.core.objects import names
+from freehold.core.peers import aliases
+
+DEFAULT_PORT = 50051
+
+
+def provider_key(service: Service, consumed: Consumed) -> Key:
+    """Which service is meant; without a namespace, one of the consumer's own."""
+    return Key(consumed.namespace or service.namespace, consumed.name)
+
+
+def provider_port(service: Service, consumed: Consumed, observed: Observed) -> int:
+    """The provider's port; while it is away the one last known, so that its absence restarts nobody."""
+    peer = observed.peers.get(provider_key(service, consumed))
+    if peer and peer.grpc:
+        return peer.grpc.port
+    return int(_last_known(service, observed).get(f"{consumed.name}.port", DEFAULT_PORT))
+
+
+def is_mutual(service: Service, consumed: Consumed, observed: Observed) -> bool:
+    """Whether the provider asks its callers to prove themselves; while it is away, whether it last did."""
+    peer = observed.peers.get(provider_key(service, consumed))
+    if peer and peer.grpc:
+        return peer.grpc.tls is Tls.MUTUAL
+    return bool(_last_known(service, observed).get(f"{consumed.name}.tls") == Tls.MUTUAL)
+
+
+def _last_known(service: Service, observed: Observed) -> Mapping[str, str]:
+    """What the service was last told of those it consumes."""
+    told: Mapping[str, str] = observed.objects.get(Ref("ConfigMap", names.consumed(service.name)), {}).get("data", {})
+    return told
+
+
+def asks_identity(service: Service) -> bool:
+    """Whether the service asks its callers to prove themselves."""
+    return service.spec.grpc is not None and service.spec.grpc.tls is Tls.MUTUAL
+
+
+def needs_identity(service: Service, observed: Observed) -> bool:
+    """Whether the service proves itself to its callers, or to one it calls."""
+    return asks_identity(service) or any(is_mutual(service, consumed, observed) for consumed in service.spec.consumes)
+
+
+def refusal(service: Service, consumed: Consumed, observed: Observed) -> tuple[Reason, str] | None:
+    """Why this service cannot be consumed, and who can change that; None where it can."""
+    provider = provider_key(service, consumed)
+    peer = observed.peers.get(provider)
+    where = f"{provider.name} in namespace {provider.namespace}"
+    if peer is None:
+        return Reason.PROVIDER_NOT_FOUND, f"{where} does not exist; it is used as soon as it does"
+    if peer.grpc is None:
+        return (
+            Reason.PROVIDER_HAS_NO_ENDPOINT,
+            f"{where} declares no spec.grpc, so there is nothing to consume",
+        )
+    if not _is_admitted(peer, service.key, observed):
+        return Reason.CONSUMER_NOT_ALLOWED, not_admitted(provider, service.namespace)
+    return None
+
+
+def not_admitted(provider: Key, namespace: str) -> str:
+    """What is said, in a condition and on a terminal alike, of a provider that does not consent."""
+    hint = f"its owner can add {namespace} under spec.grpc.consumers"
+    return f"{provider.name} in namespace {provider.namespace} admits no consumers from namespace {namespace}; {hint}"
+
+
+def consumers(service: Service, observed: Observed) -> list[Key]:
+    """The services that declare to consume this one and are admitted, in order; by a name that it took over too, as
+    they were there."""
+    if service.spec.grpc is None:
+        return []
+    formers = _formers(service.key, observed)
+    alike = (one for one in formers if aliases.listen_alike(one.grpc, service.spec.grpc))
+    called = [as_peer(service), *alike]
+    return sorted(
+        peer.key
+        for peer in observed.peers.values()
+        if any(one.key in peer.consumes and _is_admitted(one, peer.key, observed) for one in called)
+    )
+
+
+def _is_admitted(provider: Peer, consumer: Key, observed: Observed) -> bool:
+    """Whether the provider consents, to the consumer where it stands or to one that it took over, as it stood."""
+    if admits(provider, consumer.namespace, observed.namespace_labels):
+        return True
+    return any(
+        provider.key in one.consumes and admits(provider, one.key.namespace, observed.namespace_labels)
+        for one in _formers(consumer, observed)
+    )
+
+
+def _formers(key: Key, observed: Observed) -> list[Peer]:
+    """The services that one took over, as far as they are known."""
+    return [observed.peers[one] for one in aliases.formers(observed.forwards, key) if one in observed.peers]
+
+
+def ways(service: Service, consumed: Consumed, observed: Observed) -> tuple[Key, ...]:
+    """Where the pods of a consumed service stand in this cluster: as it is named and, if it moves, where it goes."""
+    named = provider_key(service, consumed)
+    keys = dict.fromkeys((named, aliases.stands(observed.forwards, named)))
+    return tuple(key for key in keys if not remote.is_foreign(key.namespace))
+
+
+def as_peer(service: Service) -> Peer:
+    """A service as far as others may know it."""
+    return Peer(service.key, service.spec.grpc, frozenset(provider_key(service, c) for c in service.spec.consumes))
+
+
+def admits(provider: Peer, namespace: str, labels: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether the provider consents to consumers from this namespace."""
+    rule = provider.grpc.consumers if provider.grpc else Consumers()
+    if rule.from_ is ConsumersFrom.ALL:
+        return True
+    if rule.from_ is ConsumersFrom.SAME_NAMESPACE:
+        return namespace == provider.key.namespace
+    return rule.selector is not None and selects(rule.selector, labels.get(namespace, {}))
+
+
+def selects(selector: NamespaceSelector, labels: Mapping[str, str]) -> bool:
+    """A label selector's meaning (kubernetes.io/docs/concepts/overview/working-with-objects/labels)."""
+    exact = all(labels.get(key) == value for key, value in selector.match_labels.items())
+    return exact and all(_holds(requirement, labels) for requirement in selector.match_expressions)
+
+
+def _holds(requirement: SelectorRequirement, labels: Mapping[str, str]) -> bool:
+    present = requirement.key in labels
+    match requirement.operator:
+        case "Exists":
+            return present
+        case "DoesNotExist":
+            return not present
+        case "In":
+            return present and labels[requirement.key] in requirement.values
+        case "NotIn":
+            return not present or labels[requirement.key] not in requirement.values

@@ -1,0 +1,68 @@
+"""Pairs: a service with a database and the one of its name, in another namespace, that its data goes to or came from.
+
+Both declare the move (`peers/aliases.py`), so each side sees the other's servers and does its own part. Whose the data
+is says the volume with the highest turn, wherever it stands; who is to have it says the resource that goes.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from freehold.core.model import remote
+from freehold.core.model.resources import Key, Observed, Peer, Ref, Service
+from freehold.core.objects import names
+
+
+def partner(service: Service, observed: Observed) -> Key | None:
+    """The other side, where both agree and have databases of one kind."""
+    other = other_side(service, observed)
+    peer = observed.peers.get(other) if other else None
+    return other if peer and not differ(service, peer) else None
+
+
+def other_side(service: Service, observed: Observed) -> Key | None:
+    """The service that it moves to, or took over from, where both agree."""
+    going = observed.forwards.get(service.key)
+    return going or next((old for old, new in observed.forwards.items() if new == service.key), None)
+
+
+def far_side(service: Service, observed: Observed) -> Key | None:
+    """The other side, where it stands in another cluster."""
+    other = other_side(service, observed)
+    return other if other and remote.is_foreign(other.namespace) else None
+
+
+def differ(service: Service, peer: Peer) -> str:
+    """Why the data of one cannot become the other's."""
+    mine = service.spec.database.version if service.spec.database else ""
+    if mine == peer.database:
+        return ""
+    here, there = (f"PostgreSQL {version}" if version else "no database" for version in (mine, peer.database))
+    return f"{peer.key} has {there}, and {service.key} {here}; give both the same spec.database"
+
+
+def mistrust(service: Service, observed: Observed) -> str:
+    """Why the servers of two clusters cannot know each other: each trusts another authority. Empty where they can."""
+    other = far_side(service, observed)
+    if other is None:
+        return ""
+    there = observed.partner.get(Ref("Secret", names.server_certificate(service.name)), {}).get("data", {})
+    known = base64.b64decode(there.get(names.TRUSTED, "")).decode()
+    if not known or _certificates(known) & _certificates(observed.authority.trusted):
+        return ""
+    where = remote.told(other.namespace)
+    said = f"{where} trusts another certificate authority: copy Secret freehold-ca between the operators' namespaces"
+    return f"{said} and restart the operator that gets it"
+
+
+def _certificates(bundle: str) -> set[str]:
+    """Each of a bundle, PEM."""
+    return {part.strip() for part in bundle.split("-----BEGIN CERTIFICATE-----") if part.strip()}
+
+
+def is_to_have_it(service: Service, observed: Observed) -> bool:
+    """Whether this side is to own the data of the two: where the one that goes no longer says so, that one is."""
+    if service.key in observed.forwards:
+        return remote.heading(service.spec.placement, service.namespace) == service.namespace
+    other = other_side(service, observed)
+    return bool(other and observed.peers[other].heading == service.namespace)

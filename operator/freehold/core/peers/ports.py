@@ -1,0 +1,59 @@
+"""Doors: what of a service listens, and where."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from freehold.core.model.resources import Key, Service
+from freehold.core.objects import names
+
+
+class Part(StrEnum):
+    """What of a service listens."""
+
+    ENDPOINT = "endpoint"
+    PAGE = "page"
+    DATABASE = "database"
+
+
+class Door(NamedTuple):
+    """A port of a service, or of its database."""
+
+    service: Key
+    part: Part
+    port: int
+
+    @property
+    def target(self) -> str:
+        """The Service object in front of it; the network policy behind it has the same name."""
+        return names.database(self.service.name) if self.part is Part.DATABASE else self.service.name
+
+    @property
+    def name(self) -> str:
+        """As it is called within its namespace: `users-database:5432`."""
+        return f"{self.target}:{self.port}"
+
+    @property
+    def full_name(self) -> str:
+        """As it is called from anywhere: `shop/users-database:5432`."""
+        return f"{self.service.namespace}/{self.name}"
+
+    @property
+    def host(self) -> str:
+        """The DNS name a client connects to: `users-database.shop.svc`."""
+        return names.host(self.target, self.service.namespace)
+
+    @property
+    def address(self) -> str:
+        """Host and port: `users-database.shop.svc:5432`."""
+        return f"{self.host}:{self.port}"
+
+
+def doors_of(service: Service) -> tuple[Door, ...]:
+    """All of a service that listens."""
+    spec = service.spec
+    endpoint = (Door(service.key, Part.ENDPOINT, spec.grpc.port),) if spec.grpc else ()
+    page = (Door(service.key, Part.PAGE, spec.http.port),) if spec.http else ()
+    database = (Door(service.key, Part.DATABASE, names.PORT_POSTGRESQL),) if spec.database else ()
+    return (*endpoint, *page, *database)

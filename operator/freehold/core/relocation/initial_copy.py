@@ -1,0 +1,43 @@
+"""Copying: what is told of a move while the server at the destination makes itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from freehold.core.database import topology
+from freehold.core.database.instance import Seat
+from freehold.core.model.conditions import Reason
+from freehold.core.model.resources import Object, Observed, Service
+from freehold.core.objects import names, pods
+from freehold.core.relocation import progress
+from freehold.core.relocation.progress import Step
+
+
+def step(service: Service, observed: Observed, to: Seat, objects: tuple[Object, ...]) -> Step:
+    """How far the copy is, or what keeps it from being made."""
+    trouble = pods.trouble(topology.server_pods(service, observed, to), observed)
+    copied, whole = observed.door.get("copied", 0), observed.door.get("toCopy", 0)
+    if trouble:
+        return Step(Reason.COPYING, f"{trouble.message}; it goes on by itself once that is put right", objects)
+    if to.server and not topology.server_pods(service, observed, to):
+        server = names.seat(service.name, to.number)
+        said = f"waits for the pod of {server}; kubectl describe statefulset {server} says what it waits for"
+        return Step(Reason.COPYING, said, objects)
+    if copied and whole and copied < whole:
+        return Step(
+            Reason.COPYING,
+            f"{progress.megabytes(copied)} of {progress.megabytes(whole)} copied{_left(observed, to)}",
+            objects,
+        )
+    said = f"{names.seat(service.name, to.number)} makes itself from the server that owns the data"
+    return Step(Reason.CATCHING_UP if copied else Reason.COPYING, said, objects)
+
+
+def _left(observed: Observed, to: Seat) -> str:
+    """An estimate of what is left of the copying, by how long it took so far."""
+    begun = (to.server or {}).get("metadata", {}).get("creationTimestamp")
+    copied, whole = observed.door.get("copied", 0), observed.door.get("toCopy", 0)
+    if not begun or not copied:
+        return ""
+    so_far = (observed.now - datetime.fromisoformat(begun)).total_seconds()
+    return f", about {max(1, round(so_far * (whole - copied) / copied))} s left"

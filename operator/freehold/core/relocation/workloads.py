@@ -1,0 +1,94 @@
+"""What moves a service's data from one server to another: a door before both, and a switch.
+
+Clients are led to the door before anything turns. It lets each through to the server that is open at that moment, and
+holds those who come while none is. The switch closes one server, sees the last byte on the other, and opens that one;
+it runs once at a time, may be killed at any point, and is run until it says what came of it.
+"""
+
+from __future__ import annotations
+
+from freehold.core.database import switchover_jobs
+from freehold.core.database.instance import Seat, host_of
+from freehold.core.model.resources import Object, Observed, Service
+from freehold.core.objects import meta, names, pods
+
+DOOR = "door"
+USER = 65532
+"""The user of the operator's image."""
+RESOURCES: Object = {"requests": {"cpu": "25m", "memory": "48Mi"}, "limits": {"memory": "192Mi"}}
+DRAIN_SECONDS = 5
+"""How long a door goes on letting clients in after it was given up: until no node leads them there any more."""
+GRACE_SECONDS = 30
+
+
+def switch(service: Service, observed: Observed, now: Seat, to: Seat, name: str, capability: str) -> Object:
+    """The Job. A pod of it that is lost is replaced only once it has ended for certain (KEP-3939); it is never given up
+    by itself, for only it can tell how things stand."""
+    hosts = [host_of(service, seat) for seat in (now, to)]
+    container = _container(switchover_jobs.ROLE, observed, ["python3", "-m", "freehold.switch", *hosts])
+    template = _template(
+        service, switchover_jobs.ROLE, container, restartPolicy="OnFailure", terminationGracePeriodSeconds=GRACE_SECONDS
+    )
+    spec = {"backoffLimit": 1000, "podReplacementPolicy": "Failed", "template": template}
+    return meta.build(service, "batch/v1", "Job", name, meta.labels(service, meta.DATABASE, capability), spec=spec)
+
+
+def door(service: Service, observed: Observed, now: Seat, to: Seat, capability: str) -> Object:
+    """The StatefulSet, which never runs two of its pods."""
+    hosts = sorted(host_of(service, seat) for seat in (now, to))
+    container = _container(
+        DOOR,
+        observed,
+        ["python3", "-m", "freehold.door", *hosts],
+        ports=[
+            {"name": "postgresql", "containerPort": names.PORT_POSTGRESQL, "protocol": "TCP"},
+            {"name": "move", "containerPort": names.PORT_MOVE, "protocol": "TCP"},
+        ],
+        readinessProbe={"tcpSocket": {"port": "postgresql"}, "periodSeconds": 1},
+        livenessProbe={"tcpSocket": {"port": "postgresql"}, "periodSeconds": 10, "failureThreshold": 6},
+        lifecycle={"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
+    )
+    labels = meta.labels(service, meta.DATABASE, capability)
+    spec = {
+        "replicas": 1,
+        "serviceName": names.database_nodes(service.name),
+        "selector": {"matchLabels": {**meta.selector(service.name, meta.DATABASE), meta.ROLE: DOOR}},
+        "template": _template(service, DOOR, container, terminationGracePeriodSeconds=GRACE_SECONDS + DRAIN_SECONDS),
+    }
+    return meta.build(service, "apps/v1", "StatefulSet", names.door(service.name), labels, spec=spec)
+
+
+def _template(service: Service, role: str, container: Object, **spec: object) -> Object:
+    """Holds one password, and whom to trust; no key."""
+    password = [{"key": names.ROLE_MOVER, "path": names.ROLE_MOVER}]
+    trusted = [{"key": names.TRUSTED, "path": names.TRUSTED}]
+    return pods.template(
+        {**meta.pod_labels(service, meta.DATABASE), meta.ROLE: role},
+        {},
+        serviceAccountName=names.database(service.name),
+        securityContext={"fsGroup": USER},
+        containers=[container],
+        volumes=[
+            {"name": "credentials", "secret": _items(names.server_secret(service.name), password)},
+            {"name": "certificate", "secret": _items(names.server_certificate(service.name), trusted)},
+            {"name": "tmp", "emptyDir": {}},
+        ],
+        **spec,
+    )
+
+
+def _items(secret: str, items: list[Object]) -> Object:
+    return {"secretName": secret, "items": items, "defaultMode": 0o440}
+
+
+def _container(name: str, observed: Observed, command: list[str], **body: object) -> Object:
+    mounts = {"credentials": "/credentials", "certificate": "/certificate", "tmp": "/tmp"}
+    return pods.container(
+        name,
+        observed.platform.operator_image,
+        None,
+        RESOURCES,
+        command=command,
+        volumeMounts=[{"name": mount, "mountPath": path} for mount, path in mounts.items()],
+        **body,
+    )

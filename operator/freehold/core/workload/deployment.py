@@ -1,0 +1,82 @@
+"""The Deployment of a service."""
+
+from __future__ import annotations
+
+from freehold.core.database import topology
+from freehold.core.environment import container
+from freehold.core.handover import routing
+from freehold.core.model.resources import Object, Observed, Ref, Service
+from freehold.core.objects import meta, names, observer, pods
+from freehold.core.workload.service import labels
+
+DRAIN_SECONDS = 6
+"""How long a pod goes on serving after it has left the endpoints: longer than DNS answers are kept (CoreDNS: 5 s)."""
+
+
+def binding(service: Service, observed: Observed) -> Object | None:
+    return observed.objects.get(Ref("Secret", names.database(service.name)))
+
+
+def build(service: Service, observed: Observed) -> Object:
+    version = meta.image_version(service.spec.image)
+    containers = [_container(service, observed), *observer.observers(service, observed)]
+    pod: Object = {"containers": containers, "volumes": container.volumes(service, observed)}
+    if nodes := topology.pods_nodes(service, observed):
+        pod["nodeSelector"] = nodes
+    return meta.build(
+        service,
+        "apps/v1",
+        "Deployment",
+        service.name,
+        labels(service, version),
+        spec={
+            "replicas": service.spec.replicas if routing.stands_here(service, observed) else 0,
+            "selector": {"matchLabels": meta.selector(service.name, meta.SERVICE)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": pods.template(
+                meta.pod_labels(service, meta.SERVICE, version),
+                content(service, observed),
+                serviceAccountName=service.name,
+                terminationGracePeriodSeconds=30 + DRAIN_SECONDS,
+                topologySpreadConstraints=_spread(service),
+                **pod,
+            ),
+        },
+    )
+
+
+def content(service: Service, observed: Observed) -> dict[str, str]:
+    """What the pods read only when they start, so that a change of it must roll them; whom to trust is not of it."""
+    secret = binding(service, observed) if service.spec.database else None
+    if not secret:
+        return {}
+    return {meta.CONTENT: meta.digest({k: v for k, v in secret.get("data", {}).items() if k != names.TRUSTED})}
+
+
+def _spread(service: Service) -> list[Object]:
+    """Over zones and nodes; said of a single pod too, so that scaling adds pods and rolls none."""
+    chosen = {"labelSelector": meta.serving(service.name)}
+    return [
+        {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", **chosen}
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]
+
+
+def _container(service: Service, observed: Observed) -> Object:
+    spec = service.spec
+    ports: list[Object] = []
+    if spec.grpc:
+        ports.append({"name": "grpc", "containerPort": spec.grpc.port, "protocol": "TCP"})
+    if spec.http:
+        ports.append({"name": "http", "containerPort": spec.http.port, "protocol": "TCP"})
+    return pods.container(
+        "service",
+        spec.image,
+        spec.resources,
+        pods.SERVICE,
+        env=container.environment(service, observed),
+        ports=ports,
+        volumeMounts=container.mounts(service, observed),
+        lifecycle={"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
+        **container.probes(service),
+    )

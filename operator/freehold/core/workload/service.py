@@ -1,0 +1,46 @@
+"""The Service, the ServiceAccount and the disruption budget of a service."""
+
+from __future__ import annotations
+
+from freehold.core.handover import endpoint_slices, routing
+from freehold.core.model import remote
+from freehold.core.model.resources import Object, Observed, Service
+from freehold.core.objects import meta
+from freehold.core.peers import consent
+
+CAPABILITY = "endpoint"
+
+
+def labels(service: Service, version: str = "") -> dict[str, str]:
+    return meta.labels(service, meta.SERVICE, CAPABILITY, version)
+
+
+def account(service: Service) -> Object:
+    return meta.build(
+        service, "v1", "ServiceAccount", service.name, labels(service), automountServiceAccountToken=False
+    )
+
+
+def build(service: Service, observed: Observed) -> Object:
+    ports: list[Object] = []
+    if service.spec.grpc:
+        port = {"name": "grpc", "port": service.spec.grpc.port, "targetPort": "grpc", "protocol": "TCP"}
+        ports.append({**port, "appProtocol": "https" if consent.asks_identity(service) else "kubernetes.io/h2c"})
+    if service.spec.http:
+        port = {"name": "http", "port": service.spec.http.port, "targetPort": "http", "protocol": "TCP"}
+        ports.append({**port, "appProtocol": "http"})
+    spec: Object = {"clusterIP": "None", "selector": meta.selector(service.name, meta.SERVICE), "ports": ports}
+    body = meta.build(service, "v1", "Service", service.name, labels(service), spec=spec)
+    target = routing.leads_to(service, observed)
+    if target and not remote.is_foreign(target.namespace):
+        body["spec"] = {"type": "ExternalName", "externalName": routing.alias(target, observed), "ports": ports}
+    elif target and endpoint_slices.stands(service, observed):
+        # It selects nobody, for then the cluster's own controller takes the pods here out of it.
+        body["spec"] = {**spec, "selector": meta.selector(service.name, meta.ABROAD)}
+        body["metadata"]["annotations"] = {meta.LEADS_TO: target.namespace}
+    return body
+
+
+def disruption_budget(service: Service) -> Object:
+    spec = {"maxUnavailable": 1, "selector": meta.serving(service.name)}
+    return meta.build(service, "policy/v1", "PodDisruptionBudget", service.name, labels(service), spec=spec)
