@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 from freehold.core import certificates, credentials
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Platform, Ref, Service, StorageClass
 from freehold.core.objects import meta
 from freehold.core.reconcile import reconcile
@@ -52,7 +53,7 @@ def settled(service: Service, seen: Observed) -> dict[Ref, Object]:
     wanted: dict[Ref, Object] = {}
     while True:
         observed = replace(seen, objects=done(wanted))
-        bodies = [body for plan in reconcile(service, observed) for body in plan.objects if not _is_asking(body)]
+        bodies = [body for plan in reconcile(Case(service, observed)) for body in plan.objects if not _is_asking(body)]
         found = {Ref(body["kind"], body["metadata"]["name"]): body for body in bodies}
         if found == wanted:
             return wanted
@@ -75,7 +76,7 @@ def _world(service: Service) -> Observed:
         passwords={role: secrets.token_urlsafe(24) for role in credentials.ROLES},
         authority=signer.public,
     )
-    asked = certificates.requests(service, seen)
+    asked = certificates.requests(Case(service, seen))
     return replace(seen, certificates={request.secret: signer.issue(request, now) for request in asked})
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 from freehold.core.model import remote
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Platform, Ref, Service
 from freehold.core.model.sightings import Sightings
 from freehold.core.objects import meta
@@ -88,7 +89,7 @@ def _made(cache: Cache, live: Object) -> list[Object]:
     made = rendered.settled(service, seen)
     # Its image is asked what it offers and, once it says that it is well, its walls are tried.
     well = replace(seen, objects=rendered.done(made), status={"conditions": [WELL]})
-    wanted = [body for plan in reconcile(service, well) for body in plan.objects]
+    wanted = [body for plan in reconcile(Case(service, well)) for body in plan.objects]
     more: dict[Ref, Object] = {Ref(body["kind"], body["metadata"]["name"]): body for body in wanted}
     more |= _moving(service, well)
     return [*made.values(), *(body for ref, body in more.items() if ref not in made)]
@@ -104,7 +105,9 @@ def _moving(service: Service, well: Observed) -> dict[Ref, Object]:
     while not any(ref.kind == "Job" for ref in found):
         seen = replace(well, objects={**well.objects, **rendered.done(found)})
         # What its image offers is not asked again.
-        bodies = [body for plan in reconcile(moves, seen) if plan.capability != "contracts" for body in plan.objects]
+        bodies = [
+            body for plan in reconcile(Case(moves, seen)) if plan.capability != "contracts" for body in plan.objects
+        ]
         wanted = {Ref(body["kind"], body["metadata"]["name"]): body for body in bodies}
         found |= {ref: body for ref, body in wanted.items() if ref.kind != "Job" or ref not in well.objects}
     return found

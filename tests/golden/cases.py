@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from freehold.core.contracts import published
 from freehold.core.model import remote
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Plan, Platform, Service
 from freehold.core.model.sightings import Sightings
 from freehold.core.objects import deployments
@@ -48,7 +49,7 @@ def rendered(name: str) -> str:
         [] if name.startswith(UNPUBLISHED) else [{"kind": "Contract", "image": one} for one in _images(subject, others)]
     )
     service, seen = _observed(subject, others + known)
-    plans = reconcile(service, seen)
+    plans = reconcile(Case(service, seen))
     documents = [_words(service, seen, plans), *(_masked(body) for plan in plans for body in plan.objects)]
     return yaml.dump_all(documents, Dumper=_Literal, sort_keys=False, width=110, explicit_start=True)
 
@@ -105,7 +106,7 @@ def _filled(live: Object) -> Object:
 
 
 def _words(service: Service, seen: Observed, plans: tuple[Plan, ...]) -> Object:
-    said = report(service, seen, plans)
+    said = report(Case(service, seen), plans)
     kept = sorted(f"{ref.kind} {ref.name}" for plan in plans for ref in plan.keep)
     events = [f"{event.type} {event.reason}: {event.note}" for event in said.events]
     anew = sorted(f"{ref.kind} {ref.name}" for plan in plans for ref in plan.discard)

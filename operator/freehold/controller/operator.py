@@ -16,6 +16,7 @@ from freehold.controller.grants import Grants
 from freehold.controller.queue import Queue
 from freehold.controller.remote_clusters import Neighbours
 from freehold.controller.settings import Settings
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Event, Reason, State, Type
 from freehold.core.model.resources import Key, Object, Observed, Plan, Service
 from freehold.core.model.sightings import Sightings
@@ -203,10 +204,10 @@ class Operator:
         except TransientError:
             raise
         except ClusterError as error:
-            said = report(service, observed, plans, _refused(error))
+            said = report(Case(service, observed), plans, _refused(error))
             pause = await self._say(service.key, service.uid, before, said)
             return min(pause or REFUSED_AGAIN_SECONDS, REFUSED_AGAIN_SECONDS)
-        pause = await self._say(service.key, service.uid, before, report(service, observed, plans))
+        pause = await self._say(service.key, service.uid, before, report(Case(service, observed), plans))
         moments = [seconds for seconds in (pause, *(plan.again for plan in plans)) if seconds is not None]
         return min(moments, default=None)
 
@@ -216,7 +217,7 @@ class Operator:
         means = Means(self.settings.platform, self.authority, self.grants, self.sentinel.seen, served, self.doors.told)
         observed = observation.observe(self.cache, service, means, before, _now())
         observed = replace(observed, unheard=self.neighbours.unheard(service))
-        return observed, reconcile(service, observed)
+        return observed, reconcile(Case(service, observed))
 
     async def _report_invalid(self, key: Key, live: Object, error: InvalidResource) -> float | None:
         before, metadata = live.get("status", {}), live["metadata"]

@@ -28,8 +28,9 @@ from freehold.core import (
     verification,
     workload,
 )
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Event, Reason, State, Type
-from freehold.core.model.resources import Observed, Plan, Service
+from freehold.core.model.resources import Observed, Plan
 
 CAPABILITIES = (
     dependencies.plan,  # whom it calls, and whether they consent
@@ -48,9 +49,9 @@ CAPABILITIES = (
 )
 
 
-def reconcile(service: Service, observed: Observed) -> tuple[Plan, ...]:
+def reconcile(case: Case) -> tuple[Plan, ...]:
     """What every capability wants."""
-    return tuple(capability(service, observed) for capability in CAPABILITIES)
+    return tuple(capability(case) for capability in CAPABILITIES)
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,16 @@ class Report:
     events: tuple[Event, ...]
 
 
-def report(service: Service, observed: Observed, plans: tuple[Plan, ...], refused: Condition | None = None) -> Report:
+def report(case: Case, plans: tuple[Plan, ...], refused: Condition | None = None) -> Report:
     """Fold what the capabilities say. refused: what the cluster said no to, which stands for what the capability says,
     or for Ready itself, which then repeats it."""
-    conditions = [_as_last_seen(plan.condition, observed) for plan in plans if plan.condition]
+    conditions = [_as_last_seen(plan.condition, case.observed) for plan in plans if plan.condition]
     if refused and refused.type is not Type.READY:
         conditions = [*(c for c in conditions if c.type is not refused.type), refused]
         refused = None
     summary = refused or status.ready(conditions)
     more = {key: value for plan in plans for key, value in plan.shown.items()}
-    return _report(status.whole(service, observed, [summary, *conditions], more), observed.status, observed.now)
+    return _report(status.whole(case, [summary, *conditions], more), case.observed.status, case.observed.now)
 
 
 def _as_last_seen(condition: Condition, observed: Observed) -> Condition:

@@ -17,6 +17,7 @@ from freehold.core import certificates, credentials
 from freehold.core.contracts import published
 from freehold.core.latency import call_graph
 from freehold.core.model import remote
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import State, Type
 from freehold.core.model.resources import NOWHERE, Key, Object, Observed, Peer, Platform, Ref, Service, Stand
 from freehold.core.model.sightings import Sightings
@@ -124,12 +125,12 @@ def observe(cache: Cache, service: Service, means: Means, status: Object, now: d
         door=means.doors.get(service.key, {}),
         status=status,
     )
-    other = counterpart.other_side(service, seen)
+    other = counterpart.other_side(Case(service, seen))
     if other and (service.spec.database or remote.is_foreign(other.namespace)):
         doors = means.doors.get(service.key) or means.doors.get(other, {})
         seen = replace(seen, partner=_objects(cache, other), door=doors)
     seen = replace(seen, callers=pod_addresses.callers(cache, service.key), led=pod_addresses.led(cache, service.key))
-    due = [request for request in certificates.requests(service, seen) if certificates.due(request, seen)]
+    due = [request for request in certificates.requests(Case(service, seen)) if certificates.due(request, seen)]
     return replace(seen, certificates={request.secret: means.authority.issue(request, now) for request in due})
 
 

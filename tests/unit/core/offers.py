@@ -7,6 +7,7 @@ from typing import Any
 
 from freehold.core import contracts
 from freehold.core.contracts import published
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition
 from freehold.core.model.resources import Key, Object, Observed, Peer, Plan, Ref, Service
 from freehold.core.objects import deployments
@@ -47,7 +48,7 @@ def known(seen: Observed, contract: bytes, image: str = NEW) -> Observed:
 
 
 def asking(seen: Observed, subject: Service) -> list[Object]:
-    return [body for body in contracts.plan(subject, seen).objects if body["kind"] == "Job"]
+    return [body for body in contracts.plan(Case(subject, seen)).objects if body["kind"] == "Job"]
 
 
 def answered(seen: Observed, subject: Service, *said: str, ended: bool = True) -> Observed:
@@ -60,7 +61,7 @@ def answered(seen: Observed, subject: Service, *said: str, ended: bool = True) -
 
 
 def condition(seen: Observed, subject: Service) -> Condition:
-    said = contracts.plan(subject, seen).condition
+    said = contracts.plan(Case(subject, seen)).condition
     assert said
     return said
 
@@ -75,5 +76,5 @@ def image_of(seen: Observed, subject: Service) -> str:
 
 
 def is_ready(seen: Observed, subject: Service) -> Object:
-    found: Object = report(subject, seen, reconcile(subject, seen)).status["conditions"][0]
+    found: Object = report(Case(subject, seen), reconcile(subject, seen)).status["conditions"][0]
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import State
 from freehold.core.model.resources import Object, Observed, Ref, Service
 from freehold.core.reconcile import report
@@ -43,9 +44,9 @@ def test_at_rest_nothing_is_planned_that_is_not_there(subject: Service) -> None:
 @given(SERVICES)
 def test_at_rest_the_status_says_nothing_new(subject: Service) -> None:
     seen = settled(subject, observed())
-    said = report(subject, seen, reconcile(subject, seen))
+    said = report(Case(subject, seen), reconcile(subject, seen))
     again = replace(seen, status=said.status)
-    repeated = report(subject, again, reconcile(subject, again))
+    repeated = report(Case(subject, again), reconcile(subject, again))
     assert repeated.status == said.status
     assert repeated.events == ()
 
@@ -54,7 +55,7 @@ def test_at_rest_the_status_says_nothing_new(subject: Service) -> None:
 def test_at_rest_with_its_providers_there_a_service_is_ready(subject: Service) -> None:
     consumed = [peer(c.name, c.namespace or "shop", grpc={"consumers": {"from": "All"}}) for c in subject.spec.consumes]
     seen = settled(subject, observed(peers=peers(*consumed)))
-    status = report(subject, seen, reconcile(subject, seen)).status
+    status = report(Case(subject, seen), reconcile(subject, seen)).status
     assert status["conditions"][0]["type"] == "Ready"
     assert status["conditions"][0]["status"] == State.TRUE, status["conditions"]
 

@@ -13,6 +13,7 @@ from freehold.api.v1alpha1.microservice import MicroserviceSpec
 from freehold.core import certificates
 from freehold.core import reconcile as core
 from freehold.core.certificates.plan import Request
+from freehold.core.model.case import Case
 from freehold.core.model.resources import (
     Issued,
     Key,
@@ -65,8 +66,8 @@ def issued(request: Request) -> Issued:
 
 def reconcile(subject: Service, seen: Observed) -> tuple[Plan, ...]:
     """What the core plans, with a fresh certificate at hand for each that it may want."""
-    fresh = {request.secret: issued(request) for request in certificates.requests(subject, seen)}
-    return core.reconcile(subject, replace(seen, certificates={**fresh, **seen.certificates}))
+    fresh = {request.secret: issued(request) for request in certificates.requests(Case(subject, seen))}
+    return core.reconcile(Case(subject, replace(seen, certificates={**fresh, **seen.certificates})))
 
 
 def peer(name: str, namespace: str = "shop", *consumes: Key, grpc: Object | None = GRPC, ready: bool = True) -> Peer:

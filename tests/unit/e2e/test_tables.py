@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from freehold.core import isolation
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Key, Object
 from freehold.core.objects import meta
 
@@ -118,7 +119,7 @@ def _policies(state: Declarations) -> list[Object]:
     return [
         body
         for key, spec in _all(state)
-        for body in isolation.plan(service(key.name, key.namespace, **{"grpc": None, **spec}), seen).objects
+        for body in isolation.plan(Case(service(key.name, key.namespace, **{"grpc": None, **spec}), seen)).objects
     ]
 
 

@@ -15,8 +15,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from freehold.core.model import grants
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
-from freehold.core.model.resources import Authority, Issued, Key, Object, Observed, Plan, Ref, Service
+from freehold.core.model.resources import Authority, Issued, Key, Object, Observed, Plan, Ref
 from freehold.core.objects import meta, names
 from freehold.core.peers import aliases, consent, counterpart
 
@@ -33,18 +34,18 @@ class Request:
     identity: str = ""
 
 
-def requests(service: Service, observed: Observed) -> tuple[Request, ...]:
+def requests(case: Case) -> tuple[Request, ...]:
     """Every certificate the service needs."""
     wanted: tuple[Request, ...] = ()
-    if service.spec.database:
-        sides = (service.key, *filter(None, [counterpart.partner(service, observed)]))
+    if case.spec.database:
+        sides = (case.key, *filter(None, [counterpart.partner(case)]))
         hosts = tuple(dict.fromkeys(host for side in sides for host in _database_hosts(side)))
-        wanted += (Request(names.server_certificate(service.name), meta.DATABASE, hosts),)
-    if consent.needs_identity(service, observed):
-        called = aliases.names_of(observed.forwards, service.key)
+        wanted += (Request(names.server_certificate(case.name), meta.DATABASE, hosts),)
+    if consent.needs_identity(case):
+        called = aliases.names_of(case.observed.forwards, case.key)
         hosts = tuple(dict.fromkeys(host for key in called for host in names.hosts(*reversed(key))))
-        identity = names.spiffe_id(observed.platform.trust_domain, service.key)
-        wanted += (Request(names.identity(service.name), meta.SERVICE, hosts, identity),)
+        identity = names.spiffe_id(case.observed.platform.trust_domain, case.key)
+        wanted += (Request(names.identity(case.name), meta.SERVICE, hosts, identity),)
     return wanted
 
 
@@ -71,19 +72,19 @@ def renewal(certificate: x509.Certificate) -> datetime:
     return begin + (end - begin) * 2 / 3
 
 
-def plan(service: Service, observed: Observed) -> Plan:
+def plan(case: Case) -> Plan:
     """A Secret of the usual form for each (kubernetes.io/tls), with the authorities to trust beside it."""
-    wanted = requests(service, observed)
+    wanted = requests(case)
     if not wanted:
         return Plan(CAPABILITY, ())
-    if not observed.secrets_granted:
-        if service.spec.database:
+    if not case.observed.secrets_granted:
+        if case.spec.database:
             said = "waiting for the same grant as the credentials"
             return Plan(CAPABILITY, (), _condition(State.UNKNOWN, Reason.SECRETS_NOT_GRANTED, said))
-        said = grants.secrets_not_granted(service, observed)
+        said = grants.secrets_not_granted(case)
         return Plan(CAPABILITY, (), _condition(State.FALSE, Reason.SECRETS_NOT_GRANTED, said))
-    used = {request: _in_use(request, observed) for request in wanted}
-    objects = tuple(_secret(service, request, issued, observed) for request, issued in used.items())
+    used = {request: _in_use(request, case.observed) for request in wanted}
+    objects = tuple(_secret(case, request, issued) for request, issued in used.items())
     said = "; ".join(f"{request.secret} {_validity(issued)}" for request, issued in used.items())
     return Plan(CAPABILITY, objects, _condition(State.TRUE, Reason.ISSUED, said))
 
@@ -140,14 +141,14 @@ def _validity(issued: Issued) -> str:
     return f"is valid until {certificate.not_valid_after_utc:%Y-%m-%d} and renewed from {renewal(certificate):%Y-%m-%d}"
 
 
-def _secret(service: Service, request: Request, issued: Issued, observed: Observed) -> Object:
-    data = {"tls.crt": issued.certificate, "tls.key": issued.key, names.TRUSTED: observed.authority.trusted}
+def _secret(case: Case, request: Request, issued: Issued) -> Object:
+    data = {"tls.crt": issued.certificate, "tls.key": issued.key, names.TRUSTED: case.observed.authority.trusted}
     return meta.build(
-        service,
+        case.service,
         "v1",
         "Secret",
         request.secret,
-        meta.labels(service, request.component, CAPABILITY),
+        meta.labels(case.service, request.component, CAPABILITY),
         type="kubernetes.io/tls",
         data={key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
     )

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from freehold.core.contracts import published, reader_job, rollout_gate
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
-from freehold.core.model.resources import Object, Observed, Plan, Ref, Service
+from freehold.core.model.resources import Object, Observed, Plan, Ref
 from freehold.core.objects import deployments, meta, names
 from freehold.core.protobuf import compatibility
 from freehold.core.protobuf.compatibility import Contract
@@ -24,58 +25,58 @@ SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=1)
 """When a reader that ended without an answer is followed by another: after five minutes, and then ever less often."""
 
 
-def plan(service: Service, observed: Observed) -> Plan:
+def plan(case: Case) -> Plan:
     """A ConfigMap for each image that was read, and a reader for each that was not."""
-    if not reader_job.asked(service):
-        return Plan(CAPABILITY, (), keep=_wall_in_use(service, observed))
+    if not reader_job.asked(case.service):
+        return Plan(CAPABILITY, (), keep=_wall_in_use(case))
     objects: list[Object] = []
     keep: set[Ref] = set()
     moments: list[float] = []
-    for image in _images(service, observed):
-        found = reader_job.outcome(service, observed, image)
+    for image in _images(case):
+        found = reader_job.outcome(case, image)
         if found.contract:
-            objects.append(published.config_map(service, image, found.contract.raw, CAPABILITY))
+            objects.append(published.config_map(case.service, image, found.contract.raw, CAPABILITY))
             continue
-        again = (_next(observed, found.failed) - observed.now).total_seconds() if found.failed else None
+        again = (_next(case.observed, found.failed) - case.observed.now).total_seconds() if found.failed else None
         if again is not None and again <= 0:
             continue  # its Job is removed, and made anew
         moments += [again] if again else []
-        wanted, known = _readers(service, observed, image, needed=not found.fault)
+        wanted, known = _readers(case, image, needed=not found.fault)
         objects += wanted
         keep |= known
     if keep or any(body["kind"] == "Job" for body in objects):
-        objects.append(reader_job.wall(service, CAPABILITY))
-    condition, shown = _condition(service, observed), _shown(service, observed)
+        objects.append(reader_job.wall(case.service, CAPABILITY))
+    condition, shown = _condition(case), _shown(case)
     again = min(moments, default=None)
     return Plan(
         CAPABILITY,
         tuple(objects),
         condition,
-        frozenset(keep) | _wall_in_use(service, observed),
+        frozenset(keep) | _wall_in_use(case),
         shown=shown,
         again=again,
     )
 
 
-def _images(service: Service, observed: Observed) -> list[str]:
+def _images(case: Case) -> list[str]:
     """The image that is wanted, and the one that serves."""
-    return list(dict.fromkeys(filter(None, (service.spec.image, deployments.serving_image(service, observed)))))
+    return list(dict.fromkeys(filter(None, (case.spec.image, deployments.serving_image(case)))))
 
 
-def _readers(service: Service, observed: Observed, image: str, *, needed: bool) -> tuple[list[Object], set[Ref]]:
+def _readers(case: Case, image: str, *, needed: bool) -> tuple[list[Object], set[Ref]]:
     """The Job that is to be made, if one is, and those that are there: the record of what was said."""
-    listed = reader_job.jobs(service, observed, image)
-    known = {ref for name, _ in listed if (ref := Ref("Job", name)) in observed.objects}
+    listed = reader_job.jobs(case, image)
+    known = {ref for name, _ in listed if (ref := Ref("Job", name)) in case.observed.objects}
     name, parts = listed[-1]
-    if not needed or Ref("Job", name) in known or not observed.platform.operator_image:
+    if not needed or Ref("Job", name) in known or not case.observed.platform.operator_image:
         return [], known
-    return [reader_job.job(service, observed, image, name, parts, CAPABILITY)], known
+    return [reader_job.job(case, image, name, parts, CAPABILITY)], known
 
 
-def _wall_in_use(service: Service, observed: Observed) -> frozenset[Ref]:
+def _wall_in_use(case: Case) -> frozenset[Ref]:
     """The wall around readers, while one of them is there."""
-    there = any(pod["metadata"]["labels"].get(meta.COMPONENT) == meta.CONTRACT for pod in observed.pods)
-    return frozenset({Ref("NetworkPolicy", names.contract_wall(service.name))} if there else ())
+    there = any(pod["metadata"]["labels"].get(meta.COMPONENT) == meta.CONTRACT for pod in case.observed.pods)
+    return frozenset({Ref("NetworkPolicy", names.contract_wall(case.name))} if there else ())
 
 
 def _next(observed: Observed, failed: datetime) -> datetime:
@@ -84,27 +85,27 @@ def _next(observed: Observed, failed: datetime) -> datetime:
     return failed + min(max(SOONEST, failed - turned), LATEST)
 
 
-def _condition(service: Service, observed: Observed) -> Condition:
-    return Condition(Type.CONTRACT_PUBLISHED, *_state(service, observed))
+def _condition(case: Case) -> Condition:
+    return Condition(Type.CONTRACT_PUBLISHED, *_state(case))
 
 
-def _state(service: Service, observed: Observed) -> tuple[State, Reason, str]:
-    verdict = rollout_gate.verdict(service, observed)
+def _state(case: Case) -> tuple[State, Reason, str]:
+    verdict = rollout_gate.verdict(case)
     if verdict.step is rollout_gate.Step.HELD:
         return State.FALSE, Reason.BREAKS_CONSUMERS, verdict.said
     if verdict.accepted:
         return State.TRUE, Reason.CONTRACT_ACCEPTED, verdict.accepted
-    found, image = reader_job.outcome(service, observed, service.spec.image), meta.image_name(service.spec.image)
+    found, image = reader_job.outcome(case, case.spec.image), meta.image_name(case.spec.image)
     if found.fault:
         reason, said = found.fault
         return State.FALSE, reason, f"what {image} offers is not known, and its rollouts go unchecked: {said}"
     if found.contract:
         return State.TRUE, Reason.PUBLISHED, f"{_services(found.contract)}, as read from {image}"
-    if not observed.platform.operator_image:
+    if not case.observed.platform.operator_image:
         said = "not read: the operator was not told its own image (FREEHOLD_IMAGE)"
         return State.UNKNOWN, Reason.CONTRACT_NOT_READ, said
-    was = _said_last(observed)
-    if was.get("reason") == Reason.CONTRACT_UNREADABLE and was["observedGeneration"] == service.generation:
+    was = _said_last(case.observed)
+    if was.get("reason") == Reason.CONTRACT_UNREADABLE and was["observedGeneration"] == case.service.generation:
         return State.FALSE, Reason.CONTRACT_UNREADABLE, was["message"]  # until the next reader knows better
     return State.UNKNOWN, Reason.READING_CONTRACT, f"{image} is asked what it offers"
 
@@ -121,11 +122,11 @@ def _services(contract: Contract) -> str:
     return rollout_gate.some(listed) or "no method"
 
 
-def _shown(service: Service, observed: Observed) -> dict[str, Any]:
+def _shown(case: Case) -> dict[str, Any]:
     """The contract that consumers meet."""
-    image = deployments.serving_image(service, observed) or service.spec.image
-    contract = published.of(service, observed, image)
+    image = deployments.serving_image(case) or case.spec.image
+    contract = published.of(case, image)
     if contract is None:
         return {}
-    where = published.name(service.name, image, service.annotations)
+    where = published.name(case.name, image, case.service.annotations)
     return {"contract": {"digest": published.digest(contract), "image": image, "configMap": where}}

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from freehold.core.model.resources import Object, Observed, Ref, Service
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Object, Ref, Service
 from freehold.core.objects import meta, names
 
 DESCRIPTORS = "descriptor-set"
@@ -26,9 +27,9 @@ def mark(image: str, annotations: Mapping[str, str]) -> str:
     return meta.digest(image, *([asked] if asked else []))
 
 
-def of(service: Service, observed: Observed, image: str) -> bytes | None:
+def of(case: Case, image: str) -> bytes | None:
     """What is published of an image: a serialized FileDescriptorSet, or None."""
-    return content(observed.objects.get(Ref("ConfigMap", name(service.name, image, service.annotations))))
+    return content(case.observed.objects.get(Ref("ConfigMap", name(case.name, image, case.service.annotations))))
 
 
 def content(live: Object | None) -> bytes | None:

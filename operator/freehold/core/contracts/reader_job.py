@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from freehold.api.v1alpha1.grpc import ContractSource
 from freehold.core.contracts import published
 from freehold.core.environment import container
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason
 from freehold.core.model.resources import Object, Observed, Ref, Service
 from freehold.core.objects import meta, names, pods
@@ -68,21 +69,21 @@ def asked(service: Service) -> bool:
     return service.spec.grpc is not None and service.spec.grpc.contract is ContractSource.REFLECTION
 
 
-def outcome(service: Service, observed: Observed, image: str) -> Outcome:
+def outcome(case: Case, image: str) -> Outcome:
     """What is known of an image's contract."""
-    kept = published.of(service, observed, image)
+    kept = published.of(case, image)
     if kept is not None:
         return _judged(kept)
-    job = jobs(service, observed, image)[-1][0]
-    said, ended = _answer(observed, job), ended_at(observed.objects.get(Ref("Job", job)))
+    job = jobs(case, image)[-1][0]
+    said, ended = _answer(case.observed, job), ended_at(case.observed.objects.get(Ref("Job", job)))
     if said and said.fault:
-        return Outcome(fault=_explained(observed, job, said.fault), failed=ended if said.again else None)
+        return Outcome(fault=_explained(case.observed, job, said.fault), failed=ended if said.again else None)
     if said and not said.parts:
         return _judged(said.contract)
     if ended is None:
         return Outcome()
     silent = (Reason.CONTRACT_UNREADABLE, "the reader ended without a word")
-    return Outcome(fault=_explained(observed, job, silent), failed=ended)
+    return Outcome(fault=_explained(case.observed, job, silent), failed=ended)
 
 
 def _explained(observed: Observed, job: str, fault: Fault) -> Fault:
@@ -102,11 +103,11 @@ def _judged(contract: bytes) -> Outcome:
         return Outcome(fault=(Reason.CONTRACT_INVALID, str(error)))
 
 
-def jobs(service: Service, observed: Observed, image: str) -> tuple[tuple[str, int], ...]:
+def jobs(case: Case, image: str) -> tuple[tuple[str, int], ...]:
     """The Jobs that ask an image, by name, and the number of readers in each; the last one's answer counts."""
-    first = _name(service, image, 1), 1
-    said = _answer(observed, first[0])
-    return (first, (_name(service, image, said.parts), said.parts)) if said and said.parts else (first,)
+    first = _name(case.service, image, 1), 1
+    said = _answer(case.observed, first[0])
+    return (first, (_name(case.service, image, said.parts), said.parts)) if said and said.parts else (first,)
 
 
 def _name(service: Service, image: str, parts: int) -> str:
@@ -117,15 +118,15 @@ def _name(service: Service, image: str, parts: int) -> str:
     return names.contract_job(service.name, asked)
 
 
-def job(service: Service, observed: Observed, image: str, name: str, parts: int, capability: str) -> Object:
+def job(case: Case, image: str, name: str, parts: int, capability: str) -> Object:
     """The Job; it runs once and ends by itself."""
-    assert service.spec.grpc
+    assert case.spec.grpc
     version = meta.image_version(image)
-    command = ["python3", "-m", "freehold.reflect", str(service.spec.grpc.port)]
+    command = ["python3", "-m", "freehold.reflect", str(case.spec.grpc.port)]
     readers = [
         pods.container(
             f"reader-{part}",
-            observed.platform.operator_image,
+            case.observed.platform.operator_image,
             None,
             RESOURCES,
             command=[*command, str(part), str(parts)],
@@ -133,31 +134,31 @@ def job(service: Service, observed: Observed, image: str, name: str, parts: int,
         for part in range(parts)
     ]
     template = pods.template(
-        meta.pod_labels(service, meta.CONTRACT, version),
+        meta.pod_labels(case.service, meta.CONTRACT, version),
         {},
-        serviceAccountName=service.name,
+        serviceAccountName=case.name,
         restartPolicy="Never",
         activeDeadlineSeconds=DEADLINE_SECONDS,
         terminationGracePeriodSeconds=1,
-        initContainers=[_asked(service, observed, image)],
+        initContainers=[_asked(case, image)],
         containers=readers,
-        volumes=container.bare_volumes(service, observed),
+        volumes=container.bare_volumes(case),
     )
     spec = {"backoffLimit": 0, "activeDeadlineSeconds": DEADLINE_SECONDS + SPARE_SECONDS, "template": template}
-    labels = meta.labels(service, meta.CONTRACT, capability, version)
-    return meta.build(service, "batch/v1", "Job", name, labels, spec=spec)
+    labels = meta.labels(case.service, meta.CONTRACT, capability, version)
+    return meta.build(case.service, "batch/v1", "Job", name, labels, spec=spec)
 
 
-def _asked(service: Service, observed: Observed, image: str) -> Object:
+def _asked(case: Case, image: str) -> Object:
     """The service, which ends with its readers (KEP-753)."""
     return pods.container(
         "service",
         image,
-        service.spec.resources,
+        case.spec.resources,
         pods.SERVICE,
         restartPolicy="Always",
-        env=container.bare(service, observed),
-        volumeMounts=container.bare_mounts(service, observed),
+        env=container.bare(case),
+        volumeMounts=container.bare_mounts(case),
     )
 
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from freehold.core.contracts import published, reader_job
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason, Type
 from freehold.core.model.resources import Key, Observed, Service
 from freehold.core.objects import deployments, meta
@@ -40,40 +41,43 @@ class Verdict(NamedTuple):
     accepted: str = ""
 
 
-def verdict(service: Service, observed: Observed) -> Verdict:
+def verdict(case: Case) -> Verdict:
     """Whether the pods, and the migrations, of spec.image may start."""
-    serving, wanted = deployments.serving_image(service, observed), service.spec.image
-    callers = consent.consumers(service, observed)
-    if not is_checked(service, observed) or serving in (None, wanted) or not callers:
+    serving, wanted = deployments.serving_image(case), case.spec.image
+    callers = consent.consumers(case)
+    if not is_checked(case) or serving in (None, wanted) or not callers:
         return Verdict(Step.GO)
     assert serving
-    before, after = (reader_job.outcome(service, observed, image) for image in (serving, wanted))
+    before, after = (reader_job.outcome(case, image) for image in (serving, wanted))
     if before.fault or after.fault:
         return Verdict(Step.GO)
     if before.contract is None or after.contract is None:
         old, new = meta.image_name(serving), meta.image_name(wanted)
         return Verdict(Step.WAIT, f"{old} goes on serving until it is known whether {new} breaks its consumers")
-    broken = _broken(service, observed, callers, before.contract, after.contract)
+    broken = _broken(case, callers, before.contract, after.contract)
     if not broken:
         return Verdict(Step.GO)
-    if service.annotations.get(meta.ACCEPT_CONTRACT) not in (wanted, published.digest(after.contract.raw)):
-        return Verdict(Step.HELD, _held(service, serving, broken))
-    said = f"{meta.image_name(wanted)} is let through by {meta.ACCEPT_CONTRACT}, although {_listed(service, broken)}"
+    if case.service.annotations.get(meta.ACCEPT_CONTRACT) not in (wanted, published.digest(after.contract.raw)):
+        return Verdict(Step.HELD, _held(case.service, serving, broken))
+    said = (
+        f"{meta.image_name(wanted)} is let through by {meta.ACCEPT_CONTRACT}, although {_listed(case.service, broken)}"
+    )
     # It is said, and an Event tells, before it is done: afterwards there is nothing left to compare with.
-    return Verdict(Step.GO if _is_said(observed, said) else Step.WAIT, said, accepted=said)
+    return Verdict(Step.GO if _is_said(case.observed, said) else Step.WAIT, said, accepted=said)
 
 
-def is_checked(service: Service, observed: Observed) -> bool:
+def is_checked(case: Case) -> bool:
     """Whether images are asked what they offer."""
-    return reader_job.asked(service) and bool(observed.platform.operator_image)
+    return reader_job.asked(case.service) and bool(case.observed.platform.operator_image)
 
 
-def as_serving(service: Service, observed: Observed) -> Service:
-    """The service as if the new image had not been asked for: the one that serves, whose schema is in."""
-    spec = service.spec
+def as_serving(case: Case) -> Case:
+    """The case as if the new image had not been asked for: the one that serves, whose schema is in."""
+    spec = case.spec
     database = spec.database and spec.database.model_copy(update={"migrations": None})
-    image = deployments.serving_image(service, observed) or spec.image
-    return replace(service, spec=spec.model_copy(update={"image": image, "database": database}))
+    image = deployments.serving_image(case) or spec.image
+    serving = replace(case.service, spec=spec.model_copy(update={"image": image, "database": database}))
+    return Case(serving, case.observed)
 
 
 def called(declared: Iterable[str], offered: Contract) -> tuple[str, ...] | None:
@@ -91,18 +95,16 @@ def some(listed: Iterable[str], of: str = "") -> str:
     return ", ".join(known[:NAMED]) + more
 
 
-def _broken(
-    service: Service, observed: Observed, callers: Iterable[Key], before: Contract, after: Contract
-) -> list[tuple[Key, Break]]:
+def _broken(case: Case, callers: Iterable[Key], before: Contract, after: Contract) -> list[tuple[Key, Break]]:
     """Who trips over what."""
-    declared = {key: called(_calls(service, observed, key), before) for key in callers}
+    declared = {key: called(_calls(case, key), before) for key in callers}
     found = {calls: breaks(before, after, calls) for calls in set(declared.values())}
     return [(key, one) for key, calls in declared.items() for one in found[calls]]
 
 
-def _calls(service: Service, observed: Observed, caller: Key) -> tuple[str, ...]:
+def _calls(case: Case, caller: Key) -> tuple[str, ...]:
     """The methods that a consumer declares, by whatever name it knows the service; none where it declares none."""
-    peer, named = observed.peers[caller], aliases.names_of(observed.forwards, service.key)
+    peer, named = case.observed.peers[caller], aliases.names_of(case.observed.forwards, case.key)
     listed = [peer.calls[one] for one in named if one in peer.calls]
     return tuple(method for methods in listed for method in methods) if all(listed) else ()
 

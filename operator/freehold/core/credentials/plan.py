@@ -13,8 +13,9 @@ from urllib.parse import quote
 from freehold.api.v1alpha1.database import DeletionPolicy
 from freehold.core.database import topology
 from freehold.core.model import grants, remote
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
-from freehold.core.model.resources import Object, Observed, Plan, Ref, Service
+from freehold.core.model.resources import Object, Plan, Ref, Service
 from freehold.core.objects import meta, names
 
 CAPABILITY = "credentials"
@@ -22,31 +23,33 @@ SUPERUSER = "postgres"
 ROLES = (names.ROLE_SERVICE, names.ROLE_OWNER, names.ROLE_MOVER, SUPERUSER)
 
 
-def plan(service: Service, observed: Observed) -> Plan:
+def plan(case: Case) -> Plan:
     """One Secret for the server, one to bind the service, one for the owner of the schema."""
-    if service.spec.database is None:
+    if case.spec.database is None:
         return Plan(CAPABILITY, ())
-    if not observed.secrets_granted:
-        said = grants.secrets_not_granted(service, observed)
+    if not case.observed.secrets_granted:
+        said = grants.secrets_not_granted(case)
         return Plan(CAPABILITY, (), _condition(State.FALSE, Reason.SECRETS_NOT_GRANTED, said))
-    if awaited := _awaited(service, observed):
-        return Plan(CAPABILITY, (), _condition(State.UNKNOWN, Reason.WAITING_FOR_CONSENT, awaited), _known(service))
-    passwords = {role: _kept(service, observed, role) or observed.passwords[role] for role in ROLES}
+    if awaited := _awaited(case):
+        return Plan(
+            CAPABILITY, (), _condition(State.UNKNOWN, Reason.WAITING_FOR_CONSENT, awaited), _known(case.service)
+        )
+    passwords = {role: _kept(case, role) or case.observed.passwords[role] for role in ROLES}
     objects = (
-        _secret(service, names.server_secret(service.name), "Opaque", passwords),
-        _binding(service, observed, names.database(service.name), names.ROLE_SERVICE, passwords),
-        _binding(service, observed, names.owner_secret(service.name), names.ROLE_OWNER, passwords),
+        _secret(case.service, names.server_secret(case.name), "Opaque", passwords),
+        _binding(case, names.database(case.name), names.ROLE_SERVICE, passwords),
+        _binding(case, names.owner_secret(case.name), names.ROLE_OWNER, passwords),
     )
-    said = f"bound by Secret {names.database(service.name)}; migrations alone use {names.owner_secret(service.name)}"
+    said = f"bound by Secret {names.database(case.name)}; migrations alone use {names.owner_secret(case.name)}"
     return Plan(CAPABILITY, objects, _condition(State.TRUE, Reason.KEPT, said))
 
 
-def _awaited(service: Service, observed: Observed) -> str:
+def _awaited(case: Case) -> str:
     """Why none can be made yet: they are those of the data, which comes from another namespace."""
-    now = topology.owner(service, observed)
-    if now.abroad and Ref("Secret", names.server_secret(service.name)) not in observed.partner:
+    now = topology.owner(case)
+    if now.abroad and Ref("Secret", names.server_secret(case.name)) not in case.observed.partner:
         return f"the credentials are those of the data, and Freehold may not read them in {remote.told(now.abroad)}"
-    awaited = None if now.abroad else topology.awaited_from(service, observed)
+    awaited = None if now.abroad else topology.awaited_from(case)
     return f"the credentials are those of the data, which comes from {awaited}" if awaited else ""
 
 
@@ -59,26 +62,26 @@ def _condition(state: State, reason: Reason, said: str) -> Condition:
     return Condition(Type.CREDENTIALS_READY, state, reason, said)
 
 
-def _kept(service: Service, observed: Observed, role: str) -> str | None:
+def _kept(case: Case, role: str) -> str | None:
     """The password that is in use: the server's Secret knows them all, a binding Secret its own role's. Where the data
     comes from another namespace, its roles come along."""
-    there = observed.partner if topology.owner(service, observed).abroad else observed.objects
-    server = there.get(Ref("Secret", names.server_secret(service.name)), {}).get("data", {})
+    there = case.observed.partner if topology.owner(case).abroad else case.observed.objects
+    server = there.get(Ref("Secret", names.server_secret(case.name)), {}).get("data", {})
     bindings = {
-        names.ROLE_SERVICE: names.database(service.name),
-        names.ROLE_OWNER: names.owner_secret(service.name),
+        names.ROLE_SERVICE: names.database(case.name),
+        names.ROLE_OWNER: names.owner_secret(case.name),
     }
-    binding = observed.objects.get(Ref("Secret", bindings.get(role, "")), {}).get("data", {})
+    binding = case.observed.objects.get(Ref("Secret", bindings.get(role, "")), {}).get("data", {})
     encoded = server.get(role) or binding.get("password")
     return base64.b64decode(encoded).decode() if encoded else None
 
 
-def _binding(service: Service, observed: Observed, name: str, role: str, passwords: dict[str, str]) -> Object:
+def _binding(case: Case, name: str, role: str, passwords: dict[str, str]) -> Object:
     """A Secret of the well-known form (servicebinding.io, 'Well-known Secret Entries'), and whom to trust beside it.
 
     The uri has its client insist on TLS and on the server's name (libpq, 'SSL Support').
     """
-    host, password = names.host(names.database(service.name), service.namespace), passwords[role]
+    host, password = names.host(names.database(case.name), case.namespace), passwords[role]
     where = f"{host}:{names.PORT_POSTGRESQL}/{names.DATABASE}"
     verified = f"sslmode=verify-full&sslrootcert={names.BINDING_ROOT}/database/{names.TRUSTED}"
     data = {
@@ -90,9 +93,9 @@ def _binding(service: Service, observed: Observed, name: str, role: str, passwor
         "username": role,
         "password": password,
         "uri": f"postgresql://{role}:{quote(password, safe='')}@{where}?{verified}",
-        names.TRUSTED: observed.authority.trusted,
+        names.TRUSTED: case.observed.authority.trusted,
     }
-    return _secret(service, name, "servicebinding.io/postgresql", data)
+    return _secret(case.service, name, "servicebinding.io/postgresql", data)
 
 
 def _secret(service: Service, name: str, kind: str, data: dict[str, str]) -> Object:

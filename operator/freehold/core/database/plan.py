@@ -8,33 +8,34 @@ from __future__ import annotations
 from freehold.api.v1alpha1.database import Database
 from freehold.core.database import location, readiness, statefulset, topology, volume
 from freehold.core.engines.postgresql import server
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
-from freehold.core.model.resources import Object, Observed, Plan, Ref, Service
+from freehold.core.model.resources import Object, Plan, Ref, Service
 from freehold.core.objects import meta, names, pods
 
 CAPABILITY = "database"
 
 
-def plan(service: Service, observed: Observed) -> Plan:
+def plan(case: Case) -> Plan:
     """The volume, the Services and, once its credentials are there, the server."""
-    database = service.spec.database
+    database = case.spec.database
     if database is None:
         return Plan(CAPABILITY, ())
-    every, condition = topology.look(service, observed), _condition(service, database, observed)
-    stands_on: tuple[Object, ...] = (_account(service), _configuration(service))
-    called = (_client_service(service, observed), _nodes_service(service))
+    every, condition = topology.look(case), _condition(case, database)
+    stands_on: tuple[Object, ...] = (_account(case.service), _configuration(case.service))
+    called = (_client_service(case), _nodes_service(case.service))
     others = (seat for seat in (every.next, *every.kept) if seat and not seat.abroad)
-    keep = frozenset(ref for seat in others for ref in topology.refs(service, seat))
-    if location.elsewhere(service, observed):
-        left = topology.refs(service, every.owner) if topology.gone_to(service, observed) else frozenset()
+    keep = frozenset(ref for seat in others for ref in topology.refs(case.service, seat))
+    if location.elsewhere(case):
+        left = topology.refs(case.service, every.owner) if topology.gone_to(case) else frozenset()
         return Plan(CAPABILITY, (*stands_on, *called), condition, keep | left)
-    discard = volume.misplaced(service, database, observed)
-    claim = volume.claim(service, database, observed, every.owner, CAPABILITY)
+    discard = volume.misplaced(case, database)
+    claim = volume.claim(case, database, every.owner, CAPABILITY)
     objects = (*stands_on, claim, *called)
-    if Ref("Secret", names.server_secret(service.name)) in observed.objects:
-        objects += (statefulset.statefulset(service, database, observed, every.owner, CAPABILITY),)
+    if Ref("Secret", names.server_secret(case.name)) in case.observed.objects:
+        objects += (statefulset.statefulset(case, database, every.owner, CAPABILITY),)
     else:  # a server that runs goes on as it is
-        keep |= topology.refs(service, every.owner)
+        keep |= topology.refs(case.service, every.owner)
     return Plan(CAPABILITY, objects, condition, keep, discard)
 
 
@@ -72,10 +73,10 @@ def _service(service: Service, name: str, chosen: dict[str, str], **spec: object
     return meta.build(service, "v1", "Service", name, labels, spec=body)
 
 
-def _client_service(service: Service, observed: Observed) -> Object:
+def _client_service(case: Case) -> Object:
     """The name that never changes; it leads to one pod."""
-    chosen = {meta.POD_NAME: topology.front(service, observed)}
-    return _service(service, names.database(service.name), chosen, type="ClusterIP")
+    chosen = {meta.POD_NAME: topology.front(case)}
+    return _service(case.service, names.database(case.name), chosen, type="ClusterIP")
 
 
 def _nodes_service(service: Service) -> Object:
@@ -83,22 +84,22 @@ def _nodes_service(service: Service) -> Object:
     return _service(service, names.database_nodes(service.name), {}, **headless)
 
 
-def _condition(service: Service, database: Database, observed: Observed) -> Condition:
-    state, reason, message = _state(service, database, observed)
+def _condition(case: Case, database: Database) -> Condition:
+    state, reason, message = _state(case, database)
     return Condition(Type.DATABASE_READY, state, reason, message)
 
 
-def _state(service: Service, database: Database, observed: Observed) -> tuple[State, Reason, str]:
-    if elsewhere := location.elsewhere(service, observed):
+def _state(case: Case, database: Database) -> tuple[State, Reason, str]:
+    if elsewhere := location.elsewhere(case):
         return elsewhere
-    running = topology.server_pods(service, observed, topology.owner(service, observed))
-    trouble = volume.trouble(service, database, observed) or pods.trouble(running, observed)
+    running = topology.server_pods(case, topology.owner(case))
+    trouble = volume.trouble(case, database) or pods.trouble(running, case.observed)
     if trouble:
         return State.FALSE, *trouble
-    where = f"{names.host(names.database(service.name), service.namespace)}:{names.PORT_POSTGRESQL}"
-    if readiness.database_ready(service, observed):
+    where = f"{names.host(names.database(case.name), case.namespace)}:{names.PORT_POSTGRESQL}"
+    if readiness.database_ready(case):
         return State.TRUE, Reason.READY, f"PostgreSQL {database.version} serves at {where}"
-    claim = volume.claimed(service, observed)
+    claim = volume.claimed(case)
     if claim and not volume.is_bound(claim):
         name = claim["spec"].get("storageClassName", "the default")
         said = f"waiting for storage class {name} to provide {claim['metadata']['name']}, {database.storage.size}"

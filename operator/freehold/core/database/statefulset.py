@@ -6,38 +6,37 @@ from freehold.api.v1alpha1.database import Database
 from freehold.core.database import topology
 from freehold.core.database.instance import Seat
 from freehold.core.engines.postgresql.server import USER, _container, sources
-from freehold.core.model.resources import Object, Observed, Ref, Service
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Object, Ref, Service
 from freehold.core.objects import meta, names, observer, pods
 
 
-def statefulset(
-    service: Service, database: Database, observed: Observed, seat: Seat, capability: str, follows: str = ""
-) -> Object:
+def statefulset(case: Case, database: Database, seat: Seat, capability: str, follows: str = "") -> Object:
     """The StatefulSet of a seat. Parallel management lets a corrected template replace a pod that never became ready.
 
     follows: `host@turn` of the server it is made from, and since when; one that has taken over still says so, for a
     change would restart it.
     """
-    credentials = observed.objects[Ref("Secret", names.server_secret(service.name))].get("data")
+    credentials = case.observed.objects[Ref("Secret", names.server_secret(case.name))].get("data")
     annotations = {meta.CONTENT: meta.digest(meta.digest(credentials), sources())}
     if follows := follows or seat.follows:
         annotations[meta.FOLLOWS] = follows
-    nodes = _nodes(service, seat)
+    nodes = _nodes(case.service, seat)
     return meta.build(
-        service,
+        case.service,
         "apps/v1",
         "StatefulSet",
-        names.seat(service.name, seat.number),
-        meta.labels(service, meta.DATABASE, capability, database.version),
+        names.seat(case.name, seat.number),
+        meta.labels(case.service, meta.DATABASE, capability, database.version),
         spec={
             "replicas": 1,
-            "serviceName": names.database_nodes(service.name),
+            "serviceName": names.database_nodes(case.name),
             "podManagementPolicy": "Parallel",
-            "selector": {"matchLabels": meta.selector(service.name, meta.DATABASE)},
+            "selector": {"matchLabels": meta.selector(case.name, meta.DATABASE)},
             "template": pods.template(
-                meta.pod_labels(service, meta.DATABASE, database.version),
+                meta.pod_labels(case.service, meta.DATABASE, database.version),
                 annotations,
-                serviceAccountName=names.database(service.name),
+                serviceAccountName=names.database(case.name),
                 terminationGracePeriodSeconds=60,
                 securityContext={
                     "runAsUser": USER,
@@ -45,8 +44,8 @@ def statefulset(
                     "fsGroup": USER,
                     "fsGroupChangePolicy": "OnRootMismatch",
                 },
-                containers=[_container(database, observed, follows), *observer.observers(service, observed)],
-                volumes=_volumes(service, seat),
+                containers=[_container(database, case.observed, follows), *observer.observers(case)],
+                volumes=_volumes(case.service, seat),
                 **({"nodeSelector": nodes} if nodes else {}),
             ),
         },

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from freehold.core.database.instance import Seat
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Ref, Service
 from freehold.core.objects import jobs, meta, names, pods
 
@@ -29,20 +30,20 @@ class Switch(NamedTuple):
     discard: bool = False
 
 
-def tries(service: Service, observed: Observed, now: Seat, to: Seat) -> Iterator[Switch]:
+def tries(case: Case, now: Seat, to: Seat) -> Iterator[Switch]:
     """Every try of one seat to take over from another, as far as they are there; the first that is not ends them."""
     for attempt in range(MOST):
-        name = job_name(service, now, to, attempt)
-        job = observed.objects.get(Ref("Job", name))
+        name = job_name(case.service, now, to, attempt)
+        job = case.observed.objects.get(Ref("Job", name))
         if job is None:
             return
-        yield _read(observed, name, jobs.ended(job))
+        yield _read(case.observed, name, jobs.ended(job))
 
 
-def is_bound(service: Service, observed: Observed, now: Seat, to: Seat) -> bool:
+def is_bound(case: Case, now: Seat, to: Seat) -> bool:
     """Whether the two may have changed places, so that what they were to goes on to its end: all but the last try's own
     word that they have not leaves that open."""
-    done = [*tries(service, observed, now, to)]
+    done = [*tries(case, now, to)]
     return bool(done) and done[-1].moved is not False
 
 

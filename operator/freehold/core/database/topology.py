@@ -15,9 +15,10 @@ from typing import NamedTuple
 from freehold.core.database import switchover_jobs
 from freehold.core.database.instance import FIRST, Place, Seat, as_nodes, data_on, follows, found
 from freehold.core.model import remote
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason
 from freehold.core.model.quantities import duration
-from freehold.core.model.resources import Key, Object, Observed, Ref, Service
+from freehold.core.model.resources import Key, Object, Ref, Service
 from freehold.core.objects import meta, names, pods
 from freehold.core.peers import counterpart
 
@@ -33,32 +34,32 @@ class Seats(NamedTuple):
     over: tuple[Seat, ...]
 
 
-def owner(service: Service, observed: Observed) -> Seat:
+def owner(case: Case) -> Seat:
     """The server that holds the data, or will, where there is none yet."""
-    owned = [seat for seat in (*_own(service, observed), *_others(service, observed)) if seat.turn]
+    owned = [seat for seat in (*_own(case), *_others(case)) if seat.turn]
     return max(owned, key=lambda seat: seat.turn, default=Seat(FIRST))
 
 
-def awaited_from(service: Service, observed: Observed) -> Key | None:
+def awaited_from(case: Case) -> Key | None:
     """Whose data it is to have, and has not yet: it begins with none of its own."""
-    whence = remote.whence(service.spec.placement, service.namespace)
-    former = Key(whence, service.name) if whence else None
-    peer = observed.peers.get(former) if former else None
-    owns = any(seat.turn for seat in _own(service, observed))
+    whence = remote.whence(case.spec.placement, case.namespace)
+    former = Key(whence, case.name) if whence else None
+    peer = case.observed.peers.get(former) if former else None
+    owns = any(seat.turn for seat in _own(case))
     return former if peer and peer.database and not owns else None
 
 
-def gone_to(service: Service, observed: Observed) -> str:
+def gone_to(case: Case) -> str:
     """The namespace that the data went to, where it is not seen any more; what is here is what was left behind."""
-    now = owner(service, observed)
+    now = owner(case)
     return "" if now.abroad else now.annotation(meta.CEDED)
 
 
-def unlike(service: Service, observed: Observed) -> str:
+def unlike(case: Case) -> str:
     """Why it cannot take over the other side's data: there is some here. Empty where nothing hinders."""
-    if counterpart.partner(service, observed) is None:
+    if counterpart.partner(case) is None:
         return ""
-    own, others = _newest(_own(service, observed)), _newest(_abroad(service, observed))
+    own, others = _newest(_own(case)), _newest(_abroad(case))
     if not (own and others) or data_on(own) == data_on(others):
         return ""
     claim = own["metadata"]
@@ -71,62 +72,64 @@ def wanted(service: Service) -> Place:
     return Place(as_nodes(service.spec.placement.node_selector), database.storage.class_name if database else None)
 
 
-def is_elsewhere(service: Service, observed: Observed) -> bool:
+def is_elsewhere(case: Case) -> bool:
     """Whether the data stands somewhere else than is wanted; where there is none yet, it just begins there."""
-    now = owner(service, observed)
+    now = owner(case)
     if now.abroad:
-        return counterpart.is_to_have_it(service, observed)
-    return bool(now.holds_data and now.server and "spec" in now.server) and not wanted(service).holds(now)
+        return counterpart.is_to_have_it(case)
+    return bool(now.holds_data and now.server and "spec" in now.server) and not wanted(case.service).holds(now)
 
 
-def is_leaving(service: Service, observed: Observed) -> bool:
+def is_leaving(case: Case) -> bool:
     """Whether the other side is to take over the data that is here."""
-    paired = bool(_partner(service, observed)) and not owner(service, observed).abroad
-    return paired and not counterpart.is_to_have_it(service, observed)
+    paired = bool(_partner(case)) and not owner(case).abroad
+    return paired and not counterpart.is_to_have_it(case)
 
 
-def destination(service: Service, observed: Observed) -> Object:
+def destination(case: Case) -> Object:
     """Where it moves to, as the resource's status shows it."""
-    abroad = {"namespace": service.namespace} if owner(service, observed).abroad else {}
-    return {**wanted(service).shown(), **abroad}
+    abroad = {"namespace": case.namespace} if owner(case).abroad else {}
+    return {**wanted(case.service).shown(), **abroad}
 
 
-def is_moving(service: Service, observed: Observed) -> bool:
+def is_moving(case: Case) -> bool:
     """Whether it is to go there; a move that was given up is begun again only when another place is wanted."""
-    last = observed.status.get("move", {})
-    gave_up = last.get("step") == Reason.MOVE_GAVE_UP and last.get("to") == destination(service, observed)
-    return is_elsewhere(service, observed) and not gave_up and not is_leaving(service, observed)
+    last = case.observed.status.get("move", {})
+    gave_up = last.get("step") == Reason.MOVE_GAVE_UP and last.get("to") == destination(case)
+    return is_elsewhere(case) and not gave_up and not is_leaving(case)
 
 
-def is_paused(service: Service, observed: Observed) -> bool:
+def is_paused(case: Case) -> bool:
     """Whether a move is to wait before its next step; either side may say so."""
-    other = _partner(service, observed)
-    return service.annotations.get(meta.MOVE) == PAUSED or bool(other and observed.peers[other].move == PAUSED)
+    other = _partner(case)
+    return case.service.annotations.get(meta.MOVE) == PAUSED or bool(
+        other and case.observed.peers[other].move == PAUSED
+    )
 
 
-def look(service: Service, observed: Observed) -> Seats:
+def look(case: Case) -> Seats:
     """Every seat, by what it is for; of those on the other side the owner, and the one that is to own next, alone."""
-    now, own = owner(service, observed), list(_own(service, observed))
+    now, own = owner(case), list(_own(case))
     others = [seat for seat in own if seat != now]
-    chosen = _next(service, observed, now, others)
+    chosen = _next(case, now, others)
     rest = [seat for seat in others if chosen is None or chosen.abroad or seat.number != chosen.number]
-    until = way_back_until(service, now)
-    kept = [seat for seat in rest if seat.turn and seat.server and until and observed.now < until]
+    until = way_back_until(case.service, now)
+    kept = [seat for seat in rest if seat.turn and seat.server and until and case.observed.now < until]
     over = [seat for seat in rest if seat not in kept and (seat.server or not seat.turn)]
     return Seats(now, chosen, tuple(kept), tuple(over))
 
 
-def _next(service: Service, observed: Observed, now: Seat, others: list[Seat]) -> Seat | None:
+def _next(case: Case, now: Seat, others: list[Seat]) -> Seat | None:
     """A switch that may have been made goes on to its end, whatever is wanted since; what then is elsewhere moves."""
-    bound = [seat for seat in others if switchover_jobs.is_bound(service, observed, now, seat)]
+    bound = [seat for seat in others if switchover_jobs.is_bound(case, now, seat)]
     if bound:
         return bound[0]
-    if is_leaving(service, observed):
-        return next((seat for seat in _others(service, observed) if seat.follows == follows(service, now)), None)
-    if not is_moving(service, observed):
+    if is_leaving(case):
+        return next((seat for seat in _others(case) if seat.follows == follows(case.service, now)), None)
+    if not is_moving(case):
         return None
-    fitting = [seat for seat in others if seat.may_stand_at(wanted(service))]
-    return max(fitting, key=lambda seat: seat.number, default=None) or Seat(_free(service, observed), 0)
+    fitting = [seat for seat in others if seat.may_stand_at(wanted(case.service))]
+    return max(fitting, key=lambda seat: seat.number, default=None) or Seat(_free(case), 0)
 
 
 def way_back_until(service: Service, now: Seat) -> datetime | None:
@@ -135,12 +138,12 @@ def way_back_until(service: Service, now: Seat) -> datetime | None:
     return datetime.fromisoformat(turned) + duration(service.spec.placement.way_back) if turned else None
 
 
-def server_pods(service: Service, observed: Observed, seat: Seat) -> list[Object]:
+def server_pods(case: Case, seat: Seat) -> list[Object]:
     """The pod of one server, while it is not on its way out; none of one that is not here."""
     if seat.abroad:
         return []
-    name = names.seat_pod(service.name, seat.number)
-    return [pod for pod in pods.component_pods(observed, meta.DATABASE) if pod["metadata"]["name"] == name]
+    name = names.seat_pod(case.name, seat.number)
+    return [pod for pod in pods.component_pods(case.observed, meta.DATABASE) if pod["metadata"]["name"] == name]
 
 
 def serves(seat: Seat) -> bool:
@@ -162,65 +165,65 @@ def refs(service: Service, seat: Seat) -> frozenset[Ref]:
     return frozenset({Ref("StatefulSet", server), Ref("PersistentVolumeClaim", claim)})
 
 
-def door(service: Service, observed: Observed) -> Object | None:
+def door(case: Case) -> Object | None:
     """The StatefulSet that stands before the servers during a move."""
-    return observed.objects.get(Ref("StatefulSet", names.door(service.name)))
+    return case.observed.objects.get(Ref("StatefulSet", names.door(case.name)))
 
 
-def is_led_through_door(service: Service, observed: Observed) -> bool:
+def is_led_through_door(case: Case) -> bool:
     """Whether the clients of the server that owns the data are led to a door before it at this moment."""
-    there = observed.partner if owner(service, observed).abroad else observed.objects
-    live = there.get(Ref("Service", names.database(service.name)), {})
-    return bool(live.get("spec", {}).get("selector", {}).get(meta.POD_NAME) == names.door_pod(service.name))
+    there = case.observed.partner if owner(case).abroad else case.observed.objects
+    live = there.get(Ref("Service", names.database(case.name)), {})
+    return bool(live.get("spec", {}).get("selector", {}).get(meta.POD_NAME) == names.door_pod(case.name))
 
 
-def front(service: Service, observed: Observed) -> str:
+def front(case: Case) -> str:
     """The pod that clients of the database are led to: the server's, or in a move that of the door before both. Where
     the data is not here, only a door leads to it."""
-    if owner(service, observed).abroad or awaited_from(service, observed):
-        return names.door_pod(service.name)
-    next_one, standing = look(service, observed).next, door(service, observed)
-    if next_one and standing and not is_paused(service, observed) and serves(next_one):
+    if owner(case).abroad or awaited_from(case):
+        return names.door_pod(case.name)
+    next_one, standing = look(case).next, door(case)
+    if next_one and standing and not is_paused(case) and serves(next_one):
         opens = bool(standing.get("status", {}).get("readyReplicas"))
-        if opens or is_led_through_door(service, observed):
-            return names.door_pod(service.name)
-    if next_one and is_led_through_door(service, observed):
-        return names.door_pod(service.name)  # clients stay where they are, whatever the move waits for
-    return names.seat_pod(service.name, owner(service, observed).number)
+        if opens or is_led_through_door(case):
+            return names.door_pod(case.name)
+    if next_one and is_led_through_door(case):
+        return names.door_pod(case.name)  # clients stay where they are, whatever the move waits for
+    return names.seat_pod(case.name, owner(case).number)
 
 
-def pods_nodes(service: Service, observed: Observed) -> dict[str, str]:
+def pods_nodes(case: Case) -> dict[str, str]:
     """The labels of the nodes for the service's own pods: they go ahead of the data, once its copy is there."""
-    if not service.spec.database or owner(service, observed).abroad or not is_elsewhere(service, observed):
-        return dict(wanted(service).nodes)
-    ahead = is_moving(service, observed) and is_led_through_door(service, observed)
-    return dict(wanted(service).nodes if ahead else owner(service, observed).place.nodes)
+    if not case.spec.database or owner(case).abroad or not is_elsewhere(case):
+        return dict(wanted(case.service).nodes)
+    ahead = is_moving(case) and is_led_through_door(case)
+    return dict(wanted(case.service).nodes if ahead else owner(case).place.nodes)
 
 
-def is_busy(service: Service, observed: Observed) -> bool:
+def is_busy(case: Case) -> bool:
     """Whether more than one server, or what moves it, is there or is about to be."""
-    servers = [seat for seat in _own(service, observed) if seat.server]
-    two = len(servers) > 1 or bool(door(service, observed)) or bool(_partner(service, observed))
-    return two or is_moving(service, observed)
+    servers = [seat for seat in _own(case) if seat.server]
+    two = len(servers) > 1 or bool(door(case)) or bool(_partner(case))
+    return two or is_moving(case)
 
 
-def _own(service: Service, observed: Observed) -> Iterator[Seat]:
+def _own(case: Case) -> Iterator[Seat]:
     """Every seat here of which a volume or a server is there."""
-    return found(service.name, observed.objects)
+    return found(case.name, case.observed.objects)
 
 
-def _others(service: Service, observed: Observed) -> Iterator[Seat]:
+def _others(case: Case) -> Iterator[Seat]:
     """Those on the other side, unless either side has data of its own."""
-    return iter(()) if unlike(service, observed) else _abroad(service, observed)
+    return iter(()) if unlike(case) else _abroad(case)
 
 
-def _abroad(service: Service, observed: Observed) -> Iterator[Seat]:
-    other = counterpart.partner(service, observed)
-    return found(service.name, observed.partner, other.namespace) if other else iter(())
+def _abroad(case: Case) -> Iterator[Seat]:
+    other = counterpart.partner(case)
+    return found(case.name, case.observed.partner, other.namespace) if other else iter(())
 
 
-def _partner(service: Service, observed: Observed) -> Key | None:
-    return None if unlike(service, observed) else counterpart.partner(service, observed)
+def _partner(case: Case) -> Key | None:
+    return None if unlike(case) else counterpart.partner(case)
 
 
 def _newest(seats: Iterator[Seat]) -> Object | None:
@@ -229,6 +232,6 @@ def _newest(seats: Iterator[Seat]) -> Object | None:
     return max(owned, key=lambda seat: seat.turn).claim if owned else None
 
 
-def _free(service: Service, observed: Observed) -> int:
-    taken = {seat.number for seat in _own(service, observed)}
+def _free(case: Case) -> int:
+    taken = {seat.number for seat in _own(case)}
     return next(number for number in range(FIRST, len(taken) + 2) if number not in taken)

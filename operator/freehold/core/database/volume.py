@@ -5,9 +5,10 @@ from __future__ import annotations
 from freehold.api.v1alpha1.database import Database, DeletionPolicy
 from freehold.core.database import topology
 from freehold.core.database.instance import FIRST, Seat
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason
 from freehold.core.model.quantities import as_number
-from freehold.core.model.resources import Object, Observed, Ref, Service
+from freehold.core.model.resources import Object, Observed, Ref
 from freehold.core.objects import meta, names
 from freehold.core.objects.pods import Trouble
 
@@ -16,9 +17,8 @@ SAID = (meta.TURN, meta.TURNED_AT, meta.PAUSE, meta.DATA, meta.CEDED)
 
 
 def claim(
-    service: Service,
+    case: Case,
     database: Database,
-    observed: Observed,
     seat: Seat,
     capability: str,
     annotations: dict[str, str] | None = None,
@@ -33,19 +33,19 @@ def claim(
     # Left out, a class that was asked for once would be taken back, which the API server refuses as well.
     asked = _class(live) if live and _elsewhere(live, database) else storage.class_name
     if not asked and live is None:
-        asked = topology.owner(service, observed).place.class_name  # where any will do, a move keeps the one there is
+        asked = topology.owner(case).place.class_name  # where any will do, a move keeps the one there is
     elif live and not asked and seat.annotation(meta.TURN):
         asked = _class(live)
     if asked:
         spec["storageClassName"] = asked
-    if live and not _may_grow(live, database, observed):
+    if live and not _may_grow(live, database, case.observed):
         spec["resources"] = {"requests": {"storage": _size(live)}}
     body = meta.build(
-        service,
+        case.service,
         "v1",
         "PersistentVolumeClaim",
-        names.seat_volume(service.name, seat.number),
-        meta.labels(service, meta.DATABASE, capability),
+        names.seat_volume(case.name, seat.number),
+        meta.labels(case.service, meta.DATABASE, capability),
         owned=database.deletion_policy is DeletionPolicy.DELETE,
         spec=spec,
     )
@@ -55,14 +55,14 @@ def claim(
     return {**body, "metadata": {**body["metadata"], **({"annotations": said} if said else {})}}
 
 
-def claimed(service: Service, observed: Observed) -> Object | None:
+def claimed(case: Case) -> Object | None:
     """The live claim of the server that owns the data."""
-    return topology.owner(service, observed).claim
+    return topology.owner(case).claim
 
 
-def misplaced(service: Service, database: Database, observed: Observed) -> frozenset[Ref]:
+def misplaced(case: Case, database: Database) -> frozenset[Ref]:
     """The live claim, while it waits for a class that is no longer asked for: it holds nothing and may be made anew."""
-    live = claimed(service, observed)
+    live = claimed(case)
     if live is None or is_bound(live) or not _elsewhere(live, database):
         return frozenset()
     return frozenset({Ref("PersistentVolumeClaim", live["metadata"]["name"])})
@@ -73,15 +73,15 @@ def is_bound(live: Object) -> bool:
     return bool(live.get("status", {}).get("phase") == "Bound")
 
 
-def trouble(service: Service, database: Database, observed: Observed) -> Trouble | None:
+def trouble(case: Case, database: Database) -> Trouble | None:
     """What is the matter with the volume, and what its owner can do."""
-    live = claimed(service, observed)
+    live = claimed(case)
     if live is None or not is_bound(live):
-        return class_trouble(database, observed)
+        return class_trouble(database, case.observed)
     if "deletionTimestamp" in live["metadata"]:
         said = f"volume claim {live['metadata']['name']} is being deleted and goes when its server stops"
         return Trouble(Reason.VOLUME_BEING_DELETED, f"{said}; take a copy of the data first")
-    if not _may_grow(live, database, observed):
+    if not _may_grow(live, database, case.observed):
         said = f"the volume holds {_size(live)} and storage class {_class(live)} cannot expand it to"
         hint = "let the class allow volume expansion; until then the volume stays as it is"
         return Trouble(Reason.VOLUME_CANNOT_GROW, f"{said} {database.storage.size}; {hint}")

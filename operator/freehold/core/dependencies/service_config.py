@@ -14,8 +14,9 @@ import json
 from collections.abc import Iterable, Mapping
 
 from freehold.api.v1alpha1.grpc import Consumed, ContractSource
+from freehold.core.model.case import Case
 from freehold.core.model.quantities import milliseconds
-from freehold.core.model.resources import NOWHERE, Object, Observed, Peer, Service
+from freehold.core.model.resources import NOWHERE, Object, Peer
 from freehold.core.peers import consent
 from freehold.core.protobuf import compatibility
 from freehold.core.protobuf.compatibility import Idempotency
@@ -33,16 +34,16 @@ HEDGES = 2
 Levels = Mapping[str, Idempotency]
 
 
-def published(service: Service, consumed: Consumed, observed: Observed) -> str | None:
+def published(case: Case, consumed: Consumed) -> str | None:
     """What is published for one consumed service, the same text for the same facts; None while its contract is not
     known, or it may not be called."""
-    if consent.refusal(service, consumed, observed):
+    if consent.refusal(case, consumed):
         return None
-    provider = observed.peers[consent.provider_key(service, consumed)]
+    provider = case.observed.peers[consent.provider_key(case.service, consumed)]
     levels = _levels(provider)
     if levels is None:
         return None
-    promised = observed.graph.get(provider.key, NOWHERE).budget
+    promised = case.observed.graph.get(provider.key, NOWHERE).budget
     budget = milliseconds(consumed.latency_budget) if consumed.latency_budget else promised
     return text(levels, budget, milliseconds(consumed.hedge_after) if consumed.hedge_after else None)
 

@@ -7,8 +7,9 @@ asked for its health. The README publishes all of this: what is here cannot chan
 from __future__ import annotations
 
 from freehold.api.v1alpha1.grpc import Tls
+from freehold.core.model.case import Case
 from freehold.core.model.quantities import milliseconds
-from freehold.core.model.resources import Object, Observed, Service
+from freehold.core.model.resources import Object, Service
 from freehold.core.objects import meta, names
 from freehold.core.peers import consent, remote_callers
 
@@ -17,72 +18,72 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 TLS_SUFFIX = names.tls_variable("")
 
 
-def environment(service: Service, observed: Observed) -> list[Object]:
+def environment(case: Case) -> list[Object]:
     """The variables."""
-    spec = service.spec
+    spec = case.spec
     variables: list[Object] = [{"name": "SERVICE_BINDING_ROOT", "value": names.BINDING_ROOT}]
     if spec.grpc:
         variables.append({"name": "GRPC_PORT", "value": str(spec.grpc.port)})
-    if consent.needs_identity(service, observed):
+    if consent.needs_identity(case):
         variables.append({"name": "GRPC_TLS_DIR", "value": names.IDENTITY_ROOT})
-    if consent.asks_identity(service):
+    if consent.asks_identity(case.service):
         variables.append({"name": "GRPC_TLS", "value": Tls.MUTUAL.value})
-        variables.append({"name": "GRPC_HEALTH_PORT", "value": str(_health_port(service))})
+        variables.append({"name": "GRPC_HEALTH_PORT", "value": str(_health_port(case.service))})
     if spec.http:
         variables.append({"name": "HTTP_PORT", "value": str(spec.http.port)})
     if spec.latency_budget:
         variables.append({"name": "LATENCY_BUDGET_MS", "value": str(milliseconds(spec.latency_budget))})
     if spec.database:
-        url = {"secretKeyRef": {"name": names.database(service.name), "key": "uri"}}
+        url = {"secretKeyRef": {"name": names.database(case.name), "key": "uri"}}
         variables.append({"name": "DATABASE_URL", "valueFrom": url})
     for consumed in spec.consumes:
-        port = consent.provider_port(service, consumed, observed)
-        target = names.target(consent.provider_key(service, consumed), port)
+        port = consent.provider_port(case, consumed)
+        target = names.target(consent.provider_key(case.service, consumed), port)
         variables.append({"name": names.target_variable(consumed.name), "value": target})
-        if consent.is_mutual(service, consumed, observed):
+        if consent.is_mutual(case, consumed):
             variables.append({"name": names.tls_variable(consumed.name), "value": Tls.MUTUAL.value})
     return variables
 
 
-def mounts(service: Service, observed: Observed) -> list[Object]:
+def mounts(case: Case) -> list[Object]:
     """Where the files are."""
     listed: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]
-    if service.spec.database or service.spec.consumes:
+    if case.spec.database or case.spec.consumes:
         listed.append({"name": "bindings", "mountPath": names.BINDING_ROOT, "readOnly": True})
-    if consent.needs_identity(service, observed):
+    if consent.needs_identity(case):
         listed.append({"name": "identity", "mountPath": names.IDENTITY_ROOT, "readOnly": True})
     return listed
 
 
-def volumes(service: Service, observed: Observed) -> list[Object]:
+def volumes(case: Case) -> list[Object]:
     """Scratch space, and what the service is handed in files."""
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
-    if bindings := _bindings(service, observed):
+    if bindings := _bindings(case):
         volumes.append({"name": "bindings", "projected": {"sources": bindings}})
-    if consent.needs_identity(service, observed):
-        volumes.append({"name": "identity", "projected": {"sources": _identity(service)}})
+    if consent.needs_identity(case):
+        volumes.append({"name": "identity", "projected": {"sources": _identity(case.service)}})
     return volumes
 
 
-def bare(service: Service, observed: Observed) -> list[Object]:
+def bare(case: Case) -> list[Object]:
     """The variables for one who only says what it offers: nothing in them proves anything, or leads to data."""
     proofs = ("GRPC_TLS", "GRPC_TLS_DIR", "GRPC_HEALTH_PORT")
-    kept = [v for v in environment(service, observed) if v["name"] not in proofs and not v["name"].endswith(TLS_SUFFIX)]
+    kept = [v for v in environment(case) if v["name"] not in proofs and not v["name"].endswith(TLS_SUFFIX)]
     return [{"name": v["name"], "value": NOWHERE} if "valueFrom" in v else v for v in kept]
 
 
-def bare_volumes(service: Service, observed: Observed) -> list[Object]:
+def bare_volumes(case: Case) -> list[Object]:
     """What such a one is handed in files: no Secret is among it."""
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
-    if sources := [source for source in _bindings(service, observed) if "secret" not in source]:
+    if sources := [source for source in _bindings(case) if "secret" not in source]:
         volumes.append({"name": "bindings", "projected": {"sources": sources}})
     return volumes
 
 
-def bare_mounts(service: Service, observed: Observed) -> list[Object]:
+def bare_mounts(case: Case) -> list[Object]:
     """Where these files are."""
-    there = {volume["name"] for volume in bare_volumes(service, observed)}
-    return [mount for mount in mounts(service, observed) if mount["name"] in there]
+    there = {volume["name"] for volume in bare_volumes(case)}
+    return [mount for mount in mounts(case) if mount["name"] in there]
 
 
 def _identity(service: Service) -> list[Object]:
@@ -93,19 +94,19 @@ def _identity(service: Service) -> list[Object]:
     )
 
 
-def _bindings(service: Service, observed: Observed) -> list[Object]:
+def _bindings(case: Case) -> list[Object]:
     """A directory for each (servicebinding.io, 'Workload Projection')."""
     sources: list[Object] = []
-    if service.spec.database:
+    if case.spec.database:
         keys = ("type", "provider", "host", "port", "database", "username", "password", "uri", names.TRUSTED)
         items = [{"key": key, "path": f"database/{key}"} for key in keys]
-        sources.append({"secret": {"name": names.database(service.name), "items": items}})
-    for consumed in service.spec.consumes:
-        parts = ("type", "host", "port", "uri", *(["tls"] if consent.is_mutual(service, consumed, observed) else []))
+        sources.append({"secret": {"name": names.database(case.name), "items": items}})
+    for consumed in case.spec.consumes:
+        parts = ("type", "host", "port", "uri", *(["tls"] if consent.is_mutual(case, consumed) else []))
         items = [{"key": f"{consumed.name}.{part}", "path": f"{consumed.name}/{part}"} for part in parts]
-        sources.append({"configMap": {"name": names.consumed(service.name), "items": items}})
-    if service.spec.consumes:
-        sources.append({"configMap": _service_configs(service)})
+        sources.append({"configMap": {"name": names.consumed(case.name), "items": items}})
+    if case.spec.consumes:
+        sources.append({"configMap": _service_configs(case.service)})
     return sources
 
 
@@ -117,13 +118,13 @@ def _service_configs(service: Service) -> Object:
     return {"name": names.consumed(service.name), "items": items, "optional": True}
 
 
-def clients(service: Service, observed: Observed, labels: dict[str, str]) -> Object:
+def clients(case: Case, labels: dict[str, str]) -> Object:
     """Who may call, an identity a line: those that declare it and are admitted. It is read as the service runs."""
-    domain = observed.platform.trust_domain
-    callers = (*consent.consumers(service, observed), *remote_callers.left_behind(service, observed))
+    domain = case.observed.platform.trust_domain
+    callers = (*consent.consumers(case), *remote_callers.left_behind(case))
     listed = list(dict.fromkeys(names.spiffe_id(domain, key) for key in callers))
     data = {"clients": "".join(f"{identity}\n" for identity in listed)}
-    return meta.build(service, "v1", "ConfigMap", names.clients(service.name), labels, data=data)
+    return meta.build(case.service, "v1", "ConfigMap", names.clients(case.name), labels, data=data)
 
 
 def probes(service: Service) -> Object:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from freehold.api.v1alpha1.expose import Expose
 from freehold.core.handover import routing
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
-from freehold.core.model.resources import Key, Object, Observed, Plan, Ref, Service
+from freehold.core.model.resources import Key, Object, Plan, Ref, Service
 from freehold.core.objects import meta
 from freehold.core.peers import gateways
 
@@ -33,15 +34,15 @@ WAYS_OUT = {
 """What can be done about a refusal; the reasons are the Gateway API's own."""
 
 
-def plan(service: Service, observed: Observed) -> Plan:
+def plan(case: Case) -> Plan:
     """The route, where the cluster knows such a thing, and what became of it."""
-    expose, through = service.spec.grpc and service.spec.grpc.expose, gateways.proxies(service)
-    if not expose or not through or routing.leads_to(service, observed):
+    expose, through = case.spec.grpc and case.spec.grpc.expose, gateways.proxies(case.service)
+    if not expose or not through or routing.leads_to(case):
         return Plan(CAPABILITY, ())
-    if not observed.gateway_api:
+    if not case.observed.gateway_api:
         return Plan(CAPABILITY, (), Condition(Type.EXPOSED, State.FALSE, Reason.GATEWAY_API_MISSING, MISSING))
-    condition = Condition(Type.EXPOSED, *_state(service, observed, expose, through.gateway))
-    return Plan(CAPABILITY, (_route(service, expose),), condition)
+    condition = Condition(Type.EXPOSED, *_state(case, expose, through.gateway))
+    return Plan(CAPABILITY, (_route(case.service, expose),), condition)
 
 
 def _route(service: Service, expose: Expose) -> Object:
@@ -55,9 +56,9 @@ def _route(service: Service, expose: Expose) -> Object:
     return meta.build(service, "gateway.networking.k8s.io/v1", "GRPCRoute", service.name, labels, spec=spec)
 
 
-def _state(service: Service, observed: Observed, expose: Expose, gateway: Key) -> tuple[State, Reason, str]:
-    live = observed.objects.get(Ref("GRPCRoute", service.name), {})
-    answer = _answer(live, service, expose)
+def _state(case: Case, expose: Expose, gateway: Key) -> tuple[State, Reason, str]:
+    live = case.observed.objects.get(Ref("GRPCRoute", case.name), {})
+    answer = _answer(live, case.service, expose)
     if answer is None:
         said = (
             f"no controller has answered for Gateway {gateway} yet; see that it exists and that its class serves "
@@ -68,7 +69,7 @@ def _state(service: Service, observed: Observed, expose: Expose, gateway: Key) -
     given = {c["type"]: c for c in answer.get("conditions", []) if _is_current(c, live)}
     refused = next((given[kind] for kind in MUST_HOLD if kind in given and given[kind]["status"] == "False"), None)
     if refused:
-        return _refusal(service, expose, f"{who} refuses the route to Gateway {gateway}", refused)
+        return _refusal(case.service, expose, f"{who} refuses the route to Gateway {gateway}", refused)
     if not all(kind in given and given[kind]["status"] == "True" for kind in MUST_HOLD):
         return State.UNKNOWN, Reason.WAITING_FOR_GATEWAY, f"{who} has not accepted the route to Gateway {gateway} yet"
     return State.TRUE, Reason.ROUTED, f"{who} routes {', '.join(expose.hostnames)} through Gateway {gateway}"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from freehold.core.handover import routing
 from freehold.core.model import remote
-from freehold.core.model.resources import Object, Observed, Ref, Service
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Object, Ref, Service
 from freehold.core.objects import meta, names, pods
 from freehold.core.peers import consent, counterpart
 from freehold.core.peers.remote_callers import remote_pods
@@ -18,51 +19,51 @@ SERVICE_NAME = "kubernetes.io/service-name"
 """Labels a slice with the Service that it is of; without it, it is nobody's."""
 
 
-def objects(service: Service, observed: Observed, capability: str) -> tuple[Object, ...]:
+def objects(case: Case, capability: str) -> tuple[Object, ...]:
     """All that a service needs which moves to another cluster, or takes over from one; nothing for any other."""
-    other = counterpart.far_side(service, observed)
+    other = counterpart.far_side(case)
     if other is None:
         return ()
-    slices = (_endpoint(service, observed, capability), _servers(service, observed, capability))
-    told = (_callers(service, observed, capability),) if observed.forwards.get(service.key) == other else ()
+    slices = (_endpoint(case, capability), _servers(case, capability))
+    told = (_callers(case, capability),) if case.observed.forwards.get(case.key) == other else ()
     return (*filter(None, slices), *told)
 
 
-def stands(service: Service, observed: Observed) -> bool:
+def stands(case: Case) -> bool:
     """Whether the service's own name has the pods of the other cluster behind it at this moment."""
-    live = observed.objects.get(Ref("EndpointSlice", names.abroad(service.name)), {})
-    return bool(live.get("metadata", {}).get("labels", {}).get(SERVICE_NAME) == service.name)
+    live = case.observed.objects.get(Ref("EndpointSlice", names.abroad(case.name)), {})
+    return bool(live.get("metadata", {}).get("labels", {}).get(SERVICE_NAME) == case.name)
 
 
-def _endpoint(service: Service, observed: Observed, capability: str) -> Object | None:
+def _endpoint(case: Case, capability: str) -> Object | None:
     """What the service's name leads to, once it leads to the other cluster, and until it leads here again."""
-    leading = (routing.leads_to(service, observed), routing.leads_now(service, observed))
+    leading = (routing.leads_to(case), routing.leads_now(case))
     led = any(target and remote.is_foreign(target.namespace) for target in leading)
-    serving = [pod for pod in remote_pods(observed, meta.SERVICE) if meta.PROBE not in pod["metadata"]["labels"]]
+    serving = [pod for pod in remote_pods(case.observed, meta.SERVICE) if meta.PROBE not in pod["metadata"]["labels"]]
     endpoints = [_endpoint_of(pod, ready=pods.is_ready(pod)) for pod in serving]
-    spec = service.spec
+    spec = case.spec
     ports = [("grpc", spec.grpc.port)] if spec.grpc else []
     ports += [("http", spec.http.port)] if spec.http else []
-    labelled = meta.labels(service, meta.SERVICE, capability)
-    return _slice(service, names.abroad(service.name), labelled, service.name if led else "", endpoints, ports)
+    labelled = meta.labels(case.service, meta.SERVICE, capability)
+    return _slice(case.service, names.abroad(case.name), labelled, case.name if led else "", endpoints, ports)
 
 
-def _servers(service: Service, observed: Observed, capability: str) -> Object | None:
+def _servers(case: Case, capability: str) -> Object | None:
     """The names of the database servers there, for those here that copy and follow them."""
-    form = names.seat(service.name, 1)
-    found = [pod for pod in remote_pods(observed, meta.DATABASE) if pod["metadata"]["name"].startswith(form)]
+    form = names.seat(case.name, 1)
+    found = [pod for pod in remote_pods(case.observed, meta.DATABASE) if pod["metadata"]["name"].startswith(form)]
     endpoints = [{**_endpoint_of(pod, ready=True), "hostname": names.abroad(pod["metadata"]["name"])} for pod in found]
-    name, of = names.abroad(names.database(service.name)), names.database_nodes(service.name)
-    labelled = meta.labels(service, meta.DATABASE, capability)
-    return _slice(service, name, labelled, of, endpoints, [("postgresql", names.PORT_POSTGRESQL)])
+    name, of = names.abroad(names.database(case.name)), names.database_nodes(case.name)
+    labelled = meta.labels(case.service, meta.DATABASE, capability)
+    return _slice(case.service, name, labelled, of, endpoints, [("postgresql", names.PORT_POSTGRESQL)])
 
 
-def _callers(service: Service, observed: Observed, capability: str) -> Object:
+def _callers(case: Case, capability: str) -> Object:
     """Who may call the service, and the addresses of their pods, for the wall around its pods in the other cluster."""
-    admitted = consent.consumers(service, observed)
-    data = {f"{key.namespace}.{key.name}": " ".join(observed.callers.get(key, ())) for key in admitted}
-    labelled = meta.labels(service, meta.SERVICE, capability)
-    return meta.build(service, "v1", "ConfigMap", names.callers(service.name), labelled, data=data)
+    admitted = consent.consumers(case)
+    data = {f"{key.namespace}.{key.name}": " ".join(case.observed.callers.get(key, ())) for key in admitted}
+    labelled = meta.labels(case.service, meta.SERVICE, capability)
+    return meta.build(case.service, "v1", "ConfigMap", names.callers(case.name), labelled, data=data)
 
 
 def _endpoint_of(pod: Object, *, ready: bool) -> Object:

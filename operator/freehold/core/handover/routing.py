@@ -4,57 +4,58 @@ from __future__ import annotations
 
 from freehold.core.database import topology
 from freehold.core.model import remote
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Key, Observed, Ref, Service
 from freehold.core.objects import deployments, meta, names
 from freehold.core.peers import counterpart
 from freehold.core.peers.aliases import goes_to, listen_alike
 
 
-def leads_now(service: Service, observed: Observed) -> Key | None:
+def leads_now(case: Case) -> Key | None:
     """The service that its name leads to at this moment; None where it leads to its own pods."""
-    live = observed.objects.get(Ref("Service", service.name), {})
+    live = case.observed.objects.get(Ref("Service", case.name), {})
     if there := live.get("metadata", {}).get("annotations", {}).get(meta.LEADS_TO):
-        return Key(there, service.name)
+        return Key(there, case.name)
     name, _, rest = str(live.get("spec", {}).get("externalName", "")).partition(".")
     return Key(rest.partition(".")[0], name) if live.get("spec", {}).get("type") == "ExternalName" else None
 
 
-def leads_to(service: Service, observed: Observed) -> Key | None:
+def leads_to(case: Case) -> Key | None:
     """The service that its name is to lead to; it turns only to one that can take the calls, and back only to pods
     that serve."""
-    now, target = leads_now(service, observed), _agreed(service, observed)
+    now, target = leads_now(case), _agreed(case)
     if target is None:
-        serves = deployments.serving(service, observed) and not topology.owner(service, observed).abroad
-        return now if service.spec.replicas and not serves else None
-    return target if now == target or not obstacle(service, observed, target) else now
+        serves = deployments.serving(case) and not topology.owner(case).abroad
+        return now if case.spec.replicas and not serves else None
+    return target if now == target or not obstacle(case, target) else now
 
 
-def stands_here(service: Service, observed: Observed) -> bool:
+def stands_here(case: Case) -> bool:
     """Whether its own pods are to run: until nobody is led to them any more, and again when it is to come back and its
     data, if it has any, is here."""
-    target, now = _agreed(service, observed), leads_now(service, observed)
+    target, now = _agreed(case), leads_now(case)
     if target is None:
-        return now is None or not topology.owner(service, observed).abroad
+        return now is None or not topology.owner(case).abroad
     return target != now
 
 
-def is_told_of(service: Service, observed: Observed) -> bool:
+def is_told_of(case: Case) -> bool:
     """Whether of a move it is told where the name leads, and not where the data is: on the side that goes, but while
     its data comes back, and on the one that takes over, until the data has come."""
-    now, last = topology.owner(service, observed), observed.status.get("move", {})
+    now, last = topology.owner(case), case.observed.status.get("move", {})
     if now.abroad:
-        return not counterpart.is_to_have_it(service, observed)
-    if service.spec.database is None or goes_to(service) or leads_now(service, observed):
+        return not counterpart.is_to_have_it(case)
+    if case.spec.database is None or goes_to(case.service) or leads_now(case):
         return True
-    takes_over = bool(remote.whence(service.spec.placement, service.namespace))
+    takes_over = bool(remote.whence(case.spec.placement, case.namespace))
     between = takes_over or "namespace" in last.get("to", {})
     return between and not now.annotation(meta.TURNED_AT)
 
 
-def _agreed(service: Service, observed: Observed) -> Key | None:
+def _agreed(case: Case) -> Key | None:
     """The one that is to take over, where both say so."""
-    target = goes_to(service)
-    return target if target == observed.forwards.get(service.key) else None
+    target = goes_to(case.service)
+    return target if target == case.observed.forwards.get(case.key) else None
 
 
 def alias(target: Key, observed: Observed) -> str:
@@ -62,22 +63,18 @@ def alias(target: Key, observed: Observed) -> str:
     return f"{names.host(target.name, target.namespace)}.{observed.platform.cluster_domain}"
 
 
-def blocked(service: Service, observed: Observed, target: Key) -> str:
+def blocked(case: Case, target: Key) -> str:
     """Why its name cannot lead there until somebody puts that right."""
-    peer = observed.peers.get(target)
-    lets = _lets(service, target)
+    peer = case.observed.peers.get(target)
+    lets = _lets(case.service, target)
     if peer is None:
         asked = f"apply one with {lets}"
         return f"there is no Microservice {target.name} in {remote.told(target.namespace)} to take it over: {asked}"
-    if observed.forwards.get(service.key) != target:
+    if case.observed.forwards.get(case.key) != target:
         return f"{target} does not take it over: {lets} there lets it"
-    if not listen_alike(peer.grpc, service.spec.grpc):
+    if not listen_alike(peer.grpc, case.spec.grpc):
         return f"spec.grpc.port and tls of {target} are not the same as here, and consumers know these"
-    return (
-        counterpart.differ(service, peer)
-        or topology.unlike(service, observed)
-        or counterpart.mistrust(service, observed)
-    )
+    return counterpart.differ(case.service, peer) or topology.unlike(case) or counterpart.mistrust(case)
 
 
 def _lets(service: Service, target: Key) -> str:
@@ -87,12 +84,12 @@ def _lets(service: Service, target: Key) -> str:
     return f"spec.placement.from: {service.namespace}"
 
 
-def obstacle(service: Service, observed: Observed, target: Key) -> str:
+def obstacle(case: Case, target: Key) -> str:
     """Why its name cannot lead there yet."""
-    if said := blocked(service, observed, target):
+    if said := blocked(case, target):
         return said
-    peer = observed.peers[target]
-    if service.spec.database and not topology.owner(service, observed).abroad:
+    peer = case.observed.peers[target]
+    if case.spec.database and not topology.owner(case).abroad:
         return f"its data goes to {remote.told(target.namespace)} first, and {target} tells how far it is"
-    ready = peer.ready and peer.takes_over == service.namespace
+    ready = peer.ready and peer.takes_over == case.namespace
     return "" if ready else f"its pods start in {remote.told(target.namespace)}"

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
-from freehold.core.model.resources import Observed, Service, Sighting
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Service, Sighting
 from freehold.core.objects import meta, names
 from freehold.core.peers import consent, gateways
 
@@ -18,21 +19,21 @@ NAMED = 5
 """Connections a message names."""
 
 
-def said(service: Service, observed: Observed) -> str:
+def said(case: Case) -> str:
     """What would be cut: connections that were seen, and what is declared without the provider's consent."""
-    listed = sorted(set(_seen(service, observed)) | set(_refused(service, observed)))
+    listed = sorted(set(_seen(case)) | set(_refused(case)))
     if not listed:
         return "no wall stands (isolation: Shadow); Enforced would cut nothing of what was seen so far"
     more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
     return f"no wall stands (isolation: Shadow); Enforced would cut: {'; '.join(listed[:NAMED])}{more}"
 
 
-def _seen(service: Service, observed: Observed) -> Iterator[str]:
-    for one in observed.connections:
-        mine = names.database(service.name) if one.component == meta.DATABASE else service.name
-        if one.direction == "in" and not _may_come(service, observed, one):
-            yield f"{_who(one)} → {mine}:{one.port}{_unless(service, one)}"
-        if one.direction == "out" and not _may_go(service, observed, one):
+def _seen(case: Case) -> Iterator[str]:
+    for one in case.observed.connections:
+        mine = names.database(case.name) if one.component == meta.DATABASE else case.name
+        if one.direction == "in" and not _may_come(case, one):
+            yield f"{_who(one)} → {mine}:{one.port}{_unless(case.service, one)}"
+        if one.direction == "out" and not _may_go(case, one):
             yield f"{mine} → {_who(one)}:{one.port}"
 
 
@@ -52,26 +53,26 @@ def _unless(service: Service, one: Sighting) -> str:
     return f" (unless it is of {through})"
 
 
-def _may_come(service: Service, observed: Observed, one: Sighting) -> bool:
-    spec = service.spec
+def _may_come(case: Case, one: Sighting) -> bool:
+    spec = case.spec
     if one.component == meta.DATABASE:
-        return one.who in [(service.key, component) for component in (meta.SERVICE, meta.MIGRATIONS)]
+        return one.who in [(case.key, component) for component in (meta.SERVICE, meta.MIGRATIONS)]
     if spec.http and one.port == spec.http.port:
         return True
-    admitted = [(key, meta.SERVICE) for key in consent.consumers(service, observed)]
+    admitted = [(key, meta.SERVICE) for key in consent.consumers(case)]
     return spec.grpc is not None and one.port == spec.grpc.port and one.who in admitted
 
 
-def _may_go(service: Service, observed: Observed, one: Sighting) -> bool:
+def _may_go(case: Case, one: Sighting) -> bool:
     if one.component == meta.DATABASE:
         return False
-    if one.port == DNS_PORT or one.who == (service.key, meta.DATABASE):
+    if one.port == DNS_PORT or one.who == (case.key, meta.DATABASE):
         return True
     if one.who is None:
-        return _is_outside(service, one)
-    consumed = [c for c in service.spec.consumes if consent.refusal(service, c, observed) is None]
-    ports = [(c, consent.provider_port(service, c, observed)) for c in consumed]
-    ways = [(key, port) for c, port in ports for key in consent.ways(service, c, observed)]
+        return _is_outside(case.service, one)
+    consumed = [c for c in case.spec.consumes if consent.refusal(case, c) is None]
+    ports = [(c, consent.provider_port(case, c)) for c in consumed]
+    ways = [(key, port) for c, port in ports for key in consent.ways(case, c)]
     key, component = one.who
     return component == meta.SERVICE and (key, one.port) in ways
 
@@ -82,7 +83,7 @@ def _is_outside(service: Service, one: Sighting) -> bool:
     return any(ip_address(one.peer) in ip_network(outside.cidr, strict=False) for outside in named)
 
 
-def _refused(service: Service, observed: Observed) -> Iterator[str]:
-    for consumed in service.spec.consumes:
-        if refusal := consent.refusal(service, consumed, observed):
-            yield f"{service.name} → {consent.provider_key(service, consumed)}, as {refusal[1]}"
+def _refused(case: Case) -> Iterator[str]:
+    for consumed in case.spec.consumes:
+        if refusal := consent.refusal(case, consumed):
+            yield f"{case.name} → {consent.provider_key(case.service, consumed)}, as {refusal[1]}"

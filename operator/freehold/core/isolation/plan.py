@@ -10,6 +10,7 @@ from __future__ import annotations
 from freehold.core.database import topology
 from freehold.core.isolation import audit
 from freehold.core.model import remote
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.resources import Key, Object, Observed, Plan, Ref, Service
 from freehold.core.objects import meta, names, observer
@@ -24,37 +25,37 @@ DNS_ON_THE_NODE = {"ipBlock": {"cidr": "169.254.20.10/32"}}
 """The address of a node-local DNS cache (kubernetes.io/docs/tasks/administer-cluster/nodelocaldns)."""
 
 
-def plan(service: Service, observed: Observed) -> Plan:
+def plan(case: Case) -> Plan:
     """A policy for the service, and one each for its database and its migrations where it has them.
 
     None has an owner: the cluster would remove it with the resource, before the pods that it holds have ended. It is
     removed once they have.
     """
-    if observer.is_on(service):
-        said = audit.said(service, observed)
+    if observer.is_on(case.service):
+        said = audit.said(case)
         return Plan(CAPABILITY, (), Condition(Type.ISOLATION_ENFORCED, State.FALSE, Reason.SHADOW, said))
-    policies = [_policy(service, service.name, meta.SERVICE, _ingress(service, observed), _egress(service, observed))]
-    if service.spec.database:
-        policies.append(_database_policy(service, observed))
-        if service.spec.database.migrations:
-            own = [_dns(), _to_database(service)]
-            policies.append(_policy(service, names.migrations(service.name), meta.MIGRATIONS, [], own))
-    through = gateways.proxies(service)
-    callers = (*consent.consumers(service, observed), *remote_callers.left_behind(service, observed))
+    policies = [_policy(case.service, case.name, meta.SERVICE, _ingress(case), _egress(case))]
+    if case.spec.database:
+        policies.append(_database_policy(case))
+        if case.spec.database.migrations:
+            own = [_dns(), _to_database(case.service)]
+            policies.append(_policy(case.service, names.migrations(case.name), meta.MIGRATIONS, [], own))
+    through = gateways.proxies(case.service)
+    callers = (*consent.consumers(case), *remote_callers.left_behind(case))
     admitted = ", ".join(map(str, [*callers, *([through] if through else [])])) or "nobody"
     walls = "1 network policy denies" if len(policies) == 1 else f"{len(policies)} network policies deny"
     said = f"{walls} all that is not declared, both ways; gRPC admits {admitted}"
     condition = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, said)
-    return Plan(CAPABILITY, tuple(policies), condition, _still_needed(service, observed))
+    return Plan(CAPABILITY, tuple(policies), condition, _still_needed(case))
 
 
-def _still_needed(service: Service, observed: Observed) -> frozenset[Ref]:
+def _still_needed(case: Case) -> frozenset[Ref]:
     """The policies of pods that are there, as of a database that was given up and has not ended yet."""
     policies = {
-        meta.DATABASE: names.database(service.name),
-        meta.MIGRATIONS: names.migrations(service.name),
+        meta.DATABASE: names.database(case.name),
+        meta.MIGRATIONS: names.migrations(case.name),
     }
-    components = {pod["metadata"]["labels"].get(meta.COMPONENT) for pod in observed.pods}
+    components = {pod["metadata"]["labels"].get(meta.COMPONENT) for pod in case.observed.pods}
     return frozenset(Ref("NetworkPolicy", name) for component, name in policies.items() if component in components)
 
 
@@ -62,21 +63,21 @@ def _policy(service: Service, name: str, component: str, ingress: list[Object], 
     return meta.network_policy(service, name, component, CAPABILITY, ingress, egress)
 
 
-def _database_policy(service: Service, observed: Observed) -> Object:
+def _database_policy(case: Case) -> Object:
     """While there is more than one server, they and what moves the data reach each other, on either side of a move, and
     nobody else."""
-    moves = topology.is_busy(service, observed)
+    moves = topology.is_busy(case)
     parts = (meta.SERVICE, meta.MIGRATIONS, *([meta.DATABASE] if moves else []))
-    other = counterpart.partner(service, observed)
-    there = _across(other, observed) if other else []
-    callers = [*(_pods(service.key, part) for part in parts), *there]
+    other = counterpart.partner(case)
+    there = _across(other, case.observed) if other else []
+    callers = [*(_pods(case.key, part) for part in parts), *there]
     ingress = [{"from": callers, "ports": [_tcp(names.PORT_POSTGRESQL)]}]
     egress = []
     if moves:
-        ingress.append({"from": [_operator(observed)], "ports": [_tcp(names.PORT_MOVE)]})
-        to = [_pods(service.key, meta.DATABASE), *there]
+        ingress.append({"from": [_operator(case.observed)], "ports": [_tcp(names.PORT_MOVE)]})
+        to = [_pods(case.key, meta.DATABASE), *there]
         egress = [_dns(), {"to": to, "ports": [_tcp(names.PORT_POSTGRESQL)]}]
-    return _policy(service, names.database(service.name), meta.DATABASE, ingress, egress)
+    return _policy(case.service, names.database(case.name), meta.DATABASE, ingress, egress)
 
 
 def _across(other: Key, observed: Observed) -> list[Object]:
@@ -95,35 +96,31 @@ def _operator(observed: Observed) -> Object:
     }
 
 
-def _ingress(service: Service, observed: Observed) -> list[Object]:
+def _ingress(case: Case) -> list[Object]:
     allowed: list[Object] = []
-    callers = [_pods(key, meta.SERVICE) for key in consent.consumers(service, observed)]
-    callers += [
-        block
-        for there in remote_callers.left_behind(service, observed).values()
-        for block in remote_callers.blocks(there)
-    ]
-    if through := gateways.proxies(service):
+    callers = [_pods(key, meta.SERVICE) for key in consent.consumers(case)]
+    callers += [block for there in remote_callers.left_behind(case).values() for block in remote_callers.blocks(there)]
+    if through := gateways.proxies(case.service):
         callers.append(through.peer)
     # An empty `from` would admit everybody (networking.k8s.io/v1), so without consumers there is no rule at all.
-    if service.spec.grpc and callers:
-        allowed.append({"from": callers, "ports": [_tcp(service.spec.grpc.port)]})
-    if service.spec.http:
-        allowed.append({"ports": [_tcp(service.spec.http.port)]})
+    if case.spec.grpc and callers:
+        allowed.append({"from": callers, "ports": [_tcp(case.spec.grpc.port)]})
+    if case.spec.http:
+        allowed.append({"ports": [_tcp(case.spec.http.port)]})
     return allowed
 
 
-def _egress(service: Service, observed: Observed) -> list[Object]:
+def _egress(case: Case) -> list[Object]:
     allowed = [_dns()]
-    if service.spec.database:
-        allowed.append(_to_database(service))
-    for consumed in service.spec.consumes:
-        if consent.refusal(service, consumed, observed) is None:
-            port = consent.provider_port(service, consumed, observed)
-            near = [_pods(key, meta.SERVICE) for key in consent.ways(service, consumed, observed)]
-            far = remote_callers.blocks(observed.led.get(consent.provider_key(service, consumed), ()))
+    if case.spec.database:
+        allowed.append(_to_database(case.service))
+    for consumed in case.spec.consumes:
+        if consent.refusal(case, consumed) is None:
+            port = consent.provider_port(case, consumed)
+            near = [_pods(key, meta.SERVICE) for key in consent.ways(case, consumed)]
+            far = remote_callers.blocks(case.observed.led.get(consent.provider_key(case.service, consumed), ()))
             allowed.append({"to": [*near, *far], "ports": [_tcp(port)]})
-    for outside in service.spec.egress:
+    for outside in case.spec.egress:
         ports = [{"protocol": outside.protocol, "port": port} for port in outside.ports]
         allowed.append({"to": [{"ipBlock": {"cidr": outside.cidr}}], "ports": ports})
     return allowed

@@ -25,9 +25,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from freehold.core.latency.call_graph import Excess, Graph, cycle_of, excesses, longest_from, shown, stand
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.quantities import latency
-from freehold.core.model.resources import NOWHERE, Key, Observed, Plan, Service, Stand
+from freehold.core.model.resources import NOWHERE, Key, Plan, Stand
 from freehold.core.peers import consent
 
 CAPABILITY = "paths"
@@ -37,18 +38,18 @@ NAMED = 3
 """Paths a message names."""
 
 
-def plan(service: Service, observed: Observed) -> Plan:
+def plan(case: Case) -> Plan:
     """No object; what there is to say of the paths that begin here."""
-    if not service.spec.consumes and not service.spec.latency_budget:
+    if not case.spec.consumes and not case.spec.latency_budget:
         return Plan(CAPABILITY, ())
-    graph = known(service, observed)
-    return Plan(CAPABILITY, (), Condition(Type.PATHS_WITHIN_BUDGET, *_state(service.key, graph)))
+    graph = known(case)
+    return Plan(CAPABILITY, (), Condition(Type.PATHS_WITHIN_BUDGET, *_state(case.key, graph)))
 
 
-def known(service: Service, observed: Observed) -> Graph:
+def known(case: Case) -> Graph:
     """The graph as far as the service may know it: nothing lies behind a provider that it may not call."""
-    hidden = [consent.provider_key(service, c) for c in service.spec.consumes if consent.refusal(service, c, observed)]
-    return {**observed.graph, **dict.fromkeys(hidden, NOWHERE), service.key: stand(service)}
+    hidden = [consent.provider_key(case.service, c) for c in case.spec.consumes if consent.refusal(case, c)]
+    return {**case.observed.graph, **dict.fromkeys(hidden, NOWHERE), case.key: stand(case.service)}
 
 
 def _state(key: Key, graph: Graph) -> tuple[State, Reason, str]:

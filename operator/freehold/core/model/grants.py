@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from freehold.core.model.resources import Observed, Service
+from freehold.core.model.case import Case
 
 
-def secrets_not_granted(service: Service, observed: Observed) -> str:
+def secrets_not_granted(case: Case) -> str:
     """What to say where Freehold may keep no Secrets, and the way out."""
-    platform, namespace = observed.platform, service.namespace
+    platform, namespace = case.observed.platform, case.namespace
     command = (
         f"kubectl create rolebinding freehold --namespace {namespace} "
         f"--clusterrole={platform.secrets_role} --serviceaccount={platform.account}"

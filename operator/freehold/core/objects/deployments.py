@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from freehold.core.model.resources import Object, Observed, Ref, Service
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Object, Ref
 
 
-def serving(service: Service, observed: Observed) -> bool:
+def serving(case: Case) -> bool:
     """Whether a pod of the service serves at this moment."""
-    live = observed.objects.get(Ref("Deployment", service.name), {})
+    live = case.observed.objects.get(Ref("Deployment", case.name), {})
     return bool(live.get("status", {}).get("availableReplicas"))
 
 
-def serving_image(service: Service, observed: Observed) -> str | None:
+def serving_image(case: Case) -> str | None:
     """The image that the service's pods are to run at this moment; None before there are any."""
-    live = observed.objects.get(Ref("Deployment", service.name))
+    live = case.observed.objects.get(Ref("Deployment", case.name))
     return image_of(live) if live else None
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from freehold.api.v1alpha1.microservice import IsolationMode
-from freehold.core.model.resources import Object, Observed, Service
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Object, Service
 from freehold.core.objects import pods
 
 RESOURCES: Object = {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}}
@@ -14,9 +15,9 @@ def is_on(service: Service) -> bool:
     return service.spec.isolation is IsolationMode.SHADOW
 
 
-def observers(service: Service, observed: Observed) -> list[Object]:
+def observers(case: Case) -> list[Object]:
     """The container that goes beside those of a pod, where isolation is Shadow."""
-    if not is_on(service) or not observed.platform.operator_image:
+    if not is_on(case.service) or not case.observed.platform.operator_image:
         return []
     command = ["python3", "-m", "freehold.observer"]
-    return [pods.container("observer", observed.platform.operator_image, None, RESOURCES, command=command)]
+    return [pods.container("observer", case.observed.platform.operator_image, None, RESOURCES, command=command)]

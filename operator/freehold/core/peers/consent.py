@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from freehold.api.v1alpha1.grpc import Consumed, Consumers, ConsumersFrom, NamespaceSelector, SelectorRequirement, Tls
 from freehold.core.model import remote
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason
 from freehold.core.model.resources import Key, Observed, Peer, Ref, Service
 from freehold.core.objects import names
@@ -19,25 +20,25 @@ def provider_key(service: Service, consumed: Consumed) -> Key:
     return Key(consumed.namespace or service.namespace, consumed.name)
 
 
-def provider_port(service: Service, consumed: Consumed, observed: Observed) -> int:
+def provider_port(case: Case, consumed: Consumed) -> int:
     """The provider's port; while it is away the one last known, so that its absence restarts nobody."""
-    peer = observed.peers.get(provider_key(service, consumed))
+    peer = case.observed.peers.get(provider_key(case.service, consumed))
     if peer and peer.grpc:
         return peer.grpc.port
-    return int(_last_known(service, observed).get(f"{consumed.name}.port", DEFAULT_PORT))
+    return int(_last_known(case).get(f"{consumed.name}.port", DEFAULT_PORT))
 
 
-def is_mutual(service: Service, consumed: Consumed, observed: Observed) -> bool:
+def is_mutual(case: Case, consumed: Consumed) -> bool:
     """Whether the provider asks its callers to prove themselves; while it is away, whether it last did."""
-    peer = observed.peers.get(provider_key(service, consumed))
+    peer = case.observed.peers.get(provider_key(case.service, consumed))
     if peer and peer.grpc:
         return peer.grpc.tls is Tls.MUTUAL
-    return bool(_last_known(service, observed).get(f"{consumed.name}.tls") == Tls.MUTUAL)
+    return bool(_last_known(case).get(f"{consumed.name}.tls") == Tls.MUTUAL)
 
 
-def _last_known(service: Service, observed: Observed) -> Mapping[str, str]:
+def _last_known(case: Case) -> Mapping[str, str]:
     """What the service was last told of those it consumes."""
-    told: Mapping[str, str] = observed.objects.get(Ref("ConfigMap", names.consumed(service.name)), {}).get("data", {})
+    told: Mapping[str, str] = case.observed.objects.get(Ref("ConfigMap", names.consumed(case.name)), {}).get("data", {})
     return told
 
 
@@ -46,15 +47,15 @@ def asks_identity(service: Service) -> bool:
     return service.spec.grpc is not None and service.spec.grpc.tls is Tls.MUTUAL
 
 
-def needs_identity(service: Service, observed: Observed) -> bool:
+def needs_identity(case: Case) -> bool:
     """Whether the service proves itself to its callers, or to one it calls."""
-    return asks_identity(service) or any(is_mutual(service, consumed, observed) for consumed in service.spec.consumes)
+    return asks_identity(case.service) or any(is_mutual(case, consumed) for consumed in case.spec.consumes)
 
 
-def refusal(service: Service, consumed: Consumed, observed: Observed) -> tuple[Reason, str] | None:
+def refusal(case: Case, consumed: Consumed) -> tuple[Reason, str] | None:
     """Why this service cannot be consumed, and who can change that; None where it can."""
-    provider = provider_key(service, consumed)
-    peer = observed.peers.get(provider)
+    provider = provider_key(case.service, consumed)
+    peer = case.observed.peers.get(provider)
     where = f"{provider.name} in namespace {provider.namespace}"
     if peer is None:
         return Reason.PROVIDER_NOT_FOUND, f"{where} does not exist; it is used as soon as it does"
@@ -63,8 +64,8 @@ def refusal(service: Service, consumed: Consumed, observed: Observed) -> tuple[R
             Reason.PROVIDER_HAS_NO_ENDPOINT,
             f"{where} declares no spec.grpc, so there is nothing to consume",
         )
-    if not _is_admitted(peer, service.key, observed):
-        return Reason.CONSUMER_NOT_ALLOWED, not_admitted(provider, service.namespace)
+    if not _is_admitted(peer, case.key, case.observed):
+        return Reason.CONSUMER_NOT_ALLOWED, not_admitted(provider, case.namespace)
     return None
 
 
@@ -74,18 +75,18 @@ def not_admitted(provider: Key, namespace: str) -> str:
     return f"{provider.name} in namespace {provider.namespace} admits no consumers from namespace {namespace}; {hint}"
 
 
-def consumers(service: Service, observed: Observed) -> list[Key]:
+def consumers(case: Case) -> list[Key]:
     """The services that declare to consume this one and are admitted, in order; by a name that it took over too, as
     they were there."""
-    if service.spec.grpc is None:
+    if case.spec.grpc is None:
         return []
-    formers = _formers(service.key, observed)
-    alike = (one for one in formers if aliases.listen_alike(one.grpc, service.spec.grpc))
-    called = [as_peer(service), *alike]
+    formers = _formers(case.key, case.observed)
+    alike = (one for one in formers if aliases.listen_alike(one.grpc, case.spec.grpc))
+    called = [as_peer(case.service), *alike]
     return sorted(
         peer.key
-        for peer in observed.peers.values()
-        if any(one.key in peer.consumes and _is_admitted(one, peer.key, observed) for one in called)
+        for peer in case.observed.peers.values()
+        if any(one.key in peer.consumes and _is_admitted(one, peer.key, case.observed) for one in called)
     )
 
 
@@ -104,10 +105,10 @@ def _formers(key: Key, observed: Observed) -> list[Peer]:
     return [observed.peers[one] for one in aliases.formers(observed.forwards, key) if one in observed.peers]
 
 
-def ways(service: Service, consumed: Consumed, observed: Observed) -> tuple[Key, ...]:
+def ways(case: Case, consumed: Consumed) -> tuple[Key, ...]:
     """Where the pods of a consumed service stand in this cluster: as it is named and, if it moves, where it goes."""
-    named = provider_key(service, consumed)
-    keys = dict.fromkeys((named, aliases.stands(observed.forwards, named)))
+    named = provider_key(case.service, consumed)
+    keys = dict.fromkeys((named, aliases.stands(case.observed.forwards, named)))
     return tuple(key for key in keys if not remote.is_foreign(key.namespace))
 
 

@@ -9,26 +9,27 @@ from __future__ import annotations
 import base64
 
 from freehold.core.model import remote
-from freehold.core.model.resources import Key, Observed, Peer, Ref, Service
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Key, Peer, Ref, Service
 from freehold.core.objects import names
 
 
-def partner(service: Service, observed: Observed) -> Key | None:
+def partner(case: Case) -> Key | None:
     """The other side, where both agree and have databases of one kind."""
-    other = other_side(service, observed)
-    peer = observed.peers.get(other) if other else None
-    return other if peer and not differ(service, peer) else None
+    other = other_side(case)
+    peer = case.observed.peers.get(other) if other else None
+    return other if peer and not differ(case.service, peer) else None
 
 
-def other_side(service: Service, observed: Observed) -> Key | None:
+def other_side(case: Case) -> Key | None:
     """The service that it moves to, or took over from, where both agree."""
-    going = observed.forwards.get(service.key)
-    return going or next((old for old, new in observed.forwards.items() if new == service.key), None)
+    going = case.observed.forwards.get(case.key)
+    return going or next((old for old, new in case.observed.forwards.items() if new == case.key), None)
 
 
-def far_side(service: Service, observed: Observed) -> Key | None:
+def far_side(case: Case) -> Key | None:
     """The other side, where it stands in another cluster."""
-    other = other_side(service, observed)
+    other = other_side(case)
     return other if other and remote.is_foreign(other.namespace) else None
 
 
@@ -41,14 +42,14 @@ def differ(service: Service, peer: Peer) -> str:
     return f"{peer.key} has {there}, and {service.key} {here}; give both the same spec.database"
 
 
-def mistrust(service: Service, observed: Observed) -> str:
+def mistrust(case: Case) -> str:
     """Why the servers of two clusters cannot know each other: each trusts another authority. Empty where they can."""
-    other = far_side(service, observed)
+    other = far_side(case)
     if other is None:
         return ""
-    there = observed.partner.get(Ref("Secret", names.server_certificate(service.name)), {}).get("data", {})
+    there = case.observed.partner.get(Ref("Secret", names.server_certificate(case.name)), {}).get("data", {})
     known = base64.b64decode(there.get(names.TRUSTED, "")).decode()
-    if not known or _certificates(known) & _certificates(observed.authority.trusted):
+    if not known or _certificates(known) & _certificates(case.observed.authority.trusted):
         return ""
     where = remote.told(other.namespace)
     said = f"{where} trusts another certificate authority: copy Secret freehold-ca between the operators' namespaces"
@@ -60,9 +61,9 @@ def _certificates(bundle: str) -> set[str]:
     return {part.strip() for part in bundle.split("-----BEGIN CERTIFICATE-----") if part.strip()}
 
 
-def is_to_have_it(service: Service, observed: Observed) -> bool:
+def is_to_have_it(case: Case) -> bool:
     """Whether this side is to own the data of the two: where the one that goes no longer says so, that one is."""
-    if service.key in observed.forwards:
-        return remote.heading(service.spec.placement, service.namespace) == service.namespace
-    other = other_side(service, observed)
-    return bool(other and observed.peers[other].heading == service.namespace)
+    if case.key in case.observed.forwards:
+        return remote.heading(case.spec.placement, case.namespace) == case.namespace
+    other = other_side(case)
+    return bool(other and case.observed.peers[other].heading == case.namespace)

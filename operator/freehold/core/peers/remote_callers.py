@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from freehold.core.model import remote
-from freehold.core.model.resources import Key, Object, Observed, Ref, Service
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Key, Object, Observed, Ref
 from freehold.core.objects import names, pods
 from freehold.core.peers import counterpart
 
@@ -15,12 +16,12 @@ def blocks(addresses: Iterable[str]) -> list[Object]:
     return [{"ipBlock": {"cidr": f"{address}/{128 if ':' in address else 32}"}} for address in addresses]
 
 
-def left_behind(service: Service, observed: Observed) -> Mapping[Key, tuple[str, ...]]:
+def left_behind(case: Case) -> Mapping[Key, tuple[str, ...]]:
     """Those in the other cluster who call it by the name it had there, with the addresses of their pods."""
-    other = counterpart.far_side(service, observed)
-    if other is None or observed.forwards.get(other) != service.key:
+    other = counterpart.far_side(case)
+    if other is None or case.observed.forwards.get(other) != case.key:
         return {}
-    told = observed.partner.get(Ref("ConfigMap", names.callers(service.name)), {}).get("data", {})
+    told = case.observed.partner.get(Ref("ConfigMap", names.callers(case.name)), {}).get("data", {})
     whose = remote.cluster(other.namespace)
     found: dict[Key, tuple[str, ...]] = {}
     for named, addresses in sorted(told.items()):

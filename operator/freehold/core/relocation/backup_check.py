@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 
 from freehold.core.database.instance import Seat
 from freehold.core.model import remote
+from freehold.core.model.case import Case
 from freehold.core.model.quantities import duration
-from freehold.core.model.resources import Key, Observed, Service
+from freehold.core.model.resources import Key
 from freehold.core.objects import meta
 
 EXAMPLE = "2026-11-28T00:00:00Z"
@@ -19,16 +20,16 @@ CLOCKS = timedelta(minutes=5)
 """How far the clock of whoever makes the backups may be ahead."""
 
 
-def missing(service: Service, observed: Observed, now: Seat) -> str:
+def missing(case: Case, now: Seat) -> str:
     """Why no copy of the data may be begun until there is a backup; empty where there is one, or none is asked for."""
-    has, said = service.key, service.annotations.get(meta.BACKED_UP_AT, "")
-    asked = [service.spec.placement.backup_within]
+    has, said = case.key, case.service.annotations.get(meta.BACKED_UP_AT, "")
+    asked = [case.spec.placement.backup_within]
     if now.abroad:
-        has = Key(now.abroad, service.name)
-        said = observed.peers[has].backed_up_at
-        asked.append(observed.peers[has].backup_within)
+        has = Key(now.abroad, case.name)
+        said = case.observed.peers[has].backed_up_at
+        asked.append(case.observed.peers[has].backup_within)
     within = min((text for text in asked if text), key=duration, default="")
-    fault = _fault(said, within, observed.now) if within else ""
+    fault = _fault(said, within, case.observed.now) if within else ""
     if not fault:
         return ""
     needed = f"spec.placement.backupWithin asks for one within {within}"

@@ -6,30 +6,31 @@ from datetime import datetime
 
 from freehold.core.database import topology
 from freehold.core.database.instance import Seat
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason
-from freehold.core.model.resources import Object, Observed, Service
+from freehold.core.model.resources import Object, Observed
 from freehold.core.objects import names, pods
 from freehold.core.relocation import progress
 from freehold.core.relocation.progress import Step
 
 
-def step(service: Service, observed: Observed, to: Seat, objects: tuple[Object, ...]) -> Step:
+def step(case: Case, to: Seat, objects: tuple[Object, ...]) -> Step:
     """How far the copy is, or what keeps it from being made."""
-    trouble = pods.trouble(topology.server_pods(service, observed, to), observed)
-    copied, whole = observed.door.get("copied", 0), observed.door.get("toCopy", 0)
+    trouble = pods.trouble(topology.server_pods(case, to), case.observed)
+    copied, whole = case.observed.door.get("copied", 0), case.observed.door.get("toCopy", 0)
     if trouble:
         return Step(Reason.COPYING, f"{trouble.message}; it goes on by itself once that is put right", objects)
-    if to.server and not topology.server_pods(service, observed, to):
-        server = names.seat(service.name, to.number)
+    if to.server and not topology.server_pods(case, to):
+        server = names.seat(case.name, to.number)
         said = f"waits for the pod of {server}; kubectl describe statefulset {server} says what it waits for"
         return Step(Reason.COPYING, said, objects)
     if copied and whole and copied < whole:
         return Step(
             Reason.COPYING,
-            f"{progress.megabytes(copied)} of {progress.megabytes(whole)} copied{_left(observed, to)}",
+            f"{progress.megabytes(copied)} of {progress.megabytes(whole)} copied{_left(case.observed, to)}",
             objects,
         )
-    said = f"{names.seat(service.name, to.number)} makes itself from the server that owns the data"
+    said = f"{names.seat(case.name, to.number)} makes itself from the server that owns the data"
     return Step(Reason.CATCHING_UP if copied else Reason.COPYING, said, objects)
 
 

@@ -9,9 +9,10 @@ from freehold.core.database import topology
 from freehold.core.database.copy_status import copied, told
 from freehold.core.database.instance import Seat
 from freehold.core.database.topology import Seats
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.quantities import timestamp
-from freehold.core.model.resources import Object, Observed, Service
+from freehold.core.model.resources import Object, Service
 from freehold.core.objects import meta, names
 
 
@@ -24,19 +25,19 @@ class Step(NamedTuple):
     again: float | None = None
 
 
-def condition(service: Service, observed: Observed, every: Seats, step: Step | None) -> Condition | None:
+def condition(case: Case, every: Seats, step: Step | None) -> Condition | None:
     if step:
         needs = step.reason in (Reason.MOVE_BLOCKED, Reason.SWITCH_FAILED, Reason.MOVE_GAVE_UP)
         return Condition(Type.RELOCATED, State.FALSE if needs else State.UNKNOWN, step.reason, step.message)
-    last = observed.status.get("move", {})
-    if topology.is_elsewhere(service, observed):
-        said = f"the move to {topology.wanted(service)} was given up; it stays {at(every.owner)}"
+    last = case.observed.status.get("move", {})
+    if topology.is_elsewhere(case):
+        said = f"the move to {topology.wanted(case.service)} was given up; it stays {at(every.owner)}"
         hint = "to try again, take the edit back and make it anew"
         return Condition(Type.RELOCATED, State.FALSE, Reason.MOVE_GAVE_UP, f"{said}; {hint}")
     turned = every.owner.annotation(meta.TURNED_AT)
     if not turned:
         return Condition(Type.RELOCATED, State.TRUE, Reason.IN_PLACE, f"stands {at(every.owner)}") if last else None
-    way_back = _way_back(service, every)
+    way_back = _way_back(case.service, every)
     pause = int(every.owner.annotation(meta.PAUSE) or 0) / 1000
     said = f"stands {at(every.owner)} since {turned}, writes paused {pause:.2f} s{way_back}"
     return Condition(Type.RELOCATED, State.TRUE, Reason.MOVED, said)
@@ -49,22 +50,22 @@ def _way_back(service: Service, every: Seats) -> str:
     return f"; {names.seat(service.name, every.kept[-1].number)} follows it as the way back until {timestamp(until)}"
 
 
-def shown(service: Service, observed: Observed, every: Seats, step: Step | None) -> Mapping[str, Any]:
+def shown(case: Case, every: Seats, step: Step | None) -> Mapping[str, Any]:
     """The last move as the status shows it."""
-    last = {key: value for key, value in observed.status.get("move", {}).items() if key != "lagBytes"}
+    last = {key: value for key, value in case.observed.status.get("move", {}).items() if key != "lagBytes"}
     if step is None or every.next is None:
-        return last if topology.is_elsewhere(service, observed) else _ended(service, every, last)
+        return last if topology.is_elsewhere(case) else _ended(case.service, every, last)
     to = every.next
     begun = (to.server or {}).get("metadata", {}).get("creationTimestamp")
-    same = last if last.get("to") == topology.destination(service, observed) and "switchedAt" not in last else {}
+    same = last if last.get("to") == topology.destination(case) and "switchedAt" not in last else {}
     return {
         **copied(same),
         "from": every.owner.shown(),
-        "to": topology.destination(service, observed),
+        "to": topology.destination(case),
         "step": step.reason.value,
-        "server": names.seat(service.name, to.number),
+        "server": names.seat(case.name, to.number),
         **({"startedAt": begun} if begun else {}),
-        **told(observed),
+        **told(case.observed),
     }
 
 

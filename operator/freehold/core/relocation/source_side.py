@@ -10,31 +10,32 @@ from freehold.api.v1alpha1.database import Database
 from freehold.core.database import topology, volume
 from freehold.core.database.instance import Seat
 from freehold.core.database.topology import Seats
-from freehold.core.model.resources import Observed, Plan, Service
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Observed, Plan
 from freehold.core.objects import meta, pods
 from freehold.core.relocation import standby, workloads
 from freehold.core.relocation.standby import CAPABILITY
 
 
-def is_due(service: Service, observed: Observed, every: Seats) -> bool:
+def is_due(case: Case, every: Seats) -> bool:
     """Whether the data is to go to the other side, or stays there; a switch on this side ends first."""
     if every.next and not every.next.abroad:
         return False
-    return bool(every.owner.abroad) or topology.is_leaving(service, observed)
+    return bool(every.owner.abroad) or topology.is_leaving(case)
 
 
-def plan(service: Service, database: Database, observed: Observed, every: Seats) -> Plan:
+def plan(case: Case, database: Database, every: Seats) -> Plan:
     """The door, what was left as the way back, and its volume, which says whose the data is."""
-    objects = [*standby.left_behind(service, database, observed, every)]
+    objects = [*standby.left_behind(case, database, every)]
     left = _left(every)
     if left and left.claim and "deletionTimestamp" not in left.claim["metadata"]:
         said = {**standby.said(every.owner, left), meta.CEDED: every.owner.abroad}
-        objects.append(volume.claim(service, database, observed, left, CAPABILITY, said))
-    keep = standby.standing_door(service, observed, every) if not every.owner.abroad else frozenset()
-    if both := _both(observed, every, left):
-        objects.append(workloads.door(service, observed, *both, CAPABILITY))
-    kept = standby.kept(service, observed, every, keep)
-    again, discarded = standby.again(service, observed, every), standby.discarded(database, every)
+        objects.append(volume.claim(case, database, left, CAPABILITY, said))
+    keep = standby.standing_door(case, every) if not every.owner.abroad else frozenset()
+    if both := _both(case.observed, every, left):
+        objects.append(workloads.door(case, *both, CAPABILITY))
+    kept = standby.kept(case, every, keep)
+    again, discarded = standby.again(case, every), standby.discarded(database, every)
     return Plan(CAPABILITY, tuple(objects), None, kept, discarded, again=again)
 
 

@@ -8,8 +8,9 @@ from freehold.api.v1alpha1.database import Database, DeletionPolicy
 from freehold.core.database import statefulset, topology, volume
 from freehold.core.database.instance import Seat, data_on, follows
 from freehold.core.database.topology import Seats
+from freehold.core.model.case import Case
 from freehold.core.model.quantities import duration
-from freehold.core.model.resources import Object, Observed, Ref, Service
+from freehold.core.model.resources import Object, Observed, Ref
 from freehold.core.objects import meta, names
 from freehold.core.relocation import workloads
 
@@ -18,20 +19,20 @@ DOOR_STAYS = timedelta(seconds=10)
 """After the switch: until every node leads the database's clients to its new server."""
 
 
-def standing(service: Service, database: Database, observed: Observed, every: Seats) -> tuple[Object, ...]:
+def standing(case: Case, database: Database, every: Seats) -> tuple[Object, ...]:
     """The server at the destination with its volume, and, where the one before is here too, the door to both."""
     to = every.next
     assert to
-    claim = volume.claim(service, database, observed, to, CAPABILITY, said(every.owner, to))
-    server = follower(service, database, observed, every.owner, to)
+    claim = volume.claim(case, database, to, CAPABILITY, said(every.owner, to))
+    server = follower(case, database, every.owner, to)
     if every.owner.abroad:
         return claim, server
-    return claim, server, workloads.door(service, observed, every.owner, to, CAPABILITY)
+    return claim, server, workloads.door(case, every.owner, to, CAPABILITY)
 
 
-def follower(service: Service, database: Database, observed: Observed, now: Seat, to: Seat) -> Object:
+def follower(case: Case, database: Database, now: Seat, to: Seat) -> Object:
     """A server that makes itself from the one that owns the data, and follows it."""
-    return statefulset.statefulset(service, database, observed, to, CAPABILITY, follows(service, now))
+    return statefulset.statefulset(case, database, to, CAPABILITY, follows(case.service, now))
 
 
 def said(now: Seat, to: Seat) -> dict[str, str]:
@@ -39,15 +40,15 @@ def said(now: Seat, to: Seat) -> dict[str, str]:
     return {meta.TURN: str(to.turn), meta.DATA: data_on(now.claim) if now.claim else ""}
 
 
-def left_behind(service: Service, database: Database, observed: Observed, every: Seats) -> tuple[Object, ...]:
+def left_behind(case: Case, database: Database, every: Seats) -> tuple[Object, ...]:
     """The servers that are kept as a way back, and follow the one that owns the data."""
-    return tuple(follower(service, database, observed, every.owner, seat) for seat in every.kept)
+    return tuple(follower(case, database, every.owner, seat) for seat in every.kept)
 
 
-def kept(service: Service, observed: Observed, every: Seats, more: frozenset[Ref]) -> frozenset[Ref]:
+def kept(case: Case, every: Seats, more: frozenset[Ref]) -> frozenset[Ref]:
     """What stays as it is: the owner, the way back and more, as far as this capability made it and no other took it."""
-    servers = frozenset(ref for seat in (every.owner, *every.kept) for ref in topology.refs(service, seat))
-    return frozenset(ref for ref in servers | more if _is_ours(observed, ref))
+    servers = frozenset(ref for seat in (every.owner, *every.kept) for ref in topology.refs(case.service, seat))
+    return frozenset(ref for ref in servers | more if _is_ours(case.observed, ref))
 
 
 def _is_ours(observed: Observed, ref: Ref) -> bool:
@@ -55,12 +56,12 @@ def _is_ours(observed: Observed, ref: Ref) -> bool:
     return bool(labels.get(meta.CAPABILITY) == CAPABILITY)
 
 
-def standing_door(service: Service, observed: Observed, every: Seats) -> frozenset[Ref]:
+def standing_door(case: Case, every: Seats) -> frozenset[Ref]:
     """The door stays as long as anybody may be led to it, whatever a move waits for."""
     turned = every.owner.annotation(meta.TURNED_AT)
-    fresh = bool(turned) and observed.now < datetime.fromisoformat(turned) + DOOR_STAYS
-    stays = topology.is_led_through_door(service, observed) or (every.next is None and fresh)
-    return frozenset({Ref("StatefulSet", names.door(service.name))}) if stays else frozenset()
+    fresh = bool(turned) and case.observed.now < datetime.fromisoformat(turned) + DOOR_STAYS
+    stays = topology.is_led_through_door(case) or (every.next is None and fresh)
+    return frozenset({Ref("StatefulSet", names.door(case.name))}) if stays else frozenset()
 
 
 def discarded(database: Database, every: Seats) -> frozenset[Ref]:
@@ -71,15 +72,17 @@ def discarded(database: Database, every: Seats) -> frozenset[Ref]:
     return frozenset(Ref("PersistentVolumeClaim", name) for name in named)
 
 
-def again(service: Service, observed: Observed, every: Seats) -> float | None:
+def again(case: Case, every: Seats) -> float | None:
     """When time alone makes something due: the door, the way back, or the end of patience."""
-    moments = [topology.way_back_until(service, every.owner)] if every.kept else []
+    moments = [topology.way_back_until(case.service, every.owner)] if every.kept else []
     turned = every.owner.annotation(meta.TURNED_AT)
-    if turned and topology.door(service, observed):
+    if turned and topology.door(case):
         moments.append(datetime.fromisoformat(turned) + DOOR_STAYS)
     if every.next and (since := begun(every.next)):
-        moments.append(since + duration(service.spec.placement.give_up_after))
-    waits = [(moment - observed.now).total_seconds() for moment in moments if moment and moment > observed.now]
+        moments.append(since + duration(case.spec.placement.give_up_after))
+    waits = [
+        (moment - case.observed.now).total_seconds() for moment in moments if moment and moment > case.observed.now
+    ]
     return min(waits, default=None)
 
 

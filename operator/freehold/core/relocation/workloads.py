@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from freehold.core.database import switchover_jobs
 from freehold.core.database.instance import Seat, host_of
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Service
 from freehold.core.objects import meta, names, pods
 
@@ -21,24 +22,30 @@ DRAIN_SECONDS = 5
 GRACE_SECONDS = 30
 
 
-def switch(service: Service, observed: Observed, now: Seat, to: Seat, name: str, capability: str) -> Object:
+def switch(case: Case, now: Seat, to: Seat, name: str, capability: str) -> Object:
     """The Job. A pod of it that is lost is replaced only once it has ended for certain (KEP-3939); it is never given up
     by itself, for only it can tell how things stand."""
-    hosts = [host_of(service, seat) for seat in (now, to)]
-    container = _container(switchover_jobs.ROLE, observed, ["python3", "-m", "freehold.switch", *hosts])
+    hosts = [host_of(case.service, seat) for seat in (now, to)]
+    container = _container(switchover_jobs.ROLE, case.observed, ["python3", "-m", "freehold.switch", *hosts])
     template = _template(
-        service, switchover_jobs.ROLE, container, restartPolicy="OnFailure", terminationGracePeriodSeconds=GRACE_SECONDS
+        case.service,
+        switchover_jobs.ROLE,
+        container,
+        restartPolicy="OnFailure",
+        terminationGracePeriodSeconds=GRACE_SECONDS,
     )
     spec = {"backoffLimit": 1000, "podReplacementPolicy": "Failed", "template": template}
-    return meta.build(service, "batch/v1", "Job", name, meta.labels(service, meta.DATABASE, capability), spec=spec)
+    return meta.build(
+        case.service, "batch/v1", "Job", name, meta.labels(case.service, meta.DATABASE, capability), spec=spec
+    )
 
 
-def door(service: Service, observed: Observed, now: Seat, to: Seat, capability: str) -> Object:
+def door(case: Case, now: Seat, to: Seat, capability: str) -> Object:
     """The StatefulSet, which never runs two of its pods."""
-    hosts = sorted(host_of(service, seat) for seat in (now, to))
+    hosts = sorted(host_of(case.service, seat) for seat in (now, to))
     container = _container(
         DOOR,
-        observed,
+        case.observed,
         ["python3", "-m", "freehold.door", *hosts],
         ports=[
             {"name": "postgresql", "containerPort": names.PORT_POSTGRESQL, "protocol": "TCP"},
@@ -48,14 +55,16 @@ def door(service: Service, observed: Observed, now: Seat, to: Seat, capability: 
         livenessProbe={"tcpSocket": {"port": "postgresql"}, "periodSeconds": 10, "failureThreshold": 6},
         lifecycle={"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
     )
-    labels = meta.labels(service, meta.DATABASE, capability)
+    labels = meta.labels(case.service, meta.DATABASE, capability)
     spec = {
         "replicas": 1,
-        "serviceName": names.database_nodes(service.name),
-        "selector": {"matchLabels": {**meta.selector(service.name, meta.DATABASE), meta.ROLE: DOOR}},
-        "template": _template(service, DOOR, container, terminationGracePeriodSeconds=GRACE_SECONDS + DRAIN_SECONDS),
+        "serviceName": names.database_nodes(case.name),
+        "selector": {"matchLabels": {**meta.selector(case.name, meta.DATABASE), meta.ROLE: DOOR}},
+        "template": _template(
+            case.service, DOOR, container, terminationGracePeriodSeconds=GRACE_SECONDS + DRAIN_SECONDS
+        ),
     }
-    return meta.build(service, "apps/v1", "StatefulSet", names.door(service.name), labels, spec=spec)
+    return meta.build(case.service, "apps/v1", "StatefulSet", names.door(case.name), labels, spec=spec)
 
 
 def _template(service: Service, role: str, container: Object, **spec: object) -> Object:

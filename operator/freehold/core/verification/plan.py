@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from freehold.core.handover import routing
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
-from freehold.core.model.resources import Observed, Plan, Ref, Service
+from freehold.core.model.resources import Observed, Plan, Ref
 from freehold.core.objects import deployments, jobs, meta, names, observer, pods
 from freehold.core.verification import probe_job
 
@@ -30,44 +31,44 @@ Proof = dict[str, Any]
 """status.isolation: provenAt, pairs tried, differences, and a digest of what was proven."""
 
 
-def plan(service: Service, observed: Observed) -> Plan:
+def plan(case: Case) -> Plan:
     """A probe where one is due, and what was found last."""
-    if not routing.stands_here(service, observed):
+    if not routing.stands_here(case):
         return Plan(CAPABILITY, ())
-    if observer.is_on(service):
+    if observer.is_on(case.service):
         said = "not tried: no wall stands (isolation: Shadow)"
         return Plan(CAPABILITY, (), Condition(Type.ISOLATION_VERIFIED, State.UNKNOWN, Reason.SHADOW, said))
-    before: Proof | None = observed.status.get("isolation")
-    asked = meta.digest(_walls(observed), service.annotations.get(meta.PROBE, ""))
-    job = Ref("Job", names.probe_job(service.name, meta.digest(asked, before["provenAt"] if before else "")))
-    found = probe_job.result(service, observed, job.name)
+    before: Proof | None = case.observed.status.get("isolation")
+    asked = meta.digest(_walls(case.observed), case.service.annotations.get(meta.PROBE, ""))
+    job = Ref("Job", names.probe_job(case.name, meta.digest(asked, before["provenAt"] if before else "")))
+    found = probe_job.result(case, job.name)
     proof = {**found, "of": asked} if found else before
-    ended = None if found else jobs.ended(observed.objects.get(job))
-    condition = Condition(Type.ISOLATION_VERIFIED, *_state(service, observed, proof, job, failed=ended is not None))
+    ended = None if found else jobs.ended(case.observed.objects.get(job))
+    condition = Condition(Type.ISOLATION_VERIFIED, *_state(case, proof, job, failed=ended is not None))
     shown = {"isolation": proof} if proof else {}
-    if job not in observed.objects:
-        objects = (probe_job.job(service, observed, job.name, CAPABILITY),) if _is_due(service, observed, asked) else ()
-        again = _seconds(observed, _next(observed, before) if before else None)
+    if job not in case.observed.objects:
+        objects = (probe_job.job(case, job.name, CAPABILITY),) if _is_due(case, asked) else ()
+        again = _seconds(case.observed, _next(case.observed, before) if before else None)
         return Plan(CAPABILITY, objects, condition, shown=shown, again=again)
     # A probe is removed once what it found is in the status, for the next one has another name; one that found nothing
     # is removed after a while, to be made anew.
     over = ended + AFTER_FAILURE if ended else None
-    keep = frozenset() if over and observed.now >= over else frozenset({job})
-    return Plan(CAPABILITY, (), condition, keep, shown=shown, again=_seconds(observed, over))
+    keep = frozenset() if over and case.observed.now >= over else frozenset({job})
+    return Plan(CAPABILITY, (), condition, keep, shown=shown, again=_seconds(case.observed, over))
 
 
-def _is_due(service: Service, observed: Observed, asked: str) -> bool:
-    before = observed.status.get("isolation")
-    if not observed.platform.operator_image:
+def _is_due(case: Case, asked: str) -> bool:
+    before = case.observed.status.get("isolation")
+    if not case.observed.platform.operator_image:
         return False
     # It waits until the service is said to be well: being proven must not delay being Ready.
-    if not deployments.serving(service, observed) or not _is_well(observed):
+    if not deployments.serving(case) or not _is_well(case.observed):
         return False
-    if Ref("NetworkPolicy", service.name) not in observed.objects:
+    if Ref("NetworkPolicy", case.name) not in case.observed.objects:
         return False  # it comes back in a moment
-    if observed.breaches or observed.unenforced:
+    if case.observed.breaches or case.observed.unenforced:
         return False  # that the walls do not stand is known already
-    return before is None or before["of"] != asked or observed.now >= _next(observed, before)
+    return before is None or before["of"] != asked or case.observed.now >= _next(case.observed, before)
 
 
 def _is_well(observed: Observed) -> bool:
@@ -90,24 +91,22 @@ def _walls(observed: Observed) -> dict[str, str]:
     return {name: live["metadata"].get("annotations", {}).get(meta.APPLIED, "") for name, live in policies.items()}
 
 
-def _state(
-    service: Service, observed: Observed, proof: Proof | None, job: Ref, *, failed: bool
-) -> tuple[State, Reason, str]:
-    if observed.breaches:
-        return State.FALSE, Reason.DOOR_OPEN, f"{'; '.join(observed.breaches)}; {ENFORCE}"
-    if observed.unenforced:
-        return State.FALSE, Reason.POLICIES_NOT_ENFORCED, f"{'; '.join(observed.unenforced)}; {ENFORCE}"
+def _state(case: Case, proof: Proof | None, job: Ref, *, failed: bool) -> tuple[State, Reason, str]:
+    if case.observed.breaches:
+        return State.FALSE, Reason.DOOR_OPEN, f"{'; '.join(case.observed.breaches)}; {ENFORCE}"
+    if case.observed.unenforced:
+        return State.FALSE, Reason.POLICIES_NOT_ENFORCED, f"{'; '.join(case.observed.unenforced)}; {ENFORCE}"
     if proof and proof["differences"]:
         return _wrong(proof)
     if proof:
         said = f"{proof['pairs']} of {proof['pairs']} pairs as declared, proven {proof['provenAt']}"
-        return State.TRUE, Reason.AS_DECLARED, f"{said} by connection attempts from where {service.name} stands"
+        return State.TRUE, Reason.AS_DECLARED, f"{said} by connection attempts from where {case.name} stands"
     if failed:
-        trouble = pods.trouble(pods.of_job(observed, job.name), observed)
+        trouble = pods.trouble(pods.of_job(case.observed, job.name), case.observed)
         return State.UNKNOWN, Reason.PROBE_FAILED, f"{trouble.message if trouble else NO_WORD}; tried again in minutes"
-    if job in observed.objects:
-        return State.UNKNOWN, Reason.PROBING, f"{job.name} tries whom {service.name} reaches"
-    if not observed.platform.operator_image:
+    if job in case.observed.objects:
+        return State.UNKNOWN, Reason.PROBING, f"{job.name} tries whom {case.name} reaches"
+    if not case.observed.platform.operator_image:
         return (
             State.UNKNOWN,
             Reason.NOT_PROBED_YET,

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from freehold.core.database import readiness
-from freehold.core.model.resources import Object, Observed, Service
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Object, Service
 from freehold.core.objects import meta, names, pods
 from freehold.core.peers import consent
 
@@ -21,57 +22,59 @@ NEVER_READY = "freehold.dev/never-ready"
 RESOURCES: Object = {"requests": {"cpu": "10m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}}
 
 
-def job(service: Service, observed: Observed, name: str, capability: str) -> Object:
+def job(case: Case, name: str, capability: str) -> Object:
     """The Job of one probe; it runs once and ends by itself."""
     container = pods.container(
         "probe",
-        observed.platform.operator_image,
+        case.observed.platform.operator_image,
         None,
         RESOURCES,
-        command=["python3", "-m", "freehold.probe", *_arguments(service, observed, name)],
+        command=["python3", "-m", "freehold.probe", *_arguments(case, name)],
     )
     template = pods.template(
-        {**meta.pod_labels(service, meta.SERVICE), meta.PROBE: "true"},
+        {**meta.pod_labels(case.service, meta.SERVICE), meta.PROBE: "true"},
         {},
-        serviceAccountName=service.name,
+        serviceAccountName=case.name,
         restartPolicy="Never",
         terminationGracePeriodSeconds=1,
         readinessGates=[{"conditionType": NEVER_READY}],
-        affinity=_beside(service),
+        affinity=_beside(case.service),
         containers=[container],
     )
     spec = {"backoffLimit": 0, "activeDeadlineSeconds": 120, "template": template}
-    labels = meta.labels(service, meta.SERVICE, capability)
-    return meta.build(service, "batch/v1", "Job", name, labels, spec=spec)
+    labels = meta.labels(case.service, meta.SERVICE, capability)
+    return meta.build(case.service, "batch/v1", "Job", name, labels, spec=spec)
 
 
-def _arguments(service: Service, observed: Observed, salt: str) -> Iterator[str]:
-    for address, answers in sorted(_open(service, observed).items()):
+def _arguments(case: Case, salt: str) -> Iterator[str]:
+    for address, answers in sorted(_open(case).items()):
         if answers:  # a door nobody stands behind says nothing of the wall around it
             yield f"--open={address}"
-    for address in _shut(service, observed, salt):
+    for address in _shut(case, salt):
         yield f"--shut={address}"
 
 
-def _open(service: Service, observed: Observed) -> dict[str, bool]:
+def _open(case: Case) -> dict[str, bool]:
     """The doors that are declared open to the service, and whether somebody is known to stand behind each."""
     ways: dict[str, bool] = {}
-    if service.spec.database:
-        host = names.host(names.database(service.name), service.namespace)
-        ways[f"{host}:{names.PORT_POSTGRESQL}"] = readiness.database_ready(service, observed)
-    for consumed in service.spec.consumes:
-        if consent.refusal(service, consumed, observed) is None:
-            port = consent.provider_port(service, consumed, observed)
-            for provider in consent.ways(service, consumed, observed):
+    if case.spec.database:
+        host = names.host(names.database(case.name), case.namespace)
+        ways[f"{host}:{names.PORT_POSTGRESQL}"] = readiness.database_ready(case)
+    for consumed in case.spec.consumes:
+        if consent.refusal(case, consumed) is None:
+            port = consent.provider_port(case, consumed)
+            for provider in consent.ways(case, consumed):
                 # Its own cluster's probe tries those of another; here one would come before the wall there knows of it.
-                ways[names.endpoint(provider, port)] = observed.peers[provider].ready and provider not in observed.led
+                ways[names.endpoint(provider, port)] = (
+                    case.observed.peers[provider].ready and provider not in case.observed.led
+                )
     return ways
 
 
-def _shut(service: Service, observed: Observed, salt: str) -> list[str]:
+def _shut(case: Case, salt: str) -> list[str]:
     """A fair sample of all other doors, another one each time; its own it does not need to open."""
-    opened = _open(service, observed)
-    others = (a for key, doors in observed.addresses.items() for a in doors if key != service.key and a not in opened)
+    opened = _open(case)
+    others = (a for key, doors in case.observed.addresses.items() for a in doors if key != case.key and a not in opened)
     return sorted(sorted(others, key=lambda address: meta.digest(salt, address))[:SAMPLE])
 
 
@@ -81,13 +84,13 @@ def _beside(service: Service) -> Object:
     return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
-def result(service: Service, observed: Observed, job: str) -> dict[str, Any] | None:
+def result(case: Case, job: str) -> dict[str, Any] | None:
     """What a probe said as it ended: provenAt, pairs tried, and the differences, as the status shows them."""
-    for pod in pods.of_job(observed, job):
+    for pod in pods.of_job(case.observed, job):
         for status in pod.get("status", {}).get("containerStatuses", []):
             said = pods.last_words(status)
             if said and {"tried", "differences"} <= said.keys():
-                wrong = [_difference(service, address, found) for address, found in said["differences"]]
+                wrong = [_difference(case.service, address, found) for address, found in said["differences"]]
                 return {
                     "provenAt": status["state"]["terminated"]["finishedAt"],
                     "pairs": said["tried"],

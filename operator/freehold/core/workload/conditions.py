@@ -5,43 +5,44 @@ from __future__ import annotations
 from freehold.core.database import readiness
 from freehold.core.handover import routing
 from freehold.core.migrations import applied
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
-from freehold.core.model.resources import Object, Observed, Ref, Service
+from freehold.core.model.resources import Object, Ref, Service
 from freehold.core.objects import deployments, meta, names, pods
 from freehold.core.peers import consent
 from freehold.core.workload.deployment import binding
 
 
-def may_roll_out(service: Service, observed: Observed) -> bool:
-    identity = Ref("Secret", names.identity(service.name))
-    if consent.needs_identity(service, observed) and identity not in observed.objects:
+def may_roll_out(case: Case) -> bool:
+    identity = Ref("Secret", names.identity(case.name))
+    if consent.needs_identity(case) and identity not in case.observed.objects:
         return False
-    if service.spec.database is None:
+    if case.spec.database is None:
         return True
-    if not applied.migrated(service, observed) or not binding(service, observed):
+    if not applied.migrated(case) or not binding(case):
         return False
-    serves = Ref("Deployment", service.name) in observed.objects
-    return serves or readiness.database_ready(service, observed)
+    serves = Ref("Deployment", case.name) in case.observed.objects
+    return serves or readiness.database_ready(case)
 
 
-def _forwarded(service: Service, observed: Observed) -> Condition:
+def _forwarded(case: Case) -> Condition:
     """It is as well as the one that its name leads to."""
-    target = observed.forwards[service.key]
-    peer = observed.peers.get(target)
+    target = case.observed.forwards[case.key]
+    peer = case.observed.peers.get(target)
     well = bool(peer and peer.ready)
     said = f"its name leads to {target}" + ("" if well else ", which is not ready at the moment")
     return Condition(Type.ENDPOINT_READY, State.TRUE if well else State.UNKNOWN, Reason.FORWARDED, said)
 
 
-def condition(service: Service, observed: Observed) -> Condition:
-    if not routing.stands_here(service, observed):
-        return _forwarded(service, observed)
-    return Condition(Type.ENDPOINT_READY, *_state(service, observed))
+def condition(case: Case) -> Condition:
+    if not routing.stands_here(case):
+        return _forwarded(case)
+    return Condition(Type.ENDPOINT_READY, *_state(case))
 
 
-def _state(service: Service, observed: Observed) -> tuple[State, Reason, str]:
-    live = observed.objects.get(Ref("Deployment", service.name))
-    if live is None and may_roll_out(service, observed):
+def _state(case: Case) -> tuple[State, Reason, str]:
+    live = case.observed.objects.get(Ref("Deployment", case.name))
+    if live is None and may_roll_out(case):
         return State.UNKNOWN, Reason.ROLLING_OUT, "its first pods are being started"
     if live is None:
         return (
@@ -50,16 +51,16 @@ def _state(service: Service, observed: Observed) -> tuple[State, Reason, str]:
             "pods start once what they stand on is there: database, schema, certificate",
         )
     available = live.get("status", {}).get("availableReplicas", 0)
-    running = pods.component_pods(observed, meta.SERVICE)
-    trouble = pods.trouble(running, observed) or _refusal(live) or (_rolled_out(live) and pods.unwell(running))
-    still = f"; {available} of {service.spec.replicas} pods serve" if available else ""
+    running = pods.component_pods(case.observed, meta.SERVICE)
+    trouble = pods.trouble(running, case.observed) or _refusal(live) or (_rolled_out(live) and pods.unwell(running))
+    still = f"; {available} of {case.spec.replicas} pods serve" if available else ""
     if trouble:
         return State.FALSE, trouble.reason, trouble.message + still
-    if not may_roll_out(service, observed):
-        serving, wanted = meta.image_name(deployments.image_of(live)), meta.image_name(service.spec.image)
+    if not may_roll_out(case):
+        serving, wanted = meta.image_name(deployments.image_of(live)), meta.image_name(case.spec.image)
         said = f"{serving} goes on serving until the migrations of {wanted} are in"
         return State.UNKNOWN, Reason.WAITING_FOR_MIGRATIONS, said
-    return _progress(service, live, available)
+    return _progress(case.service, live, available)
 
 
 def _progress(service: Service, live: Object, available: int) -> tuple[State, Reason, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from freehold.core.database import topology
 from freehold.core.environment import container
 from freehold.core.handover import routing
-from freehold.core.model.resources import Object, Observed, Ref, Service
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Object, Ref, Service
 from freehold.core.objects import meta, names, observer, pods
 from freehold.core.workload.service import labels
 
@@ -13,41 +14,41 @@ DRAIN_SECONDS = 6
 """How long a pod goes on serving after it has left the endpoints: longer than DNS answers are kept (CoreDNS: 5 s)."""
 
 
-def binding(service: Service, observed: Observed) -> Object | None:
-    return observed.objects.get(Ref("Secret", names.database(service.name)))
+def binding(case: Case) -> Object | None:
+    return case.observed.objects.get(Ref("Secret", names.database(case.name)))
 
 
-def build(service: Service, observed: Observed) -> Object:
-    version = meta.image_version(service.spec.image)
-    containers = [_container(service, observed), *observer.observers(service, observed)]
-    pod: Object = {"containers": containers, "volumes": container.volumes(service, observed)}
-    if nodes := topology.pods_nodes(service, observed):
+def build(case: Case) -> Object:
+    version = meta.image_version(case.spec.image)
+    containers = [_container(case), *observer.observers(case)]
+    pod: Object = {"containers": containers, "volumes": container.volumes(case)}
+    if nodes := topology.pods_nodes(case):
         pod["nodeSelector"] = nodes
     return meta.build(
-        service,
+        case.service,
         "apps/v1",
         "Deployment",
-        service.name,
-        labels(service, version),
+        case.name,
+        labels(case.service, version),
         spec={
-            "replicas": service.spec.replicas if routing.stands_here(service, observed) else 0,
-            "selector": {"matchLabels": meta.selector(service.name, meta.SERVICE)},
+            "replicas": case.spec.replicas if routing.stands_here(case) else 0,
+            "selector": {"matchLabels": meta.selector(case.name, meta.SERVICE)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "template": pods.template(
-                meta.pod_labels(service, meta.SERVICE, version),
-                content(service, observed),
-                serviceAccountName=service.name,
+                meta.pod_labels(case.service, meta.SERVICE, version),
+                content(case),
+                serviceAccountName=case.name,
                 terminationGracePeriodSeconds=30 + DRAIN_SECONDS,
-                topologySpreadConstraints=_spread(service),
+                topologySpreadConstraints=_spread(case.service),
                 **pod,
             ),
         },
     )
 
 
-def content(service: Service, observed: Observed) -> dict[str, str]:
+def content(case: Case) -> dict[str, str]:
     """What the pods read only when they start, so that a change of it must roll them; whom to trust is not of it."""
-    secret = binding(service, observed) if service.spec.database else None
+    secret = binding(case) if case.spec.database else None
     if not secret:
         return {}
     return {meta.CONTENT: meta.digest({k: v for k, v in secret.get("data", {}).items() if k != names.TRUSTED})}
@@ -62,8 +63,8 @@ def _spread(service: Service) -> list[Object]:
     ]
 
 
-def _container(service: Service, observed: Observed) -> Object:
-    spec = service.spec
+def _container(case: Case) -> Object:
+    spec = case.spec
     ports: list[Object] = []
     if spec.grpc:
         ports.append({"name": "grpc", "containerPort": spec.grpc.port, "protocol": "TCP"})
@@ -74,9 +75,9 @@ def _container(service: Service, observed: Observed) -> Object:
         spec.image,
         spec.resources,
         pods.SERVICE,
-        env=container.environment(service, observed),
+        env=container.environment(case),
         ports=ports,
-        volumeMounts=container.mounts(service, observed),
+        volumeMounts=container.mounts(case),
         lifecycle={"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
-        **container.probes(service),
+        **container.probes(case.service),
     )

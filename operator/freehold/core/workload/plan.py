@@ -10,20 +10,21 @@ from dataclasses import replace
 
 from freehold.core.contracts import rollout_gate
 from freehold.core.environment import container
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
-from freehold.core.model.resources import Object, Observed, Plan, Ref, Service
+from freehold.core.model.resources import Object, Plan, Ref
 from freehold.core.peers import consent
 from freehold.core.workload import conditions, deployment
 from freehold.core.workload import service as front
 from freehold.core.workload.service import CAPABILITY
 
 
-def plan(service: Service, observed: Observed) -> Plan:
+def plan(case: Case) -> Plan:
     """The name at once; the pods when the database is ready and migrated, and of an image that breaks no consumer."""
-    verdict = rollout_gate.verdict(service, observed)
+    verdict = rollout_gate.verdict(case)
     if verdict.step is not rollout_gate.Step.GO:
-        service = rollout_gate.as_serving(service, observed)
-    return _told(_desired(service, observed), verdict)
+        case = rollout_gate.as_serving(case)
+    return _told(_desired(case), verdict)
 
 
 def _told(plan: Plan, verdict: rollout_gate.Verdict) -> Plan:
@@ -35,13 +36,13 @@ def _told(plan: Plan, verdict: rollout_gate.Verdict) -> Plan:
     return replace(plan, condition=waiting)
 
 
-def _desired(service: Service, observed: Observed) -> Plan:
-    objects: tuple[Object, ...] = (front.account(service), front.build(service, observed))
-    if consent.asks_identity(service):
-        objects += (container.clients(service, observed, front.labels(service)),)
-    if service.spec.replicas > 1:
-        objects += (front.disruption_budget(service),)
-    said = conditions.condition(service, observed)
-    if not conditions.may_roll_out(service, observed):
-        return Plan(CAPABILITY, objects, said, frozenset({Ref("Deployment", service.name)}))
-    return Plan(CAPABILITY, (*objects, deployment.build(service, observed)), said)
+def _desired(case: Case) -> Plan:
+    objects: tuple[Object, ...] = (front.account(case.service), front.build(case))
+    if consent.asks_identity(case.service):
+        objects += (container.clients(case, front.labels(case.service)),)
+    if case.spec.replicas > 1:
+        objects += (front.disruption_budget(case.service),)
+    said = conditions.condition(case)
+    if not conditions.may_roll_out(case):
+        return Plan(CAPABILITY, objects, said, frozenset({Ref("Deployment", case.name)}))
+    return Plan(CAPABILITY, (*objects, deployment.build(case)), said)

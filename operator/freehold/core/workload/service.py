@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from freehold.core.handover import endpoint_slices, routing
 from freehold.core.model import remote
-from freehold.core.model.resources import Object, Observed, Service
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Object, Service
 from freehold.core.objects import meta
 from freehold.core.peers import consent
 
@@ -21,22 +22,22 @@ def account(service: Service) -> Object:
     )
 
 
-def build(service: Service, observed: Observed) -> Object:
+def build(case: Case) -> Object:
     ports: list[Object] = []
-    if service.spec.grpc:
-        port = {"name": "grpc", "port": service.spec.grpc.port, "targetPort": "grpc", "protocol": "TCP"}
-        ports.append({**port, "appProtocol": "https" if consent.asks_identity(service) else "kubernetes.io/h2c"})
-    if service.spec.http:
-        port = {"name": "http", "port": service.spec.http.port, "targetPort": "http", "protocol": "TCP"}
+    if case.spec.grpc:
+        port = {"name": "grpc", "port": case.spec.grpc.port, "targetPort": "grpc", "protocol": "TCP"}
+        ports.append({**port, "appProtocol": "https" if consent.asks_identity(case.service) else "kubernetes.io/h2c"})
+    if case.spec.http:
+        port = {"name": "http", "port": case.spec.http.port, "targetPort": "http", "protocol": "TCP"}
         ports.append({**port, "appProtocol": "http"})
-    spec: Object = {"clusterIP": "None", "selector": meta.selector(service.name, meta.SERVICE), "ports": ports}
-    body = meta.build(service, "v1", "Service", service.name, labels(service), spec=spec)
-    target = routing.leads_to(service, observed)
+    spec: Object = {"clusterIP": "None", "selector": meta.selector(case.name, meta.SERVICE), "ports": ports}
+    body = meta.build(case.service, "v1", "Service", case.name, labels(case.service), spec=spec)
+    target = routing.leads_to(case)
     if target and not remote.is_foreign(target.namespace):
-        body["spec"] = {"type": "ExternalName", "externalName": routing.alias(target, observed), "ports": ports}
-    elif target and endpoint_slices.stands(service, observed):
+        body["spec"] = {"type": "ExternalName", "externalName": routing.alias(target, case.observed), "ports": ports}
+    elif target and endpoint_slices.stands(case):
         # It selects nobody, for then the cluster's own controller takes the pods here out of it.
-        body["spec"] = {**spec, "selector": meta.selector(service.name, meta.ABROAD)}
+        body["spec"] = {**spec, "selector": meta.selector(case.name, meta.ABROAD)}
         body["metadata"]["annotations"] = {meta.LEADS_TO: target.namespace}
     return body
 

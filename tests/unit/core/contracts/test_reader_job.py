@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from freehold.core import contracts
 from freehold.core.contracts import published, reader_job
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import State
 from freehold.core.model.resources import Plan, Platform
 from freehold.core.objects import meta
@@ -37,7 +38,7 @@ def test_a_reader_is_given_no_credentials_and_no_way_out() -> None:
     consumes = [{"name": "payments"}]
     subject = service(grpc={**GRPC, "tls": "Mutual"}, database=DATABASE, consumes=consumes)
     mutual = peers(peer("payments", grpc={**GRPC, "tls": "Mutual"}))
-    plan = contracts.plan(subject, observed(peers=mutual))
+    plan = contracts.plan(Case(subject, observed(peers=mutual)))
     (job,) = [body for body in plan.objects if body["kind"] == "Job"]
     text = json.dumps(job)
     assert "secret" not in text.lower()
@@ -62,13 +63,13 @@ def test_a_reader_answers_to_nobody_s_call() -> None:
 def test_what_is_read_is_published_and_the_reader_removed() -> None:
     subject = service()
     seen = answered(observed(), subject, offered.answer(offered.users()))
-    plan = contracts.plan(subject, seen)
+    plan = contracts.plan(Case(subject, seen))
     (made,) = plan.objects
     assert published.content(made) == offered.users()
     assert made["metadata"]["annotations"][meta.IMAGE] == NEW
     assert plan.keep == {WALL}, "until its pod has ended"
     gone = replace(placed(seen, [plan]), pods=())
-    assert contracts.plan(subject, gone).keep == frozenset()
+    assert contracts.plan(Case(subject, gone)).keep == frozenset()
     said = condition(gone, subject)
     assert (said.state, said.message) == (
         State.TRUE,
@@ -88,12 +89,12 @@ def test_an_answer_that_does_not_fit_is_asked_for_in_parts() -> None:
     (job,) = asking(seen, subject)
     commands = [container["command"][-2:] for container in job["spec"]["template"]["spec"]["containers"]]
     assert commands == [["0", "3"], ["1", "3"], ["2", "3"]]
-    assert len(contracts.plan(subject, seen).keep) == 2, "the first reader, which said so, and the wall"
+    assert len(contracts.plan(Case(subject, seen)).keep) == 2, "the first reader, which said so, and the wall"
     text = json.loads(offered.answer(offered.users()))
     third = len(text["part"]) // 3 + 1
     parts = [json.dumps({**text, "part": text["part"][at : at + third]}) for at in (0, third, 2 * third)]
     whole = answered(seen, subject, *parts)
-    assert published.content(contracts.plan(subject, whole).objects[0]) == offered.users()
+    assert published.content(contracts.plan(Case(subject, whole)).objects[0]) == offered.users()
     torn = answered(seen, subject, parts[0], parts[1], json.dumps({**text, "of": "another"}))
     assert condition(torn, subject).reason == "ContractUnreadable"
 
@@ -140,19 +141,19 @@ def test_one_that_ended_without_a_word_is_followed_by_another_ever_less_often() 
     subject = service()
     seen = answered(observed(), subject, "")
     (job,) = [ref for ref in seen.objects if ref.kind == "Job"]
-    plan = contracts.plan(subject, seen)
+    plan = contracts.plan(Case(subject, seen))
     assert job in plan.keep
     assert plan.again == 300
-    said = report(subject, seen, reconcile(subject, seen)).status
+    said = report(Case(subject, seen), reconcile(subject, seen)).status
     due = replace(seen, now=NOW + timedelta(minutes=5), status=said)
-    assert job not in contracts.plan(subject, due).keep
+    assert job not in contracts.plan(Case(subject, due)).keep
     anew = replace(due, objects={ref: live for ref, live in due.objects.items() if ref != job}, pods=())
     assert len(asking(anew, subject)) == 1
     assert condition(anew, subject).reason == "ContractUnreadable", "what was known is said until it is known better"
     later = NOW + timedelta(hours=5)
     old = [{**c, "lastTransitionTime": "2026-01-01T00:00:00Z"} for c in said["conditions"]]
-    assert contracts.plan(subject, replace(seen, status={"conditions": old})).again == 3600
-    assert job not in contracts.plan(subject, replace(seen, now=later, status={"conditions": old})).keep
+    assert contracts.plan(Case(subject, replace(seen, status={"conditions": old}))).again == 3600
+    assert job not in contracts.plan(Case(subject, replace(seen, now=later, status={"conditions": old}))).keep
 
 
 @pytest.mark.parametrize(("again", "seconds"), [(True, 300), (False, None)])
@@ -162,7 +163,7 @@ def test_one_that_was_not_there_is_asked_again_and_one_that_does_not_know_how_is
     subject = service()
     said = {"fault": "ContractUnreadable", "said": "nothing answers", "again": again}
     seen = answered(observed(), subject, json.dumps(said))
-    assert contracts.plan(subject, seen).again == seconds
+    assert contracts.plan(Case(subject, seen)).again == seconds
     assert len(asking(seen, service(resources={"limits": {"memory": "2Gi"}}))) == 1, "it may have had too little memory"
 
 
@@ -171,7 +172,7 @@ def test_a_fault_that_another_look_would_not_change_is_not_looked_at_again() -> 
     seen = answered(observed(), subject, '{"fault":"ContractInvalid","said":"it lies"}')
     late = replace(seen, now=NOW + timedelta(days=1))
     assert not asking(late, subject)
-    assert contracts.plan(subject, late).again is None
+    assert contracts.plan(Case(subject, late)).again is None
     again = replace(subject, annotations={meta.READ_CONTRACT: "please"})
     assert len(asking(late, again)) == 1
 
@@ -179,7 +180,7 @@ def test_a_fault_that_another_look_would_not_change_is_not_looked_at_again() -> 
 def test_without_the_operator_s_image_nobody_is_asked_and_nothing_held() -> None:
     subject, platform = service(), Platform()
     seen = replace(serving(PAYMENTS), platform=platform)
-    plan = contracts.plan(subject, seen)
+    plan = contracts.plan(Case(subject, seen))
     assert not [body for body in plan.objects if body["kind"] != "ConfigMap"]
     assert condition(seen, subject).reason == "ContractNotRead"
     assert image_of(seen, subject) == NEW
@@ -189,7 +190,7 @@ def test_without_the_operator_s_image_nobody_is_asked_and_nothing_held() -> None
 def test_one_that_does_not_answer_reflection_is_not_asked() -> None:
     subject = service(grpc={**GRPC, "contract": "None"})
     seen = known(serving(PAYMENTS), BREAKING)
-    assert contracts.plan(subject, seen) == Plan(contracts.CAPABILITY, ())
+    assert contracts.plan(Case(subject, seen)) == Plan(contracts.CAPABILITY, ())
     assert image_of(seen, subject) == NEW
 
 

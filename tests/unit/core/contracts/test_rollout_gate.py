@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from freehold.core import contracts, migrations
 from freehold.core.contracts import published
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, State
 from freehold.core.model.resources import Key, Peer, Ref
 from freehold.core.objects import deployments, meta
@@ -65,7 +66,7 @@ def test_an_image_that_breaks_a_consumer_is_held_back_and_everything_else_goes_t
     assert container["resources"]["limits"]["memory"] == "1Gi"
     migration = plans(seen, subject)["migrations"]
     assert migration.keep and not migration.objects
-    assert migrations.plan(subject, seen).condition == Condition(
+    assert migrations.plan(Case(subject, seen)).condition == Condition(
         migration.condition.type,  # type: ignore[union-attr]
         State.TRUE,
         migration.condition.reason,  # type: ignore[union-attr]
@@ -106,7 +107,7 @@ def test_rolled_back_it_is_as_before() -> None:
     seen = known(serving(PAYMENTS, database=DATABASE), BREAKING)
     back = service(OLD, database=DATABASE)
     assert is_ready(seen, back)["status"] == State.TRUE
-    assert {ref.name for ref in objects_of([contracts.plan(back, seen)])} == {published.name("users", OLD, {})}, (
+    assert {ref.name for ref in objects_of([contracts.plan(Case(back, seen))])} == {published.name("users", OLD, {})}, (
         "what the other offers is forgotten"
     )
 
@@ -116,7 +117,7 @@ def test_an_image_that_changes_again_while_it_is_asked_is_asked_anew() -> None:
     first = placed(seen, reconcile(service(), seen), running=False)
     third = service("localhost/freehold/users:1.6.0")
     (job,) = asking(first, third)
-    plan = contracts.plan(third, first)
+    plan = contracts.plan(Case(third, first))
     assert job["spec"]["template"]["spec"]["initContainers"][0]["image"].endswith(":1.6.0")
     others = {ref for ref in first.objects if ref.kind == "Job"}
     assert others and not others & plan.keep
@@ -139,7 +140,7 @@ def test_what_somebody_else_wrote_into_it_does_not_count() -> None:
 def test_its_owner_may_let_it_through_and_that_is_said_before_it_is_done(named: str) -> None:
     subject = service(annotations={meta.ACCEPT_CONTRACT: named})
     seen = known(serving(PAYMENTS), BREAKING)
-    said = report(subject, seen, reconcile(subject, seen))
+    said = report(Case(subject, seen), reconcile(subject, seen))
     assert image_of(seen, subject) == OLD
     (event,) = [event for event in said.events if event.reason == "ContractAccepted"]
     assert event.type == "Warning"
@@ -151,7 +152,7 @@ def test_its_owner_may_let_it_through_and_that_is_said_before_it_is_done(named: 
     assert said.pause == 0
     heard = replace(seen, status=said.status)
     assert image_of(heard, subject) == NEW
-    events = report(subject, heard, reconcile(subject, heard)).events
+    events = report(Case(subject, heard), reconcile(subject, heard)).events
     assert "ContractAccepted" not in {event.reason for event in events}
     another = service(annotations={meta.ACCEPT_CONTRACT: OLD})
     assert image_of(heard, another) == OLD

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from freehold.core import dependencies
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Peer, Ref, Service
 
 from tests import offered
@@ -56,7 +57,7 @@ def test_a_method_that_is_not_offered_is_named(
     says: str, contract: bytes, methods: tuple[str, ...], words: str
 ) -> None:
     seen = observed(peers=peers(provider(contract)))
-    said = dependencies.plan(consumer(*methods), seen).condition
+    said = dependencies.plan(Case(consumer(*methods), seen)).condition
     assert said
     assert (said.reason, said.message) == (("MethodNotFound", words) if words else ("Resolved", "consumes users")), says
     policy = objects_of(reconcile(consumer(*methods), seen))[Ref("NetworkPolicy", "payments")]

@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 from freehold.core.dependencies import service_config
 from freehold.core.environment import container
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Ref, Stand
 from freehold.core.protobuf.compatibility import Idempotency
 
@@ -113,7 +114,7 @@ def told(consumes: Object | None = None, promised: int | None = None, **users: A
     subject = service("payments", consumes=[{"name": "users", **(consumes or {})}])
     provider = replace(USERS, **users)
     seen = observed(peers=peers(provider), graph={provider.key: Stand(promised)})
-    text = service_config.published(subject, subject.spec.consumes[0], seen)
+    text = service_config.published(Case(subject, seen), subject.spec.consumes[0])
     return json.loads(text) if text is not None else None
 
 
@@ -156,7 +157,7 @@ def test_the_file_comes_with_the_contract_and_rolls_nobody() -> None:
 
 
 def test_a_pod_starts_without_the_file() -> None:
-    (_, projected) = container.volumes(CONSUMER, observed())
+    (_, projected) = container.volumes(Case(CONSUMER, observed()))
     source = projected["projected"]["sources"][-1]["configMap"]
     assert source["optional"]
     assert source["items"] == [{"key": "users.service-config", "path": "users/service-config"}]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from freehold.core import exposure
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason, State, Type
 from freehold.core.model.resources import Key, Object, Ref
 from freehold.core.peers import gateways
@@ -39,14 +40,14 @@ def route(*conditions: Object, parent: Object = PUBLIC, generation: int = 1) -> 
 
 
 def judged(*objects: Object, subject: Any = SUBJECT) -> tuple[State, Reason, str]:
-    said = exposure.plan(subject, observed(objects)).condition
+    said = exposure.plan(Case(subject, observed(objects))).condition
     assert said and said.type is Type.EXPOSED
     return said.state, said.reason, said.message
 
 
 def test_without_the_field_there_is_no_route_and_no_condition() -> None:
     for subject in (service(), service(grpc=None, http={})):
-        plan = exposure.plan(subject, observed())
+        plan = exposure.plan(Case(subject, observed()))
         assert not plan.objects and plan.condition is None
 
 
@@ -55,7 +56,7 @@ def test_a_cluster_without_the_gateway_api_is_said_and_all_else_is_planned() -> 
     plans = reconcile(SUBJECT, seen)
     made = objects_of(plans)
     assert ROUTE not in made and made.keys() == objects_of(reconcile(SUBJECT, observed())).keys() - {ROUTE}
-    ready, *others = report(SUBJECT, seen, plans).status["conditions"]
+    ready, *others = report(Case(SUBJECT, seen), plans).status["conditions"]
     said = next(c for c in others if c["type"] == "Exposed")
     assert (said["status"], said["reason"], ready["reason"]) == ("False", "GatewayApiMissing", "GatewayApiMissing")
     assert "install the Gateway API (v1.1 or newer)" in said["message"]
@@ -109,7 +110,7 @@ def test_a_refusal_has_the_controllers_words_and_a_way_out(kind: str, given: str
 
 
 def test_the_route_leads_to_the_service_and_is_removed_with_it() -> None:
-    (made,) = exposure.plan(service(grpc=exposed({**PUBLIC, "sectionName": "tls"})), observed()).objects
+    (made,) = exposure.plan(Case(service(grpc=exposed({**PUBLIC, "sectionName": "tls"})), observed())).objects
     assert made["spec"] == {
         "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "tls"}],
         "hostnames": [NAME],

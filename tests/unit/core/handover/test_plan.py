@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from freehold.core import certificates, handover
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.resources import Key, Object, Observed, Peer, Plan, Ref, Service
 from freehold.core.peers import aliases, consent
@@ -148,8 +149,8 @@ def test_who_takes_over_says_whom_or_why_not() -> None:
 def test_whom_the_other_admits_is_admitted_here_and_nobody_else() -> None:
     stranger, own = peer("stranger", "bank", HERE), peer("desk", "people", THERE)
     world = observed(peers=peers(peer("users", "shop"), peer("payments", "shop", HERE), stranger, own))
-    assert consent.consumers(COMES, world) == [own.key]
-    assert consent.consumers(COMES, replace(world, forwards={HERE: THERE})) == [own.key, PAYMENTS]
+    assert consent.consumers(Case(COMES, world)) == [own.key]
+    assert consent.consumers(Case(COMES, replace(world, forwards={HERE: THERE}))) == [own.key, PAYMENTS]
 
 
 def test_who_admits_the_other_admits_the_one_that_takes_over() -> None:
@@ -158,16 +159,18 @@ def test_who_admits_the_other_admits_the_one_that_takes_over() -> None:
     (consumed,) = moved.spec.consumes
     for named, admitted in (((ledger,), True), ((), False)):
         world = observed(peers=peers(peer("ledger"), peer("users", "shop", *named)), forwards={HERE: THERE})
-        assert (consent.refusal(moved, consumed, world) is None) is admitted
+        assert (consent.refusal(Case(moved, world), consumed) is None) is admitted
     provider = service("ledger")
     known = peers(peer("users", "shop", ledger), peer("users", "people", ledger))
-    assert consent.consumers(provider, observed(peers=known)) == [HERE]
-    assert consent.consumers(provider, observed(peers=known, forwards={HERE: THERE})) == [THERE, HERE]
+    assert consent.consumers(Case(provider, observed(peers=known))) == [HERE]
+    assert consent.consumers(Case(provider, observed(peers=known, forwards={HERE: THERE}))) == [THERE, HERE]
 
 
 def test_certificates_prove_the_old_name_too() -> None:
     mutual = service(namespace="people", placement={"from": "shop"}, grpc={**GRPC, "tls": "Mutual"})
-    (request,) = certificates.requests(mutual, observed(peers=peers(peer("users", "shop")), forwards={HERE: THERE}))
+    (request,) = certificates.requests(
+        Case(mutual, observed(peers=peers(peer("users", "shop")), forwards={HERE: THERE}))
+    )
     assert {"users.people.svc", "users.shop.svc"} <= set(request.hosts)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import State
 from freehold.core.model.resources import Key, Sighting
 from freehold.core.reconcile import report
@@ -30,7 +31,7 @@ def test_an_address_that_may_be_a_gateways_is_said_to_be_one() -> None:
     expose = {"gateway": {"name": "public"}, "hostnames": ["users.example.com"]}
     subject = service(grpc={"port": 50051, "expose": expose}, isolation="Shadow")
     world = observed(connections=(came(50051, "10.0.0.2"), came(9, "10.0.0.2")))
-    conditions = {c["type"]: c for c in report(subject, world, reconcile(subject, world)).status["conditions"]}
+    conditions = {c["type"]: c for c in report(Case(subject, world), reconcile(subject, world)).status["conditions"]}
     cut = "10.0.0.2 → users:50051 (unless it is of the proxies of Gateway shop/public); 10.0.0.2 → users:9"
     assert str(conditions["IsolationEnforced"]["message"]).endswith(f"Enforced would cut: {cut}")
 
@@ -49,7 +50,7 @@ def went(port: int, peer: str, who: tuple[Key, str] | None = None) -> Sighting:
 
 def said(*connections: Sighting, **seen: Any) -> str:
     world = replace(settled(SUBJECT, observed(peers=PEERS)), connections=connections, **seen)
-    conditions = {c["type"]: c for c in report(SUBJECT, world, reconcile(SUBJECT, world)).status["conditions"]}
+    conditions = {c["type"]: c for c in report(Case(SUBJECT, world), reconcile(SUBJECT, world)).status["conditions"]}
     assert conditions["IsolationEnforced"]["reason"] == "Shadow"
     return str(conditions["IsolationEnforced"]["message"])
 
@@ -115,7 +116,7 @@ def test_what_is_declared_without_consent_is_named_too() -> None:
 def test_no_wall_is_wanted_nothing_is_tried_and_it_is_ready_all_the_same() -> None:
     seen = settled(SUBJECT, observed(peers=PEERS))
     assert not [ref for ref in seen.objects if ref.kind == "NetworkPolicy"]
-    status = report(SUBJECT, seen, reconcile(SUBJECT, seen)).status
+    status = report(Case(SUBJECT, seen), reconcile(SUBJECT, seen)).status
     by_type = {c["type"]: c for c in status["conditions"]}
     assert by_type["Ready"]["status"] == State.TRUE
     assert by_type["IsolationEnforced"]["status"] == State.FALSE

@@ -11,6 +11,7 @@ from freehold.api.v1alpha1.microservice import MicroserviceSpec
 from freehold.core import isolation
 from freehold.core.isolation import reachability
 from freehold.core.isolation.reachability import Way
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Key, Object, Service
 from freehold.core.objects import meta, names, observer
 from freehold.core.peers import aliases, consent, gateways
@@ -106,7 +107,7 @@ class Network:
             for component in (meta.SERVICE, meta.DATABASE):
                 self._run(key, component, meta.pod_labels(one, component))
             others = {other: peer for other, peer in peers.items() if other != key}
-            plan = isolation.plan(one, observed(peers=others, forwards=leading, namespace_labels=labels))
+            plan = isolation.plan(Case(one, observed(peers=others, forwards=leading, namespace_labels=labels)))
             self.world.policies.extend(plan.objects)
         self._run(Key("shop", "stranger"), meta.SERVICE, {"app": "stranger"})
         for number, one in enumerate(reachability.proxies(services.values())):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from freehold.core import latency as budgets
 from freehold.core.latency import call_graph
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.quantities import latency, milliseconds
 from freehold.core.model.resources import Call, Key, Stand
@@ -40,7 +41,7 @@ def said(declared: dict[str, Declared], of: str = "a") -> Condition | None:
     consumes = [{"name": name, **({"latencyBudget": time} if time else {})} for name, time in calls.items()]
     subject = service(of, consumes=consumes, **({"latencyBudget": budget} if budget else {}))
     others = peers(*(peer(name) for name in (*declared, *calls) if name != of))
-    return budgets.plan(subject, observed(peers=others, graph=graph(declared))).condition
+    return budgets.plan(Case(subject, observed(peers=others, graph=graph(declared)))).condition
 
 
 CHAIN: dict[str, Declared] = {
@@ -136,18 +137,18 @@ def test_a_service_that_is_not_admitted_learns_of_nothing_below_its_provider() -
     ledger, vault = Key("bank", "ledger"), Key("bank", "vault")
     below = {ledger: Stand(5000, (Call(vault),)), vault: Stand(9000)}
     shut = observed(peers=peers(peer("ledger", "bank", vault)), graph=below)
-    condition = budgets.plan(subject, shut).condition
+    condition = budgets.plan(Case(subject, shut)).condition
     assert condition is not None and condition.reason is Reason.WITHIN_BUDGET and "vault" not in condition.message
 
     consenting = peer("ledger", "bank", vault, grpc={"consumers": {"from": "All"}})
-    condition = budgets.plan(subject, replace(shut, peers=peers(consenting))).condition
+    condition = budgets.plan(Case(subject, replace(shut, peers=peers(consenting)))).condition
     assert condition is not None and "a → bank/ledger → bank/vault: bank/vault may take 9s" in condition.message
 
 
 def test_a_budget_that_cannot_be_met_hinders_nothing() -> None:
     subject = service("a", latencyBudget="1s", consumes=[{"name": "b"}])
     seen = settled(subject, observed(peers=peers(peer("b")), graph={key("b"): Stand(5000)}))
-    whole = report(subject, seen, reconcile(subject, seen))
+    whole = report(Case(subject, seen), reconcile(subject, seen))
     stated = {c["type"]: (c["status"], c["reason"]) for c in whole.status["conditions"]}
     assert stated["PathsWithinBudget"] == ("False", "BudgetTooSmall")
     assert stated["Ready"] == ("True", "Ready")

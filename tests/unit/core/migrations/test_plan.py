@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from freehold.core import migrations
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Plan, Ref, Service
 from freehold.core.objects import meta
 
@@ -30,7 +31,7 @@ def _ended(how: str) -> Object:
 
 def _asked(seen: Observed, **more: Any) -> Plan:
     larger: Service = service(database=DATABASE, **more)
-    return migrations.plan(larger, seen)
+    return migrations.plan(Case(larger, seen))
 
 
 def test_one_that_is_there_stays_as_it_was_made() -> None:

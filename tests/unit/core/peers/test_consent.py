@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason
 from freehold.core.model.resources import Key, Object, Peer
 from freehold.core.peers import consent
@@ -131,16 +132,18 @@ def test_a_provider_that_went_away_keeps_the_address_it_had() -> None:
         "data": {"users.port": "6001"},
     }
     gone = observed([known])
-    assert consent.provider_port(consumer, consumer.spec.consumes[0], gone) == 6001
+    assert consent.provider_port(Case(consumer, gone), consumer.spec.consumes[0]) == 6001
     back = observed([known], peers=peers(peer("users", grpc={"port": 6002})))
-    assert consent.provider_port(consumer, consumer.spec.consumes[0], back) == 6002
+    assert consent.provider_port(Case(consumer, back), consumer.spec.consumes[0]) == 6002
     never = observed()
-    assert consent.provider_port(consumer, consumer.spec.consumes[0], never) == 50051
+    assert consent.provider_port(Case(consumer, never), consumer.spec.consumes[0]) == 50051
 
 
 def test_a_refusal_names_who_can_change_it() -> None:
     consumer = service("payments", "sales", consumes=[{"name": "users", "namespace": "accounts"}])
-    refused = consent.refusal(consumer, consumer.spec.consumes[0], observed(peers=peers(peer("users", "accounts"))))
+    refused = consent.refusal(
+        Case(consumer, observed(peers=peers(peer("users", "accounts")))), consumer.spec.consumes[0]
+    )
     assert refused == (
         Reason.CONSUMER_NOT_ALLOWED,
         "users in namespace accounts admits no consumers from namespace sales; "

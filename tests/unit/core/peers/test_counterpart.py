@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from freehold.core import reconcile as core
 from freehold.core.database import topology
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Key, Object, Observed, Peer, Ref, Service
 from freehold.core.objects import meta
 
@@ -46,7 +47,7 @@ class Two:
         """One visit to one side; whether it changed anything."""
         subject, before = self.services[key], self._sighted(key)
         plans = reconcile(subject, before)
-        status = core.report(subject, before, plans).status
+        status = core.report(Case(subject, before), plans).status
         kinds = [c["type"] for c in status["conditions"]]
         assert len(kinds) == len(set(kinds)), f"{key} is told two things of: {kinds}"
         after = replace(placed(before, plans), status=status)
@@ -69,7 +70,9 @@ class Two:
 
     def owners(self) -> set[str]:
         """Where the data is, as each side sees it."""
-        found = (topology.owner(one, self._sighted(key)).abroad or key.namespace for key, one in self.services.items())
+        found = (
+            topology.owner(Case(one, self._sighted(key))).abroad or key.namespace for key, one in self.services.items()
+        )
         return set(found)
 
     def objects(self, key: Key) -> dict[Ref, Object]:

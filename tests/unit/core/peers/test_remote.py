@@ -12,6 +12,7 @@ from freehold.core import certificates
 from freehold.core.database.instance import Seat, follows
 from freehold.core.handover import endpoint_slices
 from freehold.core.model import remote
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Authority, Key, Object, Observed, Peer, Ref, Service
 from freehold.core.objects import meta, names
 from freehold.core.peers import counterpart, remote_callers
@@ -67,7 +68,7 @@ def test_a_server_that_follows_across_clusters_names_the_other_as_each_side_call
 
 
 def test_certificates_prove_the_names_of_both_sides_which_are_the_same() -> None:
-    alone, both = certificates.requests(goes(), observed()), certificates.requests(goes(), paired())
+    alone, both = certificates.requests(Case(goes(), observed())), certificates.requests(Case(goes(), paired()))
     assert alone == both and not [host for request in both for host in request.hosts if "@" in host]
 
 
@@ -88,7 +89,7 @@ def test_an_address_is_led_to_while_its_pod_has_one_and_serves() -> None:
     over["status"]["phase"] = "Succeeded"
     probe = pod("10.2.0.7", "service", "users-probe", **{meta.PROBE: "true"})
     seen = paired(x=pod("10.2.0.6", "service"), z=leaving, y=over, probe=probe)
-    (points, *_) = endpoint_slices.objects(goes(), seen, "forwarding")
+    (points, *_) = endpoint_slices.objects(Case(goes(), seen), "forwarding")
     told = {point["addresses"][0]: point["conditions"]["ready"] for point in points["endpoints"]}
     assert told == {"10.2.0.6": False, "10.2.0.8": False}, "none is ready: one not yet, one no more"
     assert endpoint_slices.SERVICE_NAME not in points["metadata"]["labels"], "the name does not lead there yet"
@@ -96,7 +97,7 @@ def test_an_address_is_led_to_while_its_pod_has_one_and_serves() -> None:
 
 def test_servers_have_names_here_and_what_moves_the_data_has_none() -> None:
     seen = paired(s=pod("10.2.0.5", "database", "users-database-0"), d=pod("10.2.0.4", "database", "users-door-0"))
-    (servers, _) = endpoint_slices.objects(goes(), seen, "forwarding")
+    (servers, _) = endpoint_slices.objects(Case(goes(), seen), "forwarding")
     assert [point["hostname"] for point in servers["endpoints"]] == ["users-database-0-abroad"]
     assert sorted(remote_callers.there(seen, meta.DATABASE)) == ["10.2.0.4", "10.2.0.5"], "the wall lets in both"
 
@@ -104,7 +105,7 @@ def test_servers_have_names_here_and_what_moves_the_data_has_none() -> None:
 def test_nothing_leads_from_a_service_that_moves_within_its_cluster() -> None:
     near = Key("people", "users")
     seen = replace(observed(), forwards={HERE: near}, partner={Ref("Pod", "x"): pod("10.1.0.6", "service")})
-    assert endpoint_slices.objects(service(placement={"namespace": "people"}), seen, "forwarding") == ()
+    assert endpoint_slices.objects(Case(service(placement={"namespace": "people"}), seen), "forwarding") == ()
 
 
 def test_who_was_left_behind_is_told_by_the_side_that_leads_here_alone() -> None:
@@ -112,11 +113,11 @@ def test_who_was_left_behind_is_told_by_the_side_that_leads_here_alone() -> None
     taker = service(database=DATABASE, placement={"fromCluster": "east"})
     other = Key("shop@east", "users")
     seen = replace(observed(), forwards={other: HERE}, partner={Ref("ConfigMap", "users-callers"): told})
-    assert remote_callers.left_behind(taker, seen) == {
+    assert remote_callers.left_behind(Case(taker, seen)) == {
         Key("shop@east", "payments"): ("10.1.0.7", "10.1.0.8"),
         Key("web@east", "front"): (),
     }
-    assert remote_callers.left_behind(goes(), replace(seen, forwards={HERE: THERE})) == {}
+    assert remote_callers.left_behind(Case(goes(), replace(seen, forwards={HERE: THERE}))) == {}
 
 
 def test_an_address_of_either_kind_is_a_block_of_one() -> None:
@@ -134,7 +135,7 @@ def test_sides_with_an_authority_in_common_trust_each_other() -> None:
         encoded = base64.b64encode(bundle.encode()).decode()
         return replace(seen, partner={SERVER: {"data": {"ca.crt": encoded}}})
 
-    assert counterpart.mistrust(goes(), trusting(mine)) == ""
-    assert counterpart.mistrust(goes(), trusting(other + mine)) == "", "as while one is renewed"
-    assert "trusts another certificate authority" in counterpart.mistrust(goes(), trusting(other))
-    assert counterpart.mistrust(goes(), seen) == "", "not known yet"
+    assert counterpart.mistrust(Case(goes(), trusting(mine))) == ""
+    assert counterpart.mistrust(Case(goes(), trusting(other + mine))) == "", "as while one is renewed"
+    assert "trusts another certificate authority" in counterpart.mistrust(Case(goes(), trusting(other)))
+    assert counterpart.mistrust(Case(goes(), seen)) == "", "not known yet"

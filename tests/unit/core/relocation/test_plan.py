@@ -9,6 +9,7 @@ from typing import Any
 
 from freehold.core import migrations, relocation
 from freehold.core import reconcile as core
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Ref, Service, StorageClass
 from freehold.core.objects import meta
 
@@ -46,7 +47,7 @@ def steps(subject: Service, seen: Observed, most: int = 12) -> tuple[list[str], 
     said: list[str] = []
     for _ in range(most):
         plans = reconcile(subject, seen)
-        written = core.report(subject, seen, plans).status
+        written = core.report(Case(subject, seen), plans).status
         after = replace(placed(seen, plans), status=written)
         reason = relocated(written).get("reason", "")
         said += [reason] if reason not in said[-1:] else []
@@ -71,7 +72,7 @@ def nodes(seen: Observed, ref: Ref) -> Object:
 
 def test_where_nothing_moves_nothing_is_said_of_it() -> None:
     seen = stands()
-    assert not relocated(core.report(users(A), seen, reconcile(users(A), seen)).status)
+    assert not relocated(core.report(Case(users(A), seen), reconcile(users(A), seen)).status)
     assert nodes(seen, FIRST) == nodes(seen, Ref("Deployment", "users")) == {"zone": "a"}
 
 
@@ -104,7 +105,7 @@ def test_no_step_restarts_the_server_that_owns_the_data() -> None:
         wanted = objects_of(plans).get(owner)
         assert wanted, f"{owner.name} is not wanted any more"
         assert wanted["spec"]["template"] == seen.objects[owner]["spec"]["template"], f"{owner.name} would restart"
-        seen = replace(placed(seen, plans), status=core.report(users(B), seen, plans).status)
+        seen = replace(placed(seen, plans), status=core.report(Case(users(B), seen), plans).status)
     assert owners[-1] == SECOND
 
 
@@ -205,7 +206,7 @@ def test_a_switch_that_did_not_come_to_pass_is_tried_again_and_then_given_up() -
         jobs = [o for ref, o in seen.objects.items() if ref.kind == "Job" and "-switch-" in ref.name]
         words = json.dumps({"outcome": "kept", "said": "the copy is 40 MB behind"})
         seen = replace(seen, pods=(*kept, *(reader(job, words) for job in jobs)))
-    said = relocated(core.report(users(B), seen, reconcile(users(B), seen)).status)
+    said = relocated(core.report(Case(users(B), seen), reconcile(users(B), seen)).status)
     assert said["reason"] == "SwitchFailed" and "the copy is 40 MB behind; tried 4 times" in said["message"]
     assert leads_to(seen) == "users-door-0", "clients stay where they are"
 
@@ -219,7 +220,7 @@ def test_a_copy_that_never_follows_is_given_up_and_not_begun_again() -> None:
     behind = {**seen.objects[SECOND], "status": {}}
     late = replace(seen, now=NOW + timedelta(days=2), objects={**seen.objects, SECOND_CLAIM: dated, SECOND: behind})
     plans = reconcile(users(B), late)
-    late = replace(late, status=core.report(users(B), late, plans).status)
+    late = replace(late, status=core.report(Case(users(B), late), plans).status)
     assert late.status["move"]["step"] == "MoveGaveUp"
     said, after = steps(users(B), late)
     assert said == ["MoveGaveUp"] and not {SECOND, SECOND_CLAIM} & after.objects.keys()
@@ -247,16 +248,16 @@ def test_migrations_and_the_switch_wait_for_one_another() -> None:
         },
         "status": {"containerStatuses": [{"name": "migrations", "state": {"running": {}}}]},
     }
-    plan = relocation.plan(users(B), replace(seen, pods=(*seen.pods, running)))
+    plan = relocation.plan(Case(users(B), replace(seen, pods=(*seen.pods, running))))
     assert plan.condition and plan.condition.reason == "WaitingForMigrations"
     assert not [o for o in plan.objects if o["kind"] == "Job"]
 
-    (switch,) = (o for o in relocation.plan(users(B), seen).objects if o["kind"] == "Job")
+    (switch,) = (o for o in relocation.plan(Case(users(B), seen)).objects if o["kind"] == "Job")
     switching = replace(seen, objects={**seen.objects, Ref("Job", switch["metadata"]["name"]): switch})
     newer = replace(users(B), spec=users(B).spec.model_copy(update={"image": "users:2"}))
-    waits = migrations.plan(newer, switching)
+    waits = migrations.plan(Case(newer, switching))
     assert not waits.objects and waits.condition and waits.condition.reason == "WaitingForDatabase"
-    assert migrations.plan(newer, seen).objects
+    assert migrations.plan(Case(newer, seen)).objects
 
 
 def test_whatever_hinders_it_the_door_stands_while_clients_are_led_there() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from freehold.core import verification
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, State
 from freehold.core.model.resources import Key, Object, Observed, Plan, Ref, Service
 from freehold.core.reconcile import report
@@ -29,11 +30,11 @@ def well(subject: Service = PAYMENTS, **seen: Any) -> Observed:
     """A service at rest whose status says so."""
     usual = {"peers": peers(peer("users")), "addresses": ADDRESSES}
     found = settled(subject, observed(**{**usual, **seen}))
-    return replace(found, status=report(subject, found, reconcile(subject, found)).status)
+    return replace(found, status=report(Case(subject, found), reconcile(subject, found)).status)
 
 
 def asked(seen: Observed, subject: Service = PAYMENTS) -> Plan:
-    return verification.plan(subject, seen)
+    return verification.plan(Case(subject, seen))
 
 
 def said(seen: Observed, subject: Service = PAYMENTS) -> Condition:
@@ -57,7 +58,7 @@ def probed(seen: Observed, answer: object, subject: Service = PAYMENTS, after: t
 
 def recorded(seen: Observed, subject: Service = PAYMENTS) -> Observed:
     """The same once what was found is in the status and the probe is removed."""
-    status = report(subject, seen, reconcile(subject, seen)).status
+    status = report(Case(subject, seen), reconcile(subject, seen)).status
     objects = {ref: live for ref, live in seen.objects.items() if "-probe-" not in ref.name}
     return replace(seen, status=status, objects=objects, pods=())
 
@@ -142,7 +143,7 @@ def test_a_difference_is_named_and_tried_again_soon_and_then_less_often() -> Non
     assert seen.status["isolation"]["differences"] == [
         {"from": "shop/payments", "to": "users-database.shop.svc:5432", "declared": "Closed", "found": "Open"}
     ]
-    assert report(PAYMENTS, seen, reconcile(PAYMENTS, seen)).status["conditions"][0]["status"] == "False"
+    assert report(Case(PAYMENTS, seen), reconcile(PAYMENTS, seen)).status["conditions"][0]["status"] == "False"
     assert asked(seen).again == 30
     later = replace(seen, now=seen.now + timedelta(seconds=30))
     again = recorded(probed(later, WRONG, after=5 * MINUTE))
@@ -155,7 +156,7 @@ def test_a_provider_that_does_not_answer_is_named_and_held_against_nobody() -> N
     seen = recorded(probed(well(), shut))
     assert (said(seen).state, said(seen).reason) == (State.UNKNOWN, "DoorClosed")
     assert "1 of 4 pairs is not as declared" in said(seen).message
-    assert report(PAYMENTS, seen, reconcile(PAYMENTS, seen)).status["conditions"][0]["status"] == "True"
+    assert report(Case(PAYMENTS, seen), reconcile(PAYMENTS, seen)).status["conditions"][0]["status"] == "True"
     assert asked(seen).again == 60, "it has not been known for a minute"
 
 
