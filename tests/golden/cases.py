@@ -43,15 +43,20 @@ def names() -> list[str]:
 
 def rendered(name: str) -> str:
     """What is planned and said for a case, as YAML documents: first the words, then the objects."""
+    case = Case(*observed(name))
+    plans = reconcile(case)
+    documents = [_words(case, plans), *(_masked(body) for plan in plans for body in plan.objects)]
+    return yaml.dump_all(documents, Dumper=_Literal, sort_keys=False, width=110, explicit_start=True)
+
+
+def observed(name: str) -> tuple[Service, Observed]:
+    """The service of a case, and what is observed of it."""
     text = (HERE / f"input/{name}.yaml").read_text()
     subject, *others = yaml.safe_load_all(text)
     known = (
         [] if name.startswith(UNPUBLISHED) else [{"kind": "Contract", "image": one} for one in _images(subject, others)]
     )
-    service, seen = _observed(subject, others + known)
-    plans = reconcile(Case(service, seen))
-    documents = [_words(service, seen, plans), *(_masked(body) for plan in plans for body in plan.objects)]
-    return yaml.dump_all(documents, Dumper=_Literal, sort_keys=False, width=110, explicit_start=True)
+    return _observed(subject, others + known)
 
 
 def _images(subject: Object, others: list[Object]) -> list[str]:
@@ -105,8 +110,8 @@ def _filled(live: Object) -> Object:
     return {**live, "metadata": {**usual, **live["metadata"], "labels": labels}}
 
 
-def _words(service: Service, seen: Observed, plans: tuple[Plan, ...]) -> Object:
-    said = report(Case(service, seen), plans)
+def _words(case: Case, plans: tuple[Plan, ...]) -> Object:
+    said = report(case, plans)
     kept = sorted(f"{ref.kind} {ref.name}" for plan in plans for ref in plan.keep)
     events = [f"{event.type} {event.reason}: {event.note}" for event in said.events]
     anew = sorted(f"{ref.kind} {ref.name}" for plan in plans for ref in plan.discard)

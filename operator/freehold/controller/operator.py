@@ -18,7 +18,7 @@ from freehold.controller.remote_clusters import Neighbours
 from freehold.controller.settings import Settings
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Event, Reason, State, Type
-from freehold.core.model.resources import Key, Object, Observed, Plan, Service
+from freehold.core.model.resources import Key, Object, Plan, Service
 from freehold.core.model.sightings import Sightings
 from freehold.core.reconcile import Report, reconcile, report, report_held, report_invalid
 from freehold.core.relocation import standby
@@ -191,33 +191,33 @@ class Operator:
         return await self._say(service.key, service.uid, before, held) if said else None
 
     async def _reconcile(self, service: Service, before: Object) -> float | None:
-        observed, plans = self._judged(service, before)
+        case, plans = self._judged(service, before)
         try:
             for _ in range(LOOKS):
                 # What was settled before a write is under way after it, and meanwhile more may be due: Ready is said of
                 # a look that asked for no write.
-                if not await apply.apply(self.api, self.cache, service, observed, plans):
+                if not await apply.apply(self.api, self.cache, case, plans):
                     break
                 if self.neighbours.unknown(service) is not None:
                     return None  # the other side went out of sight meanwhile
-                observed, plans = self._judged(service, before)
+                case, plans = self._judged(service, before)
         except TransientError:
             raise
         except ClusterError as error:
-            said = report(Case(service, observed), plans, _refused(error))
+            said = report(case, plans, _refused(error))
             pause = await self._say(service.key, service.uid, before, said)
             return min(pause or REFUSED_AGAIN_SECONDS, REFUSED_AGAIN_SECONDS)
-        pause = await self._say(service.key, service.uid, before, report(Case(service, observed), plans))
+        pause = await self._say(service.key, service.uid, before, report(case, plans))
         moments = [seconds for seconds in (pause, *(plan.again for plan in plans)) if seconds is not None]
         return min(moments, default=None)
 
-    def _judged(self, service: Service, before: Object) -> tuple[Observed, tuple[Plan, ...]]:
+    def _judged(self, service: Service, before: Object) -> tuple[Case, tuple[Plan, ...]]:
         """What is known at this moment, and what every capability wants of it."""
         served = all(watch.served for watch in self.watches)
         means = Means(self.settings.platform, self.authority, self.grants, self.sentinel.seen, served, self.doors.told)
         observed = observation.observe(self.cache, service, means, before, _now())
-        observed = replace(observed, unheard=self.neighbours.unheard(service))
-        return observed, reconcile(Case(service, observed))
+        case = Case(service, replace(observed, unheard=self.neighbours.unheard(service)))
+        return case, reconcile(case)
 
     async def _report_invalid(self, key: Key, live: Object, error: InvalidResource) -> float | None:
         before, metadata = live.get("status", {}), live["metadata"]

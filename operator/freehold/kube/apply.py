@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from freehold.api.v1alpha1.microservice import GROUP, KIND, VERSION
+from freehold.core.model.case import Case
 from freehold.core.model.conditions import Event
-from freehold.core.model.resources import Key, Object, Observed, Plan, Ref, Service
+from freehold.core.model.resources import Key, Object, Plan, Ref
 from freehold.core.objects import meta
 from freehold.core.status import Status
 from freehold.kube import diff
@@ -29,7 +30,7 @@ NOTE_LIMIT = 1024
 """Of an Event's note (events.k8s.io/v1)."""
 
 
-async def apply(api: Api, cache: Cache, service: Service, observed: Observed, plans: Iterable[Plan]) -> bool:
+async def apply(api: Api, cache: Cache, case: Case, plans: Iterable[Plan]) -> bool:
     """Write what differs, what pods stand on before what starts them; then remove what is not wanted any more, and at
     last write what the cluster may lack.
 
@@ -41,11 +42,11 @@ async def apply(api: Api, cache: Cache, service: Service, observed: Observed, pl
 
     async def write(wave: tuple[Kind, ...]) -> bool:
         bodies = (body for body in wanted if BY_NAME[body["kind"]] in wave)
-        return await _together(_write(api, cache, service, observed, body) for body in bodies)
+        return await _together(_write(api, cache, case, body) for body in bodies)
 
     written = await write(QUIET)
     written |= await write(RUNNING)
-    await _together(_delete(api, service.namespace, live) for live in _unwanted(service, observed, listed))
+    await _together(_delete(api, case.namespace, live) for live in _unwanted(case, listed))
     return await write(OUTERMOST) or written
 
 
@@ -58,22 +59,22 @@ async def _together(work: Iterable[Coroutine[Any, Any, bool]]) -> bool:
     return any(results)
 
 
-async def _write(api: Api, cache: Cache, service: Service, observed: Observed, wanted: Object) -> bool:
+async def _write(api: Api, cache: Cache, case: Case, wanted: Object) -> bool:
     body = _stamped(wanted)
     kind, ref = BY_NAME[body["kind"]], Ref(body["kind"], body["metadata"]["name"])
-    stored = cache.owned.get(service.key, {}).get(ref)
+    stored = cache.owned.get(case.key, {}).get(ref)
     if stored is None:
         if await _exists(api, kind, body):
             return False  # it is seen again in a moment, and judged by what it holds
-    elif leaving(stored.unpack(), service):
+    elif leaving(stored.unpack(), case.service):
         return False  # once it is gone, its deletion wakes the service and it is made anew
-    elif ref not in observed.objects:
+    elif ref not in case.observed.objects:
         return False  # it came after the look that this body was made from, and has woken the service for another
     elif stored.foreign:
         await _disown(api, kind, body)
-    elif diff.contains(observed.objects[ref], body):
+    elif diff.contains(case.observed.objects[ref], body):
         return False
-    logger.info("%s: write %s %s", service.key, ref.kind, ref.name)
+    logger.info("%s: write %s %s", case.key, ref.kind, ref.name)
     try:
         cache.put_owned(await api.apply(kind, body))
     except RefusedError as error:
@@ -117,15 +118,15 @@ async def _disown(api: Api, kind: Kind, body: Object) -> None:
         await api.merge(kind, metadata["namespace"], metadata["name"], patch)
 
 
-def _unwanted(service: Service, observed: Observed, plans: Iterable[Plan]) -> Iterator[Object]:
+def _unwanted(case: Case, plans: Iterable[Plan]) -> Iterator[Object]:
     """What is to be made anew, or carries a capability's label and is neither wanted nor kept."""
     for plan in plans:
         stays = plan.keep | {Ref(body["kind"], body["metadata"]["name"]) for body in plan.objects}
-        yield from (observed.objects[ref] for ref in plan.discard)
-        for ref, live in observed.objects.items():
+        yield from (case.observed.objects[ref] for ref in plan.discard)
+        for ref, live in case.observed.objects.items():
             metadata = live["metadata"]
             owners = metadata.get("ownerReferences", [])
-            mine = any(owner["uid"] == service.uid for owner in owners) or (ref.kind in OUTLIVES and not owners)
+            mine = any(owner["uid"] == case.service.uid for owner in owners) or (ref.kind in OUTLIVES and not owners)
             labelled = metadata["labels"].get(meta.CAPABILITY) == plan.capability
             gone = "deletionTimestamp" in metadata
             if mine and labelled and ref not in stays and ref.kind not in HOLDS_DATA and not gone:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from freehold.core.contracts import published, reader_job
-from freehold.core.model.case import Case
+from freehold.core.model.case import Case, fact
 from freehold.core.model.conditions import Reason, Type
 from freehold.core.model.resources import Key, Observed, Service
 from freehold.core.objects import deployments, meta
@@ -41,6 +41,7 @@ class Verdict(NamedTuple):
     accepted: str = ""
 
 
+@fact
 def verdict(case: Case) -> Verdict:
     """Whether the pods, and the migrations, of spec.image may start."""
     serving, wanted = deployments.serving_image(case), case.spec.image

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from freehold.core.database import topology
 from freehold.core.model import remote
-from freehold.core.model.case import Case
+from freehold.core.model.case import Case, fact
 from freehold.core.model.conditions import Reason, State
 from freehold.core.peers import counterpart
 
 
+@fact
 def elsewhere(case: Case) -> tuple[State, Reason, str] | None:
     """None where the data is here, or will begin here."""
     now = topology.owner(case)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from freehold.core.database import topology
-from freehold.core.model.case import Case
+from freehold.core.model.case import Case, fact
 
 
+@fact
 def database_ready(case: Case) -> bool:
     """Whether the service can reach the server that owns the data, and it serves."""
     now, door = topology.owner(case), topology.door(case) or {}

@@ -8,14 +8,14 @@ namespace each side sees the seats of both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
 from freehold.core.database import switchover_jobs
 from freehold.core.database.instance import FIRST, Place, Seat, as_nodes, data_on, follows, found
 from freehold.core.model import remote
-from freehold.core.model.case import Case
+from freehold.core.model.case import Case, fact
 from freehold.core.model.conditions import Reason
 from freehold.core.model.quantities import duration
 from freehold.core.model.resources import Key, Object, Ref, Service
@@ -34,12 +34,14 @@ class Seats(NamedTuple):
     over: tuple[Seat, ...]
 
 
+@fact
 def owner(case: Case) -> Seat:
     """The server that holds the data, or will, where there is none yet."""
     owned = [seat for seat in (*_own(case), *_others(case)) if seat.turn]
     return max(owned, key=lambda seat: seat.turn, default=Seat(FIRST))
 
 
+@fact
 def awaited_from(case: Case) -> Key | None:
     """Whose data it is to have, and has not yet: it begins with none of its own."""
     whence = remote.whence(case.spec.placement, case.namespace)
@@ -55,6 +57,7 @@ def gone_to(case: Case) -> str:
     return "" if now.abroad else now.annotation(meta.CEDED)
 
 
+@fact
 def unlike(case: Case) -> str:
     """Why it cannot take over the other side's data: there is some here. Empty where nothing hinders."""
     if counterpart.partner(case) is None:
@@ -72,6 +75,7 @@ def wanted(service: Service) -> Place:
     return Place(as_nodes(service.spec.placement.node_selector), database.storage.class_name if database else None)
 
 
+@fact
 def is_elsewhere(case: Case) -> bool:
     """Whether the data stands somewhere else than is wanted; where there is none yet, it just begins there."""
     now = owner(case)
@@ -80,6 +84,7 @@ def is_elsewhere(case: Case) -> bool:
     return bool(now.holds_data and now.server and "spec" in now.server) and not wanted(case.service).holds(now)
 
 
+@fact
 def is_leaving(case: Case) -> bool:
     """Whether the other side is to take over the data that is here."""
     paired = bool(_partner(case)) and not owner(case).abroad
@@ -92,6 +97,7 @@ def destination(case: Case) -> Object:
     return {**wanted(case.service).shown(), **abroad}
 
 
+@fact
 def is_moving(case: Case) -> bool:
     """Whether it is to go there; a move that was given up is begun again only when another place is wanted."""
     last = case.observed.status.get("move", {})
@@ -107,9 +113,10 @@ def is_paused(case: Case) -> bool:
     )
 
 
+@fact
 def look(case: Case) -> Seats:
     """Every seat, by what it is for; of those on the other side the owner, and the one that is to own next, alone."""
-    now, own = owner(case), list(_own(case))
+    now, own = owner(case), _own(case)
     others = [seat for seat in own if seat != now]
     chosen = _next(case, now, others)
     rest = [seat for seat in others if chosen is None or chosen.abroad or seat.number != chosen.number]
@@ -177,6 +184,7 @@ def is_led_through_door(case: Case) -> bool:
     return bool(live.get("spec", {}).get("selector", {}).get(meta.POD_NAME) == names.door_pod(case.name))
 
 
+@fact
 def front(case: Case) -> str:
     """The pod that clients of the database are led to: the server's, or in a move that of the door before both. Where
     the data is not here, only a door leads to it."""
@@ -192,6 +200,7 @@ def front(case: Case) -> str:
     return names.seat_pod(case.name, owner(case).number)
 
 
+@fact
 def pods_nodes(case: Case) -> dict[str, str]:
     """The labels of the nodes for the service's own pods: they go ahead of the data, once its copy is there."""
     if not case.spec.database or owner(case).abroad or not is_elsewhere(case):
@@ -207,26 +216,29 @@ def is_busy(case: Case) -> bool:
     return two or is_moving(case)
 
 
-def _own(case: Case) -> Iterator[Seat]:
+@fact
+def _own(case: Case) -> tuple[Seat, ...]:
     """Every seat here of which a volume or a server is there."""
-    return found(case.name, case.observed.objects)
+    return tuple(found(case.name, case.observed.objects))
 
 
-def _others(case: Case) -> Iterator[Seat]:
+@fact
+def _others(case: Case) -> tuple[Seat, ...]:
     """Those on the other side, unless either side has data of its own."""
-    return iter(()) if unlike(case) else _abroad(case)
+    return () if unlike(case) else _abroad(case)
 
 
-def _abroad(case: Case) -> Iterator[Seat]:
+@fact
+def _abroad(case: Case) -> tuple[Seat, ...]:
     other = counterpart.partner(case)
-    return found(case.name, case.observed.partner, other.namespace) if other else iter(())
+    return tuple(found(case.name, case.observed.partner, other.namespace)) if other else ()
 
 
 def _partner(case: Case) -> Key | None:
     return None if unlike(case) else counterpart.partner(case)
 
 
-def _newest(seats: Iterator[Seat]) -> Object | None:
+def _newest(seats: Iterable[Seat]) -> Object | None:
     """The claim of the one that last owned data."""
     owned = [seat for seat in seats if seat.turn and seat.claim]
     return max(owned, key=lambda seat: seat.turn).claim if owned else None

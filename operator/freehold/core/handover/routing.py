@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from freehold.core.database import topology
 from freehold.core.model import remote
-from freehold.core.model.case import Case
+from freehold.core.model.case import Case, fact
 from freehold.core.model.resources import Key, Observed, Ref, Service
 from freehold.core.objects import deployments, meta, names
 from freehold.core.peers import counterpart
 from freehold.core.peers.aliases import goes_to, listen_alike
 
 
+@fact
 def leads_now(case: Case) -> Key | None:
     """The service that its name leads to at this moment; None where it leads to its own pods."""
     live = case.observed.objects.get(Ref("Service", case.name), {})
@@ -20,6 +21,7 @@ def leads_now(case: Case) -> Key | None:
     return Key(rest.partition(".")[0], name) if live.get("spec", {}).get("type") == "ExternalName" else None
 
 
+@fact
 def leads_to(case: Case) -> Key | None:
     """The service that its name is to lead to; it turns only to one that can take the calls, and back only to pods
     that serve."""
@@ -39,6 +41,7 @@ def stands_here(case: Case) -> bool:
     return target != now
 
 
+@fact
 def is_told_of(case: Case) -> bool:
     """Whether of a move it is told where the name leads, and not where the data is: on the side that goes, but while
     its data comes back, and on the one that takes over, until the data has come."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from freehold.core.database import topology
 from freehold.core.database.instance import data_on
-from freehold.core.model.case import Case
+from freehold.core.model.case import Case, fact
 from freehold.core.model.resources import Ref
 from freehold.core.objects import jobs, meta, names
 
 
+@fact
 def migrations_job(case: Case) -> str | None:
     """The Job for this image, command and resources on this very volume; None without a volume or anything to migrate.
 
@@ -23,6 +24,7 @@ def migrations_job(case: Case) -> str | None:
     return names.migrations_job(case.name, content)
 
 
+@fact
 def migrated(case: Case) -> bool:
     """Whether new pods may start: the schema they need is in, or they need none."""
     database = case.spec.database

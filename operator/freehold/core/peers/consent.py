@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from freehold.api.v1alpha1.grpc import Consumed, Consumers, ConsumersFrom, NamespaceSelector, SelectorRequirement, Tls
 from freehold.core.model import remote
-from freehold.core.model.case import Case
+from freehold.core.model.case import Case, fact
 from freehold.core.model.conditions import Reason
 from freehold.core.model.resources import Key, Observed, Peer, Ref, Service
 from freehold.core.objects import names
@@ -47,6 +47,7 @@ def asks_identity(service: Service) -> bool:
     return service.spec.grpc is not None and service.spec.grpc.tls is Tls.MUTUAL
 
 
+@fact
 def needs_identity(case: Case) -> bool:
     """Whether the service proves itself to its callers, or to one it calls."""
     return asks_identity(case.service) or any(is_mutual(case, consumed) for consumed in case.spec.consumes)
@@ -75,6 +76,7 @@ def not_admitted(provider: Key, namespace: str) -> str:
     return f"{provider.name} in namespace {provider.namespace} admits no consumers from namespace {namespace}; {hint}"
 
 
+@fact
 def consumers(case: Case) -> list[Key]:
     """The services that declare to consume this one and are admitted, in order; by a name that it took over too, as
     they were there."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 
 from freehold.core.model import remote
-from freehold.core.model.case import Case
+from freehold.core.model.case import Case, fact
 from freehold.core.model.resources import Key, Peer, Ref, Service
 from freehold.core.objects import names
 
 
+@fact
 def partner(case: Case) -> Key | None:
     """The other side, where both agree and have databases of one kind."""
     other = other_side(case)
@@ -21,12 +22,14 @@ def partner(case: Case) -> Key | None:
     return other if peer and not differ(case.service, peer) else None
 
 
+@fact
 def other_side(case: Case) -> Key | None:
     """The service that it moves to, or took over from, where both agree."""
     going = case.observed.forwards.get(case.key)
     return going or next((old for old, new in case.observed.forwards.items() if new == case.key), None)
 
 
+@fact
 def far_side(case: Case) -> Key | None:
     """The other side, where it stands in another cluster."""
     other = other_side(case)
@@ -42,6 +45,7 @@ def differ(service: Service, peer: Peer) -> str:
     return f"{peer.key} has {there}, and {service.key} {here}; give both the same spec.database"
 
 
+@fact
 def mistrust(case: Case) -> str:
     """Why the servers of two clusters cannot know each other: each trusts another authority. Empty where they can."""
     other = far_side(case)
