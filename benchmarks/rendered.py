@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from freehold.core import certificates, credentials
+from freehold.core import certificates, engines
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Platform, Ref, Service, StorageClass
 from freehold.core.objects import meta
@@ -69,11 +69,12 @@ def _world(service: Service) -> Observed:
     """Nobody else's services, a storage class to claim from, and an authority that signs."""
     now = datetime.now(UTC)
     signer = certificate_authority.CertificateAuthority(certificate_authority.fresh(now))
+    roles = engines.of(service.spec.database).roles if service.spec.database else ()
     seen = Observed(
         now=now,
         platform=Platform(postgresql_image=IMAGE),
         storage_classes=(StorageClass("standard", default=True),),
-        passwords={role: secrets.token_urlsafe(24) for role in credentials.ROLES},
+        passwords={role: secrets.token_urlsafe(24) for role in roles},
         authority=signer.public,
     )
     asked = certificates.requests(Case(service, seen))

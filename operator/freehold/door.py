@@ -18,11 +18,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from freehold.core.engines.postgresql import constants
 from freehold.core.objects import names
 from freehold.progress import progress, summary
 from freehold.seats_link import Link, LostError, RefusedError, State
 
-PORT, TOLD_PORT = names.PORT_POSTGRESQL, names.PORT_MOVE
+PORT, TOLD_PORT = constants.PORT, names.PORT_MOVE
 NAME = "freehold-door"
 HELD_SECONDS = 10.0
 LOOK_SECONDS = 0.02
@@ -152,7 +153,7 @@ class Door:
                 name, _, port = host.partition(":")
                 with contextlib.suppress(OSError):  # a TimeoutError is one
                     async with asyncio.timeout(CONNECT_SECONDS):
-                        return await asyncio.open_connection(name, int(port or names.PORT_POSTGRESQL))
+                        return await asyncio.open_connection(name, int(port or constants.PORT))
             await asyncio.sleep(LOOK_SECONDS)
         return None
 

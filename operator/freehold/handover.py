@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import uuid4
 
-from freehold.core.objects import names
+from freehold.core.engines.postgresql import constants
 from freehold.seats_link import Link
 
 CATCH_UP_SECONDS = 60.0
@@ -27,7 +27,7 @@ LAST_ANSWER_SECONDS = 0.25
 
 IDENTITY = "SELECT system_identifier FROM pg_control_system()"
 SESSIONS = (
-    f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{names.DATABASE}' AND backend_type = 'client backend'"
+    f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{constants.DATABASE}' AND backend_type = 'client backend'"
 )
 MARK = "SELECT mark FROM freehold.sealed"
 
@@ -122,7 +122,7 @@ def cede(pair: Pair, progress: Progress) -> None:
     (mark,) = source.ask(f"SELECT freehold.seal('{uuid4()}')", _left(until))
     tell(Step.CONFIRMING, f"waits until {target.host} shows it")
     shown = f"EXISTS (SELECT FROM freehold.sealed WHERE mark = '{mark}')"
-    closed = f"NOT datallowconn FROM pg_database WHERE datname = '{names.DATABASE}'"
+    closed = f"NOT datallowconn FROM pg_database WHERE datname = '{constants.DATABASE}'"
     _wait_for(target, f"SELECT {shown} AND {closed}", until, "it does not show the last thing that was written")
     (progress.last_byte,) = target.ask("SELECT pg_last_wal_replay_lsn()", _left(until))
     progress.sealed = True

@@ -16,14 +16,14 @@ import psycopg
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-from freehold.core.objects import names
+from freehold.core.engines.postgresql import constants
 
 PASSWORD = Path("/credentials/mover")
 TRUSTED = Path("/certificate/ca.crt")
 CONNECT_SECONDS = 2
 """The least that libpq takes."""
 ANSWER_SECONDS = 2.0
-IS_OPEN = f"SELECT pg_is_in_recovery(), datallowconn FROM pg_database WHERE datname = '{names.DATABASE}'"
+IS_OPEN = f"SELECT pg_is_in_recovery(), datallowconn FROM pg_database WHERE datname = '{constants.DATABASE}'"
 
 
 class LostError(Exception):
@@ -85,7 +85,7 @@ class Link:
         try:
             return psycopg.connect(
                 host=name,
-                port=port or names.PORT_POSTGRESQL,
+                port=port or constants.PORT,
                 user="mover",
                 password=PASSWORD.read_text().strip(),
                 dbname="postgres",

@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from freehold.core.objects import names
+from freehold.core.engines.postgresql import constants
 from freehold.handover import CATCH_UP_SECONDS, MARK, LateError, Pair, Progress, Step, cede, is_copy, prepare, tell
 from freehold.seats_link import Link, LostError, RefusedError, State
 
@@ -117,7 +117,7 @@ class Switch:
         if source and source.is_open:
             self._wait(
                 f"{self._from} and {self._to} are both open, which no switch does: compare what they hold, and close "
-                f"the wrong one by ALTER DATABASE {names.DATABASE} ALLOW_CONNECTIONS false in database postgres"
+                f"the wrong one by ALTER DATABASE {constants.DATABASE} ALLOW_CONNECTIONS false in database postgres"
             )
             return None
         return self._moved()

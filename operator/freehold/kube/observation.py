@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from freehold.api.v1alpha1.database import Database
 from freehold.api.v1alpha1.grpc import Consumed, Grpc
 from freehold.api.v1alpha1.microservice import KIND, Microservice
 from freehold.api.v1alpha1.placement import Placement
-from freehold.core import certificates, credentials
+from freehold.core import certificates, engines
 from freehold.core.contracts import published
 from freehold.core.latency import call_graph
 from freehold.core.model import remote
@@ -104,6 +105,7 @@ def observe(cache: Cache, service: Service, means: Means, status: Object, now: d
     owned = {ref: stored.unpack() for ref, stored in cache.owned.get(service.key, {}).items()}
     owned = {ref: live for ref, live in owned.items() if ref.kind in SEEN_LEAVING or not leaving(live, service)}
     names = {*cache.consumes.get(service.key, ()), *cache.consumers(service.key)}
+    roles = engines.of(service.spec.database).roles if service.spec.database else ()
     seen = Observed(
         now=now,
         platform=means.platform,
@@ -114,7 +116,7 @@ def observe(cache: Cache, service: Service, means: Means, status: Object, now: d
         forwards=cache.forwards,
         namespace_labels=cache.namespaces,
         storage_classes=tuple(sorted(cache.storage_classes.values(), key=lambda c: (not c.default, c.name))),
-        passwords={role: secrets.token_urlsafe(24) for role in credentials.ROLES},
+        passwords={role: secrets.token_urlsafe(24) for role in roles},
         authority=means.authority.public,
         secrets_granted=service.namespace in means.granted,
         addresses=cache.addresses,
@@ -171,12 +173,20 @@ def _peer(cache: Cache, key: Key, stored: Stored) -> Peer | None:
         calls=_calls(live),
         takes_over=_seen(key, status.get("takesOver", "")),
         heading=_seen(key, _heading(key, spec)),
-        database=spec.get("database", {}).get("version", ""),
+        database=_database(spec),
         move=annotations.get(meta.MOVE, ""),
         stopped=_stopped(status),
         backup_within=placement.get("backupWithin", ""),
         backed_up_at=annotations.get(meta.BACKED_UP_AT, ""),
     )
+
+
+def _database(spec: Object) -> str:
+    """Its database's engine and version; empty without one, or where that cannot be read."""
+    try:
+        return engines.describe(Database.model_validate(spec["database"])) if spec.get("database") else ""
+    except ValidationError:
+        return ""
 
 
 def _seen(whose: Key, namespace: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from freehold.core import credentials
+from freehold.api.v1alpha1.database import Database, Storage
+from freehold.core import engines
 from freehold.core.contracts import published
 from freehold.core.model.resources import Call, Key, Object, Peer, Platform, Ref, Stand
 from freehold.core.model.sightings import Sightings
@@ -101,10 +102,12 @@ def test_a_provider_that_is_being_deleted_is_as_good_as_gone() -> None:
 
 
 def test_passwords_are_fresh_each_time_and_one_for_each_role() -> None:
-    cache, service = cache_with(microservice()), observation.parse(microservice())
+    mine = microservice(database={"storage": {"size": "1Gi"}})
+    cache, service = cache_with(mine), observation.parse(mine)
     one, other = (observation.observe(cache, service, MEANS, {}, NOW).passwords for _ in range(2))
-    assert set(one) == set(credentials.ROLES)
-    assert len({*one.values(), *other.values()}) == 2 * len(credentials.ROLES)
+    roles = set(engines.of(Database(storage=Storage(size="1Gi"))).roles)
+    assert set(one) == roles
+    assert len({*one.values(), *other.values()}) == 2 * len(roles)
     assert all(len(password) >= 32 for password in one.values())
 
 

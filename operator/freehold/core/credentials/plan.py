@@ -8,10 +8,11 @@ takes the data up again with credentials that work.
 from __future__ import annotations
 
 import base64
-from urllib.parse import quote
 
 from freehold.api.v1alpha1.database import DeletionPolicy
+from freehold.core import engines
 from freehold.core.database import topology
+from freehold.core.engines import Engine
 from freehold.core.model import grants, remote
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
@@ -19,13 +20,12 @@ from freehold.core.model.resources import Object, Plan, Ref, Service
 from freehold.core.objects import meta, names
 
 CAPABILITY = "credentials"
-SUPERUSER = "postgres"
-ROLES = (names.ROLE_SERVICE, names.ROLE_OWNER, names.ROLE_MOVER, SUPERUSER)
 
 
 def plan(case: Case) -> Plan:
     """One Secret for the server, one to bind the service, one for the owner of the schema."""
-    if case.spec.database is None:
+    database = case.spec.database
+    if database is None:
         return Plan(CAPABILITY, ())
     if not case.observed.secrets_granted:
         said = grants.secrets_not_granted(case)
@@ -34,11 +34,12 @@ def plan(case: Case) -> Plan:
         return Plan(
             CAPABILITY, (), _condition(State.UNKNOWN, Reason.WAITING_FOR_CONSENT, awaited), _known(case.service)
         )
-    passwords = {role: _kept(case, role) or case.observed.passwords[role] for role in ROLES}
+    engine = engines.of(database)
+    passwords = {role: _kept(case, engine, role) or case.observed.passwords[role] for role in engine.roles}
     objects = (
         _secret(case.service, names.server_secret(case.name), "Opaque", passwords),
-        _binding(case, names.database(case.name), names.ROLE_SERVICE, passwords),
-        _binding(case, names.owner_secret(case.name), names.ROLE_OWNER, passwords),
+        _binding(case, engine, names.database(case.name), engine.roles.service, passwords),
+        _binding(case, engine, names.owner_secret(case.name), engine.roles.owner, passwords),
     )
     said = f"bound by Secret {names.database(case.name)}; migrations alone use {names.owner_secret(case.name)}"
     return Plan(CAPABILITY, objects, _condition(State.TRUE, Reason.KEPT, said))
@@ -62,40 +63,36 @@ def _condition(state: State, reason: Reason, said: str) -> Condition:
     return Condition(Type.CREDENTIALS_READY, state, reason, said)
 
 
-def _kept(case: Case, role: str) -> str | None:
+def _kept(case: Case, engine: Engine, role: str) -> str | None:
     """The password that is in use: the server's Secret knows them all, a binding Secret its own role's. Where the data
     comes from another namespace, its roles come along."""
     there = case.observed.partner if topology.owner(case).abroad else case.observed.objects
     server = there.get(Ref("Secret", names.server_secret(case.name)), {}).get("data", {})
     bindings = {
-        names.ROLE_SERVICE: names.database(case.name),
-        names.ROLE_OWNER: names.owner_secret(case.name),
+        engine.roles.service: names.database(case.name),
+        engine.roles.owner: names.owner_secret(case.name),
     }
     binding = case.observed.objects.get(Ref("Secret", bindings.get(role, "")), {}).get("data", {})
     encoded = server.get(role) or binding.get("password")
     return base64.b64decode(encoded).decode() if encoded else None
 
 
-def _binding(case: Case, name: str, role: str, passwords: dict[str, str]) -> Object:
-    """A Secret of the well-known form (servicebinding.io, 'Well-known Secret Entries'), and whom to trust beside it.
-
-    The uri has its client insist on TLS and on the server's name (libpq, 'SSL Support').
-    """
+def _binding(case: Case, engine: Engine, name: str, role: str, passwords: dict[str, str]) -> Object:
+    """A Secret of the well-known form (servicebinding.io, 'Well-known Secret Entries'), and whom to trust beside it."""
     host, password = names.host(names.database(case.name), case.namespace), passwords[role]
-    where = f"{host}:{names.PORT_POSTGRESQL}/{names.DATABASE}"
-    verified = f"sslmode=verify-full&sslrootcert={names.BINDING_ROOT}/database/{names.TRUSTED}"
+    authorities = f"{names.BINDING_ROOT}/database/{names.TRUSTED}"
     data = {
-        "type": "postgresql",
+        "type": engine.name,
         "provider": "freehold",
         "host": host,
-        "port": str(names.PORT_POSTGRESQL),
-        "database": names.DATABASE,
+        "port": str(engine.port),
+        "database": engine.database,
         "username": role,
         "password": password,
-        "uri": f"postgresql://{role}:{quote(password, safe='')}@{where}?{verified}",
+        "uri": engine.uri(role, password, host, authorities),
         names.TRUSTED: case.observed.authority.trusted,
     }
-    return _secret(case.service, name, "servicebinding.io/postgresql", data)
+    return _secret(case.service, name, f"servicebinding.io/{engine.name}", data)
 
 
 def _secret(service: Service, name: str, kind: str, data: dict[str, str]) -> Object:

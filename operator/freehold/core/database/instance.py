@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from freehold.core.engines import Replica
 from freehold.core.model import remote
 from freehold.core.model.resources import Object, Ref, Service
 from freehold.core.objects import meta, names
@@ -67,20 +68,24 @@ class Seat(NamedTuple):
         return begun or bool(self.server and place.holds(self))
 
     @property
-    def follows(self) -> str:
-        """The `host@turn` of the server it was last made from, or left to; empty where there was none."""
+    def follows(self) -> Replica | None:
+        """The server it was last made from, or left to; None where there was none."""
         template = (self.server or {}).get("spec", {}).get("template", {})
-        said = str(template.get("metadata", {}).get("annotations", {}).get(meta.FOLLOWS, ""))
-        return names.seen_from_abroad(said) if said and remote.is_foreign(self.abroad) else said
+        said = template.get("metadata", {}).get("annotations", {}).get(meta.FOLLOWS)
+        found = re.fullmatch(r"(.+)@(\d{1,9})", str(said))
+        if not found:
+            return None
+        host = names.seen_from_abroad(found[1]) if remote.is_foreign(self.abroad) else found[1]
+        return Replica(host, int(found[2]))
 
     def annotation(self, key: str) -> str:
         """What its claim is annotated with; empty where it is not."""
         return str((self.claim or {"metadata": {}})["metadata"].get("annotations", {}).get(key, ""))
 
 
-def follows(service: Service, leader: Seat) -> str:
-    """What a server that follows another says of it: where it is, and since which turn it owns the data."""
-    return f"{host_of(service, leader)}@{leader.turn}"
+def follows(service: Service, leader: Seat) -> Replica:
+    """The source of a server that follows another: where that is, and since which turn it owns the data."""
+    return Replica(host_of(service, leader), leader.turn)
 
 
 def data_on(claim: Object) -> str:

@@ -6,8 +6,9 @@ Where a service has more than one for a while, as during a move, this is about t
 from __future__ import annotations
 
 from freehold.api.v1alpha1.database import Database
+from freehold.core import engines
 from freehold.core.database import location, readiness, statefulset, topology, volume
-from freehold.core.engines.postgresql import server
+from freehold.core.engines import Engine
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.resources import Object, Plan, Ref, Service
@@ -22,8 +23,9 @@ def plan(case: Case) -> Plan:
     if database is None:
         return Plan(CAPABILITY, ())
     every, condition = topology.look(case), _condition(case, database)
-    stands_on: tuple[Object, ...] = (_account(case.service), _configuration(case.service))
-    called = (_client_service(case), _nodes_service(case.service))
+    engine = engines.of(database)
+    stands_on: tuple[Object, ...] = (_account(case.service), _configuration(case.service, engine))
+    called = (_client_service(case, engine), _nodes_service(case.service, engine))
     others = (seat for seat in (every.next, *every.kept) if seat and not seat.abroad)
     keep = frozenset(ref for seat in others for ref in topology.refs(case.service, seat))
     if location.elsewhere(case):
@@ -39,14 +41,14 @@ def plan(case: Case) -> Plan:
     return Plan(CAPABILITY, objects, condition, keep, discard)
 
 
-def _configuration(service: Service) -> Object:
+def _configuration(service: Service, engine: Engine) -> Object:
     return meta.build(
         service,
         "v1",
         "ConfigMap",
         names.database_configuration(service.name),
         meta.labels(service, meta.DATABASE, CAPABILITY),
-        data=server.sources(),
+        data=dict(engine.files()),
     )
 
 
@@ -61,27 +63,22 @@ def _account(service: Service) -> Object:
     )
 
 
-def _service(service: Service, name: str, chosen: dict[str, str], **spec: object) -> Object:
-    port = {
-        "name": "postgresql",
-        "port": names.PORT_POSTGRESQL,
-        "targetPort": "postgresql",
-        "protocol": "TCP",
-    }
+def _service(service: Service, engine: Engine, name: str, chosen: dict[str, str], **spec: object) -> Object:
+    port = {"name": engine.name, "port": engine.port, "targetPort": engine.name, "protocol": "TCP"}
     body = {"selector": {**meta.selector(service.name, meta.DATABASE), **chosen}, "ports": [port], **spec}
     labels = meta.labels(service, meta.DATABASE, CAPABILITY)
     return meta.build(service, "v1", "Service", name, labels, spec=body)
 
 
-def _client_service(case: Case) -> Object:
+def _client_service(case: Case, engine: Engine) -> Object:
     """The name that never changes; it leads to one pod."""
     chosen = {meta.POD_NAME: topology.front(case)}
-    return _service(case.service, names.database(case.name), chosen, type="ClusterIP")
+    return _service(case.service, engine, names.database(case.name), chosen, type="ClusterIP")
 
 
-def _nodes_service(service: Service) -> Object:
+def _nodes_service(service: Service, engine: Engine) -> Object:
     headless = {"clusterIP": "None", "publishNotReadyAddresses": True}
-    return _service(service, names.database_nodes(service.name), {}, **headless)
+    return _service(service, engine, names.database_nodes(service.name), {}, **headless)
 
 
 def _condition(case: Case, database: Database) -> Condition:
@@ -96,12 +93,12 @@ def _state(case: Case, database: Database) -> tuple[State, Reason, str]:
     trouble = volume.trouble(case, database) or pods.trouble(running, case.observed)
     if trouble:
         return State.FALSE, *trouble
-    where = f"{names.host(names.database(case.name), case.namespace)}:{names.PORT_POSTGRESQL}"
+    where = f"{names.host(names.database(case.name), case.namespace)}:{engines.of(database).port}"
     if readiness.database_ready(case):
-        return State.TRUE, Reason.READY, f"PostgreSQL {database.version} serves at {where}"
+        return State.TRUE, Reason.READY, f"{engines.describe(database)} serves at {where}"
     claim = volume.claimed(case)
     if claim and not volume.is_bound(claim):
         name = claim["spec"].get("storageClassName", "the default")
         said = f"waiting for storage class {name} to provide {claim['metadata']['name']}, {database.storage.size}"
         return State.UNKNOWN, Reason.VOLUME_PENDING, said
-    return State.UNKNOWN, Reason.STARTING, f"waiting for PostgreSQL {database.version} to accept connections"
+    return State.UNKNOWN, Reason.STARTING, f"waiting for {engines.describe(database)} to accept connections"

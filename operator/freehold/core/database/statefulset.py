@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from freehold.api.v1alpha1.database import Database
-from freehold.core.database import topology
+from freehold.core import engines
+from freehold.core.database import source, topology
 from freehold.core.database.instance import Seat
-from freehold.core.engines.postgresql.server import USER, _container, sources
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Ref, Service
 from freehold.core.objects import meta, names, observer, pods
 
 
-def statefulset(case: Case, database: Database, seat: Seat, capability: str, follows: str = "") -> Object:
-    """The StatefulSet of a seat. Parallel management lets a corrected template replace a pod that never became ready.
+def statefulset(case: Case, database: Database, seat: Seat, capability: str) -> Object:
+    """The StatefulSet of a seat.
 
-    follows: `host@turn` of the server it is made from, and since when; one that has taken over still says so, for a
-    change would restart it.
+    Parallel management lets a corrected template replace a pod that never became ready.
     """
+    engine, origin = engines.of(database), source.of(case, seat)
     credentials = case.observed.objects[Ref("Secret", names.server_secret(case.name))].get("data")
-    annotations = {meta.CONTENT: meta.digest(meta.digest(credentials), sources())}
-    if follows := follows or seat.follows:
-        annotations[meta.FOLLOWS] = follows
+    annotations = {meta.CONTENT: meta.digest(meta.digest(credentials), engine.files())}
+    if isinstance(origin, engines.Replica):
+        annotations[meta.FOLLOWS] = str(origin)
     nodes = _nodes(case.service, seat)
     return meta.build(
         case.service,
@@ -39,13 +39,13 @@ def statefulset(case: Case, database: Database, seat: Seat, capability: str, fol
                 serviceAccountName=names.database(case.name),
                 terminationGracePeriodSeconds=60,
                 securityContext={
-                    "runAsUser": USER,
-                    "runAsGroup": USER,
-                    "fsGroup": USER,
+                    "runAsUser": engine.user,
+                    "runAsGroup": engine.user,
+                    "fsGroup": engine.user,
                     "fsGroupChangePolicy": "OnRootMismatch",
                 },
-                containers=[_container(database, case.observed, follows), *observer.observers(case)],
-                volumes=_volumes(case.service, seat),
+                containers=[engine.container(database, case.observed.platform, origin), *observer.observers(case)],
+                volumes=[*_volumes(case.service, seat), *engine.scratch()],
                 **({"nodeSelector": nodes} if nodes else {}),
             ),
         },
@@ -63,9 +63,6 @@ def _volumes(service: Service, seat: Seat) -> list[Object]:
         {"name": "data", "persistentVolumeClaim": {"claimName": names.seat_volume(service.name, seat.number)}},
         {"name": "configuration", "configMap": {"name": names.database_configuration(service.name)}},
         {"name": "credentials", "secret": {"secretName": names.server_secret(service.name)}},
-        # PostgreSQL takes a key that is root's and its own group's, and that no one else can read.
+        # A key that is root's and the server's group's, and that no one else can read: PostgreSQL refuses others.
         {"name": "certificate", "secret": {"secretName": names.server_certificate(service.name), "defaultMode": 0o440}},
-        {"name": "run", "emptyDir": {}},
-        {"name": "tmp", "emptyDir": {}},
-        {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": "128Mi"}},
     ]

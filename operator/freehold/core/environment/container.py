@@ -7,14 +7,13 @@ asked for its health. The README publishes all of this: what is here cannot chan
 from __future__ import annotations
 
 from freehold.api.v1alpha1.grpc import Tls
+from freehold.core import engines
 from freehold.core.model.case import Case
 from freehold.core.model.quantities import milliseconds
 from freehold.core.model.resources import Object, Service
 from freehold.core.objects import meta, names
 from freehold.core.peers import consent, remote_callers
 
-NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
-"""A DATABASE_URL that can be read, and that nobody answers."""
 TLS_SUFFIX = names.tls_variable("")
 
 
@@ -69,7 +68,8 @@ def bare(case: Case) -> list[Object]:
     """The variables for one who only says what it offers: nothing in them proves anything, or leads to data."""
     proofs = ("GRPC_TLS", "GRPC_TLS_DIR", "GRPC_HEALTH_PORT")
     kept = [v for v in environment(case) if v["name"] not in proofs and not v["name"].endswith(TLS_SUFFIX)]
-    return [{"name": v["name"], "value": NOWHERE} if "valueFrom" in v else v for v in kept]
+    unreachable = engines.of(case.spec.database).unreachable if case.spec.database else ""
+    return [{"name": v["name"], "value": unreachable} if "valueFrom" in v else v for v in kept]
 
 
 def bare_volumes(case: Case) -> list[Object]:

@@ -7,6 +7,7 @@ addresses, and the side whose consumers stay behind tells the other who they are
 
 from __future__ import annotations
 
+from freehold.core import engines
 from freehold.core.handover import routing
 from freehold.core.model import remote
 from freehold.core.model.case import Case
@@ -50,12 +51,14 @@ def _endpoint(case: Case, capability: str) -> Object | None:
 
 def _servers(case: Case, capability: str) -> Object | None:
     """The names of the database servers there, for those here that copy and follow them."""
+    database = case.spec.database
+    ports = [(engines.of(database).name, engines.of(database).port)] if database else []
     form = names.seat(case.name, 1)
     found = [pod for pod in remote_pods(case.observed, meta.DATABASE) if pod["metadata"]["name"].startswith(form)]
     endpoints = [{**_endpoint_of(pod, ready=True), "hostname": names.abroad(pod["metadata"]["name"])} for pod in found]
     name, of = names.abroad(names.database(case.name)), names.database_nodes(case.name)
     labelled = meta.labels(case.service, meta.DATABASE, capability)
-    return _slice(case.service, name, labelled, of, endpoints, [("postgresql", names.PORT_POSTGRESQL)])
+    return _slice(case.service, name, labelled, of, endpoints, ports)
 
 
 def _callers(case: Case, capability: str) -> Object:

@@ -7,6 +7,8 @@ service and its migrations, and opens none.
 
 from __future__ import annotations
 
+from freehold.api.v1alpha1.database import Database
+from freehold.core import engines
 from freehold.core.database import topology
 from freehold.core.isolation import audit
 from freehold.core.model import remote
@@ -36,9 +38,9 @@ def plan(case: Case) -> Plan:
         return Plan(CAPABILITY, (), Condition(Type.ISOLATION_ENFORCED, State.FALSE, Reason.SHADOW, said))
     policies = [_policy(case.service, case.name, meta.SERVICE, _ingress(case), _egress(case))]
     if case.spec.database:
-        policies.append(_database_policy(case))
+        policies.append(_database_policy(case, case.spec.database))
         if case.spec.database.migrations:
-            own = [_dns(), _to_database(case.service)]
+            own = [_dns(), _to_database(case.service, case.spec.database)]
             policies.append(_policy(case.service, names.migrations(case.name), meta.MIGRATIONS, [], own))
     through = gateways.proxies(case.service)
     callers = (*consent.consumers(case), *remote_callers.left_behind(case))
@@ -63,7 +65,7 @@ def _policy(service: Service, name: str, component: str, ingress: list[Object], 
     return meta.network_policy(service, name, component, CAPABILITY, ingress, egress)
 
 
-def _database_policy(case: Case) -> Object:
+def _database_policy(case: Case, database: Database) -> Object:
     """While there is more than one server, they and what moves the data reach each other, on either side of a move, and
     nobody else."""
     moves = topology.is_busy(case)
@@ -71,12 +73,13 @@ def _database_policy(case: Case) -> Object:
     other = counterpart.partner(case)
     there = _across(other, case.observed) if other else []
     callers = [*(_pods(case.key, part) for part in parts), *there]
-    ingress = [{"from": callers, "ports": [_tcp(names.PORT_POSTGRESQL)]}]
+    listens = _tcp(engines.of(database).port)
+    ingress = [{"from": callers, "ports": [listens]}]
     egress = []
     if moves:
         ingress.append({"from": [_operator(case.observed)], "ports": [_tcp(names.PORT_MOVE)]})
         to = [_pods(case.key, meta.DATABASE), *there]
-        egress = [_dns(), {"to": to, "ports": [_tcp(names.PORT_POSTGRESQL)]}]
+        egress = [_dns(), {"to": to, "ports": [listens]}]
     return _policy(case.service, names.database(case.name), meta.DATABASE, ingress, egress)
 
 
@@ -113,7 +116,7 @@ def _ingress(case: Case) -> list[Object]:
 def _egress(case: Case) -> list[Object]:
     allowed = [_dns()]
     if case.spec.database:
-        allowed.append(_to_database(case.service))
+        allowed.append(_to_database(case.service, case.spec.database))
     for consumed in case.spec.consumes:
         if consent.refusal(case, consumed) is None:
             port = consent.provider_port(case, consumed)
@@ -126,8 +129,8 @@ def _egress(case: Case) -> list[Object]:
     return allowed
 
 
-def _to_database(service: Service) -> Object:
-    return {"to": [_pods(service.key, meta.DATABASE)], "ports": [_tcp(names.PORT_POSTGRESQL)]}
+def _to_database(service: Service, database: Database) -> Object:
+    return {"to": [_pods(service.key, meta.DATABASE)], "ports": [_tcp(engines.of(database).port)]}
 
 
 def _dns() -> Object:

@@ -9,14 +9,8 @@ from __future__ import annotations
 from freehold.core.model import remote
 from freehold.core.model.resources import Key
 
-PORT_POSTGRESQL = 5432
 PORT_MOVE = 9404
 """Where the door of a move tells how far it is."""
-DATABASE = "app"
-"""The database, and the role the service uses; each server holds one service's data, so the name need not differ."""
-ROLE_SERVICE = "app"
-ROLE_OWNER = "owner"
-ROLE_MOVER = "mover"
 BINDING_ROOT = "/bindings"
 IDENTITY_ROOT = "/identity"
 SERVICE_CONFIG = "service-config"

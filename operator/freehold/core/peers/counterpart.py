@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 
+from freehold.core import engines
 from freehold.core.model import remote
 from freehold.core.model.case import Case, fact
 from freehold.core.model.resources import Key, Peer, Ref, Service
@@ -38,10 +39,10 @@ def far_side(case: Case) -> Key | None:
 
 def differ(service: Service, peer: Peer) -> str:
     """Why the data of one cannot become the other's."""
-    mine = service.spec.database.version if service.spec.database else ""
+    mine = engines.describe(service.spec.database)
     if mine == peer.database:
         return ""
-    here, there = (f"PostgreSQL {version}" if version else "no database" for version in (mine, peer.database))
+    here, there = mine or "no database", peer.database or "no database"
     return f"{peer.key} has {there}, and {service.key} {here}; give both the same spec.database"
 
 

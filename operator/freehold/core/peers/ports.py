@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from freehold.core import engines
 from freehold.core.model.resources import Key, Service
 from freehold.core.objects import names
 
@@ -55,5 +56,5 @@ def doors_of(service: Service) -> tuple[Door, ...]:
     spec = service.spec
     endpoint = (Door(service.key, Part.ENDPOINT, spec.grpc.port),) if spec.grpc else ()
     page = (Door(service.key, Part.PAGE, spec.http.port),) if spec.http else ()
-    database = (Door(service.key, Part.DATABASE, names.PORT_POSTGRESQL),) if spec.database else ()
+    database = (Door(service.key, Part.DATABASE, engines.of(spec.database).port),) if spec.database else ()
     return (*endpoint, *page, *database)

@@ -75,7 +75,7 @@ def _step(case: Case, database: Database, every: Seats) -> Step | None:
         limit = case.spec.placement.give_up_after
         said = f"not there after {limit} (spec.placement.giveUpAfter); it stays {progress.at(every.owner)}"
         return Step(Reason.MOVE_GAVE_UP, f"{said}; to try again, take the edit back and make it anew", objects)
-    return _under_way(case, every, done, objects)
+    return _under_way(case, database, every, done, objects)
 
 
 def _obstacle(case: Case, database: Database, now: Seat) -> str:
@@ -113,7 +113,9 @@ def _turned(case: Case, database: Database, every: Seats, done: switchover_jobs.
     return Step(Reason.SWITCHING, "the server at the destination has taken over", (claim, *others))
 
 
-def _under_way(case: Case, every: Seats, done: list[switchover_jobs.Switch], objects: tuple[Object, ...]) -> Step:
+def _under_way(
+    case: Case, database: Database, every: Seats, done: list[switchover_jobs.Switch], objects: tuple[Object, ...]
+) -> Step:
     to = every.next
     assert to
     if not topology.serves(to):
@@ -128,7 +130,7 @@ def _under_way(case: Case, every: Seats, done: list[switchover_jobs.Switch], obj
     if _migrating(case, every.owner):
         said = "the copy follows closely; the switch waits until the migrations are in"
         return Step(Reason.WAITING_FOR_MIGRATIONS, said, objects)
-    return _switching(case, every, done, objects)
+    return _switching(case, database, every, done, objects)
 
 
 def _trouble_of(observed: Observed, role: str) -> str:
@@ -165,7 +167,9 @@ def _migrating(case: Case, now: Seat) -> bool:
     return not applied.migrated(case) or any(pods.is_running(pod) for pod in running)
 
 
-def _switching(case: Case, every: Seats, done: list[switchover_jobs.Switch], objects: tuple[Object, ...]) -> Step:
+def _switching(
+    case: Case, database: Database, every: Seats, done: list[switchover_jobs.Switch], objects: tuple[Object, ...]
+) -> Step:
     """One try after another; what became of one is known only from its own words."""
     to, last = every.next, done[-1] if done else None
     assert to
@@ -189,7 +193,7 @@ def _switching(case: Case, every: Seats, done: list[switchover_jobs.Switch], obj
         said = f"{last.said}; it is tried again"
         return Step(Reason.SWITCHING, said, objects, switchover_jobs.BETWEEN_SECONDS - since)
     name = switchover_jobs.job_name(case.service, every.owner, to, len(done))
-    job = workloads.switch(case, every.owner, to, name, CAPABILITY)
+    job = workloads.switch(case, database, every.owner, to, name, CAPABILITY)
     return Step(Reason.SWITCHING, "the two servers change places", (*objects, job))
 
 

@@ -33,7 +33,7 @@ def plan(case: Case, database: Database, every: Seats) -> Plan:
         objects.append(volume.claim(case, database, left, CAPABILITY, said))
     keep = standby.standing_door(case, every) if not every.owner.abroad else frozenset()
     if both := _both(case.observed, every, left):
-        objects.append(workloads.door(case, *both, CAPABILITY))
+        objects.append(workloads.door(case, database, *both, CAPABILITY))
     kept = standby.kept(case, every, keep)
     again, discarded = standby.again(case, every), standby.discarded(database, every)
     return Plan(CAPABILITY, tuple(objects), None, kept, discarded, again=again)

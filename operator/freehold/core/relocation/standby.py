@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from freehold.api.v1alpha1.database import Database, DeletionPolicy
 from freehold.core.database import statefulset, topology, volume
-from freehold.core.database.instance import Seat, data_on, follows
+from freehold.core.database.instance import Seat, data_on
 from freehold.core.database.topology import Seats
 from freehold.core.model.case import Case
 from freehold.core.model.quantities import duration
@@ -24,15 +24,10 @@ def standing(case: Case, database: Database, every: Seats) -> tuple[Object, ...]
     to = every.next
     assert to
     claim = volume.claim(case, database, to, CAPABILITY, said(every.owner, to))
-    server = follower(case, database, every.owner, to)
+    server = statefulset.statefulset(case, database, to, CAPABILITY)
     if every.owner.abroad:
         return claim, server
-    return claim, server, workloads.door(case, every.owner, to, CAPABILITY)
-
-
-def follower(case: Case, database: Database, now: Seat, to: Seat) -> Object:
-    """A server that makes itself from the one that owns the data, and follows it."""
-    return statefulset.statefulset(case, database, to, CAPABILITY, follows(case.service, now))
+    return claim, server, workloads.door(case, database, every.owner, to, CAPABILITY)
 
 
 def said(now: Seat, to: Seat) -> dict[str, str]:
@@ -42,7 +37,7 @@ def said(now: Seat, to: Seat) -> dict[str, str]:
 
 def left_behind(case: Case, database: Database, every: Seats) -> tuple[Object, ...]:
     """The servers that are kept as a way back, and follow the one that owns the data."""
-    return tuple(follower(case, database, every.owner, seat) for seat in every.kept)
+    return tuple(statefulset.statefulset(case, database, seat, CAPABILITY) for seat in every.kept)
 
 
 def kept(case: Case, every: Seats, more: frozenset[Ref]) -> frozenset[Ref]:

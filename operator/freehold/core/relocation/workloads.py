@@ -7,8 +7,11 @@ it runs once at a time, may be killed at any point, and is run until it says wha
 
 from __future__ import annotations
 
+from freehold.api.v1alpha1.database import Database
+from freehold.core import engines
 from freehold.core.database import switchover_jobs
 from freehold.core.database.instance import Seat, host_of
+from freehold.core.engines import Engine
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Service
 from freehold.core.objects import meta, names, pods
@@ -22,13 +25,14 @@ DRAIN_SECONDS = 5
 GRACE_SECONDS = 30
 
 
-def switch(case: Case, now: Seat, to: Seat, name: str, capability: str) -> Object:
+def switch(case: Case, database: Database, now: Seat, to: Seat, name: str, capability: str) -> Object:
     """The Job. A pod of it that is lost is replaced only once it has ended for certain (KEP-3939); it is never given up
     by itself, for only it can tell how things stand."""
-    hosts = [host_of(case.service, seat) for seat in (now, to)]
-    container = _container(switchover_jobs.ROLE, case.observed, ["python3", "-m", "freehold.switch", *hosts])
+    hosts = (host_of(case.service, now), host_of(case.service, to))
+    container = _container(switchover_jobs.ROLE, case.observed, engines.of(database).switchover(*hosts))
     template = _template(
         case.service,
+        engines.of(database),
         switchover_jobs.ROLE,
         container,
         restartPolicy="OnFailure",
@@ -40,19 +44,19 @@ def switch(case: Case, now: Seat, to: Seat, name: str, capability: str) -> Objec
     )
 
 
-def door(case: Case, now: Seat, to: Seat, capability: str) -> Object:
+def door(case: Case, database: Database, now: Seat, to: Seat, capability: str) -> Object:
     """The StatefulSet, which never runs two of its pods."""
-    hosts = sorted(host_of(case.service, seat) for seat in (now, to))
+    engine, hosts = engines.of(database), sorted(host_of(case.service, seat) for seat in (now, to))
     container = _container(
         DOOR,
         case.observed,
-        ["python3", "-m", "freehold.door", *hosts],
+        engine.proxy(hosts),
         ports=[
-            {"name": "postgresql", "containerPort": names.PORT_POSTGRESQL, "protocol": "TCP"},
+            {"name": engine.name, "containerPort": engine.port, "protocol": "TCP"},
             {"name": "move", "containerPort": names.PORT_MOVE, "protocol": "TCP"},
         ],
-        readinessProbe={"tcpSocket": {"port": "postgresql"}, "periodSeconds": 1},
-        livenessProbe={"tcpSocket": {"port": "postgresql"}, "periodSeconds": 10, "failureThreshold": 6},
+        readinessProbe={"tcpSocket": {"port": engine.name}, "periodSeconds": 1},
+        livenessProbe={"tcpSocket": {"port": engine.name}, "periodSeconds": 10, "failureThreshold": 6},
         lifecycle={"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
     )
     labels = meta.labels(case.service, meta.DATABASE, capability)
@@ -61,15 +65,15 @@ def door(case: Case, now: Seat, to: Seat, capability: str) -> Object:
         "serviceName": names.database_nodes(case.name),
         "selector": {"matchLabels": {**meta.selector(case.name, meta.DATABASE), meta.ROLE: DOOR}},
         "template": _template(
-            case.service, DOOR, container, terminationGracePeriodSeconds=GRACE_SECONDS + DRAIN_SECONDS
+            case.service, engine, DOOR, container, terminationGracePeriodSeconds=GRACE_SECONDS + DRAIN_SECONDS
         ),
     }
     return meta.build(case.service, "apps/v1", "StatefulSet", names.door(case.name), labels, spec=spec)
 
 
-def _template(service: Service, role: str, container: Object, **spec: object) -> Object:
+def _template(service: Service, engine: Engine, role: str, container: Object, **spec: object) -> Object:
     """Holds one password, and whom to trust; no key."""
-    password = [{"key": names.ROLE_MOVER, "path": names.ROLE_MOVER}]
+    password = [{"key": engine.roles.replication, "path": engine.roles.replication}]
     trusted = [{"key": names.TRUSTED, "path": names.TRUSTED}]
     return pods.template(
         {**meta.pod_labels(service, meta.DATABASE), meta.ROLE: role},

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from freehold.core import engines
 from freehold.core.database import readiness
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Service
@@ -59,7 +60,7 @@ def _open(case: Case) -> dict[str, bool]:
     ways: dict[str, bool] = {}
     if case.spec.database:
         host = names.host(names.database(case.name), case.namespace)
-        ways[f"{host}:{names.PORT_POSTGRESQL}"] = readiness.database_ready(case)
+        ways[f"{host}:{engines.of(case.spec.database).port}"] = readiness.database_ready(case)
     for consumed in case.spec.consumes:
         if consent.refusal(case, consumed) is None:
             port = consent.provider_port(case, consumed)

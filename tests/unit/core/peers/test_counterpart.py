@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from freehold.core import engines
 from freehold.core import reconcile as core
 from freehold.core.database import topology
 from freehold.core.model.case import Case
@@ -96,7 +97,7 @@ class Two:
     def _peer(self, key: Key) -> Peer:
         one, status = self.services[key], self.seen[key].status
         ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
-        version = one.spec.database.version if one.spec.database else ""
+        version = engines.describe(one.spec.database)
         heading = one.spec.placement.namespace or ""
         takes_over = status.get("takesOver", "")
         seen = Peer(key, one.spec.grpc, frozenset(), ready, takes_over=takes_over, heading=heading, database=version)

@@ -32,7 +32,7 @@ def goes() -> Service:
 
 def paired(**partner: Object) -> Observed:
     """users goes to west, and is taken over there."""
-    peer = Peer(THERE, GRPC, frozenset(), takes_over="shop", heading="shop@west", database="15")
+    peer = Peer(THERE, GRPC, frozenset(), takes_over="shop", heading="shop@west", database="PostgreSQL 15")
     objects = {Ref(live["kind"], name): live for name, live in partner.items()}
     return replace(observed(), peers={THERE: peer}, forwards={HERE: THERE}, partner=objects)
 
@@ -59,7 +59,7 @@ def test_where_a_service_goes_and_comes_from() -> None:
 
 def test_a_server_that_follows_across_clusters_names_the_other_as_each_side_calls_it() -> None:
     leader = Seat(1, 1, abroad="shop@east")
-    said = follows(goes(), leader)
+    said = str(follows(goes(), leader))
     assert said == "users-database-0-abroad.users-database-nodes.shop.svc@1"
     template = {"metadata": {"annotations": {meta.FOLLOWS: said}}}
     seen = Seat(1, 0, server={"spec": {"template": template}}, abroad="shop@west")
