@@ -68,7 +68,7 @@ def _is_asking(body: Object) -> bool:
 def _world(service: Service) -> Observed:
     """Nobody else's services, a storage class to claim from, and an authority that signs."""
     now = datetime.now(UTC)
-    signer = certificate_authority.CertificateAuthority(certificate_authority.fresh(now))
+    signer = certificate_authority.CertificateAuthority(certificate_authority.generate(now))
     roles = engines.of(service.spec.database).roles if service.spec.database else ()
     seen = Observed(
         now=now,

@@ -164,7 +164,7 @@ def _answers(live: Object) -> bool:
     """Whether it is a Job whose pod has something to say as it ends: a contract's reader, or a switch."""
     labels = live["spec"].get("template", {}).get("metadata", {}).get("labels", {})
     component, role = (labels.get(key) for key in ("app.kubernetes.io/component", "freehold.dev/role"))
-    return live["kind"] == "Job" and (component == "contract" or role == "switch")
+    return live["kind"] == "Job" and (component == "contract" or role == "switchover")
 
 
 def _message(text: str) -> str:

@@ -52,7 +52,7 @@ def test_the_data_goes_and_comes_back(cluster: Cluster, home: str, tmp_path: Pat
         move(cluster, home, away)
         live = stands(cluster, away, home)
 
-        assert live["status"]["move"]["pauseMs"] == 210
+        assert live["status"]["move"]["writePauseMs"] == 210
         assert live["status"]["move"]["from"]["namespace"] == home
         assert (claim(cluster, away)["turn"], claim(cluster, home)["ceded-to"]) == ("2", away)
         there = f"users.{away}.svc.cluster.local"

@@ -60,7 +60,7 @@ def test_a_service_is_brought_up_and_says_at_each_step_what_it_waits_for(cluster
         "DependenciesResolved": ("False", "ProviderNotFound"),
         "IsolationEnforced": ("True", "PoliciesApplied"),
         "PathsWithinBudget": ("True", "NoneDeclared"),
-        "CredentialsReady": ("True", "Kept"),
+        "CredentialsReady": ("True", "InUse"),
         "CertificatesReady": ("True", "Issued"),
         "DatabaseReady": ("Unknown", "VolumePending"),
         "ContractPublished": ("Unknown", "ContractNotRead"),

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 from freehold.core.model import remote
 from freehold.core.model.case import Case
+from freehold.core.model.findings import Findings
 from freehold.core.model.resources import Object, Observed, Platform, Ref, Service
-from freehold.core.model.sightings import Sightings
 from freehold.core.objects import meta
 from freehold.core.reconcile import reconcile
 from freehold.kube import certificate_authority, observation
@@ -70,10 +70,10 @@ def _across(cache: Cache, live: Object) -> None:
     cluster = live["spec"].get("placement", {}).get("cluster")
     if not cluster:
         return
-    place = remote.foreign(live["metadata"]["namespace"], cluster)
+    place = remote.namespace_in(live["metadata"]["namespace"], cluster)
     metadata = {**live["metadata"], "namespace": place}
     taken = {**live, "spec": {**live["spec"], "placement": {"fromCluster": "here"}}}
-    cache.put_service({**taken, "metadata": metadata}, *observation.declared_abroad(taken, cluster))
+    cache.put_service({**taken, "metadata": metadata}, *observation.declared_remotely(taken, cluster))
     labels = meta.selector(live["metadata"]["name"], meta.SERVICE)
     pod = {"name": "pod", "namespace": place, "uid": "pod", "resourceVersion": "1", "labels": labels}
     cache.put_owned({"kind": "Pod", "metadata": pod, "status": {"podIP": "192.0.2.1"}})
@@ -81,9 +81,9 @@ def _across(cache: Cache, live: Object) -> None:
 
 def _made(cache: Cache, live: Object) -> list[Object]:
     service, now = observation.parse(live), datetime.now(UTC)
-    signer = certificate_authority.CertificateAuthority(certificate_authority.fresh(now))
-    means = observation.Means(
-        Platform(rendered.IMAGE, "localhost/freehold/operator:dev"), signer, {service.namespace}, Sightings()
+    signer = certificate_authority.CertificateAuthority(certificate_authority.generate(now))
+    means = observation.Inputs(
+        Platform(rendered.IMAGE, "localhost/freehold/operator:dev"), signer, {service.namespace}, Findings()
     )
     seen = observation.observe(cache, service, means, {}, now)
     made = rendered.settled(service, seen)

@@ -30,7 +30,7 @@ SERVICE = "app.kubernetes.io/instance=users,app.kubernetes.io/component=service,
 def settle(here: Space) -> None:
     """users, with a way back that lasts, and who writes to it."""
     moving.settle(here)
-    here.spec("users", placement={"wayBack": "1h"})
+    here.spec("users", placement={"rollbackWindow": "1h"})
     moving.stand(here)
 
 
@@ -78,7 +78,7 @@ class Sides:
     def moved(self) -> None:
         """Wait until all is there, whoever had to start again, and see that nothing is lost."""
         for space in (self.there, self.here):
-            space.until_condition("users", "Relocated", "True", "Moved", within=WITHIN)
+            space.until_condition("users", "Relocated", "True", "Relocated", within=WITHIN)
             space.until_ready("users", within=WITHIN)
         self.ended(self.there, "here", "there")
 

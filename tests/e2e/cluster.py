@@ -188,10 +188,12 @@ class Space:
         assert found, f"no {kind} Event {reason} about {name} in {self.name} after {within:g} s"
         return str(found["message"])
 
-    def psql(self, service: str, query: str, seat: str = "database") -> str:
-        """A query in a service's database server, by its superuser from inside the pod. seat: which of its servers."""
+    def psql(self, service: str, query: str, instance: str = "database") -> str:
+        """A query in a service's database server, by its superuser from inside the pod. instance: which of its servers."""
         inside = ("--", "psql", "-h", "/var/run/postgresql", "-U", "postgres", "-v", "ON_ERROR_STOP=1")
-        return self.kubectl("exec", f"{service}-{seat}-0", "-c", "postgresql", *inside, "-Atqc", query, "app").strip()
+        return self.kubectl(
+            "exec", f"{service}-{instance}-0", "-c", "postgresql", *inside, "-Atqc", query, "app"
+        ).strip()
 
 
 def conditions(live: Object) -> dict[str, Object]:

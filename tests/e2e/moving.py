@@ -18,7 +18,7 @@ from tests.e2e.writing import CHECKER, WRITER, Checker, Taken, Writer, Writes
 FREEHOLD = Path(sys.executable).with_name("freehold")
 ZONE = "topology.kubernetes.io/zone"
 OTHER = {"a": "b", "b": "a"}
-STEPS = ("Copying", "CatchingUp", "MovingPods", "Switching", "Moved")
+STEPS = ("InitialCopy", "CatchingUp", "MovingPods", "SwitchingOver", "Relocated")
 
 
 def placed(zone: str, **more: Any) -> Object:
@@ -28,7 +28,7 @@ def placed(zone: str, **more: Any) -> Object:
 
 def settle(space: Space) -> None:
     """users in zone a, of whose moves nothing is kept, and what a consumer that writes to it goes by."""
-    space.apply(users(placement=placed("a", wayBack="1s"), database=database("users", deletionPolicy="Delete")))
+    space.apply(users(placement=placed("a", rollbackWindow="1s"), database=database("users", deletionPolicy="Delete")))
     space.apply(declared(("users",)))
     space.until_ready("users")
     space.until(f"configmap/{CALLER}-consumes", lambda live: "users.service-config" in live.get("data", {}))
@@ -77,23 +77,23 @@ def tried(space: Space, *options: str, service: str = "users") -> subprocess.Com
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
-def seat(space: Space, service: str = "users") -> str:
+def instance(space: Space, service: str = "users") -> str:
     """Which of its servers is the one that serves, like `database-2`."""
     move = space.get(f"microservice/{service}")["status"].get("move", {})
-    server: str = move["server"] if move.get("step") == "Moved" else f"{service}-database"
+    server: str = move["server"] if move.get("step") == "Relocated" else f"{service}-database"
     return server.removeprefix(f"{service}-")
 
 
 def zones(space: Space, service: str = "users") -> set[str]:
     """Where its database and its pods stand."""
-    database = space.get(f"pod/{service}-{seat(space, service)}-0")
+    database = space.get(f"pod/{service}-{instance(space, service)}-0")
     nodes = {one["spec"]["nodeName"] for one in (database, *space.pods(service))}
     return {space.get(f"node/{node}")["metadata"]["labels"][ZONE] for node in nodes}
 
 
 def each_once(space: Space, writes: Writes, emails: Iterable[str]) -> None:
     """Every acknowledged row is in the server that is open now, once, and the next number is a new one."""
-    where = seat(space)
+    where = instance(space)
     rows = space.psql("users", "select id, email from users", where)
     stored = [line.split("|") for line in rows.splitlines()]
     ids, addresses = Counter(one for one, _ in stored), Counter(two for _, two in stored)
@@ -107,8 +107,8 @@ def each_once(space: Space, writes: Writes, emails: Iterable[str]) -> None:
 
 def switch_pod(space: Space) -> Object:
     """The pod of the switch that is under way, as soon as there is one."""
-    space.kubectl("wait", "pod", "-l", "freehold.dev/role=switch", "--for=create", "--timeout=60s")
-    (found,) = space.find("pods", "freehold.dev/role=switch")
+    space.kubectl("wait", "pod", "-l", "freehold.dev/role=switchover", "--for=create", "--timeout=60s")
+    (found,) = space.find("pods", "freehold.dev/role=switchover")
     return found
 
 
@@ -117,7 +117,7 @@ def reached(space: Space, there: str, step: str, within: float = 180) -> None:
     if step[0].isupper():
         space.until("microservice/users", at(there, *STEPS[STEPS.index(step) :]), within=within)
         return
-    space.until("microservice/users", at(there, "Switching"), within=within)
+    space.until("microservice/users", at(there, "SwitchingOver"), within=within)
     name = switch_pod(space)["metadata"]["name"]
     space.until(f"pod/{name}", lambda pod: pod["status"]["phase"] != "Pending")
     logs = space.begun("logs", "-f", name)
@@ -141,7 +141,7 @@ def at(there: str, *steps: str) -> Callable[[Object], bool]:
 
 def ended(space: Space, there: str, writer: Writer, checker: Checker, within: float) -> dict[str, list[Taken]]:
     """What either server took, once the move to a zone is over; all stands there, and no row is lost or there twice."""
-    space.until("microservice/users", at(there, "Moved"), within=within)
+    space.until("microservice/users", at(there, "Relocated"), within=within)
     space.until_ready("users", within=within)
     writes, taken = writer.writes(), checker.taken()
     assert zones(space) == {there}
@@ -149,10 +149,10 @@ def ended(space: Space, there: str, writer: Writer, checker: Checker, within: fl
     return taken
 
 
-def left(space: Space, seat: str, within: float) -> None:
+def left(space: Space, instance: str, within: float) -> None:
     """Wait until the server that was left is gone, and its volume, where neither is kept."""
-    space.gone(f"statefulset/users-{seat}", within=within)
-    space.gone(f"pvc/users-{seat.replace('database', 'database-data')}", within=within)
+    space.gone(f"statefulset/users-{instance}", within=within)
+    space.gone(f"pvc/users-{instance.replace('database', 'database-data')}", within=within)
 
 
 def storage_class(name: str) -> Object:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from freehold.kube.certificate_authority import fresh
+from freehold.kube.certificate_authority import generate
 
 from tests.e2e.cluster import Object, Space
 from tests.e2e.inside import python, started
@@ -166,7 +166,7 @@ def test_an_address_is_no_name(yard: Space) -> None:
 
 
 def test_a_server_of_another_authority_is_not_taken_for_this_one(yard: Space) -> None:
-    said = _attempt(yard, authority=fresh(datetime.now(UTC))["ca.crt"])
+    said = _attempt(yard, authority=generate(datetime.now(UTC))["ca.crt"])
     assert "certificate verify failed" in said
 
 
@@ -185,8 +185,8 @@ def test_the_server_knows_no_weaker_method(yard: Space) -> None:
         "local|all|postgres|peer",
         "hostssl|app|app|scram-sha-256",
         "hostssl|app|owner|scram-sha-256",
-        "hostssl|postgres|mover|scram-sha-256",
-        "hostssl|replication|mover|scram-sha-256",
+        "hostssl|postgres|replicator|scram-sha-256",
+        "hostssl|replication|replicator|scram-sha-256",
         "host|all|all|reject",
     ]
     stored = "select rolname from pg_authid where rolcanlogin and coalesce(rolpassword, '') not like 'SCRAM-SHA-256$%'"
@@ -199,8 +199,8 @@ def test_the_roles_own_and_may_no_more_than_they_need(yard: Space) -> None:
     powers = " or ".join(f"rol{power}" for power in ("super", "createdb", "createrole", "bypassrls"))
     assert yard.psql("users", f"select rolname from pg_roles where ({powers}) and rolname !~ '^pg_'") == "postgres"
     copies = "select rolname from pg_roles where rolreplication and not rolsuper"
-    assert yard.psql("users", copies) == "mover"
-    assert yard.psql("users", "select has_database_privilege('mover', 'app', 'CONNECT')") == "f"
+    assert yard.psql("users", copies) == "replicator"
+    assert yard.psql("users", "select has_database_privilege('replicator', 'app', 'CONNECT')") == "f"
     members = "select roleid::regrole, member::regrole from pg_auth_members where member in ('app'::regrole::oid,"
     assert yard.psql("users", f"{members} 'owner'::regrole::oid)") == ""
     owned = "select classid::regclass from pg_shdepend where refobjid = 'app'::regrole and deptype = 'o'"

@@ -50,7 +50,7 @@ def test_walls_that_fall_are_found_out_and_so_are_those_that_stand_again(
 
     switch(True)
 
-    shop.until_condition("users", "IsolationVerified", "True", "AsDeclared", within=SOON)
+    shop.until_condition("users", "IsolationVerified", "True", "Verified", within=SOON)
     shop.until_ready("users", within=5)
     assert "enforced" in _told(cluster, operator, "Normal", "PoliciesEnforced")
 

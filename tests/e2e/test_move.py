@@ -84,14 +84,14 @@ def test_the_way_back_takes_along_what_was_written_meanwhile(yard: Space, person
     _register(yard, "meanwhile@example.org")
     status = yard.get("microservice/users")["status"]["move"]
     assert status["from"]["nodeSelector"] == {ZONE: here}
-    assert status["wayBackUntil"] > status["switchedAt"]
+    assert status["rollbackUntil"] > status["switchedOverAt"]
 
     said = move(yard, "--back")
 
     assert "switched" in said and "copied" not in said, said
     assert moving.zones(yard) == {here}
     rows = f"select count(*) from users where email = 'meanwhile@example.org' or id = '{person}'"
-    assert yard.psql("users", rows, moving.seat(yard)) == "2"
+    assert yard.psql("users", rows, moving.instance(yard)) == "2"
 
 
 def test_a_move_that_is_held_takes_no_step_and_one_that_is_taken_back_leaves_nothing(yard: Space) -> None:
@@ -110,7 +110,7 @@ def test_a_move_that_is_held_takes_no_step_and_one_that_is_taken_back_leaves_not
 def test_a_move_that_copies_already_is_taken_back_too(yard: Space) -> None:
     pod = _alone(yard, "hasty")
     move(yard, "--to", "zone=b", "--no-wait", service="hasty")
-    yard.until("microservice/hasty", lambda live: live["status"].get("move", {}).get("step") == "Copying")
+    yard.until("microservice/hasty", lambda live: live["status"].get("move", {}).get("step") == "InitialCopy")
 
     move(yard, "--abort", service="hasty")
 
@@ -122,10 +122,10 @@ def test_a_move_to_another_storage_class_takes_the_rows_along(yard: Space, perso
     yard.cluster.apply(moving.storage_class(name))
     try:
         move(yard, "--to", f"class={name}")
-        seat = moving.seat(yard)
-        claim = yard.get(f"pvc/users-{seat.replace('database', 'database-data')}")
+        instance = moving.instance(yard)
+        claim = yard.get(f"pvc/users-{instance.replace('database', 'database-data')}")
         assert claim["spec"]["storageClassName"] == name
-        assert yard.psql("users", f"select count(*) from users where id = '{person}'", seat) == "1"
+        assert yard.psql("users", f"select count(*) from users where id = '{person}'", instance) == "1"
     finally:
         yard.cluster.kubectl("delete", "storageclass", name)
 
@@ -166,7 +166,7 @@ def _alone(yard: Space, name: str) -> str:
 def _stayed(yard: Space, name: str, pod: str) -> None:
     """It serves from zone a with the pod it had, and nothing is left of a second server. It is deleted then."""
     yard.until_ready(name)
-    yard.until_condition(name, RELOCATED, "True", "InPlace")
+    yard.until_condition(name, RELOCATED, "True", "AtDestination")
     yard.gone(f"statefulset/{name}-database-2")
     yard.gone(f"pvc/{name}-database-data-2")
     assert moving.zones(yard, name) == {"a"}

@@ -21,7 +21,7 @@ ROWS = 25
 """Registrations a second."""
 WITHIN = 180
 """Seconds until the move has ended, whoever has to start again."""
-STEPS = ("Copying", "CatchingUp", "MovingPods", "reaching", "closing", "Moved")
+STEPS = ("InitialCopy", "CatchingUp", "MovingPods", "reaching", "closing", "Relocated")
 """Of the operator, as `status.move` has it; in small letters, those of the switch, as it logs them."""
 PARTIES = ("operator", "source", "destination", "door", "switch")
 SLICE = {("source", "closing"), ("destination", "closing"), ("switch", "reaching")}
@@ -47,13 +47,13 @@ def estate(yard: Space) -> Space:
 
 @pytest.mark.parametrize(("party", "step"), PAIRS)
 def test_whoever_is_killed_it_ends_in_one_place(estate: Space, party: str, step: str) -> None:
-    source = moving.seat(estate)
+    source = moving.instance(estate)
     (destination,) = set(SEATS) - {source}
     (here,) = moving.zones(estate)
     there = OTHER[here]
     writer, checker = Writer(estate, ROWS, f"{party}-{step}".lower()), Checker(estate, f"{party}-{step}".lower())
     # Whoever is to be killed once the move is over is there for a while; it is over a tenth of a second after closing.
-    estate.spec("users", placement={"wayBack": "20s" if step in ("closing", "Moved") else "1s"})
+    estate.spec("users", placement={"rollbackWindow": "20s" if step in ("closing", "Relocated") else "1s"})
     move(estate, "--to", f"zone={there}", "--no-wait")
 
     if party == "switch":
@@ -64,7 +64,7 @@ def test_whoever_is_killed_it_ends_in_one_place(estate: Space, party: str, step:
 
     taken = moving.ended(estate, there, writer, checker, WITHIN)
     stretches = turns(taken)
-    expected = [f"users-{seat}-0.users-database-nodes" for seat in (source, destination)]
+    expected = [f"users-{instance}-0.users-database-nodes" for instance in (source, destination)]
     assert [host for host, _ in stretches] == expected, "two servers were open at once"
     assert not overlaps(stretches)
     moving.left(estate, source, within=WITHIN)
@@ -78,11 +78,11 @@ def _renew(space: Space, party: str) -> None:
         space.cluster.kubectl("delete", "pod", name, "-n", SYSTEM_NAMESPACE)
         space.cluster.operator_up()
     if party == "door":
-        space.gone("statefulset/users-door", within=WITHIN)
+        space.gone("statefulset/users-database-proxy", within=WITHIN)
 
 
 def _pod(space: Space, party: str, source: str, destination: str) -> Object:
     if party == "operator":
         return operator_pod(space)
-    names = {"source": f"users-{source}-0", "destination": f"users-{destination}-0", "door": "users-door-0"}
+    names = {"source": f"users-{source}-0", "destination": f"users-{destination}-0", "door": "users-database-proxy-0"}
     return space.until(f"pod/{names[party]}", runs)

@@ -76,7 +76,7 @@ def test_it_goes_and_comes_back_and_no_call_fails(shop: Space, people: Space) ->
     print(f"{calls.made} calls, {sum(calls.failed.values())} failed")
     assert not calls.failed, calls
     assert calls.made > RATE * CALM * 3
-    assert shop.condition("users", "Relocated")["reason"] == "InPlace"
+    assert shop.condition("users", "Relocated")["reason"] == "AtDestination"
 
 
 def test_whoever_admitted_it_here_admits_it_there(shop: Space, people: Space) -> None:

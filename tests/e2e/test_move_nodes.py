@@ -31,7 +31,7 @@ WITHIN = 240
 """Seconds until the move has ended, whoever has to start again."""
 AWAY = 15.0
 """Seconds without a network: longer than the switch waits for a copy."""
-SIDES, STEPS = ("source", "destination"), ("Copying", "closing")
+SIDES, STEPS = ("source", "destination"), ("InitialCopy", "closing")
 PAIRS = [(what, whose, step) for what in ("network", "node") for whose in SIDES for step in STEPS]
 
 
@@ -80,7 +80,7 @@ def estate(yard: Space) -> Space:
 
 @pytest.mark.parametrize(("trouble", "whose", "step"), PAIRS)
 def test_what_is_lost_comes_back_and_it_ends_in_one_place(estate: Space, trouble: str, whose: str, step: str) -> None:
-    source = moving.seat(estate)
+    source = moving.instance(estate)
     (destination,) = set(SEATS) - {source}
     (here,) = moving.zones(estate)
     there = OTHER[here]
@@ -93,7 +93,7 @@ def test_what_is_lost_comes_back_and_it_ends_in_one_place(estate: Space, trouble
     TROUBLES[trouble](lost)
 
     taken = moving.ended(estate, there, writer, checker, WITHIN)
-    before, after = (taken[f"users-{seat}-0.users-database-nodes"] for seat in (source, destination))
+    before, after = (taken[f"users-{instance}-0.users-database-nodes"] for instance in (source, destination))
     # A row may reach its server long after it was sent, once the network is back.
     assert max(row.sent for row in before) < min(row.acknowledged for row in after), "two servers were open at once"
     moving.left(estate, source, within=WITHIN)

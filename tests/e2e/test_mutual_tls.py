@@ -17,7 +17,7 @@ import pytest
 from cryptography import x509
 from freehold.core.certificates.plan import Request
 from freehold.core.model.resources import Issued
-from freehold.kube.certificate_authority import CertificateAuthority, fresh
+from freehold.kube.certificate_authority import CertificateAuthority, generate
 
 from hack.stage import SYSTEM_NAMESPACE
 from tests.e2e.cluster import Object, Space
@@ -197,7 +197,7 @@ def test_a_declared_consumer_is_let_in(yard: Space, authority: CertificateAuthor
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
 def test_who_proves_nothing_is_not_spoken_to(yard: Space, authority: CertificateAuthority, door: Door) -> None:
-    who, another = _identity(yard, door.consumer), CertificateAuthority(fresh(datetime.now(UTC)))
+    who, another = _identity(yard, door.consumer), CertificateAuthority(generate(datetime.now(UTC)))
     good = _issued(authority, who)
     said = {
         "plaintext": _call(yard, door, good, plain=True),

@@ -53,14 +53,14 @@ def test_every_pair_is_open_or_shut_as_declared(shop: Space, outsiders: dict[str
 def test_a_service_is_shut_on_every_port_it_did_not_declare(shop: Space) -> None:
     """A pod that wears the labels of users listens on one more port, where nobody reaches it."""
     worn = {key: value for key, value in shop.pods("users")[0]["metadata"]["labels"].items() if "hash" not in key}
-    shop.apply(stranger("side-door", IMAGES["users"], worn, LISTEN))
+    shop.apply(stranger("side-database-proxy", IMAGES["users"], worn, LISTEN))
     try:
-        shop.kubectl("wait", "pod/side-door", "--for=condition=Ready", "--timeout=60s")
-        door = Target("side-door", shop.get("pod/side-door")["status"]["podIP"], 8080)
+        shop.kubectl("wait", "pod/side-database-proxy", "--for=condition=Ready", "--timeout=60s")
+        door = Target("side-database-proxy", shop.get("pod/side-database-proxy")["status"]["podIP"], 8080)
         callers = [shop.pods(name)[0]["metadata"]["name"] for name in ("storefront", "payments")]
         assert [reached(shop, caller, [door]) for caller in callers] == [set(), set()]
     finally:
-        shop.kubectl("delete", "pod", "side-door", "--wait=false")
+        shop.kubectl("delete", "pod", "side-database-proxy", "--wait=false")
 
 
 def test_walls_stand_until_the_last_pod_of_a_deleted_service_has_ended(spaces: Callable[..., Space]) -> None:

@@ -73,8 +73,8 @@ class Writer(Program):
 class Checker(Program):
     """Attempts to write to each server of users by its own name, past what its clients are led through."""
 
-    def __init__(self, space: Space, prefix: str, *seats: str) -> None:
-        self.hosts = [f"users-{seat}-0.users-database-nodes" for seat in seats or SEATS]
+    def __init__(self, space: Space, prefix: str, *instances: str) -> None:
+        self.hosts = [f"users-{instance}-0.users-database-nodes" for instance in instances or SEATS]
         super().__init__(space, CHECKER, "inserts.py", str(LONGEST), prefix, *self.hosts)
 
     def taken(self) -> dict[str, list[Taken]]:

@@ -17,8 +17,8 @@ import yaml
 from freehold.core.contracts import published
 from freehold.core.model import remote
 from freehold.core.model.case import Case
+from freehold.core.model.findings import Findings
 from freehold.core.model.resources import Object, Observed, Plan, Platform, Service
-from freehold.core.model.sightings import Sightings
 from freehold.core.objects import deployments
 from freehold.core.reconcile import reconcile, report
 from freehold.kube import certificate_authority, observation
@@ -28,13 +28,13 @@ from tests import offered
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-AUTHORITY = certificate_authority.CertificateAuthority(certificate_authority.fresh(NOW))
+AUTHORITY = certificate_authority.CertificateAuthority(certificate_authority.generate(NOW))
 PLATFORM = Platform(operator_image="registry.example/freehold/operator:1.0.0")
 NOT_GRANTED = {"not-granted"}
 """Namespaces in which Freehold may keep no Secrets."""
 UNPUBLISHED = ("contract-", "first-visit", "http-only")
 """Cases that say themselves what is published; in all others it is what users offers."""
-PASSWORDS = {"app": "fresh-app", "owner": "fresh-owner", "mover": "fresh-mover", "postgres": "fresh-postgres"}
+PASSWORDS = {"app": "fresh-app", "owner": "fresh-owner", "replicator": "fresh-replicator", "postgres": "fresh-postgres"}
 
 
 def names() -> list[str]:
@@ -80,7 +80,7 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
             case _:
                 cache.put_owned(live)
     service = observation.parse(_filled(subject))
-    means = observation.Means(PLATFORM, AUTHORITY, {service.namespace} - NOT_GRANTED, Sightings())
+    means = observation.Inputs(PLATFORM, AUTHORITY, {service.namespace} - NOT_GRANTED, Findings())
     seen = observation.observe(cache, service, means, subject.get("status", {}), NOW)
     return service, replace(seen, passwords=PASSWORDS)
 
@@ -88,10 +88,10 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
 def _declared(live: Object) -> observation.Declared:
     """What a resource says, in a namespace of another cluster in that one's words."""
     metadata = live["metadata"]
-    if not remote.is_foreign(metadata["namespace"]):
+    if not remote.is_remote(metadata["namespace"]):
         return observation.declared(live)
-    there = {**live, "metadata": {**metadata, "namespace": remote.plain(metadata["namespace"])}}
-    return observation.declared_abroad(there, remote.cluster(metadata["namespace"]))
+    there = {**live, "metadata": {**metadata, "namespace": remote.local_name(metadata["namespace"])}}
+    return observation.declared_remotely(there, remote.cluster(metadata["namespace"]))
 
 
 def _contract(subject: Object, live: Object) -> Object:
@@ -130,7 +130,7 @@ def _masked(body: Object) -> Object:
         return {**body, "data": {key: "…" if "." in key else value for key, value in body["data"].items()}}
     if body["kind"] == "StatefulSet":
         template = body["spec"]["template"]
-        metadata = {**template["metadata"], "annotations": {"freehold.dev/content": "…"}}
+        metadata = {**template["metadata"], "annotations": {"freehold.dev/config-hash": "…"}}
         return {**body, "spec": {**body["spec"], "template": {**template, "metadata": metadata}}}
     return body
 

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from freehold.handover import Step
+from freehold.agents.postgresql.switchover_steps import Step
 
 from tests.move.load import Scene
 from tests.move.machine import wait_until
@@ -62,7 +62,7 @@ def moved_or_kept(pair: tuple[Server, Server], victims: str, step: Step, away: f
 
 
 def _come_back(scene: Scene, killed: list[str]) -> None:
-    """As their templates say: the first seat follows nobody yet, the second one the first."""
+    """As their templates say: the first instance follows nobody yet, the second one the first."""
     if "source" in killed:
         scene.source.start()
     if "target" in killed:

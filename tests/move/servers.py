@@ -1,4 +1,4 @@
-"""Servers of seats, as their pods run them: start.sh as it is shipped, with its folders elsewhere, and the entrypoint
+"""Servers of instances, as their pods run them: start.sh as it is shipped, with its folders elsewhere, and the entrypoint
 that stands in for the official image's.
 """
 
@@ -32,7 +32,7 @@ from tests.move.machine import (
 
 SHIPPED = ROOT / "operator/freehold/core/engines/postgresql"
 ENTRYPOINT = ROOT / "localcluster/images/postgres/docker-entrypoint.sh"
-PASSWORDS = {"app": "of-app", "owner": "of-owner", "postgres": "of-postgres", "mover": r"of:mover\too"}
+PASSWORDS = {"app": "of-app", "owner": "of-owner", "postgres": "of-postgres", "replicator": r"of:replicator\too"}
 SETTINGS = (
     "max_connections=60",
     "shared_buffers=16MB",
@@ -87,7 +87,7 @@ class Lab:
 
 @dataclass
 class Server:
-    """One seat's server; `started` is what its container's first process would be."""
+    """One instance's server; `started` is what its container's first process would be."""
 
     lab: Lab
     name: str
@@ -149,7 +149,7 @@ class Server:
             "IDLE_IN_TRANSACTION_TIMEOUT": "60s",
             "HOSTNAME": self.name,
             "TMPDIR": f"{self.folder}/tmp",
-            **({"FOLLOW": follow.host} if follow else {}),
+            **({"PRIMARY_HOST": follow.host} if follow else {}),
         }
         (self.folder / "tmp/roles-are-set").unlink(missing_ok=True)
         settings = (*SETTINGS, f"unix_socket_directories={self.folder}/run")
@@ -233,7 +233,7 @@ class Server:
             port=port or self.port,
             user=role,
             password=PASSWORDS[role],
-            dbname="postgres" if role == "mover" else "app",
+            dbname="postgres" if role == "replicator" else "app",
             sslmode="verify-full",
             sslrootcert=f"{self.lab.folder}/certificate/ca.crt",
             **{"autocommit": True, "connect_timeout": 5, **options},

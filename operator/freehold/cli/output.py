@@ -14,12 +14,12 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from freehold.core.isolation.reachability import Way
+from freehold.core.isolation.reachability import Access
 
 MARKS = {
-    Way.OPEN: Text("✓", "green"),
-    Way.CLOSED: Text("·", "dim"),
-    Way.UNKNOWN: Text("?", "yellow"),
+    Access.OPEN: Text("✓", "green"),
+    Access.CLOSED: Text("·", "dim"),
+    Access.UNKNOWN: Text("?", "yellow"),
     None: Text("–", "dim"),
 }
 """None: nobody asks."""

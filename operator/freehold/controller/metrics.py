@@ -21,7 +21,7 @@ FAILURES = Counter("freehold_reconcile_failures", "Reconciliations that failed a
 
 
 @dataclass(frozen=True)
-class Standing:
+class Totals:
     """How things stand at one moment. verified: the status of each service's IsolationVerified."""
 
     services: int
@@ -35,7 +35,7 @@ class Standing:
 class Services(Collector):
     """How many services there are, how many are well and how many are proven, counted when asked."""
 
-    def __init__(self, standing: Callable[[], Standing]) -> None:
+    def __init__(self, standing: Callable[[], Totals]) -> None:
         self._standing = standing
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
@@ -62,7 +62,7 @@ def _family(name: str, said: str, label: str, values: Mapping[str, int]) -> Gaug
     return family
 
 
-def serve(standing: Callable[[], Standing], port: int) -> None:
+def serve(standing: Callable[[], Totals], port: int) -> None:
     """Answer scrapes at /metrics."""
     REGISTRY.register(Services(standing))
     start_http_server(port, registry=REGISTRY)

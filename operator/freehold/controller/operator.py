@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from freehold.controller import metrics
 from freehold.controller.grants import Grants
 from freehold.controller.queue import Queue
-from freehold.controller.remote_clusters import Neighbours
+from freehold.controller.remote_clusters import RemoteClusters
 from freehold.controller.settings import Settings
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Event, Reason, State, Type
+from freehold.core.model.findings import Findings
 from freehold.core.model.resources import Key, Object, Plan, Service
-from freehold.core.model.sightings import Sightings
 from freehold.core.reconcile import Report, reconcile, report, report_held, report_invalid
 from freehold.core.relocation import standby
 from freehold.core.verification.plan import ENFORCE
@@ -27,9 +27,9 @@ from freehold.kube import apply, certificate_authority, kinds, observation
 from freehold.kube.cache import Cache
 from freehold.kube.client import WATCH_SECONDS, Api
 from freehold.kube.errors import ClusterError, NameTakenError, RefusedError, TransientError
-from freehold.kube.observation import InvalidResource, Means
+from freehold.kube.observation import Inputs, InvalidResource
 from freehold.kube.watch import Watch
-from freehold.monitors.replication import Doors
+from freehold.monitors.replication import ReplicationMonitor
 from freehold.monitors.sentinel import Sentinel
 
 logger = logging.getLogger(__name__)
@@ -53,10 +53,10 @@ class Operator:
         self.cache = Cache(self.queue.wake)
         self.watches = list(self._watches())
         self.grants = Grants(api, self.cache)
-        self.neighbours = Neighbours(api, self.cache)
+        self.neighbours = RemoteClusters(api, self.cache)
         who = settings.platform.account.replace(":", "/")
         self.sentinel = Sentinel(self.cache, who, settings.canaries, self._sentinel_turned)
-        self.doors = Doors(self.cache, lambda keys: self.cache.wake(*keys))
+        self.doors = ReplicationMonitor(self.cache, lambda keys: self.cache.wake(*keys))
         self._told: tuple[str, ...] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -91,12 +91,12 @@ class Operator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.api.close()
 
-    def standing(self) -> metrics.Standing:
+    def standing(self) -> metrics.Totals:
         """How things stand at this moment."""
         cache, seen = self.cache, self.sentinel.seen
         here = cache.here
         verified = Counter(cache.verified[key] for key in here)
-        return metrics.Standing(
+        return metrics.Totals(
             len(here),
             len(cache.ready.intersection(here)),
             verified,
@@ -214,9 +214,9 @@ class Operator:
     def _judged(self, service: Service, before: Object) -> tuple[Case, tuple[Plan, ...]]:
         """What is known at this moment, and what every capability wants of it."""
         served = all(watch.served for watch in self.watches)
-        means = Means(self.settings.platform, self.authority, self.grants, self.sentinel.seen, served, self.doors.told)
+        means = Inputs(self.settings.platform, self.authority, self.grants, self.sentinel.seen, served, self.doors.told)
         observed = observation.observe(self.cache, service, means, before, _now())
-        case = Case(service, replace(observed, unheard=self.neighbours.unheard(service)))
+        case = Case(service, replace(observed, silent_cluster=self.neighbours.unheard(service)))
         return case, reconcile(case)
 
     async def _report_invalid(self, key: Key, live: Object, error: InvalidResource) -> float | None:
@@ -239,7 +239,7 @@ class Operator:
         return None
 
 
-def _policies(seen: Sightings) -> Event:
+def _policies(seen: Findings) -> Event:
     if seen.unenforced:
         said = f"{'; '.join(seen.unenforced)}; {ENFORCE}"
         return Event("Warning", Reason.POLICIES_NOT_ENFORCED, said)

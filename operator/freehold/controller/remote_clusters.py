@@ -20,7 +20,7 @@ from freehold.kube.client import Api
 from freehold.kube.errors import ClusterError
 from freehold.kube.kinds import Kind
 from freehold.kube.kubeconfig import UnusableKubeconfigError
-from freehold.kube.observation import declared_abroad
+from freehold.kube.observation import declared_remotely
 from freehold.kube.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ AGAIN_SECONDS = 10.0
 """A kubeconfig is read again this often, for somebody may have replaced it."""
 
 
-class Neighbour:
+class RemoteCluster:
     """One namespace of another cluster. known: whether all of it is in the cache. trouble: why not, or why nothing more
     is heard of it, for people; empty at first. missing: whether there is no Secret."""
 
@@ -36,7 +36,7 @@ class Neighbour:
         self._api = api
         self._cache = cache
         self.place = place
-        self.namespace, self.cluster = remote.plain(place), remote.cluster(place)
+        self.namespace, self.cluster = remote.local_name(place), remote.cluster(place)
         self.known = False
         self.missing = False
         self.trouble = ""
@@ -104,7 +104,7 @@ class Neighbour:
             yield Watch(there, kind, self._put, self._drop, self.namespace, kinds.OURS)
 
     def _put_service(self, live: Object) -> None:
-        self._cache.put_service(self._here(live), *declared_abroad(live, self.cluster))
+        self._cache.put_service(self._here(live), *declared_remotely(live, self.cluster))
 
     def _drop_service(self, live: Object) -> None:
         self._cache.drop_service(Key(self.place, live["metadata"]["name"]))
@@ -125,19 +125,19 @@ async def _first(there: Api, kind: Kind, namespace: str) -> None:
         return
 
 
-class Neighbours:
+class RemoteClusters:
     """All that are followed."""
 
     def __init__(self, api: Api, cache: Cache) -> None:
         self._api = api
         self._cache = cache
-        self._followed: dict[str, tuple[Neighbour, asyncio.Task[None]]] = {}
+        self._followed: dict[str, tuple[RemoteCluster, asyncio.Task[None]]] = {}
 
     def follow(self) -> None:
         """Follow what the services name, and nothing else, from now on; needs a running loop."""
-        wanted = {place for moves in self._cache.moves_here() for place in moves if remote.is_foreign(place)}
+        wanted = {place for moves in self._cache.moves_here() for place in moves if remote.is_remote(place)}
         for place in wanted - set(self._followed):
-            neighbour = Neighbour(self._api, self._cache, place)
+            neighbour = RemoteCluster(self._api, self._cache, place)
             self._followed[place] = neighbour, asyncio.create_task(neighbour.run())
         for place in set(self._followed) - wanted:
             self._followed.pop(place)[1].cancel()
@@ -146,23 +146,23 @@ class Neighbours:
         """What is not known of the other side of a service's move, for people, or empty while that is found out; None
         where all is known. Where the Secret is gone and the resource names it no more, there is no other side."""
         placement = service.spec.placement
-        named = remote.heading(placement, service.namespace), remote.whence(placement, service.namespace)
+        named = remote.destination(placement, service.namespace), remote.origin(placement, service.namespace)
         for place in self._cache.moves.get(service.key, ()):
-            if not remote.is_foreign(place):
+            if not remote.is_remote(place):
                 continue
             neighbour, _ = self._followed.get(place, (None, None))
             if neighbour is None:
                 return ""
             if neighbour.known or (neighbour.missing and place not in named):
                 continue
-            return neighbour.trouble and f"{remote.told(place)} is not known: {neighbour.trouble}"
+            return neighbour.trouble and f"{remote.describe(place)} is not known: {neighbour.trouble}"
         return None
 
     def unheard(self, service: Service) -> str:
         """Of the other side of a service's move: why nothing more is heard of it; empty where all is well."""
         places = self._cache.moves.get(service.key, ())
         found = (self._followed[place][0] for place in places if place in self._followed)
-        return next((f"{remote.told(one.place)}: {one.trouble}" for one in found if one.known and one.trouble), "")
+        return next((f"{remote.describe(one.place)}: {one.trouble}" for one in found if one.known and one.trouble), "")
 
     async def stop(self) -> None:
         tasks = [task for _, task in self._followed.values()]

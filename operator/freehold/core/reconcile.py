@@ -72,14 +72,16 @@ def report(case: Case, plans: tuple[Plan, ...], refused: Condition | None = None
         refused = None
     summary = refused or status.ready(conditions)
     more = {key: value for plan in plans for key, value in plan.shown.items()}
-    return _report(status.whole(case, [summary, *conditions], more), case.observed.status, case.observed.now)
+    return _report(status.build(case, [summary, *conditions], more), case.observed.status, case.observed.now)
 
 
 def _as_last_seen(condition: Condition, observed: Observed) -> Condition:
     """What is said of a move, with a word on what it may be missing."""
-    if condition.type is not Type.RELOCATED or not observed.unheard:
+    if condition.type is not Type.RELOCATED or not observed.silent_cluster:
         return condition
-    return replace(condition, message=f"{condition.message}; as last seen, for nothing is heard of {observed.unheard}")
+    return replace(
+        condition, message=f"{condition.message}; as last seen, for nothing is heard of {observed.silent_cluster}"
+    )
 
 
 def report_invalid(generation: int, before: Mapping[str, Any], now: datetime, fault: str) -> Report:

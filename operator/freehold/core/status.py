@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from freehold.core.model.case import Case
-from freehold.core.model.conditions import Condition, Event, Reason, State, Type, counts
+from freehold.core.model.conditions import Condition, Event, Reason, State, Type, blocks_ready
 from freehold.core.model.resources import Ref
 from freehold.core.objects import meta, names
 
@@ -28,7 +28,7 @@ def ready(conditions: Iterable[Condition]) -> Condition:
 
     A proof that is still to come is not awaited, and what hinders nothing its owner weighs (`conditions.counts`).
     """
-    listed = [c for c in conditions if counts(c)]
+    listed = [c for c in conditions if blocks_ready(c)]
     unmet = [c for c in listed if c.state is not State.TRUE]
     if not unmet:
         return Condition(Type.READY, State.TRUE, Reason.READY, f"{len(listed)} of {len(listed)} conditions are met")
@@ -37,7 +37,7 @@ def ready(conditions: Iterable[Condition]) -> Condition:
     return Condition(Type.READY, State.FALSE, first.reason, f"{count}; {first.type}: {first.message}")
 
 
-def whole(case: Case, conditions: Iterable[Condition], more: Mapping[str, Any] | None = None) -> Status:
+def build(case: Case, conditions: Iterable[Condition], more: Mapping[str, Any] | None = None) -> Status:
     """The status of a service, Ready first among its conditions. more: what capabilities add to it."""
     spec, labels = case.spec, meta.selector(case.name, meta.SERVICE)
     port = spec.grpc.port if spec.grpc else spec.http.port if spec.http else 0

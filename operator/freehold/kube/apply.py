@@ -23,7 +23,7 @@ from freehold.kube.cache import Cache
 from freehold.kube.client import FIELD_MANAGER, Api
 from freehold.kube.errors import NameTakenError, RefusedError
 from freehold.kube.kinds import BY_NAME, EVENT, HOLDS_DATA, MICROSERVICE, OUTERMOST, OUTLIVES, QUIET, RUNNING, Kind
-from freehold.kube.observation import leaving
+from freehold.kube.observation import is_leaving
 
 logger = logging.getLogger(__name__)
 NOTE_LIMIT = 1024
@@ -66,7 +66,7 @@ async def _write(api: Api, cache: Cache, case: Case, wanted: Object) -> bool:
     if stored is None:
         if await _exists(api, kind, body):
             return False  # it is seen again in a moment, and judged by what it holds
-    elif leaving(stored.unpack(), case.service):
+    elif is_leaving(stored.unpack(), case.service):
         return False  # once it is gone, its deletion wakes the service and it is made anew
     elif ref not in case.observed.objects:
         return False  # it came after the look that this body was made from, and has woken the service for another
@@ -86,7 +86,7 @@ async def _write(api: Api, cache: Cache, case: Case, wanted: Object) -> bool:
 def _stamped(wanted: Object) -> Object:
     """With a digest of all that is wanted, so that an object shows when it holds what is wanted no more."""
     metadata = wanted["metadata"]
-    annotations = {**metadata.get("annotations", {}), meta.APPLIED: meta.digest(wanted)}
+    annotations = {**metadata.get("annotations", {}), meta.APPLIED_HASH: meta.digest(wanted)}
     return {**wanted, "metadata": {**metadata, "annotations": annotations}}
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from freehold.core.model import remote
 from freehold.core.model.conditions import State, Type
-from freehold.core.model.resources import NOWHERE, Key, Object, Ref, Stand, StorageClass
+from freehold.core.model.resources import EMPTY, CallNode, Key, Object, Ref, StorageClass
 from freehold.core.objects import meta, names
 from freehold.core.peers import aliases
 from freehold.kube.stored import Stored, store
@@ -39,7 +39,7 @@ class Cache:
         self.services: dict[Key, Stored] = {}
         self.owned: defaultdict[Key, dict[Ref, Stored]] = defaultdict(dict)
         self.consumes: dict[Key, frozenset[Key]] = {}
-        self.graph: dict[Key, Stand] = {}
+        self.graph: dict[Key, CallNode] = {}
         self.moves: dict[Key, Moves] = {}
         self._consumers: defaultdict[Key, set[Key]] = defaultdict(set)
         self.ready: set[Key] = set()
@@ -53,7 +53,7 @@ class Cache:
     @property
     def here(self) -> list[Key]:
         """The services of this cluster."""
-        return [key for key in self.services if not remote.is_foreign(key.namespace)]
+        return [key for key in self.services if not remote.is_remote(key.namespace)]
 
     def put_service(
         self,
@@ -61,7 +61,7 @@ class Cache:
         consumes: frozenset[Key],
         addresses: tuple[str, ...] = (),
         shadow: bool = False,
-        stand: Stand = NOWHERE,
+        stand: CallNode = EMPTY,
         moves: Moves = NOT_MOVING,
     ) -> None:
         """Take in a Microservice; itself, those it names and those that name it may have something to do.
@@ -100,18 +100,18 @@ class Cache:
 
     def consumers(self, provider: Key) -> Iterator[Key]:
         """The services that declare to consume this one, by the name it has or one that leads to it."""
-        called = aliases.names_of(self.forwards, provider)
+        called = aliases.all_names(self.aliases, provider)
         return iter(sorted({consumer for one in called for consumer in self._consumers.get(one, ())}))
 
     @property
-    def forwards(self) -> dict[Key, Key]:
+    def aliases(self) -> dict[Key, Key]:
         """The services that go to another namespace, or lead there, each with the one that says to take over."""
         going = ((key, Key(moves.to, key.name)) for key, moves in self.moves.items() if moves.to)
         return {key: to for key, to in going if self.moves.get(to, NOT_MOVING).whence == key.namespace}
 
     def moves_here(self) -> Iterator[Moves]:
         """Of the services of this cluster."""
-        return (moves for key, moves in self.moves.items() if not remote.is_foreign(key.namespace))
+        return (moves for key, moves in self.moves.items() if not remote.is_remote(key.namespace))
 
     def _relocate(self, key: Key, moves: Moves) -> dict[Key, None]:
         """Take in where a service goes and what it takes over; returns whom that concerns."""
@@ -151,7 +151,7 @@ class Cache:
             if not self._consumers[provider]:
                 del self._consumers[provider]
 
-    def _place(self, key: Key, stand: Stand | None) -> Iterable[Key]:
+    def _place(self, key: Key, stand: CallNode | None) -> Iterable[Key]:
         """Where a service stands from now on; returns those whose paths change with it, none where nothing changed."""
         if self.graph.get(key) == stand:
             return ()
@@ -189,7 +189,7 @@ class Cache:
             yield from self.consumers(key)
         if ref.kind == "Pod":
             providers = self.consumes.get(key, ())
-            yield from (one for one in providers if remote.is_foreign(self.moves.get(one, NOT_MOVING).to))
+            yield from (one for one in providers if remote.is_remote(self.moves.get(one, NOT_MOVING).to))
         yield from (Key(namespace, key.name) for namespace in self.moves.get(key, ()) if namespace)
 
     def forget(self, kind: str | None, namespace: str) -> None:
@@ -246,7 +246,7 @@ class Cache:
     def wake(self, *keys: Key) -> None:
         """Wake those of these services that exist in this cluster, or of which something is left."""
         for key in dict.fromkeys(keys):
-            if (key in self.services or key in self.owned) and not remote.is_foreign(key.namespace):
+            if (key in self.services or key in self.owned) and not remote.is_remote(key.namespace):
                 self._wake(key)
 
 

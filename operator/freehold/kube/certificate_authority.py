@@ -30,7 +30,7 @@ OURS = "freehold-operator"
 LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=90)
 TRUSTED_BEFORE_USE = timedelta(days=7)
-CLOCKS_DIFFER = timedelta(minutes=5)
+CLOCK_SKEW = timedelta(minutes=5)
 """A certificate is valid from a little before it was made, for a client whose clock is behind."""
 
 
@@ -77,7 +77,7 @@ async def load(api: Api, namespace: str, now: datetime) -> CertificateAuthority:
     live = await api.get(KIND, namespace, SECRET)
     if live is None:
         logger.info("making a certificate authority, kept in Secret %s of namespace %s", SECRET, namespace)
-        live = await api.create(KIND, namespace, _secret(namespace, fresh(now)))
+        live = await api.create(KIND, namespace, _secret(namespace, generate(now)))
     elif _is_ours(live) and (renewed := renew(_decoded(live), now)):
         logger.info("renewing the certificate authority in Secret %s of namespace %s", SECRET, namespace)
         live = await api.apply(KIND, {**_secret(namespace, renewed), "metadata": _metadata(namespace, live)})
@@ -90,7 +90,7 @@ def renew(data: dict[str, str], now: datetime) -> dict[str, str] | None:
     if "next.crt" not in data:
         if now < certificates.renewal(certificate):
             return None
-        successor = fresh(now)
+        successor = generate(now)
         return {**data, "next.crt": successor["tls.crt"], "next.key": successor["tls.key"]}
     successor_of = x509.load_pem_x509_certificate(data["next.crt"].encode())
     if now < successor_of.not_valid_before_utc + TRUSTED_BEFORE_USE:
@@ -99,7 +99,7 @@ def renew(data: dict[str, str], now: datetime) -> dict[str, str] | None:
     return {"tls.crt": data["next.crt"], "tls.key": data["next.key"], "ca.crt": data["next.crt"] + data["tls.crt"]}
 
 
-def fresh(now: datetime) -> dict[str, str]:
+def generate(now: datetime) -> dict[str, str]:
     """A new authority that signs itself, as its Secret's data."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
@@ -126,7 +126,7 @@ def _builder(
         .issuer_name(issuer.subject if issuer else subject)
         .public_key(mine)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - CLOCKS_DIFFER)
+        .not_valid_before(now - CLOCK_SKEW)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(mine), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(theirs), critical=False)  # type: ignore[arg-type]
     )

@@ -36,7 +36,7 @@ EVENT: Final = Kind("Event", "events.k8s.io/v1", "events")
 
 OURS: Final = f"{meta.MANAGED_BY}={meta.MANAGER}"
 """Selects what Freehold made."""
-KEPT_BY: Final = ",".join(f"{key}={value}" for key, value in meta.KEPT_BY.items())
+KEPT_BY: Final = ",".join(f"{key}={value}" for key, value in meta.SLICE_MANAGED_BY.items())
 SECRET: Final = Kind("Secret", "v1", "secrets")
 QUIET: Final = (
     Kind("ServiceAccount", "v1", "serviceaccounts"),

@@ -20,18 +20,18 @@ from freehold.core.latency import call_graph
 from freehold.core.model import remote
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import State, Type
-from freehold.core.model.resources import NOWHERE, Key, Object, Observed, Peer, Platform, Ref, Service, Stand
-from freehold.core.model.sightings import Sightings
+from freehold.core.model.findings import Findings
+from freehold.core.model.resources import EMPTY, CallNode, Key, Object, Observed, Peer, Platform, Ref, Service
 from freehold.core.objects import deployments, meta, observer
 from freehold.core.peers import aliases, counterpart
-from freehold.core.peers.ports import doors_of
+from freehold.core.peers.ports import ports_of
 from freehold.kube import pod_addresses
 from freehold.kube.cache import NOT_MOVING, Cache, Moves
 from freehold.kube.certificate_authority import CertificateAuthority
 from freehold.kube.kinds import HOLDS_DATA, POD
 from freehold.kube.stored import Stored
 
-SEEN_LEAVING = HOLDS_DATA | {POD.name}
+COUNTS_UNTIL_GONE = HOLDS_DATA | {POD.name}
 """What counts until it is gone: data, and a pod, which needs the wall around it while it is ending."""
 CONSUMES = TypeAdapter(list[Consumed])
 
@@ -59,7 +59,7 @@ class Declared(NamedTuple):
     consumes: frozenset[Key] = frozenset()
     addresses: tuple[str, ...] = ()
     shadow: bool = False
-    stand: Stand = NOWHERE
+    stand: CallNode = EMPTY
     moves: Moves = NOT_MOVING
 
 
@@ -69,25 +69,25 @@ def declared(live: Object) -> Declared:
         service = parse(live)
     except InvalidResource:
         return Declared()
-    stand = call_graph.stand(service)
+    stand = call_graph.node(service)
     consumes = frozenset(call.provider for call in stand.calls)
-    status, target = live.get("status", {}), aliases.goes_to(service)
-    led = status.get("wayOpen", {}).get("namespace", "")
-    tied = status.get("leadsTo") or status.get("dataWith") or led
-    whence = remote.whence(service.spec.placement, service.namespace)
+    status, target = live.get("status", {}), aliases.destination(service)
+    led = status.get("previousTarget", {}).get("namespace", "")
+    tied = status.get("endpointTarget") or status.get("counterpart") or led
+    whence = remote.origin(service.spec.placement, service.namespace)
     moves = Moves(target.namespace if target else tied, whence)
-    doors = tuple(door.address for door in doors_of(service))
-    return Declared(consumes, doors, observer.is_on(service), stand, moves)
+    doors = tuple(door.address for door in ports_of(service))
+    return Declared(consumes, doors, observer.is_audited(service), stand, moves)
 
 
-def declared_abroad(live: Object, cluster: str) -> Declared:
+def declared_remotely(live: Object, cluster: str) -> Declared:
     """What a resource of another cluster says that concerns this one: where it moves, as it is called here."""
-    to, whence = (remote.seen_from(namespace, cluster) for namespace in declared(live).moves)
+    to, whence = (remote.as_seen_here(namespace, cluster) for namespace in declared(live).moves)
     return Declared(moves=Moves(to, whence))
 
 
 @dataclass(frozen=True)
-class Means:
+class Inputs:
     """What the operator brings along. granted: the namespaces in which it may keep Secrets. sightings: doors that
     opened to it and must not have. gateway_api: whether the cluster serves GRPCRoutes. doors: what those of
     moves tell."""
@@ -95,15 +95,15 @@ class Means:
     platform: Platform
     authority: CertificateAuthority
     granted: Container[str]
-    sightings: Sightings
+    sightings: Findings
     gateway_api: bool = True
     doors: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def observe(cache: Cache, service: Service, means: Means, status: Object, now: datetime) -> Observed:
+def observe(cache: Cache, service: Service, means: Inputs, status: Object, now: datetime) -> Observed:
     """All that is known about one service at this moment."""
     owned = {ref: stored.unpack() for ref, stored in cache.owned.get(service.key, {}).items()}
-    owned = {ref: live for ref, live in owned.items() if ref.kind in SEEN_LEAVING or not leaving(live, service)}
+    owned = {ref: live for ref, live in owned.items() if ref.kind in COUNTS_UNTIL_GONE or not is_leaving(live, service)}
     names = {*cache.consumes.get(service.key, ()), *cache.consumers(service.key)}
     roles = engines.of(service.spec.database).roles if service.spec.database else ()
     seen = Observed(
@@ -111,9 +111,9 @@ def observe(cache: Cache, service: Service, means: Means, status: Object, now: d
         platform=means.platform,
         objects={ref: live for ref, live in owned.items() if ref.kind != "Pod"},
         pods=tuple(live for ref, live in sorted(owned.items()) if ref.kind == "Pod"),
-        peers=_peers(cache, (names | _sides(cache, {service.key, *names})) - {service.key}),
+        peers=_peers(cache, (names | _related(cache, {service.key, *names})) - {service.key}),
         graph=cache.graph,
-        forwards=cache.forwards,
+        aliases=cache.aliases,
         namespace_labels=cache.namespaces,
         storage_classes=tuple(sorted(cache.storage_classes.values(), key=lambda c: (not c.default, c.name))),
         passwords={role: secrets.token_urlsafe(24) for role in roles},
@@ -124,19 +124,23 @@ def observe(cache: Cache, service: Service, means: Means, status: Object, now: d
         unenforced=means.sightings.unenforced,
         connections=means.sightings.connections.get(service.key, ()),
         gateway_api=means.gateway_api,
-        door=means.doors.get(service.key, {}),
+        copy_progress=means.doors.get(service.key, {}),
         status=status,
     )
-    other = counterpart.other_side(Case(service, seen))
-    if other and (service.spec.database or remote.is_foreign(other.namespace)):
+    other = counterpart.of(Case(service, seen))
+    if other and (service.spec.database or remote.is_remote(other.namespace)):
         doors = means.doors.get(service.key) or means.doors.get(other, {})
-        seen = replace(seen, partner=_objects(cache, other), door=doors)
-    seen = replace(seen, callers=pod_addresses.callers(cache, service.key), led=pod_addresses.led(cache, service.key))
+        seen = replace(seen, counterpart=_objects(cache, other), copy_progress=doors)
+    seen = replace(
+        seen,
+        callers=pod_addresses.callers(cache, service.key),
+        remote_targets=pod_addresses.remote_targets(cache, service.key),
+    )
     due = [request for request in certificates.requests(Case(service, seen)) if certificates.due(request, seen)]
     return replace(seen, certificates={request.secret: means.authority.issue(request, now) for request in due})
 
 
-def leaving(live: Object, service: Service) -> bool:
+def is_leaving(live: Object, service: Service) -> bool:
     """Whether an object is on its way out: being deleted, or left by a former resource of the same name."""
     metadata = live["metadata"]
     controllers = [owner for owner in metadata.get("ownerReferences", []) if owner.get("controller")]
@@ -144,10 +148,10 @@ def leaving(live: Object, service: Service) -> bool:
     return former or "deletionTimestamp" in metadata
 
 
-def _sides(cache: Cache, names: Iterable[Key]) -> set[Key]:
+def _related(cache: Cache, names: Iterable[Key]) -> set[Key]:
     """What any of these is called elsewhere, before or after a move, and those that are named and do not agree."""
-    leading = cache.forwards
-    agreed = {one for key in names for one in (aliases.stands(leading, key), *aliases.formers(leading, key))}
+    leading = cache.aliases
+    agreed = {one for key in names for one in (aliases.resolve(leading, key), *aliases.predecessors(leading, key))}
     named = {Key(namespace, key.name) for key in names for namespace in cache.moves.get(key, ()) if namespace}
     return agreed | named
 
@@ -171,13 +175,13 @@ def _peer(cache: Cache, key: Key, stored: Stored) -> Peer | None:
         ready=key in cache.ready,
         contract=_contract(cache, key, live),
         calls=_calls(live),
-        takes_over=_seen(key, status.get("takesOver", "")),
-        heading=_seen(key, _heading(key, spec)),
+        replaces=_as_seen_here(key, status.get("replaces", "")),
+        destination=_as_seen_here(key, _destination(key, spec)),
         database=_database(spec),
         move=annotations.get(meta.MOVE, ""),
-        stopped=_stopped(status),
-        backup_within=placement.get("backupWithin", ""),
-        backed_up_at=annotations.get(meta.BACKED_UP_AT, ""),
+        stopped=_blocked_message(status),
+        max_backup_age=placement.get("maxBackupAge", ""),
+        last_backup_at=annotations.get(meta.LAST_BACKUP_AT, ""),
     )
 
 
@@ -189,22 +193,22 @@ def _database(spec: Object) -> str:
         return ""
 
 
-def _seen(whose: Key, namespace: str) -> str:
+def _as_seen_here(whose: Key, namespace: str) -> str:
     """A namespace that a service speaks of, as it is called here."""
     cluster = remote.cluster(whose.namespace)
-    return remote.seen_from(namespace, cluster) if cluster else namespace
+    return remote.as_seen_here(namespace, cluster) if cluster else namespace
 
 
-def _heading(key: Key, spec: Object) -> str:
+def _destination(key: Key, spec: Object) -> str:
     """The namespace that it is to stand in, as it says itself."""
     try:
         placement = Placement.model_validate(spec.get("placement", {}))
     except ValidationError:
         placement = Placement()
-    return remote.heading(placement, remote.plain(key.namespace))
+    return remote.destination(placement, remote.local_name(key.namespace))
 
 
-def _stopped(status: Object) -> str:
+def _blocked_message(status: Object) -> str:
     """What needs somebody for its move to go on."""
     said = (c for c in status.get("conditions", []) if (c["type"], c["status"]) == (Type.RELOCATED, State.FALSE))
     return next((str(c["message"]) for c in said), "")
@@ -213,12 +217,14 @@ def _stopped(status: Object) -> str:
 def _objects(cache: Cache, key: Key) -> dict[Ref, Object]:
     """What another service has, but for what is on its way out."""
     owned = {ref: stored.unpack() for ref, stored in cache.owned.get(key, {}).items()}
-    return {r: one for r, one in owned.items() if r.kind in SEEN_LEAVING or "deletionTimestamp" not in one["metadata"]}
+    return {
+        r: one for r, one in owned.items() if r.kind in COUNTS_UNTIL_GONE or "deletionTimestamp" not in one["metadata"]
+    }
 
 
 def _contract(cache: Cache, named: Key, live: Object) -> bytes:
     """What is published of the image that serves; of a service that moved, where it stands."""
-    key = aliases.stands(cache.forwards, named) if live.get("status", {}).get("leadsTo") else named
+    key = aliases.resolve(cache.aliases, named) if live.get("status", {}).get("endpointTarget") else named
     owned, stands = cache.owned.get(key, {}), cache.services.get(key)
     deployment = owned.get(Ref("Deployment", key.name))
     if deployment is None or stands is None:

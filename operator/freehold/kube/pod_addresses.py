@@ -12,7 +12,7 @@ from freehold.kube.cache import NOT_MOVING, Cache
 
 def callers(cache: Cache, key: Key) -> dict[Key, tuple[str, ...]]:
     """Where the pods of a service's consumers stand, if they call it in another cluster."""
-    if not remote.is_foreign(cache.moves.get(key, NOT_MOVING).to):
+    if not remote.is_remote(cache.moves.get(key, NOT_MOVING).to):
         return {}
     return {consumer: tuple(_addresses(cache, consumer)) for consumer in cache.consumers(key)}
 
@@ -24,11 +24,11 @@ def _addresses(cache: Cache, key: Key) -> Iterator[str]:
             yield str(pod["status"]["podIP"])
 
 
-def led(cache: Cache, key: Key) -> dict[Key, tuple[str, ...]]:
+def remote_targets(cache: Cache, key: Key) -> dict[Key, tuple[str, ...]]:
     """The addresses in another cluster that the names of a service's providers lead to, or may soon."""
     found: dict[Key, tuple[str, ...]] = {}
     for provider in cache.consumes.get(key, ()):
-        stored = cache.owned.get(provider, {}).get(Ref("EndpointSlice", names.abroad(provider.name)))
+        stored = cache.owned.get(provider, {}).get(Ref("EndpointSlice", names.remote_name(provider.name)))
         if stored:
             found[provider] = tuple(one for point in stored.unpack()["endpoints"] for one in point["addresses"])
     return found

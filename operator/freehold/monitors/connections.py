@@ -1,4 +1,4 @@
-"""What the observers of a service whose isolation is Shadow saw, with names where addresses are known."""
+"""What the observers of a service whose isolation is Audit saw, with names where addresses are known."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 import json
 from collections.abc import Iterator
 
-from freehold.core.model.resources import Key, Object, Ref, Sighting
+from freehold.agents.connection_observer import PORT
+from freehold.core.model.resources import Key, Object, ObservedConnection, Ref
 from freehold.core.objects import meta, names, pods
 from freehold.kube.cache import Cache
-from freehold.observer import PORT
 
 PATIENCE_SECONDS = 2.0
 LONGEST_ANSWER = 65536
@@ -25,14 +25,14 @@ def ready_pods(cache: Cache, key: Key) -> Iterator[Object]:
             yield pod
 
 
-async def seen_by_observers(cache: Cache, key: Key, known: Names) -> tuple[Sighting, ...]:
+async def observed_by(cache: Cache, key: Key, known: Names) -> tuple[ObservedConnection, ...]:
     """Connections of all of a service's pods, but for those of the node, which sees whether its pods are well."""
     found = set()
     for pod in list(ready_pods(cache, key)):  # the cache changes while they are asked
         status, component = pod["status"], pod["metadata"]["labels"].get(meta.COMPONENT, "")
-        for direction, peer, port in await _asked(status["podIP"]):
+        for direction, peer, port in await _query(status["podIP"]):
             if peer != status.get("hostIP"):
-                found.add(Sighting(component, direction, port, peer, known.get(peer)))
+                found.add(ObservedConnection(component, direction, port, peer, known.get(peer)))
     return tuple(sorted(found, key=str))
 
 
@@ -48,7 +48,7 @@ def known_addresses(cache: Cache) -> Names:
     return found
 
 
-async def _asked(host: str) -> list[tuple[str, str, int]]:
+async def _query(host: str) -> list[tuple[str, str, int]]:
     """What one observer tells; nothing, while it cannot be reached."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -17,7 +17,7 @@ LONGEST_ANSWER = 65536
 Told = Mapping[str, Any]
 
 
-class Doors:
+class ReplicationMonitor:
     """Asks every door that stands, until cancelled. told: what each said last; nothing hangs on it but what people
     read. turned: called with the services of which something else is told than before."""
 
@@ -29,23 +29,23 @@ class Doors:
     async def run(self) -> None:
         while True:
             standing = {key: host for key in self._cache.here if (host := self._address(key))}
-            told = dict(zip(standing, await asyncio.gather(*map(_asked, standing.values())), strict=True))
+            told = dict(zip(standing, await asyncio.gather(*map(_query, standing.values())), strict=True))
             before, self.told = self.told, {key: said for key, said in told.items() if said}
             self._turned([key for key in {*before, *self.told} if before.get(key) != self.told.get(key)])
             await asyncio.sleep(ROUND_SECONDS)
 
     def _address(self, key: Key) -> str:
         """Of the service's door, if it stands."""
-        stored = self._cache.owned.get(key, {}).get(Ref("Pod", names.door_pod(key.name)))
+        stored = self._cache.owned.get(key, {}).get(Ref("Pod", names.proxy_pod(key.name)))
         pod = stored.unpack() if stored else {}
         return str(pod["status"]["podIP"]) if pods.is_ready(pod) else ""
 
 
-async def _asked(host: str) -> Told:
+async def _query(host: str) -> Told:
     """What one door tells; nothing, while it cannot be reached."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            reader, writer = await asyncio.open_connection(host, names.PORT_MOVE)
+            reader, writer = await asyncio.open_connection(host, names.PORT_PROGRESS)
             answer = await reader.read(LONGEST_ANSWER)
             writer.close()
         said = json.loads(answer)

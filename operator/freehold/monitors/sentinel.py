@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from freehold.canary import OPEN_PORT, SHUT_PORT
+from freehold.agents.canary import OPEN_PORT, SHUT_PORT
+from freehold.agents.connectivity_probe import connects
+from freehold.core.model.findings import Findings
 from freehold.core.model.resources import Key, Object
-from freehold.core.model.sightings import Sightings
 from freehold.core.objects import meta, names
 from freehold.kube.cache import Cache
-from freehold.monitors.connections import known_addresses, ready_pods, seen_by_observers
-from freehold.probe import connects
+from freehold.monitors.connections import known_addresses, observed_by, ready_pods
 
 logger = logging.getLogger(__name__)
 ROUND_SECONDS = 10.0
@@ -31,7 +31,7 @@ CONFIRMED_AFTER_SECONDS = 2.0
 """A door that opens is tried again: a pod may just be starting, or its address may have become another's."""
 
 
-class _Door(NamedTuple):
+class _Port(NamedTuple):
     name: str
     host: str
     port: int
@@ -44,7 +44,7 @@ class Sentinel:
     """
 
     def __init__(self, cache: Cache, who: str, canaries: str, turned: Callable[[Iterable[Key]], None]) -> None:
-        self.seen = Sightings()
+        self.seen = Findings()
         self._cache = cache
         self._who = who
         self._canaries = canaries
@@ -63,7 +63,7 @@ class Sentinel:
 
     async def _canary_round(self) -> None:
         hosts = await _resolved(self._canaries) if self._canaries else []
-        reached = await _tried([_Door(f"canary {host}", host, OPEN_PORT) for host in hosts])
+        reached = await _attempt([_Port(f"canary {host}", host, OPEN_PORT) for host in hosts])
         shut = [door._replace(port=SHUT_PORT) for door in reached]
         unenforced = tuple(
             f"{self._who} → {door.name}:{door.port} is open, and a policy shuts it" for door in await _open(shut)
@@ -85,7 +85,7 @@ class Sentinel:
             logger.warning("%s: %s", key, "; ".join(found[key]) or "its doors are shut again")
         self._turned(changed)
 
-    def _breach(self, door: _Door) -> str:
+    def _breach(self, door: _Port) -> str:
         return f"{self._who} → {door.name} is open to a stranger"
 
     def _stands(self, key: Key) -> bool:
@@ -95,7 +95,7 @@ class Sentinel:
     async def _shadow_round(self) -> None:
         shadows = sorted(self._cache.shadows)
         known = known_addresses(self._cache) if shadows else {}
-        asked = {key: await seen_by_observers(self._cache, key, known) for key in shadows}
+        asked = {key: await observed_by(self._cache, key, known) for key in shadows}
         connections = {key: found for key, found in asked.items() if found}
         before, self.seen = self.seen.connections, replace(self.seen, connections=connections)
         self._turned([key for key in asked if before.get(key) != connections.get(key)])
@@ -108,14 +108,14 @@ class Sentinel:
         self._last = chosen[-1] if chosen else None
         return chosen
 
-    def _doors(self, key: Key) -> Iterable[_Door]:
+    def _doors(self, key: Key) -> Iterable[_Port]:
         """The doors of a service's running pods that are shut to a stranger: all but its page."""
         ports = {meta.DATABASE: "postgresql", meta.SERVICE: "grpc"}
         fronts = {meta.DATABASE: names.database(key.name), meta.SERVICE: key.name}
         for pod in ready_pods(self._cache, key):
             component, host = pod["metadata"]["labels"].get(meta.COMPONENT, ""), pod["status"]["podIP"]
             for port in _ports(pod, ports[component]) if component in ports else ():
-                yield _Door(f"{names.host(fronts[component], key.namespace)}:{port}", host, port)
+                yield _Port(f"{names.host(fronts[component], key.namespace)}:{port}", host, port)
 
 
 def _ports(pod: Object, name: str) -> Iterable[int]:
@@ -123,20 +123,20 @@ def _ports(pod: Object, name: str) -> Iterable[int]:
     return (port["containerPort"] for port in listed if port.get("name") == name)
 
 
-async def _open(doors: list[_Door]) -> list[_Door]:
+async def _open(doors: list[_Port]) -> list[_Port]:
     """Those that open, twice."""
-    first = await _tried(doors)
+    first = await _attempt(doors)
     if not first:
         return []
     await asyncio.sleep(CONFIRMED_AFTER_SECONDS)
-    return await _tried(first)
+    return await _attempt(first)
 
 
-async def _tried(doors: list[_Door]) -> list[_Door]:
+async def _attempt(doors: list[_Port]) -> list[_Port]:
     """Those that open."""
     few = asyncio.Semaphore(AT_ONCE)
 
-    async def tried(door: _Door) -> bool:
+    async def tried(door: _Port) -> bool:
         async with few:
             return await connects(door.host, door.port)
 

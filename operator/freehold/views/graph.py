@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from freehold.core.isolation import reachability
-from freehold.core.isolation.reachability import Way
+from freehold.core.isolation.reachability import Access
 from freehold.core.latency import call_graph
 from freehold.core.model.resources import Key, Object, Service
 from freehold.core.objects import names
 from freehold.core.peers import consent
-from freehold.core.peers.ports import Part, doors_of
+from freehold.core.peers.ports import Part, ports_of
 from freehold.views.snapshot import Picture
 
 
@@ -21,7 +21,7 @@ class Edge:
 
     consumer: Key
     provider: Key
-    way: Way
+    way: Access
     refusal: str = ""
     budget: str = ""
 
@@ -33,21 +33,21 @@ def edges(service: Service, picture: Picture, unread: frozenset[str]) -> Iterato
         there = picture.services.get(provider)
         budget = consumed.latency_budget or (there.spec.latency_budget if there else None) or ""
         if there is None and provider.namespace in unread:
-            yield Edge(service.key, provider, Way.UNKNOWN, f"no right to look into namespace {provider.namespace}")
+            yield Edge(service.key, provider, Access.UNKNOWN, f"no right to look into namespace {provider.namespace}")
         elif there is None:
-            yield Edge(service.key, provider, Way.CLOSED, "does not exist")
-        elif endpoint := next((d for d in doors_of(there) if d.part is Part.ENDPOINT), None):
+            yield Edge(service.key, provider, Access.CLOSED, "does not exist")
+        elif endpoint := next((d for d in ports_of(there) if d.part is Part.ENDPOINT), None):
             verdict = reachability.verdict(service, endpoint, picture.services, picture.namespace_labels)
             grounds = verdict.grounds if verdict else ()
-            refused = next((ground for ground in grounds if ground.way is not Way.OPEN), None)
-            yield Edge(service.key, provider, *((refused.way, refused.said) if refused else (Way.OPEN, "", budget)))
+            refused = next((ground for ground in grounds if ground.way is not Access.OPEN), None)
+            yield Edge(service.key, provider, *((refused.way, refused.said) if refused else (Access.OPEN, "", budget)))
         else:
-            yield Edge(service.key, provider, Way.CLOSED, "declares no spec.grpc")
+            yield Edge(service.key, provider, Access.CLOSED, "declares no spec.grpc")
 
 
 def longest(services: Iterable[Service], picture: Picture) -> dict[Key, call_graph.Path]:
     """The longest path of calls from each of these, as far as it is known."""
-    graph = {key: call_graph.stand(service) for key, service in picture.services.items()}
+    graph = {key: call_graph.node(service) for key, service in picture.services.items()}
     return {service.key: call_graph.longest_from(service.key, graph) for service in services}
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from freehold.core.isolation import reachability
-from freehold.core.isolation.reachability import Way
+from freehold.core.isolation.reachability import Access
 from freehold.core.model.resources import Key, Object, Service
-from freehold.core.peers.ports import Door, doors_of
+from freehold.core.peers.ports import ServicePort, ports_of
 from freehold.views.snapshot import Picture
 
 STRANGER = "(stranger)"
@@ -37,10 +37,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Proof:
-    """What was tried. proven_at: when, for each service of which something was. unproven: the others, and why."""
+    """What was tried. verified_at: when, for each service of which something was. unproven: the others, and why."""
 
     pairs: int
-    proven_at: Mapping[Key, str]
+    verified_at: Mapping[Key, str]
     differences: tuple[Difference, ...]
     unproven: Mapping[Key, str]
 
@@ -54,7 +54,7 @@ class Row:
     """What one source reaches. ways: by door, None where nobody asks."""
 
     source: reachability.Source
-    ways: Mapping[Door, Way | None]
+    ways: Mapping[ServicePort, Access | None]
 
     @property
     def name(self) -> str:
@@ -70,9 +70,9 @@ def named(source: reachability.Source) -> str:
 
 def declared(picture: Picture) -> tuple[Row, ...]:
     """A row for each service, for each Gateway that exposes one, and for strangers."""
-    doors = [door for service in picture.services.values() for door in doors_of(service)]
+    doors = [door for service in picture.services.values() for door in ports_of(service)]
 
-    def way(source: reachability.Source, door: Door) -> Way | None:
+    def way(source: reachability.Source, door: ServicePort) -> Access | None:
         verdict = reachability.verdict(source, door, picture.services, picture.namespace_labels)
         return verdict.way if verdict else None
 
@@ -84,11 +84,11 @@ def declared(picture: Picture) -> tuple[Row, ...]:
 def proof(picture: Picture) -> Proof:
     """What the operator wrote into each service's status about the connections it tried."""
     told = {key: picture.status(key).get("isolation") for key in picture.services}
-    proven = {key: one for key, one in told.items() if one and "provenAt" in one}
+    proven = {key: one for key, one in told.items() if one and "verifiedAt" in one}
     found = [_difference(entry) for one in proven.values() for entry in one.get("differences", [])]
     return Proof(
         sum(one.get("pairs", 0) for one in proven.values()),
-        {key: one["provenAt"] for key, one in proven.items()},
+        {key: one["verifiedAt"] for key, one in proven.items()},
         tuple(dict.fromkeys(found)),
         {key: _why_not(picture.status(key)) for key in told if key not in proven},
     )
@@ -111,7 +111,7 @@ def _services(rows: tuple[Row, ...]) -> Iterator[Service]:
 def content(rows: tuple[Row, ...], proven: Proof) -> dict[str, Any]:
     """The same for programs; the words are those of the status."""
 
-    def pair(row: Row, door: Door, way: Way) -> dict[str, str]:
+    def pair(row: Row, door: ServicePort, way: Access) -> dict[str, str]:
         shown = {"from": row.name, "to": door.address, "declared": way.value}
         other = proven.found(row.name, door.address)
         return {**shown, "found": other} if other else shown
@@ -121,7 +121,7 @@ def content(rows: tuple[Row, ...], proven: Proof) -> dict[str, Any]:
         "internet": {str(one.key): [out.model_dump() for out in one.spec.egress] for one in _services(rows)},
         "proof": {
             "pairs": proven.pairs,
-            "provenAt": {str(key): at for key, at in proven.proven_at.items()},
+            "verifiedAt": {str(key): at for key, at in proven.verified_at.items()},
             "differences": [one.entry() for one in proven.differences],
             "notProven": {str(key): reason for key, reason in proven.unproven.items()},
         },

@@ -32,7 +32,7 @@ def picture(*listed: Object) -> Picture:
 
 
 def isolation(*differences: Object, pairs: int = 4) -> Object:
-    return {"isolation": {"provenAt": PROVEN_AT, "pairs": pairs, "differences": list(differences)}}
+    return {"isolation": {"verifiedAt": PROVEN_AT, "pairs": pairs, "differences": list(differences)}}
 
 
 def users(**status: Any) -> Object:

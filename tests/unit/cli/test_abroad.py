@@ -50,7 +50,7 @@ def test_it_is_written_as_the_other_namespace_and_taken_back_by_taking_it_out() 
     with pytest.raises(Failure, match="goes alone"):
         move_edits.towards(live("users"), ["namespace=people", "cluster=west"])
     out = {"spec": {"placement": nowhere}}
-    assert move_edits.back(at("Moved", "True")) == out
+    assert move_edits.back(at("Relocated", "True")) == out
     assert move_edits.abort(at("MovingPods", "Unknown"))["spec"] == out["spec"]
 
 
@@ -67,14 +67,16 @@ def test_one_whose_cluster_is_not_seen_says_so_and_can_be_taken_back() -> None:
 def test_each_step_is_told_once_and_what_stops_it() -> None:
     telling = Telling("kubectl freehold move users")
     assert told(telling, at("MovingPods", "Unknown")) == ["✓ checked        namespace people takes it over"]
-    assert told(telling, at("Moved", "True")) == [
+    assert told(telling, at("Relocated", "True")) == [
         "✓ pods moved     new ones serve in namespace people",
         "✓ name turned    whoever uses it is led there",
     ]
     blocked = told(telling, at("MoveBlocked", "False"))
     assert blocked == ["✗ blocked        said of MoveBlocked", "kubectl freehold move users --abort takes it back"]
     assert told(Telling(""), at("MovingPods", "Unknown", to=SHOP)) == []
-    assert told(Telling(""), at("InPlace", "True", to=SHOP)) == ["✓ in place       it stands where it is to stand"]
+    assert told(Telling(""), at("AtDestination", "True", to=SHOP)) == [
+        "✓ in place       it stands where it is to stand"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_each_step_is_told_once_and_what_stops_it() -> None:
     [
         ({"placement": {"namespace": "people"}}, {}, "people"),
         ({"placement": {"namespace": "shop"}}, {}, ""),
-        ({}, {"leadsTo": "people"}, "people"),
+        ({}, {"endpointTarget": "people"}, "people"),
         ({"placement": {"cluster": "west"}}, {}, "shop@west"),
         ({}, {}, ""),
     ],

@@ -127,7 +127,7 @@ def test_a_program_reads_the_words_of_the_status() -> None:
     assert not [pair for pair in content["pairs"] if (pair["from"], pair["to"][:6]) == ("shop/users", "users.")]
     assert content["proof"] == {
         "pairs": 4,
-        "provenAt": {"shop/storefront": PROVEN_AT},
+        "verifiedAt": {"shop/storefront": PROVEN_AT},
         "differences": [FOUND],
         "notProven": {"shop/users": "no connection was tried yet"},
     }
@@ -147,5 +147,7 @@ def test_colour_is_for_terminals_and_those_who_want_it(monkeypatch: pytest.Monke
 
 def test_the_oldest_proof_is_the_one_told() -> None:
     old = isolation()
-    old["isolation"]["provenAt"] = (datetime.fromisoformat(PROVEN_AT) - timedelta(hours=3)).astimezone(UTC).isoformat()
+    old["isolation"]["verifiedAt"] = (
+        (datetime.fromisoformat(PROVEN_AT) - timedelta(hours=3)).astimezone(UTC).isoformat()
+    )
     assert "proven 3 h ago" in shown(picture(storefront(**isolation()), users(**old)))

@@ -138,4 +138,4 @@ def test_a_gateway_is_known_by_who_is_exposed_through_it() -> None:
     seen = picture(live("users", grpc={**GRPC, "expose": expose}))
     known = why.source("gateway public", "shop", seen)
     verdict = reachability.verdict(known, why.door("users", "shop", seen), seen.services, {})
-    assert verdict and verdict.way is reachability.Way.OPEN
+    assert verdict and verdict.way is reachability.Access.OPEN

@@ -25,7 +25,7 @@ from tests.unit.core.worlds import (
     settled,
 )
 
-OTHERS = {"app": "second", "owner": "second", "mover": "other-mover", "postgres": "second"}
+OTHERS = {"app": "second", "owner": "second", "replicator": "other-replicator", "postgres": "second"}
 
 
 @given(SERVICES)
@@ -89,10 +89,10 @@ def changed(edit: Object) -> set[str]:
     ("says", "edit", "touched"),
     [
         ("no edit touches nothing", {}, set()),
-        ("an image is the endpoint's and its migrations'", {"image": "x:2"}, {"contracts", "endpoint", "migrations"}),
-        ("replicas are the endpoint's", {"replicas": 3}, {"endpoint"}),
-        ("a port nobody calls is the endpoint's", {"grpc": {"port": 6000}}, {"endpoint"}),
-        ("a port everybody calls is the walls' too", {"http": {"port": 6000}}, {"endpoint", "isolation"}),
+        ("an image is the endpoint's and its migrations'", {"image": "x:2"}, {"contracts", "workload", "migrations"}),
+        ("replicas are the endpoint's", {"replicas": 3}, {"workload"}),
+        ("a port nobody calls is the endpoint's", {"grpc": {"port": 6000}}, {"workload"}),
+        ("a port everybody calls is the walls' too", {"http": {"port": 6000}}, {"workload", "isolation"}),
         (
             "consent alone changes no object while nobody consumes",
             {"grpc": {"port": 50051, "consumers": {"from": "All"}}},
@@ -101,7 +101,7 @@ def changed(edit: Object) -> set[str]:
         (
             "a dependency is the bindings' and the endpoint's, and opens nothing by itself",
             {"consumes": [{"name": "users"}]},
-            {"dependencies", "endpoint"},
+            {"dependencies", "workload"},
         ),
         ("the size is the volume's", {"database": {**DATABASE, "storage": {"size": "2Gi"}}}, {"database"}),
         (
@@ -179,7 +179,7 @@ def test_a_new_image_waits_for_its_migration_and_the_pods_that_serve_are_kept() 
     seen = settled(service(**FULL), observed())
     newer = service(**{**FULL, "image": "users:2"})
     plans = {plan.capability: plan for plan in reconcile(newer, seen)}
-    migrations, endpoint = plans["migrations"], plans["endpoint"]
+    migrations, endpoint = plans["migrations"], plans["workload"]
     assert [o["kind"] for o in migrations.objects] == ["Job"]
     assert Ref("Deployment", "users") not in objects_of([endpoint])
     assert endpoint.keep == {Ref("Deployment", "users")}

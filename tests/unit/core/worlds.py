@@ -39,10 +39,10 @@ IMAGE = "localhost/freehold/users:dev"
 GRPC: Object = {"port": 50051}
 MIGRATIONS: Object = {"command": ["users", "migrate"]}
 DATABASE: Object = {"version": "15", "storage": {"size": "1Gi"}, "migrations": MIGRATIONS}
-AUTHORITY = certificate_authority.CertificateAuthority(certificate_authority.fresh(NOW))
+AUTHORITY = certificate_authority.CertificateAuthority(certificate_authority.generate(NOW))
 PLATFORM = Platform(operator_image="localhost/freehold/operator:dev")
-MOVED = '{"outcome": "moved", "pauseMs": 210}'
-PASSWORDS = {"app": "first/app", "owner": "first@owner", "mover": "first-mover", "postgres": "first"}
+MOVED = '{"outcome": "moved", "writePauseMs": 210}'
+PASSWORDS = {"app": "first/app", "owner": "first@owner", "replicator": "first-replicator", "postgres": "first"}
 
 
 def service(name: str = "users", namespace: str = "shop", **spec: Any) -> Service:
@@ -99,7 +99,7 @@ def placed(seen: Observed, plans: Iterable[Plan], *, running: bool = True) -> Ob
         objects[ref] = {**live, "status": running_status(live)} if running else live
         if running and body["metadata"]["labels"].get(meta.COMPONENT) == meta.CONTRACT and ref.kind == "Job":
             pods.append(reader(body, offered.answer(offered.users())))
-        if running and ref.kind == "Job" and _role(body) == "switch" and not of_job(seen, ref.name):
+        if running and ref.kind == "Job" and _role(body) == "switchover" and not of_job(seen, ref.name):
             pods.append(reader(body, MOVED))
     return replace(seen, objects=objects, pods=tuple(pods))
 

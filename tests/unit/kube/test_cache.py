@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from freehold.core.model.resources import Call, Key, Object, Ref, Stand, StorageClass
+from freehold.core.model.resources import Call, CallNode, Key, Object, Ref, StorageClass
 from freehold.kube.cache import Cache, Moves
 
 USERS, PAYMENTS, STRANGER = Key("shop", "users"), Key("shop", "payments"), Key("shop", "stranger")
@@ -186,7 +186,7 @@ def chain() -> tuple[Cache, list[Key]]:
     woken: list[Key] = []
     cache = Cache(woken.append)
     for caller, called in ((A, B), (B, C), (C, D)):
-        cache.put_service(microservice(caller), frozenset({called}), stand=Stand(None, (Call(called),)))
+        cache.put_service(microservice(caller), frozenset({called}), stand=CallNode(None, (Call(called),)))
     cache.put_service(microservice(D), frozenset())
     cache.put_service(microservice(STRANGER), frozenset())
     woken.clear()
@@ -195,17 +195,17 @@ def chain() -> tuple[Cache, list[Key]]:
 
 def test_a_budget_that_changes_wakes_all_above_and_nobody_else() -> None:
     cache, woken = chain()
-    cache.put_service(microservice(D, 2), frozenset(), stand=Stand(250))
+    cache.put_service(microservice(D, 2), frozenset(), stand=CallNode(250))
     assert sorted(woken) == [A, B, C, D]
     assert cache.graph[D].budget == 250
     woken.clear()
-    cache.put_service(microservice(D, 3), frozenset(), stand=Stand(250))
+    cache.put_service(microservice(D, 3), frozenset(), stand=CallNode(250))
     assert sorted(woken) == [C, D], "nothing changed of what it promises or calls"
 
 
 def test_a_call_that_comes_or_goes_wakes_all_above() -> None:
     cache, woken = chain()
-    cache.put_service(microservice(C, 2), frozenset({STRANGER}), stand=Stand(None, (Call(STRANGER),)))
+    cache.put_service(microservice(C, 2), frozenset({STRANGER}), stand=CallNode(None, (Call(STRANGER),)))
     assert set(woken) == {A, B, C, D, STRANGER}
     woken.clear()
     cache.drop_service(STRANGER)
@@ -214,7 +214,7 @@ def test_a_call_that_comes_or_goes_wakes_all_above() -> None:
 
 def test_services_that_call_each_other_in_a_circle_are_woken_once() -> None:
     cache, woken = chain()
-    cache.put_service(microservice(D, 2), frozenset({A}), stand=Stand(None, (Call(A),)))
+    cache.put_service(microservice(D, 2), frozenset({A}), stand=CallNode(None, (Call(A),)))
     assert sorted(woken) == [A, B, C, D]
 
 
@@ -230,10 +230,10 @@ def test_a_move_to_another_namespace_concerns_both_sides_and_all_who_have_to_do_
     there = Key("people", "users")
     cache, woken = known(USERS)
     cache.put_service(microservice(USERS, 2), frozenset(), moves=Moves(to="people"))
-    assert cache.forwards == {}
+    assert cache.aliases == {}
     woken.clear()
     cache.put_service(microservice(there), frozenset({STRANGER}), moves=Moves(whence="shop"))
-    assert cache.forwards == {USERS: there}
+    assert cache.aliases == {USERS: there}
     assert set(woken) == {there, USERS, PAYMENTS, STRANGER}
     assert list(cache.consumers(there)) == [PAYMENTS]
     woken.clear()
@@ -241,7 +241,7 @@ def test_a_move_to_another_namespace_concerns_both_sides_and_all_who_have_to_do_
     assert {USERS, PAYMENTS} <= set(woken)
     woken.clear()
     cache.drop_service(there)
-    assert cache.forwards == {}
+    assert cache.aliases == {}
     assert {USERS, PAYMENTS} <= set(woken)
 
 
@@ -252,7 +252,7 @@ def test_a_service_of_another_cluster_is_known_and_never_woken() -> None:
     woken.clear()
     cache.put_service(microservice(there), frozenset(), moves=Moves("", "shop"))
     assert set(woken) == {USERS, PAYMENTS}
-    assert cache.forwards == {USERS: there}
+    assert cache.aliases == {USERS: there}
     assert there not in cache.here and there in cache.services
     woken.clear()
     cache.put_owned(owned(there))
@@ -260,7 +260,7 @@ def test_a_service_of_another_cluster_is_known_and_never_woken() -> None:
     woken.clear()
     cache.forget_place("shop@west")
     assert USERS in woken and there not in woken
-    assert not cache.forwards and there not in cache.owned
+    assert not cache.aliases and there not in cache.owned
 
 
 def test_where_consumers_stand_wakes_a_provider_that_is_called_in_another_cluster_and_no_other() -> None:

@@ -38,7 +38,7 @@ def handshake(folder: Path, issued: Issued, trusted: str, host: str = HOST) -> s
 
 
 def test_what_it_signs_is_believed(tmp_path: Path) -> None:
-    signer = CertificateAuthority(certificate_authority.fresh(NOW))
+    signer = CertificateAuthority(certificate_authority.generate(NOW))
     assert handshake(tmp_path, signer.issue(REQUEST, NOW), signer.public.trusted) == "TLSv1.3"
 
 
@@ -51,20 +51,20 @@ def test_what_it_signs_is_believed(tmp_path: Path) -> None:
     ],
 )
 def test_it_is_not_believed(tmp_path: Path, says: str, host: str, when: datetime) -> None:
-    signer = CertificateAuthority(certificate_authority.fresh(NOW - 2 * YEAR))
+    signer = CertificateAuthority(certificate_authority.generate(NOW - 2 * YEAR))
     with pytest.raises(ssl.SSLCertVerificationError):
         print(says, handshake(tmp_path, signer.issue(REQUEST, when), signer.public.trusted, host))
 
 
 def test_another_authority_is_not_believed(tmp_path: Path) -> None:
-    ours, other = (CertificateAuthority(certificate_authority.fresh(NOW)) for _ in range(2))
+    ours, other = (CertificateAuthority(certificate_authority.generate(NOW)) for _ in range(2))
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(tmp_path, other.issue(REQUEST, NOW), ours.public.trusted)
 
 
 def test_a_renewal_is_trusted_first_and_signs_a_week_later(tmp_path: Path) -> None:
     """At each step, what any step before it signed is believed by those who know any step after it, and the reverse."""
-    old = certificate_authority.fresh(NOW - 9 * YEAR)
+    old = certificate_authority.generate(NOW - 9 * YEAR)
     announced = certificate_authority.renew(old, NOW)
     assert announced
     assert certificate_authority.renew(announced, NOW + timedelta(days=6)) is None
@@ -81,7 +81,7 @@ def test_a_renewal_is_trusted_first_and_signs_a_week_later(tmp_path: Path) -> No
 
 def test_one_that_somebody_put_there_signs_with_its_chain(tmp_path: Path) -> None:
     """As cert-manager writes it: an intermediate in tls.crt, its root in ca.crt."""
-    root, data = CertificateAuthority(certificate_authority.fresh(NOW)), certificate_authority.fresh(NOW)
+    root, data = CertificateAuthority(certificate_authority.generate(NOW)), certificate_authority.generate(NOW)
     brought = CertificateAuthority({**data, "ca.crt": root.public.trusted + data["tls.crt"]})
     assert brought.public == Authority(root.public.trusted + data["tls.crt"], brought.public.signers)
     assert handshake(tmp_path, brought.issue(REQUEST, NOW), brought.public.trusted) == "TLSv1.3"

@@ -6,8 +6,8 @@ import pytest
 from freehold.api.v1alpha1.database import Database, Storage
 from freehold.core import engines
 from freehold.core.contracts import published
-from freehold.core.model.resources import Call, Key, Object, Peer, Platform, Ref, Stand
-from freehold.core.model.sightings import Sightings
+from freehold.core.model.findings import Findings
+from freehold.core.model.resources import Call, CallNode, Key, Object, Peer, Platform, Ref
 from freehold.kube import observation
 from freehold.kube.cache import Cache
 
@@ -15,7 +15,7 @@ from tests import offered
 from tests.unit.core.worlds import AUTHORITY, IMAGE, NOW
 
 USERS = Key("shop", "users")
-MEANS = observation.Means(Platform(), AUTHORITY, {"shop"}, Sightings())
+MEANS = observation.Inputs(Platform(), AUTHORITY, {"shop"}, Findings())
 
 
 def microservice(key: Key = USERS, uid: str = "now", **spec: object) -> Object:
@@ -138,11 +138,11 @@ def test_a_provider_knows_what_is_called_and_a_consumer_what_is_offered() -> Non
 
 def test_the_other_side_of_a_move_knows_what_backup_is_asked_for_and_when_the_last_was_made() -> None:
     goes, takes = (Key(namespace, "users") for namespace in ("shop", "people"))
-    one = microservice(goes, placement={"namespace": "people", "backupWithin": "24h"})
-    one["metadata"]["annotations"] = {"freehold.dev/backed-up-at": "2026-01-02T00:00:00Z"}
+    one = microservice(goes, placement={"namespace": "people", "maxBackupAge": "24h"})
+    one["metadata"]["annotations"] = {"freehold.dev/last-backup-at": "2026-01-02T00:00:00Z"}
     other = microservice(takes, placement={"from": "shop"})
     known = observation.observe(cache_with(one, other), observation.parse(other), MEANS, {}, NOW).peers[goes]
-    assert (known.backup_within, known.backed_up_at) == ("24h", "2026-01-02T00:00:00Z")
+    assert (known.max_backup_age, known.last_backup_at) == ("24h", "2026-01-02T00:00:00Z")
 
 
 def test_a_consumer_that_cannot_be_read_declares_nothing() -> None:
@@ -157,5 +157,5 @@ def test_a_resource_that_cannot_be_read_has_no_place_among_the_calls_and_hurts_n
     broken = microservice(Key("shop", "payments"), latencyBudget="soon", consumes=[{"name": "ledger"}])
     cache = cache_with(mine, broken)
     graph = observation.observe(cache, observation.parse(mine), MEANS, {}, NOW).graph
-    assert graph[USERS] == Stand(1000, (Call(Key("shop", "payments"), 250),))
-    assert graph[Key("shop", "payments")] == Stand()
+    assert graph[USERS] == CallNode(1000, (Call(Key("shop", "payments"), 250),))
+    assert graph[Key("shop", "payments")] == CallNode()

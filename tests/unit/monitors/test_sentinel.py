@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
-from freehold import probe
+from freehold.agents import connectivity_probe
 from freehold.core.model.resources import Key, Object
 from freehold.kube.cache import Cache
 from freehold.monitors import sentinel
@@ -144,23 +144,23 @@ async def test_a_canary_that_cannot_be_reached_at_all_shows_nothing(monkeypatch:
 
 
 async def test_a_probe_says_what_is_not_as_declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(connectivity_probe, "PATIENCE_SECONDS", 0.0)
     shut = closed_port("127.0.0.1")
     async with listening("127.0.0.1") as port:
         opened, closed = (f"localhost:{port}", f"localhost:{shut}"), (f"127.0.0.1:{port}", "nowhere.invalid:1")
-        answer = await probe._probe({**dict.fromkeys(opened, True), **dict.fromkeys(closed, False)})
+        answer = await connectivity_probe._probe({**dict.fromkeys(opened, True), **dict.fromkeys(closed, False)})
     assert answer == {"tried": 3, "differences": [(f"localhost:{shut}", "Closed"), (f"127.0.0.1:{port}", "Open")]}
 
 
 async def test_a_probe_waits_for_a_wall_that_is_being_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(connectivity_probe, "PAUSE_SECONDS", 0.01)
     async with listening("127.0.0.1") as port:
-        trying = asyncio.create_task(probe._probe({f"127.0.0.1:{port}": False}))
+        trying = asyncio.create_task(connectivity_probe._probe({f"127.0.0.1:{port}": False}))
         await asyncio.sleep(0.1)
         assert not trying.done()
     assert (await trying)["differences"] == []
 
 
 def test_the_answer_fits_a_termination_message() -> None:
-    named = [("a" * 40 + "-database." + "b" * 63 + ".svc:5432", "Closed")] * probe.NAMED
+    named = [("a" * 40 + "-database." + "b" * 63 + ".svc:5432", "Closed")] * connectivity_probe.NAMED
     assert len(json.dumps({"tried": 200, "differences": named})) < 4096

@@ -33,7 +33,7 @@ class IsolationMode(StrEnum):
     """Whether walls stand around a service, or are only thought of."""
 
     ENFORCED = "Enforced"
-    SHADOW = "Shadow"
+    AUDIT = "Audit"
 
 
 class Egress(Model):
@@ -98,7 +98,7 @@ class MicroserviceSpec(Model):
     egress: list[Egress] = Field(default_factory=list, max_length=32)
     """The world outside, closed unless named here. What stands inside the cluster stays shut by walls of its own."""
     isolation: IsolationMode = IsolationMode.ENFORCED
-    """Enforced: walls stand. Shadow: none do, and condition IsolationEnforced says which connections they would cut,
+    """Enforced: walls stand. Audit: none do, and condition IsolationEnforced says which connections they would cut,
     for moving a service that runs already; an observer beside it sees them. A change rolls the pods."""
     placement: Placement = Field(default_factory=Placement)
     """Where the service and its database stand. Changing it, or the database's storage class, moves both."""

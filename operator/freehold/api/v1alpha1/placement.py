@@ -46,12 +46,12 @@ class Placement(Model):
     from_cluster: SecretName | None = None
     """The cluster in which a Microservice of the same name and namespace stands whose calls this one takes over: the
     Secret here that holds a kubeconfig for it."""
-    way_back: Duration = "1h"
+    rollback_window: Duration = "1h"
     """How long the server that was left stays, as a standby of the new one: taking the edit back within that time moves
     back without copying. After it the server goes, and its volume as deletionPolicy says."""
-    give_up_after: Duration = "24h"
+    timeout: Duration = "24h"
     """How long a move may take until it is given up; the service then stays where it was, as if nobody had asked."""
-    backup_within: Duration | None = None
+    max_backup_age: Duration | None = None
     """A move of the data begins only where a backup of it was made within this time, as the annotation
-    freehold.dev/backed-up-at of the resource that has the data says, like "2026-11-28T00:00:00Z". Of a move to another
+    freehold.dev/last-backup-at of the resource that has the data says, like "2026-11-28T00:00:00Z". Of a move to another
     namespace or cluster either side may ask for it. Left out: none is asked for."""

@@ -9,7 +9,7 @@ from pydantic import Field
 from freehold.api.schema import Model
 
 
-class Place(Model):
+class Location(Model):
     """Where a service stands, or its database's server."""
 
     node_selector: dict[str, str] = Field(default_factory=dict)
@@ -23,9 +23,9 @@ class Place(Model):
 class Move(Model):
     """The last move, or the one under way."""
 
-    from_: Annotated[Place, Field(alias="from")]
+    from_: Annotated[Location, Field(alias="from")]
     """Where it stood before."""
-    to: Place
+    to: Location
     """Where it goes, or went."""
     step: str
     """How far it is, in one word, as the reason of condition Relocated."""
@@ -35,15 +35,15 @@ class Move(Model):
     """When the server at the destination was asked for."""
     copied_bytes: Annotated[int | None, Field(json_schema_extra={"format": "int64"})] = None
     """What has been copied so far."""
-    to_copy_bytes: Annotated[int | None, Field(json_schema_extra={"format": "int64"})] = None
+    total_bytes: Annotated[int | None, Field(json_schema_extra={"format": "int64"})] = None
     """What there is to copy, as estimated when it began."""
     lag_bytes: Annotated[int | None, Field(json_schema_extra={"format": "int64"})] = None
     """How far the server at the destination is behind."""
-    pause_ms: int | None = None
+    write_pause_ms: int | None = None
     """How long no write was taken at the switch, in milliseconds."""
-    switched_at: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
+    switched_over_at: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
     """When the server at the destination took over."""
-    way_back_until: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
+    rollback_until: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
     """Until when the server that was left is kept."""
 
 
@@ -87,13 +87,13 @@ class Difference(Model):
 class Isolation(Model):
     """What the last probe found, from where the service stands."""
 
-    proven_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    verified_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
     """When the probe ended."""
     pairs: int
     """How many doors it tried."""
     differences: list[Difference] = Field(default_factory=list, max_length=64)
     """The pairs that are not as declared."""
-    of: str
+    policy_hash: str
     """A digest of the walls that were tried; a probe is due when it differs."""
 
 
@@ -108,7 +108,7 @@ class Published(Model):
     """The ConfigMap that holds it: a serialized google.protobuf.FileDescriptorSet under `descriptor-set`."""
 
 
-class WayOpen(Model):
+class PreviousTarget(Model):
     """A way that stays open for those whom DNS told it before the name turned."""
 
     namespace: str
@@ -143,11 +143,11 @@ class MicroserviceStatus(Model):
     leads_to: str | None = None
     """The namespace that the endpoint's name leads to, after a move there; one of another cluster is written
     namespace@cluster, here and below."""
-    way_open: WayOpen | None = None
+    previous_target: PreviousTarget | None = None
     """Where that name led until a moment ago."""
-    data_with: str | None = None
+    counterpart: str | None = None
     """The namespace of the Microservice of the same name that has a server with this one's data too."""
-    takes_over: str | None = None
+    replaces: str | None = None
     """The namespace of the Microservice of the same name whose consumers this one admits, for it takes over."""
     conditions: Annotated[
         list[ConditionStatus],

@@ -55,7 +55,7 @@ async def serving(api: Api, service: Service, picture: Picture) -> Offer:
     """
     if service.spec.grpc is None:
         raise Failure(f"{service.key} declares no spec.grpc, so it offers nothing")
-    if not reader_job.asked(service):
+    if not reader_job.is_read(service):
         raise Failure(f"{service.key} is not asked what it offers: its spec.grpc.contract is None")
     deployment = await _get(api, service, "Deployment", service.name)
     return await _offer(api, service, deployments.image_of(deployment) if deployment else service.spec.image, picture)
@@ -97,7 +97,7 @@ def callers(provider: Service, picture: Picture, offered: Contract) -> Callers:
     """Those that declare to consume it and are admitted."""
     peer = consent.as_peer(provider)
     return {
-        service.key: rollout_gate.called(consumed.methods, offered)
+        service.key: rollout_gate.called_methods(consumed.methods, offered)
         for service in picture.services.values()
         for consumed in service.spec.consumes
         if consent.provider_key(service, consumed) == provider.key

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from freehold.core.isolation.reachability import Way
+from freehold.core.isolation.reachability import Access
 from freehold.core.latency import call_graph
 from freehold.core.model.resources import Key, Service
 from freehold.core.objects import names
@@ -35,13 +35,13 @@ def tree(
 def _hops(path: call_graph.Path) -> Iterator[str]:
     """Said where it is more than the calls that stand below."""
     if len(path) > 2:
-        yield f"{len(path) - 1} hops: {call_graph.shown(path)}"
+        yield f"{len(path) - 1} hops: {call_graph.describe(path)}"
 
 
 def _branch(edge: Edge, provider: str) -> Text:
-    if edge.way is Way.OPEN:
+    if edge.way is Access.OPEN:
         return Text(f"consumes {provider}" + (f" in {edge.budget}" if edge.budget else ""))
-    mark, style = ("✗", "red") if edge.way is Way.CLOSED else ("?", "yellow")
+    mark, style = ("✗", "red") if edge.way is Access.CLOSED else ("?", "yellow")
     return Text(f"{mark} consumes {provider}: {edge.refusal}", style)
 
 
@@ -55,7 +55,7 @@ def dot(services: Iterable[Service], edged: Iterable[Edge]) -> Iterator[str]:
             yield f'  "{service.key}" -> "{_database(service)}" [arrowhead=none]'
     for edge in edged:
         within = f' [label="{edge.budget}"]' if edge.budget else ""
-        marked = within if edge.way is Way.OPEN else f' [style=dashed, color=red, label="{_quoted(edge)}"]'
+        marked = within if edge.way is Access.OPEN else f' [style=dashed, color=red, label="{_quoted(edge)}"]'
         yield f'  "{edge.consumer}" -> "{edge.provider}"{marked}'
     yield "}"
 
@@ -72,7 +72,7 @@ def mermaid(services: Iterable[Service], edged: Iterable[Edge]) -> Iterator[str]
             yield f'  {node[service.key]} --- {node[service.key]}d[("{_database(service)}")]'
     for edge in edges:
         within = f"-- {edge.budget} -->" if edge.budget else "-->"
-        arrow = within if edge.way is Way.OPEN else f'-. "{_quoted(edge)}" .->'
+        arrow = within if edge.way is Access.OPEN else f'-. "{_quoted(edge)}" .->'
         yield f"  {node[edge.consumer]} {arrow} {node[edge.provider]}"
 
 

@@ -16,7 +16,7 @@ from freehold.kube.kinds import SECRET, Kind
 from freehold.views import snapshot
 from freehold.views.errors import Failure
 
-NAME = "freehold-neighbour"
+NAME = "freehold-remote-reader"
 """Of the ServiceAccount, of what binds it, and of its token; and of the ClusterRole that the chart makes."""
 RBAC = "rbac.authorization.k8s.io"
 ACCOUNT = Kind("ServiceAccount", "v1", "serviceaccounts")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from freehold.api.v1alpha1.grpc import ConsumersFrom
 from freehold.cli import output
-from freehold.core.isolation.reachability import Way
+from freehold.core.isolation.reachability import Access
 from freehold.core.model.resources import Service
 from freehold.views.matrix import Proof, Row
 from freehold.views.snapshot import Picture
@@ -34,7 +34,7 @@ def text(rows: tuple[Row, ...], proven: Proof, *, across: bool, wide: bool, now:
             yield output.DIFFERS if proven.found(row.name, door.address) else output.MARKS[way]
         yield _internet(row, wide=wide)
         if wide:
-            yield proven.proven_at.get(row.source.key, "not yet") if isinstance(row.source, Service) else ""
+            yield proven.verified_at.get(row.source.key, "not yet") if isinstance(row.source, Service) else ""
 
     middle = range(1, len(doors) + 2)
     yield output.table(["", *headers, "internet", *extra], ([*cells(row)] for row in rows), middle)
@@ -47,12 +47,12 @@ def _internet(row: Row, *, wide: bool) -> output.Cell:
         return output.MARKS[None]
     blocks = [f"{one.cidr} {one.protocol} {','.join(map(str, one.ports))}" for one in row.source.spec.egress]
     named = dict.fromkeys(block if wide else block.partition(" ")[0] for block in blocks)
-    return "; ".join(named) or output.MARKS[Way.CLOSED]
+    return "; ".join(named) or output.MARKS[Access.CLOSED]
 
 
 def _below(proven: Proof, *, across: bool, now: datetime) -> Iterator[RenderableType]:
-    if proven.proven_at:
-        ago = output.age(now - min(map(datetime.fromisoformat, proven.proven_at.values())))
+    if proven.verified_at:
+        ago = output.age(now - min(map(datetime.fromisoformat, proven.verified_at.values())))
         as_declared = proven.pairs - len(proven.differences)
         said = f"{as_declared} of {proven.pairs} pairs as declared, proven {ago} ago by connection attempts"
         yield Text(f"{said} from where each service stands", "red" if proven.differences else "")

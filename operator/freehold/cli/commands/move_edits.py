@@ -15,7 +15,7 @@ from freehold.views.errors import Failure
 SHORT = {"zone": "topology.kubernetes.io/zone", "region": "topology.kubernetes.io/region"}
 """Labels of nodes that every cluster has (kubernetes.io/docs/reference/labels-annotations-taints), by a short name."""
 CLASS, NAMESPACE, CLUSTER = "class", "namespace", "cluster"
-OVER = (Reason.MOVED, Reason.IN_PLACE)
+OVER = (Reason.RELOCATED, Reason.AT_DESTINATION)
 """The step of a move that is done, and of one that was taken back."""
 MANIFEST = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -49,7 +49,7 @@ def back(live: Object) -> Object:
     """What to write so that it stands where it stood before the switch. Raises Failure."""
     if under_way(live):
         raise Failure(f"{name(live)} has not moved yet; --abort takes back the move that is under way")
-    if step(live) != Reason.MOVED:
+    if step(live) != Reason.RELOCATED:
         raise Failure(f"{name(live)} was never moved: there is nothing to go back to")
     return _restored(live)
 
@@ -57,9 +57,9 @@ def back(live: Object) -> Object:
 def abort(live: Object) -> Object:
     """What to write so that it stays where it is. Raises Failure."""
     if not under_way(live):
-        hint = "; --back goes back to where it was" if step(live) == Reason.MOVED else ""
+        hint = "; --back goes back to where it was" if step(live) == Reason.RELOCATED else ""
         raise Failure(f"there is nothing to abort: no move of {name(live)} is under way{hint}")
-    if step(live) == Reason.SWITCHING:
+    if step(live) == Reason.SWITCHING_OVER:
         raise Failure(f"{name(live)} switches at this moment; once that is done, --back goes back")
     return {**_restored(live), **_hold(None)}
 

@@ -12,8 +12,8 @@ from freehold.views.errors import Failure
 def namespace(live: Object) -> str:
     """The other namespace in which it stands, or is to, be it of another cluster; empty where it is none."""
     placement, home = live["spec"].get("placement", {}), live["metadata"]["namespace"]
-    there = remote.foreign(home, placement["cluster"]) if placement.get("cluster") else placement.get("namespace")
-    named = there or live.get("status", {}).get("leadsTo", "")
+    there = remote.namespace_in(home, placement["cluster"]) if placement.get("cluster") else placement.get("namespace")
+    named = there or live.get("status", {}).get("endpointTarget", "")
     return str(named) if named != live["metadata"]["namespace"] else ""
 
 

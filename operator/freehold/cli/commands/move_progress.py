@@ -14,7 +14,7 @@ from freehold.core.model.conditions import Reason
 from freehold.core.model.resources import Object
 from freehold.core.objects import meta
 
-STEPS = (Reason.COPYING, Reason.CATCHING_UP, Reason.MOVING_PODS, Reason.SWITCHING, Reason.MOVED)
+STEPS = (Reason.INITIAL_COPY, Reason.CATCHING_UP, Reason.MOVING_PODS, Reason.SWITCHING_OVER, Reason.RELOCATED)
 """In their order; before each of them a move may wait."""
 WAITS: dict[str, str] = {
     Reason.MOVE_PAUSED: "held before its next step",
@@ -22,8 +22,8 @@ WAITS: dict[str, str] = {
 }
 STOPPED: dict[str, str] = {
     Reason.MOVE_BLOCKED: "blocked",
-    Reason.SWITCH_FAILED: "not switched",
-    Reason.MOVE_GAVE_UP: "gave up",
+    Reason.SWITCHOVER_FAILED: "not switched",
+    Reason.MOVE_TIMED_OUT: "gave up",
     Reason.CLUSTER_UNKNOWN: "not seen",
 }
 TROUBLE = "put right"
@@ -52,8 +52,8 @@ class Telling:
             yield from self._once("✗", "bold red", STOPPED.get(reason, reason), message)
             if under_way(live) and "--abort" not in message:
                 yield Text(f"    {self.again} --abort takes it back")
-        if step(live) == Reason.MOVED and "wayBackUntil" in move(live):
-            until = datetime.fromisoformat(move(live)["wayBackUntil"]).astimezone()
+        if step(live) == Reason.RELOCATED and "rollbackUntil" in move(live):
+            until = datetime.fromisoformat(move(live)["rollbackUntil"]).astimezone()
             yield from self._once("…", "dim", "way back kept", f"until {until:%H:%M} ({self.again} --back)")
 
     def progress(self, live: Object) -> str:
@@ -73,7 +73,7 @@ class Telling:
         """What is behind, in the order of the steps; to go back copies nothing, and nothing is said of it."""
         here = now.get("step", "")
         behind = STEPS[: STEPS.index(here)] if here in STEPS else ()
-        if at_rest and here != Reason.MOVED:
+        if at_rest and here != Reason.RELOCATED:
             yield "in place", "it stands where it is to stand"
             return
         there = now.get("to", {}).get("namespace", "")
@@ -81,22 +81,22 @@ class Telling:
         if there and not abroad:
             return
         if here in STEPS:
-            yield "checked", f"{remote.told(there)} takes it over" if abroad else CHECKED
-        if Reason.COPYING in behind and "copiedBytes" in now:
+            yield "checked", f"{remote.describe(there)} takes it over" if abroad else CHECKED
+        if Reason.INITIAL_COPY in behind and "copiedBytes" in now:
             yield "copied", f"{_bytes(now['copiedBytes'])}{self._rate()}"
         if Reason.CATCHING_UP in behind and "copiedBytes" in now:
             yield "caught up", f"lag {_bytes(now.get('lagBytes', 0))}"
         if not abroad and Reason.MOVING_PODS in behind and Reason.MOVING_PODS in self._steps:
             yield "pods moved", "new ones serve from there"
-        if "pauseMs" in now or (here == Reason.MOVED and not abroad):
-            yield "switched", f"writes paused {now.get('pauseMs', 0) / 1000:.2f} s"
-        if abroad and here == Reason.MOVED:
-            yield "pods moved", f"new ones serve in {remote.told(there)}"
+        if "writePauseMs" in now or (here == Reason.RELOCATED and not abroad):
+            yield "switched", f"writes paused {now.get('writePauseMs', 0) / 1000:.2f} s"
+        if abroad and here == Reason.RELOCATED:
+            yield "pods moved", f"new ones serve in {remote.describe(there)}"
             yield "name turned", "whoever uses it is led there"
 
     def _note(self, now: Object, moment: float) -> None:
         self._steps.add(now.get("step", ""))
-        if now.get("step") == Reason.COPYING and now.get("copiedBytes"):
+        if now.get("step") == Reason.INITIAL_COPY and now.get("copiedBytes"):
             self._copied = [*self._copied[:1], (moment, now["copiedBytes"])]
 
     def _rate(self) -> str:

@@ -19,7 +19,7 @@ from freehold.cli.commands import status as told
 from freehold.cli.commands import why as asked
 from freehold.cli.connection import Place
 from freehold.core.isolation import reachability
-from freehold.core.isolation.reachability import Way
+from freehold.core.isolation.reachability import Access
 from freehold.core.model.resources import Key, Object, Service
 from freehold.core.peers import consent
 from freehold.kube.client import Api
@@ -66,9 +66,9 @@ def why(place: Place, source: str, target: str) -> int:
     verdict = reachability.verdict(caller, door, picture.services, picture.namespace_labels)
     found = matrix_view.proof(picture).found(matrix_view.named(caller), door.address)
     output.out(*asked.text(caller, door, verdict, found))
-    if verdict and verdict.way is Way.UNKNOWN:
+    if verdict and verdict.way is Access.UNKNOWN:
         raise Failure("it cannot be judged, for what is marked ?")
-    return 1 if verdict and verdict.way is Way.CLOSED else 0
+    return 1 if verdict and verdict.way is Access.CLOSED else 0
 
 
 def graph(place: Place, form: str) -> int:

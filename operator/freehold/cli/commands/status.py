@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from freehold.cli import output
-from freehold.core.model.conditions import APART, State, Type
+from freehold.core.model.conditions import NOT_BLOCKING, State, Type
 from freehold.core.model.resources import Key, Object
 
 YES, WAITING, NO = Text("yes", "green"), Text("not yet", "yellow"), Text("no", "bold red")
@@ -74,7 +74,7 @@ def _answer(live: Object) -> Text:
         return WAITING
     if conditions.get(Type.READY) == State.TRUE:
         return YES
-    others = {status for kind, status in conditions.items() if kind not in {Type.READY, *APART}}
+    others = {status for kind, status in conditions.items() if kind not in {Type.READY, *NOT_BLOCKING}}
     return WAITING if State.UNKNOWN in others and State.FALSE not in others else NO
 
 

@@ -9,22 +9,22 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from freehold.core.isolation import reachability
-from freehold.core.isolation.reachability import Way
+from freehold.core.isolation.reachability import Access
 from freehold.core.model.resources import Key, Service
 from freehold.core.objects import names
 from freehold.core.peers import gateways
-from freehold.core.peers.ports import Door, Part, doors_of
+from freehold.core.peers.ports import Part, ServicePort, ports_of
 from freehold.views.errors import Failure
 from freehold.views.snapshot import Picture, find, instead
 
 STRANGER, GATEWAY = "stranger", "gateway "
 HOST = re.compile(r"^([^.:/]+)\.([^.:/]+)\.svc(\.cluster\.local)?\.?(?=:|$)")
 ANSWERS = {
-    Way.OPEN: Text("Open", "bold green"),
-    Way.CLOSED: Text("Refused", "bold red"),
-    Way.UNKNOWN: Text("Unknown", "bold yellow"),
+    Access.OPEN: Text("Open", "bold green"),
+    Access.CLOSED: Text("Refused", "bold red"),
+    Access.UNKNOWN: Text("Unknown", "bold yellow"),
 }
-MARKS = {Way.OPEN: Text("✓", "green"), Way.CLOSED: Text("✗", "red"), Way.UNKNOWN: Text("?", "yellow")}
+MARKS = {Access.OPEN: Text("✓", "green"), Access.CLOSED: Text("✗", "red"), Access.UNKNOWN: Text("?", "yellow")}
 
 
 def namespace(name: str, home: str) -> str:
@@ -55,7 +55,7 @@ def source(name: str, home: str, picture: Picture) -> reachability.Source:
     return picture.services[find(name, home, picture.services)]
 
 
-def door(name: str, home: str, picture: Picture) -> Door:
+def door(name: str, home: str, picture: Picture) -> ServicePort:
     """What `users`, `users:8080`, `users-database`, `users-db`, each after `namespace/`, or a DNS name stands for.
 
     A service by its name alone is its endpoint, or its page where it has no endpoint. Raises Failure.
@@ -65,7 +65,7 @@ def door(name: str, home: str, picture: Picture) -> Door:
     home = here or home
     owner = _owner(own, home, picture)
     key = owner or find(own, home, picture.services)
-    doors = doors_of(picture.services[key])
+    doors = ports_of(picture.services[key])
     fitting = [d for d in doors if (d.part is Part.DATABASE or not owner) and (not port or str(d.port) == port)]
     if fitting:
         return fitting[0]
@@ -92,7 +92,7 @@ def _owner(name: str, home: str, picture: Picture) -> Key | None:
 
 
 def text(
-    source: reachability.Source, door: Door, verdict: reachability.Verdict | None, found: str | None = None
+    source: reachability.Source, door: ServicePort, verdict: reachability.Verdict | None, found: str | None = None
 ) -> Iterator[RenderableType]:
     """The answer, what it hangs on, and how to open what is shut. found: what it is, where not as declared."""
     who = source.key if isinstance(source, Service) else source or STRANGER

@@ -38,11 +38,11 @@ def requests(case: Case) -> tuple[Request, ...]:
     """Every certificate the service needs."""
     wanted: tuple[Request, ...] = ()
     if case.spec.database:
-        sides = (case.key, *filter(None, [counterpart.partner(case)]))
+        sides = (case.key, *filter(None, [counterpart.with_database(case)]))
         hosts = tuple(dict.fromkeys(host for side in sides for host in _database_hosts(side)))
         wanted += (Request(names.server_certificate(case.name), meta.DATABASE, hosts),)
     if consent.needs_identity(case):
-        called = aliases.names_of(case.observed.forwards, case.key)
+        called = aliases.all_names(case.observed.aliases, case.key)
         hosts = tuple(dict.fromkeys(host for key in called for host in names.hosts(*reversed(key))))
         identity = names.spiffe_id(case.observed.platform.trust_domain, case.key)
         wanted += (Request(names.identity(case.name), meta.SERVICE, hosts, identity),)
@@ -142,7 +142,7 @@ def _validity(issued: Issued) -> str:
 
 
 def _secret(case: Case, request: Request, issued: Issued) -> Object:
-    data = {"tls.crt": issued.certificate, "tls.key": issued.key, names.TRUSTED: case.observed.authority.trusted}
+    data = {"tls.crt": issued.certificate, "tls.key": issued.key, names.CA_FILE: case.observed.authority.trusted}
     return meta.build(
         case.service,
         "v1",

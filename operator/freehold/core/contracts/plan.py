@@ -27,8 +27,8 @@ SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=1)
 
 def plan(case: Case) -> Plan:
     """A ConfigMap for each image that was read, and a reader for each that was not."""
-    if not reader_job.asked(case.service):
-        return Plan(CAPABILITY, (), keep=_wall_in_use(case))
+    if not reader_job.is_read(case.service):
+        return Plan(CAPABILITY, (), keep=_policy_in_use(case))
     objects: list[Object] = []
     keep: set[Ref] = set()
     moments: list[float] = []
@@ -45,14 +45,14 @@ def plan(case: Case) -> Plan:
         objects += wanted
         keep |= known
     if keep or any(body["kind"] == "Job" for body in objects):
-        objects.append(reader_job.wall(case.service, CAPABILITY))
-    condition, shown = _condition(case), _shown(case)
+        objects.append(reader_job.network_policy(case.service, CAPABILITY))
+    condition, shown = _condition(case), _to_status(case)
     again = min(moments, default=None)
     return Plan(
         CAPABILITY,
         tuple(objects),
         condition,
-        frozenset(keep) | _wall_in_use(case),
+        frozenset(keep) | _policy_in_use(case),
         shown=shown,
         again=again,
     )
@@ -73,14 +73,14 @@ def _readers(case: Case, image: str, *, needed: bool) -> tuple[list[Object], set
     return [reader_job.job(case, image, name, parts, CAPABILITY)], known
 
 
-def _wall_in_use(case: Case) -> frozenset[Ref]:
+def _policy_in_use(case: Case) -> frozenset[Ref]:
     """The wall around readers, while one of them is there."""
     there = any(pod["metadata"]["labels"].get(meta.COMPONENT) == meta.CONTRACT for pod in case.observed.pods)
-    return frozenset({Ref("NetworkPolicy", names.contract_wall(case.name))} if there else ())
+    return frozenset({Ref("NetworkPolicy", names.contract_policy(case.name))} if there else ())
 
 
 def _next(observed: Observed, failed: datetime) -> datetime:
-    was = _said_last(observed)
+    was = _last_condition(observed)
     turned = datetime.fromisoformat(was["lastTransitionTime"]) if was.get("status") == State.FALSE else failed
     return failed + min(max(SOONEST, failed - turned), LATEST)
 
@@ -104,13 +104,13 @@ def _state(case: Case) -> tuple[State, Reason, str]:
     if not case.observed.platform.operator_image:
         said = "not read: the operator was not told its own image (FREEHOLD_IMAGE)"
         return State.UNKNOWN, Reason.CONTRACT_NOT_READ, said
-    was = _said_last(case.observed)
+    was = _last_condition(case.observed)
     if was.get("reason") == Reason.CONTRACT_UNREADABLE and was["observedGeneration"] == case.service.generation:
         return State.FALSE, Reason.CONTRACT_UNREADABLE, was["message"]  # until the next reader knows better
     return State.UNKNOWN, Reason.READING_CONTRACT, f"{image} is asked what it offers"
 
 
-def _said_last(observed: Observed) -> dict[str, Any]:
+def _last_condition(observed: Observed) -> dict[str, Any]:
     conditions = observed.status.get("conditions", [])
     return next((c for c in conditions if c["type"] == Type.CONTRACT_PUBLISHED), {})
 
@@ -119,10 +119,10 @@ def _services(contract: Contract) -> str:
     """Each service, and how many methods it has."""
     counts = Counter(method.partition("/")[0] for method in compatibility.methods(contract))
     listed = (f"{name}: {count} method{'s' if count > 1 else ''}" for name, count in sorted(counts.items()))
-    return rollout_gate.some(listed) or "no method"
+    return rollout_gate.summarize(listed) or "no method"
 
 
-def _shown(case: Case) -> dict[str, Any]:
+def _to_status(case: Case) -> dict[str, Any]:
     """The contract that consumers meet."""
     image = deployments.serving_image(case) or case.spec.image
     contract = published.of(case, image)

@@ -18,10 +18,10 @@ DESCRIPTORS = "descriptor-set"
 
 def name(service: str, image: str, annotations: Mapping[str, str]) -> str:
     """Where it is kept what this image offers. annotations: the resource's, which may ask for another reading."""
-    return names.contract(service, mark(image, annotations))
+    return names.contract(service, digest_input(image, annotations))
 
 
-def mark(image: str, annotations: Mapping[str, str]) -> str:
+def digest_input(image: str, annotations: Mapping[str, str]) -> str:
     """Stands for one reading of an image; tags are taken not to move, as everywhere."""
     asked = annotations.get(meta.READ_CONTRACT, "")
     return meta.digest(image, *([asked] if asked else []))
@@ -37,7 +37,7 @@ def content(live: Object | None) -> bytes | None:
     if live is None:
         return None
     text = live.get("binaryData", {}).get(DESCRIPTORS, "")
-    proven = live["metadata"].get("annotations", {}).get(meta.CONTENT) == meta.digest(text)
+    proven = live["metadata"].get("annotations", {}).get(meta.CONFIG_HASH) == meta.digest(text)
     return base64.b64decode(text) if proven else None
 
 
@@ -52,5 +52,5 @@ def config_map(service: Service, image: str, contract: bytes, capability: str) -
     where = name(service.name, image, service.annotations)
     text = base64.b64encode(contract).decode()
     body = meta.build(service, "v1", "ConfigMap", where, labels, binaryData={DESCRIPTORS: text})
-    body["metadata"]["annotations"] = {meta.IMAGE: image, meta.CONTENT: meta.digest(text)}
+    body["metadata"]["annotations"] = {meta.IMAGE: image, meta.CONFIG_HASH: meta.digest(text)}
     return body

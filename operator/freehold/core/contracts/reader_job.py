@@ -25,9 +25,9 @@ from freehold.core.objects.jobs import ended as ended_at
 from freehold.core.protobuf import compatibility
 from freehold.core.protobuf.compatibility import Contract, ContractError
 
-MOST_PARTS = 3
+MAX_PARTS = 3
 """With more, the kubelet's bound leaves hardly more room."""
-LARGEST = 512 * 1024
+MAX_BYTES = 512 * 1024
 """Bytes of a contract; a ConfigMap takes a megabyte."""
 DEADLINE_SECONDS = 60
 """From the pod's start, pulling the image included."""
@@ -64,7 +64,7 @@ class Answer(NamedTuple):
     again: bool = False
 
 
-def asked(service: Service) -> bool:
+def is_read(service: Service) -> bool:
     """Whether the service's images say what they offer."""
     return service.spec.grpc is not None and service.spec.grpc.contract is ContractSource.REFLECTION
 
@@ -73,13 +73,13 @@ def outcome(case: Case, image: str) -> Outcome:
     """What is known of an image's contract."""
     kept = published.of(case, image)
     if kept is not None:
-        return _judged(kept)
+        return _parsed(kept)
     job = jobs(case, image)[-1][0]
     said, ended = _answer(case.observed, job), ended_at(case.observed.objects.get(Ref("Job", job)))
     if said and said.fault:
         return Outcome(fault=_explained(case.observed, job, said.fault), failed=ended if said.again else None)
     if said and not said.parts:
-        return _judged(said.contract)
+        return _parsed(said.contract)
     if ended is None:
         return Outcome()
     silent = (Reason.CONTRACT_UNREADABLE, "the reader ended without a word")
@@ -96,7 +96,7 @@ def _explained(observed: Observed, job: str, fault: Fault) -> Fault:
 
 
 @lru_cache(maxsize=4)  # one look at a service asks about the same few contracts again and again
-def _judged(contract: bytes) -> Outcome:
+def _parsed(contract: bytes) -> Outcome:
     try:
         return Outcome(compatibility.parse(contract))
     except ContractError as error:
@@ -114,7 +114,7 @@ def _name(service: Service, image: str, parts: int) -> str:
     """One that ran out of memory must get its next chance when it may have more."""
     port = service.spec.grpc.port if service.spec.grpc else 0
     resources = [service.spec.resources.model_dump(exclude_defaults=True)] if service.spec.resources else []
-    asked = meta.digest(published.mark(image, service.annotations), port, parts, *resources)
+    asked = meta.digest(published.digest_input(image, service.annotations), port, parts, *resources)
     return names.contract_job(service.name, asked)
 
 
@@ -122,7 +122,7 @@ def job(case: Case, image: str, name: str, parts: int, capability: str) -> Objec
     """The Job; it runs once and ends by itself."""
     assert case.spec.grpc
     version = meta.image_version(image)
-    command = ["python3", "-m", "freehold.reflect", str(case.spec.grpc.port)]
+    command = ["python3", "-m", "freehold.agents.contract_reader", str(case.spec.grpc.port)]
     readers = [
         pods.container(
             f"reader-{part}",
@@ -140,16 +140,16 @@ def job(case: Case, image: str, name: str, parts: int, capability: str) -> Objec
         restartPolicy="Never",
         activeDeadlineSeconds=DEADLINE_SECONDS,
         terminationGracePeriodSeconds=1,
-        initContainers=[_asked(case, image)],
+        initContainers=[_service_container(case, image)],
         containers=readers,
-        volumes=container.bare_volumes(case),
+        volumes=container.reader_volumes(case),
     )
     spec = {"backoffLimit": 0, "activeDeadlineSeconds": DEADLINE_SECONDS + SPARE_SECONDS, "template": template}
     labels = meta.labels(case.service, meta.CONTRACT, capability, version)
     return meta.build(case.service, "batch/v1", "Job", name, labels, spec=spec)
 
 
-def _asked(case: Case, image: str) -> Object:
+def _service_container(case: Case, image: str) -> Object:
     """The service, which ends with its readers (KEP-753)."""
     return pods.container(
         "service",
@@ -157,14 +157,14 @@ def _asked(case: Case, image: str) -> Object:
         case.spec.resources,
         pods.SERVICE,
         restartPolicy="Always",
-        env=container.bare(case),
-        volumeMounts=container.bare_mounts(case),
+        env=container.reader_variables(case),
+        volumeMounts=container.reader_mounts(case),
     )
 
 
-def wall(service: Service, capability: str) -> Object:
+def network_policy(service: Service, capability: str) -> Object:
     """Lets nothing in and nothing out."""
-    return meta.network_policy(service, names.contract_wall(service.name), meta.CONTRACT, capability, [], [])
+    return meta.network_policy(service, names.contract_policy(service.name), meta.CONTRACT, capability, [], [])
 
 
 def _answer(observed: Observed, job: str) -> Answer | None:
@@ -172,12 +172,12 @@ def _answer(observed: Observed, job: str) -> Answer | None:
     for pod in pods.of_job(observed, job):
         statuses = sorted(pod.get("status", {}).get("containerStatuses", []), key=lambda status: str(status["name"]))
         said = [pods.last_words(status) for status in statuses]
-        if said and (answer := together([one for one in said if one], len(said))):
+        if said and (answer := assemble([one for one in said if one], len(said))):
             return answer
     return None
 
 
-def together(said: list[dict[str, Any]], readers: int) -> Answer | None:
+def assemble(said: list[dict[str, Any]], readers: int) -> Answer | None:
     """What the answers of so many readers say; None where one is missing, or they are not of one piece."""
     for one in said:
         if "large" in one:
@@ -186,11 +186,11 @@ def together(said: list[dict[str, Any]], readers: int) -> Answer | None:
         if one.get("fault") in FAULTS:
             return Answer(fault=(FAULTS[one["fault"]], str(one.get("said", ""))), again=bool(one.get("again")))
         if "parts" in one:
-            return Answer(parts=min(int(one["parts"]), MOST_PARTS))
+            return Answer(parts=min(int(one["parts"]), MAX_PARTS))
     if len(said) < readers or len({one.get("of") for one in said}) > 1:
         return None
     try:
         packed = base64.b85decode("".join(str(one["part"]) for one in said))
-        return Answer(zlib.decompressobj().decompress(packed, LARGEST))
+        return Answer(zlib.decompressobj().decompress(packed, MAX_BYTES))
     except (KeyError, ValueError, zlib.error):
         return None

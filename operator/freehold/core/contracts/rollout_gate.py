@@ -59,17 +59,15 @@ def verdict(case: Case) -> Verdict:
     if not broken:
         return Verdict(Step.GO)
     if case.service.annotations.get(meta.ACCEPT_CONTRACT) not in (wanted, published.digest(after.contract.raw)):
-        return Verdict(Step.HELD, _held(case.service, serving, broken))
-    said = (
-        f"{meta.image_name(wanted)} is let through by {meta.ACCEPT_CONTRACT}, although {_listed(case.service, broken)}"
-    )
+        return Verdict(Step.HELD, _describe_held(case.service, serving, broken))
+    said = f"{meta.image_name(wanted)} is let through by {meta.ACCEPT_CONTRACT}, although {_describe_breaks(case.service, broken)}"
     # It is said, and an Event tells, before it is done: afterwards there is nothing left to compare with.
-    return Verdict(Step.GO if _is_said(case.observed, said) else Step.WAIT, said, accepted=said)
+    return Verdict(Step.GO if _is_announced(case.observed, said) else Step.WAIT, said, accepted=said)
 
 
 def is_checked(case: Case) -> bool:
     """Whether images are asked what they offer."""
-    return reader_job.asked(case.service) and bool(case.observed.platform.operator_image)
+    return reader_job.is_read(case.service) and bool(case.observed.platform.operator_image)
 
 
 def as_serving(case: Case) -> Case:
@@ -81,7 +79,7 @@ def as_serving(case: Case) -> Case:
     return Case(serving, case.observed)
 
 
-def called(declared: Iterable[str], offered: Contract) -> tuple[str, ...] | None:
+def called_methods(declared: Iterable[str], offered: Contract) -> tuple[str, ...] | None:
     """The methods that are meant, of those that are offered; None: nothing is declared, so all of them are."""
     listed = list(declared)
     if not listed:
@@ -89,7 +87,7 @@ def called(declared: Iterable[str], offered: Contract) -> tuple[str, ...] | None
     return tuple(method for method in methods(offered) if method in listed or f"{method.partition('/')[0]}/*" in listed)
 
 
-def some(listed: Iterable[str], of: str = "") -> str:
+def summarize(listed: Iterable[str], of: str = "") -> str:
     """The first few of them in words, and how many more."""
     known = list(listed)
     more = f" and {len(known) - NAMED} more{of}" if len(known) > NAMED else ""
@@ -98,28 +96,28 @@ def some(listed: Iterable[str], of: str = "") -> str:
 
 def _broken(case: Case, callers: Iterable[Key], before: Contract, after: Contract) -> list[tuple[Key, Break]]:
     """Who trips over what."""
-    declared = {key: called(_calls(case, key), before) for key in callers}
+    declared = {key: called_methods(_calls(case, key), before) for key in callers}
     found = {calls: breaks(before, after, calls) for calls in set(declared.values())}
     return [(key, one) for key, calls in declared.items() for one in found[calls]]
 
 
 def _calls(case: Case, caller: Key) -> tuple[str, ...]:
     """The methods that a consumer declares, by whatever name it knows the service; none where it declares none."""
-    peer, named = case.observed.peers[caller], aliases.names_of(case.observed.forwards, case.key)
+    peer, named = case.observed.peers[caller], aliases.all_names(case.observed.aliases, case.key)
     listed = [peer.calls[one] for one in named if one in peer.calls]
     return tuple(method for methods in listed for method in methods) if all(listed) else ()
 
 
-def _held(service: Service, serving: str, broken: list[tuple[Key, Break]]) -> str:
-    who = some(sorted({_name(service, key) for key, _ in broken}))
+def _describe_held(service: Service, serving: str, broken: list[tuple[Key, Break]]) -> str:
+    who = summarize(sorted({_name(service, key) for key, _ in broken}))
     old, new = meta.image_name(serving), meta.image_name(service.spec.image)
     return (
-        f"{new} is held back: {_listed(service, broken)}; {old} goes on serving. "
+        f"{new} is held back: {_describe_breaks(service, broken)}; {old} goes on serving. "
         f"Keep what is called as it was, or have {who} name in spec.consumes[].methods only what is still called"
     )
 
 
-def _listed(service: Service, broken: list[tuple[Key, Break]]) -> str:
+def _describe_breaks(service: Service, broken: list[tuple[Key, Break]]) -> str:
     """Each change once, with those who call what it breaks."""
     changes: defaultdict[tuple[str, str], list[tuple[Key, str]]] = defaultdict(list)
     for key, one in broken:
@@ -129,7 +127,7 @@ def _listed(service: Service, broken: list[tuple[Key, Break]]) -> str:
         who = sorted({_name(service, key) for key, _ in calls})
         what = list(dict.fromkeys(method for _, method in calls))
         verb = "calls" if len(who) == 1 else "call"
-        told.append(f"{some(who)} {verb} {what[0]}{_more(len(what) - 1)}, and {message} ({rule})")
+        told.append(f"{summarize(who)} {verb} {what[0]}{_more(len(what) - 1)}, and {message} ({rule})")
     more = len(changes) - NAMED
     return "; ".join(told) + (f"; and {more} more change{'s' if more > 1 else ''}" if more > 0 else "")
 
@@ -142,7 +140,7 @@ def _name(service: Service, key: Key) -> str:
     return key.name if key.namespace == service.namespace else str(key)
 
 
-def _is_said(observed: Observed, said: str) -> bool:
+def _is_announced(observed: Observed, said: str) -> bool:
     conditions = observed.status.get("conditions", [])
     own = (c for c in conditions if c["type"] == Type.CONTRACT_PUBLISHED)
     return any(c["reason"] == Reason.CONTRACT_ACCEPTED and c["message"] == said for c in own)

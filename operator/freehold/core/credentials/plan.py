@@ -42,15 +42,15 @@ def plan(case: Case) -> Plan:
         _binding(case, engine, names.owner_secret(case.name), engine.roles.owner, passwords),
     )
     said = f"bound by Secret {names.database(case.name)}; migrations alone use {names.owner_secret(case.name)}"
-    return Plan(CAPABILITY, objects, _condition(State.TRUE, Reason.KEPT, said))
+    return Plan(CAPABILITY, objects, _condition(State.TRUE, Reason.IN_USE, said))
 
 
 def _awaited(case: Case) -> str:
     """Why none can be made yet: they are those of the data, which comes from another namespace."""
-    now = topology.owner(case)
-    if now.abroad and Ref("Secret", names.server_secret(case.name)) not in case.observed.partner:
-        return f"the credentials are those of the data, and Freehold may not read them in {remote.told(now.abroad)}"
-    awaited = None if now.abroad else topology.awaited_from(case)
+    now = topology.primary(case)
+    if now.abroad and Ref("Secret", names.server_secret(case.name)) not in case.observed.counterpart:
+        return f"the credentials are those of the data, and Freehold may not read them in {remote.describe(now.abroad)}"
+    awaited = None if now.abroad else topology.awaits_data_from(case)
     return f"the credentials are those of the data, which comes from {awaited}" if awaited else ""
 
 
@@ -66,7 +66,7 @@ def _condition(state: State, reason: Reason, said: str) -> Condition:
 def _kept(case: Case, engine: Engine, role: str) -> str | None:
     """The password that is in use: the server's Secret knows them all, a binding Secret its own role's. Where the data
     comes from another namespace, its roles come along."""
-    there = case.observed.partner if topology.owner(case).abroad else case.observed.objects
+    there = case.observed.counterpart if topology.primary(case).abroad else case.observed.objects
     server = there.get(Ref("Secret", names.server_secret(case.name)), {}).get("data", {})
     bindings = {
         engine.roles.service: names.database(case.name),
@@ -80,7 +80,7 @@ def _kept(case: Case, engine: Engine, role: str) -> str | None:
 def _binding(case: Case, engine: Engine, name: str, role: str, passwords: dict[str, str]) -> Object:
     """A Secret of the well-known form (servicebinding.io, 'Well-known Secret Entries'), and whom to trust beside it."""
     host, password = names.host(names.database(case.name), case.namespace), passwords[role]
-    authorities = f"{names.BINDING_ROOT}/database/{names.TRUSTED}"
+    authorities = f"{names.BINDING_ROOT}/database/{names.CA_FILE}"
     data = {
         "type": engine.name,
         "provider": "freehold",
@@ -90,7 +90,7 @@ def _binding(case: Case, engine: Engine, name: str, role: str, passwords: dict[s
         "username": role,
         "password": password,
         "uri": engine.uri(role, password, host, authorities),
-        names.TRUSTED: case.observed.authority.trusted,
+        names.CA_FILE: case.observed.authority.trusted,
     }
     return _secret(case.service, name, f"servicebinding.io/{engine.name}", data)
 

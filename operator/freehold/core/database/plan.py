@@ -22,22 +22,22 @@ def plan(case: Case) -> Plan:
     database = case.spec.database
     if database is None:
         return Plan(CAPABILITY, ())
-    every, condition = topology.look(case), _condition(case, database)
+    every, condition = topology.of(case), _condition(case, database)
     engine = engines.of(database)
     stands_on: tuple[Object, ...] = (_account(case.service), _configuration(case.service, engine))
     called = (_client_service(case, engine), _nodes_service(case.service, engine))
-    others = (seat for seat in (every.next, *every.kept) if seat and not seat.abroad)
-    keep = frozenset(ref for seat in others for ref in topology.refs(case.service, seat))
-    if location.elsewhere(case):
-        left = topology.refs(case.service, every.owner) if topology.gone_to(case) else frozenset()
+    others = (instance for instance in (every.candidate, *every.rollback_standbys) if instance and not instance.abroad)
+    keep = frozenset(ref for instance in others for ref in topology.refs_of(case.service, instance))
+    if location.data_elsewhere(case):
+        left = topology.refs_of(case.service, every.primary) if topology.data_moved_to(case) else frozenset()
         return Plan(CAPABILITY, (*stands_on, *called), condition, keep | left)
-    discard = volume.misplaced(case, database)
-    claim = volume.claim(case, database, every.owner, CAPABILITY)
+    discard = volume.replaceable_claims(case, database)
+    claim = volume.claim(case, database, every.primary, CAPABILITY)
     objects = (*stands_on, claim, *called)
     if Ref("Secret", names.server_secret(case.name)) in case.observed.objects:
-        objects += (statefulset.statefulset(case, database, every.owner, CAPABILITY),)
+        objects += (statefulset.statefulset(case, database, every.primary, CAPABILITY),)
     else:  # a server that runs goes on as it is
-        keep |= topology.refs(case.service, every.owner)
+        keep |= topology.refs_of(case.service, every.primary)
     return Plan(CAPABILITY, objects, condition, keep, discard)
 
 
@@ -72,7 +72,7 @@ def _service(service: Service, engine: Engine, name: str, chosen: dict[str, str]
 
 def _client_service(case: Case, engine: Engine) -> Object:
     """The name that never changes; it leads to one pod."""
-    chosen = {meta.POD_NAME: topology.front(case)}
+    chosen = {meta.POD_NAME: topology.client_pod(case)}
     return _service(case.service, engine, names.database(case.name), chosen, type="ClusterIP")
 
 
@@ -87,16 +87,16 @@ def _condition(case: Case, database: Database) -> Condition:
 
 
 def _state(case: Case, database: Database) -> tuple[State, Reason, str]:
-    if elsewhere := location.elsewhere(case):
+    if elsewhere := location.data_elsewhere(case):
         return elsewhere
-    running = topology.server_pods(case, topology.owner(case))
+    running = topology.server_pods(case, topology.primary(case))
     trouble = volume.trouble(case, database) or pods.trouble(running, case.observed)
     if trouble:
         return State.FALSE, *trouble
     where = f"{names.host(names.database(case.name), case.namespace)}:{engines.of(database).port}"
     if readiness.database_ready(case):
         return State.TRUE, Reason.READY, f"{engines.describe(database)} serves at {where}"
-    claim = volume.claimed(case)
+    claim = volume.primary_claim(case)
     if claim and not volume.is_bound(claim):
         name = claim["spec"].get("storageClassName", "the default")
         said = f"waiting for storage class {name} to provide {claim['metadata']['name']}, {database.storage.size}"

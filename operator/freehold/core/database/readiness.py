@@ -9,6 +9,6 @@ from freehold.core.model.case import Case, fact
 @fact
 def database_ready(case: Case) -> bool:
     """Whether the service can reach the server that owns the data, and it serves."""
-    now, door = topology.owner(case), topology.door(case) or {}
+    now, door = topology.primary(case), topology.proxy(case) or {}
     reached = not now.abroad or bool(door.get("status", {}).get("readyReplicas"))
-    return topology.serves(now) and reached and not topology.gone_to(case)
+    return topology.is_ready(now) and reached and not topology.data_moved_to(case)

@@ -5,28 +5,28 @@ from __future__ import annotations
 from freehold.api.v1alpha1.database import Database
 from freehold.core import engines
 from freehold.core.database import source, topology
-from freehold.core.database.instance import Seat
+from freehold.core.database.instance import Instance
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Ref, Service
 from freehold.core.objects import meta, names, observer, pods
 
 
-def statefulset(case: Case, database: Database, seat: Seat, capability: str) -> Object:
-    """The StatefulSet of a seat.
+def statefulset(case: Case, database: Database, instance: Instance, capability: str) -> Object:
+    """The StatefulSet of a instance.
 
     Parallel management lets a corrected template replace a pod that never became ready.
     """
-    engine, origin = engines.of(database), source.of(case, seat)
+    engine, origin = engines.of(database), source.of(case, instance)
     credentials = case.observed.objects[Ref("Secret", names.server_secret(case.name))].get("data")
-    annotations = {meta.CONTENT: meta.digest(meta.digest(credentials), engine.files())}
+    annotations = {meta.CONFIG_HASH: meta.digest(meta.digest(credentials), engine.files())}
     if isinstance(origin, engines.Replica):
-        annotations[meta.FOLLOWS] = str(origin)
-    nodes = _nodes(case.service, seat)
+        annotations[meta.PRIMARY] = str(origin)
+    nodes = _nodes(case.service, instance)
     return meta.build(
         case.service,
         "apps/v1",
         "StatefulSet",
-        names.seat(case.name, seat.number),
+        names.instance(case.name, instance.number),
         meta.labels(case.service, meta.DATABASE, capability, database.version),
         spec={
             "replicas": 1,
@@ -44,23 +44,23 @@ def statefulset(case: Case, database: Database, seat: Seat, capability: str) -> 
                     "fsGroup": engine.user,
                     "fsGroupChangePolicy": "OnRootMismatch",
                 },
-                containers=[engine.container(database, case.observed.platform, origin), *observer.observers(case)],
-                volumes=[*_volumes(case.service, seat), *engine.scratch()],
+                containers=[engine.container(database, case.observed.platform, origin), *observer.containers(case)],
+                volumes=[*_volumes(case.service, instance), *engine.scratch()],
                 **({"nodeSelector": nodes} if nodes else {}),
             ),
         },
     )
 
 
-def _nodes(service: Service, seat: Seat) -> dict[str, str]:
+def _nodes(service: Service, instance: Instance) -> dict[str, str]:
     """A server stays where its volume is, until another takes over."""
-    made = seat.holds_data and seat.server and "spec" in seat.server
-    return dict(seat.place.nodes if made else topology.wanted(service).nodes)
+    made = instance.holds_data and instance.server and "spec" in instance.server
+    return dict(instance.place.nodes if made else topology.wanted_location(service).nodes)
 
 
-def _volumes(service: Service, seat: Seat) -> list[Object]:
+def _volumes(service: Service, instance: Instance) -> list[Object]:
     return [
-        {"name": "data", "persistentVolumeClaim": {"claimName": names.seat_volume(service.name, seat.number)}},
+        {"name": "data", "persistentVolumeClaim": {"claimName": names.instance_volume(service.name, instance.number)}},
         {"name": "configuration", "configMap": {"name": names.database_configuration(service.name)}},
         {"name": "credentials", "secret": {"secretName": names.server_secret(service.name)}},
         # A key that is root's and the server's group's, and that no one else can read: PostgreSQL refuses others.

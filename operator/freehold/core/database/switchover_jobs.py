@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from freehold.core.database.instance import Seat
+from freehold.core.database.instance import Instance
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Ref, Service
 from freehold.core.objects import jobs, meta, names, pods
 
-ROLE = "switch"
-MOST = 4
+ROLE = "switchover"
+MAX_ATTEMPTS = 4
 """Times that a switch is tried before somebody has to see to it."""
-BETWEEN_SECONDS = 20
+RETRY_SECONDS = 20
 """From one that did not come to pass to the next."""
 
 
-class Switch(NamedTuple):
+class Attempt(NamedTuple):
     """One try. ended: when, if it has. moved: whether the other server took over; None: not known. pause: in
     milliseconds. said: why it did not. discard: whether the copy is of no use any more."""
 
@@ -30,9 +30,9 @@ class Switch(NamedTuple):
     discard: bool = False
 
 
-def tries(case: Case, now: Seat, to: Seat) -> Iterator[Switch]:
-    """Every try of one seat to take over from another, as far as they are there; the first that is not ends them."""
-    for attempt in range(MOST):
+def attempts(case: Case, now: Instance, to: Instance) -> Iterator[Attempt]:
+    """Every try of one instance to take over from another, as far as they are there; the first that is not ends them."""
+    for attempt in range(MAX_ATTEMPTS):
         name = job_name(case.service, now, to, attempt)
         job = case.observed.objects.get(Ref("Job", name))
         if job is None:
@@ -40,16 +40,16 @@ def tries(case: Case, now: Seat, to: Seat) -> Iterator[Switch]:
         yield _read(case.observed, name, jobs.ended(job))
 
 
-def is_bound(case: Case, now: Seat, to: Seat) -> bool:
+def may_have_completed(case: Case, now: Instance, to: Instance) -> bool:
     """Whether the two may have changed places, so that what they were to goes on to its end: all but the last try's own
     word that they have not leaves that open."""
-    done = [*tries(case, now, to)]
+    done = [*attempts(case, now, to)]
     return bool(done) and done[-1].moved is not False
 
 
-def job_name(service: Service, now: Seat, to: Seat, attempt: int) -> str:
+def job_name(service: Service, now: Instance, to: Instance, attempt: int) -> str:
     """The name of the Job of a try; the first is number 0."""
-    return names.switch_job(service.name, meta.digest(now.number, now.turn, to.number, attempt))
+    return names.switchover_job(service.name, meta.digest(now.number, now.epoch, to.number, attempt))
 
 
 def is_under_way(objects: Mapping[Ref, Object]) -> bool:
@@ -59,14 +59,14 @@ def is_under_way(objects: Mapping[Ref, Object]) -> bool:
     return any(labels.get(meta.ROLE) == ROLE for labels in roles)
 
 
-def _read(observed: Observed, name: str, ended: datetime | None) -> Switch:
+def _read(observed: Observed, name: str, ended: datetime | None) -> Attempt:
     for pod in pods.of_job(observed, name):
         for status in pod.get("status", {}).get("containerStatuses", []):
             said = pods.last_words(status)
             if said and "outcome" in said:
-                pause = said.get("pauseMs")
+                pause = said.get("writePauseMs")
                 moved, discard = said["outcome"] == "moved", bool(said.get("discard"))
-                return Switch(
+                return Attempt(
                     name, ended, moved, int(pause) if pause is not None else None, said.get("said", ""), discard
                 )
-    return Switch(name, ended)
+    return Attempt(name, ended)

@@ -1,9 +1,9 @@
-"""Seats: the servers a service's data may stand on, and whose it is.
+"""Topology: the servers a service's data may stand on, and whose it is.
 
-A seat is a server with a volume of its own. One owns the data; during a move another is made from it and, for a stated
+A instance is a server with a volume of its own. One owns the data; during a move another is made from it and, for a stated
 time afterwards, the one before follows the new one. The claims say who owns: each move gives its destination the next
 turn, in one write, and the highest has it. A claim outlives its resource, and so does the answer. Of a move to another
-namespace each side sees the seats of both.
+namespace each side sees the instances of both.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from freehold.core.database import switchover_jobs
-from freehold.core.database.instance import FIRST, Place, Seat, as_nodes, data_on, follows, found
+from freehold.core.database.instance import FIRST, Instance, Location, dataset_of, discover, node_labels, replica_of
 from freehold.core.model import remote
 from freehold.core.model.case import Case, fact
 from freehold.core.model.conditions import Reason
@@ -25,225 +25,234 @@ from freehold.core.peers import counterpart
 PAUSED = "Paused"
 
 
-class Seats(NamedTuple):
+class Topology(NamedTuple):
     """The owner, the one that is to own next, those kept as a way back, and those that nobody needs any more."""
 
-    owner: Seat
-    next: Seat | None
-    kept: tuple[Seat, ...]
-    over: tuple[Seat, ...]
+    primary: Instance
+    candidate: Instance | None
+    rollback_standbys: tuple[Instance, ...]
+    obsolete: tuple[Instance, ...]
 
 
 @fact
-def owner(case: Case) -> Seat:
+def primary(case: Case) -> Instance:
     """The server that holds the data, or will, where there is none yet."""
-    owned = [seat for seat in (*_own(case), *_others(case)) if seat.turn]
-    return max(owned, key=lambda seat: seat.turn, default=Seat(FIRST))
+    owned = [instance for instance in (*_local_instances(case), *_usable_remote_instances(case)) if instance.epoch]
+    return max(owned, key=lambda instance: instance.epoch, default=Instance(FIRST))
 
 
 @fact
-def awaited_from(case: Case) -> Key | None:
+def awaits_data_from(case: Case) -> Key | None:
     """Whose data it is to have, and has not yet: it begins with none of its own."""
-    whence = remote.whence(case.spec.placement, case.namespace)
+    whence = remote.origin(case.spec.placement, case.namespace)
     former = Key(whence, case.name) if whence else None
     peer = case.observed.peers.get(former) if former else None
-    owns = any(seat.turn for seat in _own(case))
+    owns = any(instance.epoch for instance in _local_instances(case))
     return former if peer and peer.database and not owns else None
 
 
-def gone_to(case: Case) -> str:
+def data_moved_to(case: Case) -> str:
     """The namespace that the data went to, where it is not seen any more; what is here is what was left behind."""
-    now = owner(case)
-    return "" if now.abroad else now.annotation(meta.CEDED)
+    now = primary(case)
+    return "" if now.abroad else now.annotation(meta.DATA_MOVED_TO)
 
 
 @fact
-def unlike(case: Case) -> str:
+def conflicting_data(case: Case) -> str:
     """Why it cannot take over the other side's data: there is some here. Empty where nothing hinders."""
-    if counterpart.partner(case) is None:
+    if counterpart.with_database(case) is None:
         return ""
-    own, others = _newest(_own(case)), _newest(_abroad(case))
-    if not (own and others) or data_on(own) == data_on(others):
+    own, others = _newest_claim(_local_instances(case)), _newest_claim(_remote_instances(case))
+    if not (own and others) or dataset_of(own) == dataset_of(others):
         return ""
     claim = own["metadata"]
     return f"volume claim {claim['name']} in namespace {claim['namespace']} holds data already; delete what is not used"
 
 
-def wanted(service: Service) -> Place:
+def wanted_location(service: Service) -> Location:
     """Where the resource wants its service to stand."""
     database = service.spec.database
-    return Place(as_nodes(service.spec.placement.node_selector), database.storage.class_name if database else None)
+    return Location(
+        node_labels(service.spec.placement.node_selector), database.storage.class_name if database else None
+    )
 
 
 @fact
-def is_elsewhere(case: Case) -> bool:
+def is_misplaced(case: Case) -> bool:
     """Whether the data stands somewhere else than is wanted; where there is none yet, it just begins there."""
-    now = owner(case)
+    now = primary(case)
     if now.abroad:
-        return counterpart.is_to_have_it(case)
-    return bool(now.holds_data and now.server and "spec" in now.server) and not wanted(case.service).holds(now)
+        return counterpart.takes_data(case)
+    return bool(now.holds_data and now.server and "spec" in now.server) and not wanted_location(case.service).holds(now)
 
 
 @fact
-def is_leaving(case: Case) -> bool:
+def is_handing_over(case: Case) -> bool:
     """Whether the other side is to take over the data that is here."""
-    paired = bool(_partner(case)) and not owner(case).abroad
-    return paired and not counterpart.is_to_have_it(case)
+    paired = bool(_usable_counterpart(case)) and not primary(case).abroad
+    return paired and not counterpart.takes_data(case)
 
 
 def destination(case: Case) -> Object:
     """Where it moves to, as the resource's status shows it."""
-    abroad = {"namespace": case.namespace} if owner(case).abroad else {}
-    return {**wanted(case.service).shown(), **abroad}
+    abroad = {"namespace": case.namespace} if primary(case).abroad else {}
+    return {**wanted_location(case.service).shown(), **abroad}
 
 
 @fact
 def is_moving(case: Case) -> bool:
     """Whether it is to go there; a move that was given up is begun again only when another place is wanted."""
     last = case.observed.status.get("move", {})
-    gave_up = last.get("step") == Reason.MOVE_GAVE_UP and last.get("to") == destination(case)
-    return is_elsewhere(case) and not gave_up and not is_leaving(case)
+    gave_up = last.get("step") == Reason.MOVE_TIMED_OUT and last.get("to") == destination(case)
+    return is_misplaced(case) and not gave_up and not is_handing_over(case)
 
 
 def is_paused(case: Case) -> bool:
     """Whether a move is to wait before its next step; either side may say so."""
-    other = _partner(case)
+    other = _usable_counterpart(case)
     return case.service.annotations.get(meta.MOVE) == PAUSED or bool(
         other and case.observed.peers[other].move == PAUSED
     )
 
 
 @fact
-def look(case: Case) -> Seats:
-    """Every seat, by what it is for; of those on the other side the owner, and the one that is to own next, alone."""
-    now, own = owner(case), _own(case)
-    others = [seat for seat in own if seat != now]
-    chosen = _next(case, now, others)
-    rest = [seat for seat in others if chosen is None or chosen.abroad or seat.number != chosen.number]
-    until = way_back_until(case.service, now)
-    kept = [seat for seat in rest if seat.turn and seat.server and until and case.observed.now < until]
-    over = [seat for seat in rest if seat not in kept and (seat.server or not seat.turn)]
-    return Seats(now, chosen, tuple(kept), tuple(over))
+def of(case: Case) -> Topology:
+    """Every instance, by what it is for; of those on the other side the owner, and the one that is to own next, alone."""
+    now, own = primary(case), _local_instances(case)
+    others = [instance for instance in own if instance != now]
+    chosen = _candidate(case, now, others)
+    rest = [instance for instance in others if chosen is None or chosen.abroad or instance.number != chosen.number]
+    until = rollback_until(case.service, now)
+    kept = [instance for instance in rest if instance.epoch and instance.server and until and case.observed.now < until]
+    over = [instance for instance in rest if instance not in kept and (instance.server or not instance.epoch)]
+    return Topology(now, chosen, tuple(kept), tuple(over))
 
 
-def _next(case: Case, now: Seat, others: list[Seat]) -> Seat | None:
+def _candidate(case: Case, now: Instance, others: list[Instance]) -> Instance | None:
     """A switch that may have been made goes on to its end, whatever is wanted since; what then is elsewhere moves."""
-    bound = [seat for seat in others if switchover_jobs.is_bound(case, now, seat)]
+    bound = [instance for instance in others if switchover_jobs.may_have_completed(case, now, instance)]
     if bound:
         return bound[0]
-    if is_leaving(case):
-        return next((seat for seat in _others(case) if seat.follows == follows(case.service, now)), None)
+    if is_handing_over(case):
+        return next(
+            (
+                instance
+                for instance in _usable_remote_instances(case)
+                if instance.follows == replica_of(case.service, now)
+            ),
+            None,
+        )
     if not is_moving(case):
         return None
-    fitting = [seat for seat in others if seat.may_stand_at(wanted(case.service))]
-    return max(fitting, key=lambda seat: seat.number, default=None) or Seat(_free(case), 0)
+    fitting = [instance for instance in others if instance.may_stand_at(wanted_location(case.service))]
+    return max(fitting, key=lambda instance: instance.number, default=None) or Instance(_free_number(case), 0)
 
 
-def way_back_until(service: Service, now: Seat) -> datetime | None:
+def rollback_until(service: Service, now: Instance) -> datetime | None:
     """Until when the server that was left is kept; None where none was."""
-    turned = now.annotation(meta.TURNED_AT)
-    return datetime.fromisoformat(turned) + duration(service.spec.placement.way_back) if turned else None
+    turned = now.annotation(meta.PROMOTED_AT)
+    return datetime.fromisoformat(turned) + duration(service.spec.placement.rollback_window) if turned else None
 
 
-def server_pods(case: Case, seat: Seat) -> list[Object]:
+def server_pods(case: Case, instance: Instance) -> list[Object]:
     """The pod of one server, while it is not on its way out; none of one that is not here."""
-    if seat.abroad:
+    if instance.abroad:
         return []
-    name = names.seat_pod(case.name, seat.number)
+    name = names.instance_pod(case.name, instance.number)
     return [pod for pod in pods.component_pods(case.observed, meta.DATABASE) if pod["metadata"]["name"] == name]
 
 
-def serves(seat: Seat) -> bool:
+def is_ready(instance: Instance) -> bool:
     """Whether the server of the newest template serves, or follows closely the one it is made from."""
-    status = seat.server.get("status", {}) if seat.server else {}
+    status = instance.server.get("status", {}) if instance.server else {}
     return bool(
-        seat.server
-        and status.get("observedGeneration") == seat.server["metadata"].get("generation")
+        instance.server
+        and status.get("observedGeneration") == instance.server["metadata"].get("generation")
         and status.get("readyReplicas", 0) >= 1
         and status.get("updatedReplicas", 0) >= 1
     )
 
 
-def refs(service: Service, seat: Seat) -> frozenset[Ref]:
+def refs_of(service: Service, instance: Instance) -> frozenset[Ref]:
     """The server and the volume, where they are here."""
-    if seat.abroad or not (seat.claim or seat.server):
+    if instance.abroad or not (instance.claim or instance.server):
         return frozenset()
-    server, claim = names.seat(service.name, seat.number), names.seat_volume(service.name, seat.number)
+    server, claim = names.instance(service.name, instance.number), names.instance_volume(service.name, instance.number)
     return frozenset({Ref("StatefulSet", server), Ref("PersistentVolumeClaim", claim)})
 
 
-def door(case: Case) -> Object | None:
+def proxy(case: Case) -> Object | None:
     """The StatefulSet that stands before the servers during a move."""
-    return case.observed.objects.get(Ref("StatefulSet", names.door(case.name)))
+    return case.observed.objects.get(Ref("StatefulSet", names.proxy(case.name)))
 
 
-def is_led_through_door(case: Case) -> bool:
+def clients_use_proxy(case: Case) -> bool:
     """Whether the clients of the server that owns the data are led to a door before it at this moment."""
-    there = case.observed.partner if owner(case).abroad else case.observed.objects
+    there = case.observed.counterpart if primary(case).abroad else case.observed.objects
     live = there.get(Ref("Service", names.database(case.name)), {})
-    return bool(live.get("spec", {}).get("selector", {}).get(meta.POD_NAME) == names.door_pod(case.name))
+    return bool(live.get("spec", {}).get("selector", {}).get(meta.POD_NAME) == names.proxy_pod(case.name))
 
 
 @fact
-def front(case: Case) -> str:
+def client_pod(case: Case) -> str:
     """The pod that clients of the database are led to: the server's, or in a move that of the door before both. Where
     the data is not here, only a door leads to it."""
-    if owner(case).abroad or awaited_from(case):
-        return names.door_pod(case.name)
-    next_one, standing = look(case).next, door(case)
-    if next_one and standing and not is_paused(case) and serves(next_one):
+    if primary(case).abroad or awaits_data_from(case):
+        return names.proxy_pod(case.name)
+    next_one, standing = of(case).candidate, proxy(case)
+    if next_one and standing and not is_paused(case) and is_ready(next_one):
         opens = bool(standing.get("status", {}).get("readyReplicas"))
-        if opens or is_led_through_door(case):
-            return names.door_pod(case.name)
-    if next_one and is_led_through_door(case):
-        return names.door_pod(case.name)  # clients stay where they are, whatever the move waits for
-    return names.seat_pod(case.name, owner(case).number)
+        if opens or clients_use_proxy(case):
+            return names.proxy_pod(case.name)
+    if next_one and clients_use_proxy(case):
+        return names.proxy_pod(case.name)  # clients stay where they are, whatever the move waits for
+    return names.instance_pod(case.name, primary(case).number)
 
 
 @fact
-def pods_nodes(case: Case) -> dict[str, str]:
+def service_nodes(case: Case) -> dict[str, str]:
     """The labels of the nodes for the service's own pods: they go ahead of the data, once its copy is there."""
-    if not case.spec.database or owner(case).abroad or not is_elsewhere(case):
-        return dict(wanted(case.service).nodes)
-    ahead = is_moving(case) and is_led_through_door(case)
-    return dict(wanted(case.service).nodes if ahead else owner(case).place.nodes)
+    if not case.spec.database or primary(case).abroad or not is_misplaced(case):
+        return dict(wanted_location(case.service).nodes)
+    ahead = is_moving(case) and clients_use_proxy(case)
+    return dict(wanted_location(case.service).nodes if ahead else primary(case).place.nodes)
 
 
-def is_busy(case: Case) -> bool:
+def is_in_transition(case: Case) -> bool:
     """Whether more than one server, or what moves it, is there or is about to be."""
-    servers = [seat for seat in _own(case) if seat.server]
-    two = len(servers) > 1 or bool(door(case)) or bool(_partner(case))
+    servers = [instance for instance in _local_instances(case) if instance.server]
+    two = len(servers) > 1 or bool(proxy(case)) or bool(_usable_counterpart(case))
     return two or is_moving(case)
 
 
 @fact
-def _own(case: Case) -> tuple[Seat, ...]:
-    """Every seat here of which a volume or a server is there."""
-    return tuple(found(case.name, case.observed.objects))
+def _local_instances(case: Case) -> tuple[Instance, ...]:
+    """Every instance here of which a volume or a server is there."""
+    return tuple(discover(case.name, case.observed.objects))
 
 
 @fact
-def _others(case: Case) -> tuple[Seat, ...]:
+def _usable_remote_instances(case: Case) -> tuple[Instance, ...]:
     """Those on the other side, unless either side has data of its own."""
-    return () if unlike(case) else _abroad(case)
+    return () if conflicting_data(case) else _remote_instances(case)
 
 
 @fact
-def _abroad(case: Case) -> tuple[Seat, ...]:
-    other = counterpart.partner(case)
-    return tuple(found(case.name, case.observed.partner, other.namespace)) if other else ()
+def _remote_instances(case: Case) -> tuple[Instance, ...]:
+    other = counterpart.with_database(case)
+    return tuple(discover(case.name, case.observed.counterpart, other.namespace)) if other else ()
 
 
-def _partner(case: Case) -> Key | None:
-    return None if unlike(case) else counterpart.partner(case)
+def _usable_counterpart(case: Case) -> Key | None:
+    return None if conflicting_data(case) else counterpart.with_database(case)
 
 
-def _newest(seats: Iterable[Seat]) -> Object | None:
+def _newest_claim(instances: Iterable[Instance]) -> Object | None:
     """The claim of the one that last owned data."""
-    owned = [seat for seat in seats if seat.turn and seat.claim]
-    return max(owned, key=lambda seat: seat.turn).claim if owned else None
+    owned = [instance for instance in instances if instance.epoch and instance.claim]
+    return max(owned, key=lambda instance: instance.epoch).claim if owned else None
 
 
-def _free(case: Case) -> int:
-    taken = {seat.number for seat in _own(case)}
+def _free_number(case: Case) -> int:
+    taken = {instance.number for instance in _local_instances(case)}
     return next(number for number in range(FIRST, len(taken) + 2) if number not in taken)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from freehold.api.v1alpha1.grpc import Consumed, ContractSource
 from freehold.core.model.case import Case
 from freehold.core.model.quantities import milliseconds
-from freehold.core.model.resources import NOWHERE, Object, Peer
+from freehold.core.model.resources import EMPTY, Object, Peer
 from freehold.core.peers import consent
 from freehold.core.protobuf import compatibility
 from freehold.core.protobuf.compatibility import Idempotency
@@ -43,7 +43,7 @@ def published(case: Case, consumed: Consumed) -> str | None:
     levels = _levels(provider)
     if levels is None:
         return None
-    promised = case.observed.graph.get(provider.key, NOWHERE).budget
+    promised = case.observed.graph.get(provider.key, EMPTY).budget
     budget = milliseconds(consumed.latency_budget) if consumed.latency_budget else promised
     return text(levels, budget, milliseconds(consumed.hedge_after) if consumed.hedge_after else None)
 

@@ -17,7 +17,7 @@ from freehold.core.peers import consent, remote_callers
 TLS_SUFFIX = names.tls_variable("")
 
 
-def environment(case: Case) -> list[Object]:
+def variables(case: Case) -> list[Object]:
     """The variables."""
     spec = case.spec
     variables: list[Object] = [{"name": "SERVICE_BINDING_ROOT", "value": names.BINDING_ROOT}]
@@ -64,15 +64,15 @@ def volumes(case: Case) -> list[Object]:
     return volumes
 
 
-def bare(case: Case) -> list[Object]:
+def reader_variables(case: Case) -> list[Object]:
     """The variables for one who only says what it offers: nothing in them proves anything, or leads to data."""
     proofs = ("GRPC_TLS", "GRPC_TLS_DIR", "GRPC_HEALTH_PORT")
-    kept = [v for v in environment(case) if v["name"] not in proofs and not v["name"].endswith(TLS_SUFFIX)]
+    kept = [v for v in variables(case) if v["name"] not in proofs and not v["name"].endswith(TLS_SUFFIX)]
     unreachable = engines.of(case.spec.database).unreachable if case.spec.database else ""
     return [{"name": v["name"], "value": unreachable} if "valueFrom" in v else v for v in kept]
 
 
-def bare_volumes(case: Case) -> list[Object]:
+def reader_volumes(case: Case) -> list[Object]:
     """What such a one is handed in files: no Secret is among it."""
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
     if sources := [source for source in _bindings(case) if "secret" not in source]:
@@ -80,9 +80,9 @@ def bare_volumes(case: Case) -> list[Object]:
     return volumes
 
 
-def bare_mounts(case: Case) -> list[Object]:
+def reader_mounts(case: Case) -> list[Object]:
     """Where these files are."""
-    there = {volume["name"] for volume in bare_volumes(case)}
+    there = {volume["name"] for volume in reader_volumes(case)}
     return [mount for mount in mounts(case) if mount["name"] in there]
 
 
@@ -98,7 +98,7 @@ def _bindings(case: Case) -> list[Object]:
     """A directory for each (servicebinding.io, 'Workload Projection')."""
     sources: list[Object] = []
     if case.spec.database:
-        keys = ("type", "provider", "host", "port", "database", "username", "password", "uri", names.TRUSTED)
+        keys = ("type", "provider", "host", "port", "database", "username", "password", "uri", names.CA_FILE)
         items = [{"key": key, "path": f"database/{key}"} for key in keys]
         sources.append({"secret": {"name": names.database(case.name), "items": items}})
     for consumed in case.spec.consumes:
@@ -121,7 +121,7 @@ def _service_configs(service: Service) -> Object:
 def clients(case: Case, labels: dict[str, str]) -> Object:
     """Who may call, an identity a line: those that declare it and are admitted. It is read as the service runs."""
     domain = case.observed.platform.trust_domain
-    callers = (*consent.consumers(case), *remote_callers.left_behind(case))
+    callers = (*consent.consumers(case), *remote_callers.remote_consumers(case))
     listed = list(dict.fromkeys(names.spiffe_id(domain, key) for key in callers))
     data = {"clients": "".join(f"{identity}\n" for identity in listed)}
     return meta.build(case.service, "v1", "ConfigMap", names.clients(case.name), labels, data=data)

@@ -37,7 +37,7 @@ WAYS_OUT = {
 def plan(case: Case) -> Plan:
     """The route, where the cluster knows such a thing, and what became of it."""
     expose, through = case.spec.grpc and case.spec.grpc.expose, gateways.proxies(case.service)
-    if not expose or not through or routing.leads_to(case):
+    if not expose or not through or routing.endpoint_target(case):
         return Plan(CAPABILITY, ())
     if not case.observed.gateway_api:
         return Plan(CAPABILITY, (), Condition(Type.EXPOSED, State.FALSE, Reason.GATEWAY_API_MISSING, MISSING))

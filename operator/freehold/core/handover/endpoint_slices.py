@@ -14,7 +14,7 @@ from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Ref, Service
 from freehold.core.objects import meta, names, pods
 from freehold.core.peers import consent, counterpart
-from freehold.core.peers.remote_callers import remote_pods
+from freehold.core.peers.remote_callers import counterpart_pods
 
 SERVICE_NAME = "kubernetes.io/service-name"
 """Labels a slice with the Service that it is of; without it, it is nobody's."""
@@ -22,41 +22,46 @@ SERVICE_NAME = "kubernetes.io/service-name"
 
 def objects(case: Case, capability: str) -> tuple[Object, ...]:
     """All that a service needs which moves to another cluster, or takes over from one; nothing for any other."""
-    other = counterpart.far_side(case)
+    other = counterpart.in_remote_cluster(case)
     if other is None:
         return ()
     slices = (_endpoint(case, capability), _servers(case, capability))
-    told = (_callers(case, capability),) if case.observed.forwards.get(case.key) == other else ()
+    told = (_callers(case, capability),) if case.observed.aliases.get(case.key) == other else ()
     return (*filter(None, slices), *told)
 
 
-def stands(case: Case) -> bool:
+def is_attached(case: Case) -> bool:
     """Whether the service's own name has the pods of the other cluster behind it at this moment."""
-    live = case.observed.objects.get(Ref("EndpointSlice", names.abroad(case.name)), {})
+    live = case.observed.objects.get(Ref("EndpointSlice", names.remote_name(case.name)), {})
     return bool(live.get("metadata", {}).get("labels", {}).get(SERVICE_NAME) == case.name)
 
 
 def _endpoint(case: Case, capability: str) -> Object | None:
     """What the service's name leads to, once it leads to the other cluster, and until it leads here again."""
-    leading = (routing.leads_to(case), routing.leads_now(case))
-    led = any(target and remote.is_foreign(target.namespace) for target in leading)
-    serving = [pod for pod in remote_pods(case.observed, meta.SERVICE) if meta.PROBE not in pod["metadata"]["labels"]]
+    leading = (routing.endpoint_target(case), routing.current_target(case))
+    led = any(target and remote.is_remote(target.namespace) for target in leading)
+    serving = [
+        pod for pod in counterpart_pods(case.observed, meta.SERVICE) if meta.PROBE not in pod["metadata"]["labels"]
+    ]
     endpoints = [_endpoint_of(pod, ready=pods.is_ready(pod)) for pod in serving]
     spec = case.spec
     ports = [("grpc", spec.grpc.port)] if spec.grpc else []
     ports += [("http", spec.http.port)] if spec.http else []
     labelled = meta.labels(case.service, meta.SERVICE, capability)
-    return _slice(case.service, names.abroad(case.name), labelled, case.name if led else "", endpoints, ports)
+    return _slice(case.service, names.remote_name(case.name), labelled, case.name if led else "", endpoints, ports)
 
 
 def _servers(case: Case, capability: str) -> Object | None:
     """The names of the database servers there, for those here that copy and follow them."""
     database = case.spec.database
     ports = [(engines.of(database).name, engines.of(database).port)] if database else []
-    form = names.seat(case.name, 1)
-    found = [pod for pod in remote_pods(case.observed, meta.DATABASE) if pod["metadata"]["name"].startswith(form)]
-    endpoints = [{**_endpoint_of(pod, ready=True), "hostname": names.abroad(pod["metadata"]["name"])} for pod in found]
-    name, of = names.abroad(names.database(case.name)), names.database_nodes(case.name)
+    called = {pod["metadata"]["name"]: pod for pod in counterpart_pods(case.observed, meta.DATABASE)}
+    endpoints = [
+        {**_endpoint_of(pod, ready=True), "hostname": names.remote_name(name)}
+        for name, pod in called.items()
+        if names.is_instance_pod(case.name, name)
+    ]
+    name, of = names.remote_name(names.database(case.name)), names.database_nodes(case.name)
     labelled = meta.labels(case.service, meta.DATABASE, capability)
     return _slice(case.service, name, labelled, of, endpoints, ports)
 
@@ -86,7 +91,7 @@ def _slice(
     if not endpoints:
         return None
     kind = "IPv6" if ":" in endpoints[0]["addresses"][0] else "IPv4"
-    labels = {**labelled, **meta.KEPT_BY, **({SERVICE_NAME: of} if of else {})}
+    labels = {**labelled, **meta.SLICE_MANAGED_BY, **({SERVICE_NAME: of} if of else {})}
     listed = [{"name": known, "port": port, "protocol": "TCP"} for known, port in ports]
     return meta.build(
         service,

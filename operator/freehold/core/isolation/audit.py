@@ -1,4 +1,4 @@
-"""Shadow: what the walls would cut, while none stands.
+"""Audit: what the walls would cut, while none stands.
 
 For moving a service that runs already behind walls: its policies are not written, an observer beside each container
 tells which connections there are, and each is judged by what is declared.
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 from freehold.core.model.case import Case
-from freehold.core.model.resources import Service, Sighting
+from freehold.core.model.resources import ObservedConnection, Service
 from freehold.core.objects import meta, names
 from freehold.core.peers import consent, gateways
 
@@ -19,25 +19,25 @@ NAMED = 5
 """Connections a message names."""
 
 
-def said(case: Case) -> str:
+def findings(case: Case) -> str:
     """What would be cut: connections that were seen, and what is declared without the provider's consent."""
-    listed = sorted(set(_seen(case)) | set(_refused(case)))
+    listed = sorted(set(_connections(case)) | set(_refused(case)))
     if not listed:
-        return "no wall stands (isolation: Shadow); Enforced would cut nothing of what was seen so far"
+        return "no wall stands (isolation: Audit); Enforced would cut nothing of what was seen so far"
     more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
-    return f"no wall stands (isolation: Shadow); Enforced would cut: {'; '.join(listed[:NAMED])}{more}"
+    return f"no wall stands (isolation: Audit); Enforced would cut: {'; '.join(listed[:NAMED])}{more}"
 
 
-def _seen(case: Case) -> Iterator[str]:
+def _connections(case: Case) -> Iterator[str]:
     for one in case.observed.connections:
         mine = names.database(case.name) if one.component == meta.DATABASE else case.name
-        if one.direction == "in" and not _may_come(case, one):
-            yield f"{_who(one)} → {mine}:{one.port}{_unless(case.service, one)}"
-        if one.direction == "out" and not _may_go(case, one):
-            yield f"{mine} → {_who(one)}:{one.port}"
+        if one.direction == "in" and not _may_enter(case, one):
+            yield f"{_describe_peer(one)} → {mine}:{one.port}{_required_edit(case.service, one)}"
+        if one.direction == "out" and not _may_leave(case, one):
+            yield f"{mine} → {_describe_peer(one)}:{one.port}"
 
 
-def _who(one: Sighting) -> str:
+def _describe_peer(one: ObservedConnection) -> str:
     """The other side, by name where it is known."""
     if one.who is None:
         return one.peer
@@ -45,7 +45,7 @@ def _who(one: Sighting) -> str:
     return str(key) if component == meta.SERVICE else f"{key}-{component}"
 
 
-def _unless(service: Service, one: Sighting) -> str:
+def _required_edit(service: Service, one: ObservedConnection) -> str:
     """A Gateway's proxies are pods that are not watched, and so not known by their addresses."""
     grpc, through = service.spec.grpc, gateways.proxies(service)
     if one.who or one.component != meta.SERVICE or not grpc or one.port != grpc.port or not through:
@@ -53,7 +53,7 @@ def _unless(service: Service, one: Sighting) -> str:
     return f" (unless it is of {through})"
 
 
-def _may_come(case: Case, one: Sighting) -> bool:
+def _may_enter(case: Case, one: ObservedConnection) -> bool:
     spec = case.spec
     if one.component == meta.DATABASE:
         return one.who in [(case.key, component) for component in (meta.SERVICE, meta.MIGRATIONS)]
@@ -63,7 +63,7 @@ def _may_come(case: Case, one: Sighting) -> bool:
     return spec.grpc is not None and one.port == spec.grpc.port and one.who in admitted
 
 
-def _may_go(case: Case, one: Sighting) -> bool:
+def _may_leave(case: Case, one: ObservedConnection) -> bool:
     if one.component == meta.DATABASE:
         return False
     if one.port == DNS_PORT or one.who == (case.key, meta.DATABASE):
@@ -72,12 +72,12 @@ def _may_go(case: Case, one: Sighting) -> bool:
         return _is_outside(case.service, one)
     consumed = [c for c in case.spec.consumes if consent.refusal(case, c) is None]
     ports = [(c, consent.provider_port(case, c)) for c in consumed]
-    ways = [(key, port) for c, port in ports for key in consent.ways(case, c)]
+    ways = [(key, port) for c, port in ports for key in consent.provider_locations(case, c)]
     key, component = one.who
     return component == meta.SERVICE and (key, one.port) in ways
 
 
-def _is_outside(service: Service, one: Sighting) -> bool:
+def _is_outside(service: Service, one: ObservedConnection) -> bool:
     """Whether spec.egress names it."""
     named = (e for e in service.spec.egress if e.protocol == "TCP" and one.port in e.ports)
     return any(ip_address(one.peer) in ip_network(outside.cidr, strict=False) for outside in named)

@@ -33,9 +33,9 @@ def plan(case: Case) -> Plan:
     None has an owner: the cluster would remove it with the resource, before the pods that it holds have ended. It is
     removed once they have.
     """
-    if observer.is_on(case.service):
-        said = audit.said(case)
-        return Plan(CAPABILITY, (), Condition(Type.ISOLATION_ENFORCED, State.FALSE, Reason.SHADOW, said))
+    if observer.is_audited(case.service):
+        said = audit.findings(case)
+        return Plan(CAPABILITY, (), Condition(Type.ISOLATION_ENFORCED, State.FALSE, Reason.AUDIT, said))
     policies = [_policy(case.service, case.name, meta.SERVICE, _ingress(case), _egress(case))]
     if case.spec.database:
         policies.append(_database_policy(case, case.spec.database))
@@ -43,7 +43,7 @@ def plan(case: Case) -> Plan:
             own = [_dns(), _to_database(case.service, case.spec.database)]
             policies.append(_policy(case.service, names.migrations(case.name), meta.MIGRATIONS, [], own))
     through = gateways.proxies(case.service)
-    callers = (*consent.consumers(case), *remote_callers.left_behind(case))
+    callers = (*consent.consumers(case), *remote_callers.remote_consumers(case))
     admitted = ", ".join(map(str, [*callers, *([through] if through else [])])) or "nobody"
     walls = "1 network policy denies" if len(policies) == 1 else f"{len(policies)} network policies deny"
     said = f"{walls} all that is not declared, both ways; gRPC admits {admitted}"
@@ -68,16 +68,16 @@ def _policy(service: Service, name: str, component: str, ingress: list[Object], 
 def _database_policy(case: Case, database: Database) -> Object:
     """While there is more than one server, they and what moves the data reach each other, on either side of a move, and
     nobody else."""
-    moves = topology.is_busy(case)
+    moves = topology.is_in_transition(case)
     parts = (meta.SERVICE, meta.MIGRATIONS, *([meta.DATABASE] if moves else []))
-    other = counterpart.partner(case)
+    other = counterpart.with_database(case)
     there = _across(other, case.observed) if other else []
     callers = [*(_pods(case.key, part) for part in parts), *there]
     listens = _tcp(engines.of(database).port)
     ingress = [{"from": callers, "ports": [listens]}]
     egress = []
     if moves:
-        ingress.append({"from": [_operator(case.observed)], "ports": [_tcp(names.PORT_MOVE)]})
+        ingress.append({"from": [_operator(case.observed)], "ports": [_tcp(names.PORT_PROGRESS)]})
         to = [_pods(case.key, meta.DATABASE), *there]
         egress = [_dns(), {"to": to, "ports": [listens]}]
     return _policy(case.service, names.database(case.name), meta.DATABASE, ingress, egress)
@@ -85,8 +85,8 @@ def _database_policy(case: Case, database: Database) -> Object:
 
 def _across(other: Key, observed: Observed) -> list[Object]:
     """The database servers on the other side of a move, and what moves the data there."""
-    if remote.is_foreign(other.namespace):
-        return remote_callers.blocks(remote_callers.there(observed, meta.DATABASE))
+    if remote.is_remote(other.namespace):
+        return remote_callers.ip_blocks(remote_callers.counterpart_addresses(observed, meta.DATABASE))
     return [_pods(other, meta.DATABASE)]
 
 
@@ -102,7 +102,9 @@ def _operator(observed: Observed) -> Object:
 def _ingress(case: Case) -> list[Object]:
     allowed: list[Object] = []
     callers = [_pods(key, meta.SERVICE) for key in consent.consumers(case)]
-    callers += [block for there in remote_callers.left_behind(case).values() for block in remote_callers.blocks(there)]
+    callers += [
+        block for there in remote_callers.remote_consumers(case).values() for block in remote_callers.ip_blocks(there)
+    ]
     if through := gateways.proxies(case.service):
         callers.append(through.peer)
     # An empty `from` would admit everybody (networking.k8s.io/v1), so without consumers there is no rule at all.
@@ -120,8 +122,10 @@ def _egress(case: Case) -> list[Object]:
     for consumed in case.spec.consumes:
         if consent.refusal(case, consumed) is None:
             port = consent.provider_port(case, consumed)
-            near = [_pods(key, meta.SERVICE) for key in consent.ways(case, consumed)]
-            far = remote_callers.blocks(case.observed.led.get(consent.provider_key(case.service, consumed), ()))
+            near = [_pods(key, meta.SERVICE) for key in consent.provider_locations(case, consumed)]
+            far = remote_callers.ip_blocks(
+                case.observed.remote_targets.get(consent.provider_key(case.service, consumed), ())
+            )
             allowed.append({"to": [*near, *far], "ports": [_tcp(port)]})
     for outside in case.spec.egress:
         ports = [{"protocol": outside.protocol, "port": port} for port in outside.ports]

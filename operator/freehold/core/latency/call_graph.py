@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from freehold.core.model.quantities import milliseconds
-from freehold.core.model.resources import NOWHERE, Call, Key, Service, Stand
+from freehold.core.model.resources import EMPTY, Call, CallNode, Key, Service
 from freehold.core.peers import consent
 
-Graph = Mapping[Key, Stand]
+Graph = Mapping[Key, CallNode]
 
 
 Path = tuple[Key, ...]
@@ -31,10 +31,10 @@ class Excess(NamedTuple):
     taken: int
 
 
-def stand(service: Service) -> Stand:
+def node(service: Service) -> CallNode:
     """Where a service stands, by what it declares."""
     calls = [Call(consent.provider_key(service, c), _parsed(c.latency_budget)) for c in service.spec.consumes]
-    return Stand(_parsed(service.spec.latency_budget), tuple(calls))
+    return CallNode(_parsed(service.spec.latency_budget), tuple(calls))
 
 
 def _parsed(budget: str | None) -> int | None:
@@ -60,22 +60,22 @@ def excesses(key: Key, graph: Graph) -> Iterator[Excess]:
 
 def longest_limit(start: Key, graph: Graph, apart: Key) -> Limit | None:
     """The longest limit from a service downwards, its own promise included, without what lies behind `apart`."""
-    came_from, longest = {start: start}, graph.get(start, NOWHERE).budget
+    came_from, longest = {start: start}, graph.get(start, EMPTY).budget
     at: Path = (start,)
     for key in _breadth_first(start, graph, came_from, apart):
-        for provider, allowed in graph.get(key, NOWHERE).calls:
-            for value in (allowed, graph.get(provider, NOWHERE).budget):
+        for provider, allowed in graph.get(key, EMPTY).calls:
+            for value in (allowed, graph.get(provider, EMPTY).budget):
                 if provider != apart and value is not None and (longest is None or value > longest):
                     longest, at = value, (key, provider)
-    return None if longest is None else Limit(longest, (*_way(at[0], came_from), *at[1:]))
+    return None if longest is None else Limit(longest, (*_path(at[0], came_from), *at[1:]))
 
 
 def cycle_of(key: Key, graph: Graph) -> Path:
     """The shortest way from a service back to itself; empty where there is none."""
     came_from = {key: key}
     for caller in _breadth_first(key, graph, came_from):
-        if any(call.provider == key for call in graph.get(caller, NOWHERE).calls):
-            return (*_way(caller, came_from), key)
+        if any(call.provider == key for call in graph.get(caller, EMPTY).calls):
+            return (*_path(caller, came_from), key)
     return ()
 
 
@@ -84,13 +84,13 @@ def _breadth_first(start: Key, graph: Graph, came_from: dict[Key, Key], apart: K
     waiting = [start]
     for key in waiting:
         yield key
-        for provider, _ in graph.get(key, NOWHERE).calls:
+        for provider, _ in graph.get(key, EMPTY).calls:
             if provider not in came_from and provider != apart:
                 came_from[provider] = key
                 waiting.append(provider)
 
 
-def _way(key: Key, came_from: Mapping[Key, Key]) -> Path:
+def _path(key: Key, came_from: Mapping[Key, Key]) -> Path:
     way = [key]
     while came_from[way[-1]] != way[-1]:
         way.append(came_from[way[-1]])
@@ -119,10 +119,10 @@ def longest_from(start: Key, graph: Graph) -> Path:
 
 
 def _providers(key: Key, graph: Graph) -> Iterator[Key]:
-    return (call.provider for call in graph.get(key, NOWHERE).calls)
+    return (call.provider for call in graph.get(key, EMPTY).calls)
 
 
-def shown(path: Path) -> str:
+def describe(path: Path) -> str:
     """A path for people; those in other namespaces than the first with their own."""
     home = path[0].namespace
     return " → ".join(key.name if key.namespace == home else str(key) for key in path)

@@ -24,14 +24,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from freehold.core.latency.call_graph import Excess, Graph, cycle_of, excesses, longest_from, shown, stand
+from freehold.core.latency.call_graph import Excess, Graph, cycle_of, describe, excesses, longest_from, node
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.quantities import latency
-from freehold.core.model.resources import NOWHERE, Key, Plan, Stand
+from freehold.core.model.resources import EMPTY, CallNode, Key, Plan
 from freehold.core.peers import consent
 
-CAPABILITY = "paths"
+CAPABILITY = "latency"
 MOST_HOPS = 4
 """Calls that may follow each other while somebody waits; the fifth is one too many."""
 NAMED = 3
@@ -42,49 +42,49 @@ def plan(case: Case) -> Plan:
     """No object; what there is to say of the paths that begin here."""
     if not case.spec.consumes and not case.spec.latency_budget:
         return Plan(CAPABILITY, ())
-    graph = known(case)
+    graph = call_graph_of(case)
     return Plan(CAPABILITY, (), Condition(Type.PATHS_WITHIN_BUDGET, *_state(case.key, graph)))
 
 
-def known(case: Case) -> Graph:
+def call_graph_of(case: Case) -> Graph:
     """The graph as far as the service may know it: nothing lies behind a provider that it may not call."""
     hidden = [consent.provider_key(case.service, c) for c in case.spec.consumes if consent.refusal(case, c)]
-    return {**case.observed.graph, **dict.fromkeys(hidden, NOWHERE), case.key: stand(case.service)}
+    return {**case.observed.graph, **dict.fromkeys(hidden, EMPTY), case.key: node(case.service)}
 
 
 def _state(key: Key, graph: Graph) -> tuple[State, Reason, str]:
     cycle, exceeded, longest = cycle_of(key, graph), list(excesses(key, graph)), longest_from(key, graph)
     if cycle:
         way_out = "a call that waits for itself may never end; make one of these calls an event, or take it out"
-        said = [f"{shown(cycle)} is a cycle: {way_out}", *_excesses_said(exceeded)]
+        said = [f"{describe(cycle)} is a cycle: {way_out}", *_describe_excesses(exceeded)]
         return State.FALSE, Reason.CALL_CYCLE, "; ".join(said)
     if exceeded:
-        return State.FALSE, Reason.BUDGET_TOO_SMALL, "; ".join(_excesses_said(exceeded))
+        return State.FALSE, Reason.BUDGET_TOO_SMALL, "; ".join(_describe_excesses(exceeded))
     here = graph[key]
     hops = f"{len(longest) - 1} {'hop' if len(longest) == 2 else 'hops'}"
-    said = [f"the longest path is {shown(longest)}, {hops}"] if here.calls else ["it calls nobody"]
+    said = [f"the longest path is {describe(longest)}, {hops}"] if here.calls else ["it calls nobody"]
     if len(longest) - 1 > MOST_HOPS:
         long = f"more than {MOST_HOPS} that somebody waits for; make one of these calls an event"
-        return State.TRUE, Reason.TOO_MANY_HOPS, "; ".join([f"{said[0]}, {long}", *_one_after_another(here, graph)])
+        return State.TRUE, Reason.TOO_MANY_HOPS, "; ".join([f"{said[0]}, {long}", *_hops(here, graph)])
     if here.budget is None and all(call.budget is None for call in here.calls):
         return State.TRUE, Reason.NONE_DECLARED, f"no latencyBudget is declared here; {said[0]}"
     said.append("nothing on it may take longer than it is allowed" if here.calls else "")
-    return State.TRUE, Reason.WITHIN_BUDGET, "; ".join(filter(None, [*said, *_one_after_another(here, graph)]))
+    return State.TRUE, Reason.WITHIN_BUDGET, "; ".join(filter(None, [*said, *_hops(here, graph)]))
 
 
-def _excesses_said(exceeded: list[Excess]) -> Iterator[str]:
+def _describe_excesses(exceeded: list[Excess]) -> Iterator[str]:
     for path, allowed, field, taken in exceeded[:NAMED]:
-        last = shown((path[0], path[-1])).rpartition(" ")[2]
+        last = describe((path[0], path[-1])).rpartition(" ")[2]
         over = f"{latency(taken - allowed)} more than the {latency(allowed)} that {path[0].name} allows ({field})"
         raised = f"raise that to {latency(taken)}, lower what {last} may take, or make one of these calls an event"
-        yield f"{shown(path)}: {last} may take {latency(taken)}, {over}; {raised}"
+        yield f"{describe(path)}: {last} may take {latency(taken)}, {over}; {raised}"
     if len(exceeded) > NAMED:
         yield f"and {len(exceeded) - NAMED} more"
 
 
-def _one_after_another(here: Stand, graph: Graph) -> Iterator[str]:
+def _hops(here: CallNode, graph: Graph) -> Iterator[str]:
     """What calls of a service come to that are not made at once."""
-    times = [call.budget or graph.get(call.provider, NOWHERE).budget or 0 for call in here.calls]
+    times = [call.budget or graph.get(call.provider, EMPTY).budget or 0 for call in here.calls]
     over = sum(times) - here.budget if here.budget else 0
     if over > 0:
         took = f"all its calls one after another may take {latency(sum(times))}, {latency(over)} more than it has"

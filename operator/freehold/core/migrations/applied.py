@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from freehold.core.database import topology
-from freehold.core.database.instance import data_on
+from freehold.core.database.instance import dataset_of
 from freehold.core.model.case import Case, fact
 from freehold.core.model.resources import Ref
 from freehold.core.objects import jobs, meta, names
@@ -16,11 +16,11 @@ def migrations_job(case: Case) -> str | None:
     Resources count because a Job's cannot be changed, and one that ran out of memory must get its next chance.
     """
     database = case.spec.database
-    claim = topology.owner(case).claim
+    claim = topology.primary(case).claim
     if database is None or database.migrations is None or claim is None:
         return None
     resources = [case.spec.resources.model_dump(exclude_defaults=True)] if case.spec.resources else []
-    content = meta.digest(case.spec.image, database.migrations.command, data_on(claim), *resources)
+    content = meta.digest(case.spec.image, database.migrations.command, dataset_of(claim), *resources)
     return names.migrations_job(case.name, content)
 
 

@@ -35,11 +35,11 @@ def plan(case: Case) -> Plan:
         return _plan((), State.UNKNOWN, Reason.MIGRATING, said, keep=frozenset({running}))
     new = wanted and Ref("Job", wanted) not in case.observed.objects
     if new and (
-        switchover_jobs.is_under_way(case.observed.objects) or switchover_jobs.is_under_way(case.observed.partner)
+        switchover_jobs.is_under_way(case.observed.objects) or switchover_jobs.is_under_way(case.observed.counterpart)
     ):
         said = "waiting until the database's two servers have changed places"
         return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, said, keep=_jobs(case.observed))
-    if new and topology.owner(case).abroad:
+    if new and topology.primary(case).abroad:
         said = "the schema is seen to where the data stands"
         return _plan((), State.TRUE, Reason.APPLIED, said, keep=_jobs(case.observed))
     if wanted and (readiness.database_ready(case) or Ref("Job", wanted) in case.observed.objects):
@@ -81,7 +81,7 @@ def _plan(
 def _as_made(job: Object, live: Object | None) -> Object:
     """A Job's template cannot change (batch/v1); one that is there is the record of what ran, and stays as it is."""
     made = live.get("spec", {}).get("template") if live else None
-    unchanged = live and live["metadata"].get("annotations", {}).get(meta.APPLIED) == meta.digest(job)
+    unchanged = live and live["metadata"].get("annotations", {}).get(meta.APPLIED_HASH) == meta.digest(job)
     return {**job, "spec": {**job["spec"], "template": made}} if made and not unchanged else job
 
 

@@ -46,12 +46,12 @@ class Reason(StrEnum):
     NOT_PROBED_YET = "NotProbedYet"
     PROBING = "Probing"
     PROBE_FAILED = "ProbeFailed"
-    DOOR_CLOSED = "DoorClosed"
-    COPYING = "Copying"
+    UNREACHABLE = "Unreachable"
+    INITIAL_COPY = "InitialCopy"
     CATCHING_UP = "CatchingUp"
     MOVING_PODS = "MovingPods"
-    TURNING_NAME = "TurningName"
-    SWITCHING = "Switching"
+    REDIRECTING_ENDPOINT = "RedirectingEndpoint"
+    SWITCHING_OVER = "SwitchingOver"
     MOVE_PAUSED = "MovePaused"
     WAITING_FOR_CONSENT = "WaitingForConsent"
     READING_CONTRACT = "ReadingContract"
@@ -60,7 +60,7 @@ class Reason(StrEnum):
     READY = "Ready"
     AVAILABLE = "Available"
     APPLIED = "Applied"
-    KEPT = "Kept"
+    IN_USE = "InUse"
     ISSUED = "Issued"
     RESOLVED = "Resolved"
     NONE_DECLARED = "NoneDeclared"
@@ -68,26 +68,26 @@ class Reason(StrEnum):
     TOO_MANY_HOPS = "TooManyHops"
     POLICIES_APPLIED = "PoliciesApplied"
     POLICIES_ENFORCED = "PoliciesEnforced"
-    AS_DECLARED = "AsDeclared"
+    VERIFIED = "Verified"
     PUBLISHED = "Published"
     CONTRACT_ACCEPTED = "ContractAccepted"
-    MOVED = "Moved"
-    IN_PLACE = "InPlace"
+    RELOCATED = "Relocated"
+    AT_DESTINATION = "AtDestination"
     SCALED_TO_ZERO = "ScaledToZero"
     ROUTED = "Routed"
-    FORWARDED = "Forwarded"
+    REDIRECTED = "Redirected"
     # needs somebody
-    SHADOW = "Shadow"
+    AUDIT = "Audit"
     POLICIES_NOT_ENFORCED = "PoliciesNotEnforced"
-    DOOR_OPEN = "DoorOpen"
-    NOT_AS_DECLARED = "NotAsDeclared"
+    UNEXPECTEDLY_REACHABLE = "UnexpectedlyReachable"
+    MISMATCH = "Mismatch"
     STORAGE_CLASS_MISSING = "StorageClassMissing"
     VOLUME_CANNOT_GROW = "VolumeCannotGrow"
     MOVE_BLOCKED = "MoveBlocked"
     CLUSTER_UNKNOWN = "ClusterUnknown"
-    MOVE_GAVE_UP = "MoveGaveUp"
-    SWITCH_FAILED = "SwitchFailed"
-    DATA_ELSEWHERE = "DataElsewhere"
+    MOVE_TIMED_OUT = "MoveTimedOut"
+    SWITCHOVER_FAILED = "SwitchoverFailed"
+    DATA_MOVED_AWAY = "DataMovedAway"
     VOLUME_BEING_DELETED = "VolumeBeingDeleted"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CANNOT_START = "CannotStart"
@@ -117,12 +117,12 @@ class Reason(StrEnum):
     CLUSTER_REFUSED = "ClusterRefused"
 
 
-APART = frozenset({Type.PATHS_WITHIN_BUDGET, Type.RELOCATED})
-APART_REASONS = frozenset(
-    {Reason.SHADOW, Reason.CONTRACT_UNREADABLE, Reason.CONTRACT_INVALID, Reason.CONTRACT_TOO_LARGE}
+NOT_BLOCKING = frozenset({Type.PATHS_WITHIN_BUDGET, Type.RELOCATED})
+NOT_BLOCKING_REASONS = frozenset(
+    {Reason.AUDIT, Reason.CONTRACT_UNREADABLE, Reason.CONTRACT_INVALID, Reason.CONTRACT_TOO_LARGE}
 )
 """What somebody should see to, and the service is as well without; named in its condition, and hindering nothing."""
-PROOFS = frozenset({Type.ISOLATION_VERIFIED, Type.CONTRACT_PUBLISHED})
+BACKGROUND = frozenset({Type.ISOLATION_VERIFIED, Type.CONTRACT_PUBLISHED})
 """What a service is as well without while it is still to come, only not known to be."""
 
 
@@ -136,10 +136,10 @@ class Condition:
     message: str
 
 
-def counts(condition: Condition) -> bool:
+def blocks_ready(condition: Condition) -> bool:
     """Whether Ready waits for it."""
-    unproven = condition.type in PROOFS and condition.state is State.UNKNOWN
-    return not (unproven or condition.type in APART or condition.reason in APART_REASONS)
+    unproven = condition.type in BACKGROUND and condition.state is State.UNKNOWN
+    return not (unproven or condition.type in NOT_BLOCKING or condition.reason in NOT_BLOCKING_REASONS)
 
 
 @dataclass(frozen=True)

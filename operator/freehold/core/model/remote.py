@@ -13,17 +13,17 @@ from freehold.api.v1alpha1.placement import Placement
 AT = "@"
 
 
-def foreign(namespace: str, cluster: str) -> str:
+def namespace_in(namespace: str, cluster: str) -> str:
     """A namespace of another cluster."""
     return f"{namespace}{AT}{cluster}"
 
 
-def is_foreign(namespace: str) -> bool:
+def is_remote(namespace: str) -> bool:
     """Whether it is one of another cluster."""
     return AT in namespace
 
 
-def plain(namespace: str) -> str:
+def local_name(namespace: str) -> str:
     """As it is called in its own cluster."""
     return namespace.partition(AT)[0]
 
@@ -33,29 +33,29 @@ def cluster(namespace: str) -> str:
     return namespace.partition(AT)[2]
 
 
-def seen_from(namespace: str, whose: str) -> str:
+def as_seen_here(namespace: str, whose: str) -> str:
     """A namespace that somebody in the cluster `whose` speaks of, as it is called here: what is foreign there is ours,
     for a move has two sides."""
-    if not namespace or is_foreign(namespace):
-        return plain(namespace)
-    return foreign(namespace, whose)
+    if not namespace or is_remote(namespace):
+        return local_name(namespace)
+    return namespace_in(namespace, whose)
 
 
-def heading(placement: Placement, home: str) -> str:
+def destination(placement: Placement, home: str) -> str:
     """The namespace that a service of namespace `home` is to stand in."""
-    return foreign(home, placement.cluster) if placement.cluster else placement.namespace or home
+    return namespace_in(home, placement.cluster) if placement.cluster else placement.namespace or home
 
 
-def whence(placement: Placement, home: str) -> str:
+def origin(placement: Placement, home: str) -> str:
     """The namespace whose service of its name it takes over; empty where it takes over none."""
-    return foreign(home, placement.from_cluster) if placement.from_cluster else placement.from_ or ""
+    return namespace_in(home, placement.from_cluster) if placement.from_cluster else placement.from_ or ""
 
 
-def edit(namespace: str) -> str:
+def placement_field(namespace: str) -> str:
     """The line of a resource's spec.placement that names it."""
-    return f"cluster: {cluster(namespace)}" if is_foreign(namespace) else f"namespace: {namespace}"
+    return f"cluster: {cluster(namespace)}" if is_remote(namespace) else f"namespace: {namespace}"
 
 
-def told(namespace: str) -> str:
+def describe(namespace: str) -> str:
     """For people."""
-    return f"cluster {cluster(namespace)}" if is_foreign(namespace) else f"namespace {namespace}"
+    return f"cluster {cluster(namespace)}" if is_remote(namespace) else f"namespace {namespace}"

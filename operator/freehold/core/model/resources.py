@@ -62,10 +62,10 @@ class Peer:
 
     contract: the descriptor set that it publishes for the image that serves, a serialized FileDescriptorSet; empty
     while that is not known. calls: the methods it declares to call of each service, like `shop.users.v1.UsersService/
-    GetUser`; where none are declared, all are assumed. takes_over: the namespace from which it said to take over the
+    GetUser`; where none are declared, all are assumed. replaces: the namespace from which it said to take over the
     service of its name. heading: the namespace it is to go to. database: its version, empty where it has none.
-    move: what its annotation says of a move (`meta.MOVE`). stopped: what keeps its move from going on. backup_within:
-    how old the last backup of its data may be for a move to begin; backed_up_at: when that was made, as it says itself.
+    move: what its annotation says of a move (`meta.MOVE`). stopped: what keeps its move from going on. max_backup_age:
+    how old the last backup of its data may be for a move to begin; last_backup_at: when that was made, as it says itself.
     """
 
     key: Key
@@ -74,13 +74,13 @@ class Peer:
     ready: bool = False
     contract: bytes = b""
     calls: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
-    takes_over: str = ""
-    heading: str = ""
+    replaces: str = ""
+    destination: str = ""
     database: str = ""
     move: str = ""
     stopped: str = ""
-    backup_within: str = ""
-    backed_up_at: str = ""
+    max_backup_age: str = ""
+    last_backup_at: str = ""
 
 
 class Call(NamedTuple):
@@ -90,7 +90,7 @@ class Call(NamedTuple):
     budget: int | None = None
 
 
-class Stand(NamedTuple):
+class CallNode(NamedTuple):
     """Where a service stands among those that call each other. budget: what a call of it takes at most, in
     milliseconds; None where it promises nothing."""
 
@@ -98,7 +98,7 @@ class Stand(NamedTuple):
     calls: tuple[Call, ...] = ()
 
 
-NOWHERE = Stand()
+EMPTY = CallNode()
 """Of a service of which nothing is known."""
 
 
@@ -144,8 +144,8 @@ class Authority:
     signers: str = ""
 
 
-class Sighting(NamedTuple):
-    """A connection that was seen of a service whose isolation is Shadow.
+class ObservedConnection(NamedTuple):
+    """A connection that was seen of a service whose isolation is Audit.
 
     component: whose, the service's or its database's. direction: `in` or `out`. port: where it was called, or called
     to. peer: the other side's address; who: the service and its component that stand there, if they are known.
@@ -169,7 +169,7 @@ class Observed:
     secrets_granted: whether Freehold may keep Secrets in this namespace. addresses: every door of every service, as
     `host:port`, by service. breaches: shut doors of this service that opened to the operator, a stranger to it;
     unenforced: places of the cluster where what a policy forbids was let through. Both are sentences. connections:
-    those that were seen, where isolation is Shadow. gateway_api: whether the cluster serves GRPCRoutes. door: what
+    those that were seen, where isolation is Audit. gateway_api: whether the cluster serves GRPCRoutes. door: what
     that of a move under way tells of it (`freehold/door.py`), for people. partner: the objects of the service on the
     other side of a move between namespaces. callers: of a service whose consumers call it in another cluster, the
     addresses of their pods. led: the addresses in another cluster that a provider's name leads to, or may soon, by
@@ -181,8 +181,8 @@ class Observed:
     objects: Mapping[Ref, Object] = field(default_factory=dict)
     pods: tuple[Object, ...] = ()
     peers: Mapping[Key, Peer] = field(default_factory=dict)
-    graph: Mapping[Key, Stand] = field(default_factory=dict)
-    forwards: Mapping[Key, Key] = field(default_factory=dict)
+    graph: Mapping[Key, CallNode] = field(default_factory=dict)
+    aliases: Mapping[Key, Key] = field(default_factory=dict)
     namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     storage_classes: tuple[StorageClass, ...] = ()
     passwords: Mapping[str, str] = field(default_factory=dict)
@@ -192,13 +192,13 @@ class Observed:
     addresses: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     breaches: tuple[str, ...] = ()
     unenforced: tuple[str, ...] = ()
-    connections: tuple[Sighting, ...] = ()
+    connections: tuple[ObservedConnection, ...] = ()
     gateway_api: bool = True
-    door: Mapping[str, Any] = field(default_factory=dict)
+    copy_progress: Mapping[str, Any] = field(default_factory=dict)
     callers: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
-    led: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
-    partner: Mapping[Ref, Object] = field(default_factory=dict)
-    unheard: str = ""
+    remote_targets: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    counterpart: Mapping[Ref, Object] = field(default_factory=dict)
+    silent_cluster: str = ""
     status: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -6,18 +6,20 @@ derived name is too long (a StatefulSet's pods carry a label of at most 63 chara
 
 from __future__ import annotations
 
+import re
+
 from freehold.core.model import remote
 from freehold.core.model.resources import Key
 
-PORT_MOVE = 9404
+PORT_PROGRESS = 9404
 """Where the door of a move tells how far it is."""
 BINDING_ROOT = "/bindings"
 IDENTITY_ROOT = "/identity"
 SERVICE_CONFIG = "service-config"
 """The file, in the binding of a consumed service, that tells gRPC how to call it."""
 LAST_PORT = 65535
-ABROAD = "-abroad"
-TRUSTED = "ca.crt"
+REMOTE_SUFFIX = "-remote"
+CA_FILE = "ca.crt"
 """The file, in a binding or beside a certificate, with the certificate authorities to trust."""
 
 
@@ -41,52 +43,57 @@ def database_configuration(service: str) -> str:
     return f"{service}-database-configuration"
 
 
-def seat(service: str, number: int) -> str:
+def instance(service: str, number: int) -> str:
     """The StatefulSet of one of a service's database servers; after a move it is not the first."""
     return database(service) if number == 1 else f"{database(service)}-{number}"
 
 
-def seat_pod(service: str, number: int) -> str:
+def instance_pod(service: str, number: int) -> str:
     """The one pod of such a server."""
-    return f"{seat(service, number)}-0"
+    return f"{instance(service, number)}-0"
 
 
-def seat_host(service: str, namespace: str, number: int) -> str:
+def is_instance_pod(service: str, name: str) -> bool:
+    """Whether a pod is the one of a database instance, and not the proxy's or a Job's."""
+    return re.fullmatch(rf"{re.escape(database(service))}(-[0-9]+)?-0", name) is not None
+
+
+def instance_host(service: str, namespace: str, number: int) -> str:
     """Where one server is reached by those who mean this very one, whoever holds the data."""
-    pod = seat_pod(service, number)
-    named = abroad(pod) if remote.is_foreign(namespace) else pod
+    pod = instance_pod(service, number)
+    named = remote_name(pod) if remote.is_remote(namespace) else pod
     return f"{named}.{host(database_nodes(service), namespace)}"
 
 
-def abroad(name: str) -> str:
+def remote_name(name: str) -> str:
     """What is called so in another cluster, and has another name here: a pod; what leads to a service's pods there."""
-    return f"{name}{ABROAD}"
+    return f"{name}{REMOTE_SUFFIX}"
 
 
-def seen_from_abroad(host: str) -> str:
+def as_counterpart_calls(host: str) -> str:
     """The host of a server as the other cluster calls it."""
     pod, _, rest = host.partition(".")
-    return f"{pod.removesuffix(ABROAD) if pod.endswith(ABROAD) else abroad(pod)}.{rest}"
+    return f"{pod.removesuffix(REMOTE_SUFFIX) if pod.endswith(REMOTE_SUFFIX) else remote_name(pod)}.{rest}"
 
 
-def seat_volume(service: str, number: int) -> str:
+def instance_volume(service: str, number: int) -> str:
     """The claim of a server's volume."""
     return database_volume(service) if number == 1 else f"{database_volume(service)}-{number}"
 
 
-def door(service: str) -> str:
+def proxy(service: str) -> str:
     """The StatefulSet that stands before the servers during a move; no other of a service's is named so."""
-    return f"{service}-door"
+    return f"{service}-database-proxy"
 
 
-def door_pod(service: str) -> str:
+def proxy_pod(service: str) -> str:
     """The one pod of it."""
-    return f"{door(service)}-0"
+    return f"{proxy(service)}-0"
 
 
-def switch_job(service: str, digest: str) -> str:
+def switchover_job(service: str, digest: str) -> str:
     """The Job that has one server take over from another."""
-    return f"{service}-switch-{digest}"
+    return f"{service}-switchover-{digest}"
 
 
 def owner_secret(service: str) -> str:
@@ -139,7 +146,7 @@ def contract_job(service: str, digest: str) -> str:
     return f"{service}-contract-{digest}"
 
 
-def contract_wall(service: str) -> str:
+def contract_policy(service: str) -> str:
     """The network policy of the pods that are asked; with a dot, which no service's name has."""
     return f"{service}.contract"
 
@@ -162,13 +169,13 @@ def consumed(service: str) -> str:
 def host(name: str, namespace: str) -> str:
     """The DNS name of a Service, in the form that every pod of the cluster resolves; of one of another cluster, of that
     which leads there."""
-    return f"{name}.{remote.plain(namespace)}.svc"
+    return f"{name}.{remote.local_name(namespace)}.svc"
 
 
 def hosts(name: str, namespace: str) -> tuple[str, ...]:
     """Every DNS name of a Service that a client may reasonably use."""
     short = host(name, namespace)
-    return short, f"{short}.cluster.local", f"{name}.{remote.plain(namespace)}", name
+    return short, f"{short}.cluster.local", f"{name}.{remote.local_name(namespace)}", name
 
 
 def endpoint(provider: Key, port: int) -> str:
@@ -183,7 +190,7 @@ def target(provider: Key, port: int) -> str:
 
 def spiffe_id(trust_domain: str, service: Key) -> str:
     """Who a service is, in its certificate (SPIFFE-ID, 2; the path is the one that is usual for ServiceAccounts)."""
-    return f"spiffe://{trust_domain}/ns/{remote.plain(service.namespace)}/sa/{service.name}"
+    return f"spiffe://{trust_domain}/ns/{remote.local_name(service.namespace)}/sa/{service.name}"
 
 
 def health_port(grpc: int, http: int | None) -> int:

@@ -10,14 +10,14 @@ from freehold.core.objects import pods
 RESOURCES: Object = {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}}
 
 
-def is_on(service: Service) -> bool:
+def is_audited(service: Service) -> bool:
     """Whether no wall stands around the service."""
-    return service.spec.isolation is IsolationMode.SHADOW
+    return service.spec.isolation is IsolationMode.AUDIT
 
 
-def observers(case: Case) -> list[Object]:
-    """The container that goes beside those of a pod, where isolation is Shadow."""
-    if not is_on(case.service) or not case.observed.platform.operator_image:
+def containers(case: Case) -> list[Object]:
+    """The container that goes beside those of a pod, where isolation is Audit."""
+    if not is_audited(case.service) or not case.observed.platform.operator_image:
         return []
-    command = ["python3", "-m", "freehold.observer"]
+    command = ["python3", "-m", "freehold.agents.connection_observer"]
     return [pods.container("observer", case.observed.platform.operator_image, None, RESOURCES, command=command)]

@@ -34,7 +34,7 @@ SCRATCH: Object = {"requests": {DISK: "64Mi"}, "limits": {DISK: "1Gi"}}
 LAST_LINES = 3
 LINE_LIMIT = 300
 IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
-SHOWN = {"type", "provider", "host", "port", "database", "username", "uri", "ca.crt", "tls.crt"}
+PUBLIC_KEYS = {"type", "provider", "host", "port", "database", "username", "uri", "ca.crt", "tls.crt"}
 """What anybody may know of a Secret of ours; the password in a URI is one that is known by itself."""
 SHORTEST_SECRET = 8
 """Characters; hiding a shorter text would make a riddle of the log around it."""
@@ -139,7 +139,7 @@ def trouble(pods: Iterable[Object], observed: Observed) -> Trouble | None:
     return None
 
 
-def unwell(pods: Iterable[Object]) -> Trouble | None:
+def failing_health_check(pods: Iterable[Object]) -> Trouble | None:
     """The first pod that has started and says of itself that it cannot serve."""
     for pod in pods:
         for status in pod.get("status", {}).get("containerStatuses", []):
@@ -161,10 +161,12 @@ def last_lines(text: str, secret: Iterable[str] = ()) -> str:
     return " / ".join(line[:LINE_LIMIT] for line in lines[-LAST_LINES:])
 
 
-def _secret(observed: Observed) -> list[str]:
+def _secret_lines(observed: Observed) -> list[str]:
     """The passwords and keys that the service's Secrets hold, line by line."""
     found = [live.get("data", {}) for ref, live in observed.objects.items() if ref.kind == "Secret"]
-    values = [base64.b64decode(data[key]).decode(errors="replace") for data in found for key in data.keys() - SHOWN]
+    values = [
+        base64.b64decode(data[key]).decode(errors="replace") for data in found for key in data.keys() - PUBLIC_KEYS
+    ]
     lines = [line for value in values for line in value.splitlines()]
     return [line for line in lines if len(line) >= SHORTEST_SECRET and not line.startswith("-----")]
 
@@ -215,7 +217,7 @@ def _exit_trouble(pod: Object, status: Object, observed: Observed) -> Trouble | 
     if ended is None:
         return None
     killed = " (out of memory)" if ended.get("reason") == "OOMKilled" else ""
-    said = last_lines(ended.get("message", ""), _secret(observed)) or "it logged nothing"
+    said = last_lines(ended.get("message", ""), _secret_lines(observed)) or "it logged nothing"
     return Trouble(
         Reason.CRASH_LOOPING,
         f"{pod['metadata']['name']} stopped with exit code {ended['exitCode']}{killed}: {said}",

@@ -8,11 +8,11 @@ from freehold.api.v1alpha1.grpc import Grpc
 from freehold.core.model import remote
 from freehold.core.model.resources import Key, Service
 
-Forwards = Mapping[Key, Key]
+Aliases = Mapping[Key, Key]
 """A service that moved, or is about to, and the one that takes over."""
 
 
-def formers(forwards: Forwards, key: Key) -> tuple[Key, ...]:
+def predecessors(forwards: Aliases, key: Key) -> tuple[Key, ...]:
     """The services that this one took over, the latest first; a ring of them ends where it began."""
     found: list[Key] = []
     now: Key | None = key
@@ -21,12 +21,12 @@ def formers(forwards: Forwards, key: Key) -> tuple[Key, ...]:
     return tuple(found)
 
 
-def names_of(forwards: Forwards, key: Key) -> tuple[Key, ...]:
+def all_names(forwards: Aliases, key: Key) -> tuple[Key, ...]:
     """What a service is called, and was before."""
-    return key, *formers(forwards, key)
+    return key, *predecessors(forwards, key)
 
 
-def stands(forwards: Forwards, key: Key) -> Key:
+def resolve(forwards: Aliases, key: Key) -> Key:
     """Where a service that is named so is found in the end."""
     seen = {key}
     while (further := forwards.get(key)) and further not in seen:
@@ -34,24 +34,24 @@ def stands(forwards: Forwards, key: Key) -> Key:
     return key
 
 
-def taken_over(service: Service, services: Mapping[Key, Service]) -> tuple[Service, ...]:
+def replaced_services(service: Service, services: Mapping[Key, Service]) -> tuple[Service, ...]:
     """The services that this one took over, of these, the latest first."""
     found: list[Service] = []
     now: Service | None = service
-    while now and (whence := remote.whence(now.spec.placement, now.namespace)):
+    while now and (whence := remote.origin(now.spec.placement, now.namespace)):
         now = services.get(Key(whence, service.name))
-        if now is None or now in (service, *found) or goes_to(now) != (found[-1] if found else service).key:
+        if now is None or now in (service, *found) or destination(now) != (found[-1] if found else service).key:
             break
         found.append(now)
     return tuple(found)
 
 
-def goes_to(service: Service) -> Key | None:
+def destination(service: Service) -> Key | None:
     """The service of its name, in another namespace, that is to take its calls over."""
-    named = remote.heading(service.spec.placement, service.namespace)
+    named = remote.destination(service.spec.placement, service.namespace)
     return Key(named, service.name) if named != service.namespace else None
 
 
-def listen_alike(one: Grpc | None, other: Grpc | None) -> bool:
+def same_listener(one: Grpc | None, other: Grpc | None) -> bool:
     """Whether who can call the one can call the other."""
     return one == other if one is None or other is None else (one.port, one.tls) == (other.port, other.tls)

@@ -82,8 +82,8 @@ def consumers(case: Case) -> list[Key]:
     they were there."""
     if case.spec.grpc is None:
         return []
-    formers = _formers(case.key, case.observed)
-    alike = (one for one in formers if aliases.listen_alike(one.grpc, case.spec.grpc))
+    formers = _predecessors(case.key, case.observed)
+    alike = (one for one in formers if aliases.same_listener(one.grpc, case.spec.grpc))
     called = [as_peer(case.service), *alike]
     return sorted(
         peer.key
@@ -98,20 +98,20 @@ def _is_admitted(provider: Peer, consumer: Key, observed: Observed) -> bool:
         return True
     return any(
         provider.key in one.consumes and admits(provider, one.key.namespace, observed.namespace_labels)
-        for one in _formers(consumer, observed)
+        for one in _predecessors(consumer, observed)
     )
 
 
-def _formers(key: Key, observed: Observed) -> list[Peer]:
+def _predecessors(key: Key, observed: Observed) -> list[Peer]:
     """The services that one took over, as far as they are known."""
-    return [observed.peers[one] for one in aliases.formers(observed.forwards, key) if one in observed.peers]
+    return [observed.peers[one] for one in aliases.predecessors(observed.aliases, key) if one in observed.peers]
 
 
-def ways(case: Case, consumed: Consumed) -> tuple[Key, ...]:
+def provider_locations(case: Case, consumed: Consumed) -> tuple[Key, ...]:
     """Where the pods of a consumed service stand in this cluster: as it is named and, if it moves, where it goes."""
     named = provider_key(case.service, consumed)
-    keys = dict.fromkeys((named, aliases.stands(case.observed.forwards, named)))
-    return tuple(key for key in keys if not remote.is_foreign(key.namespace))
+    keys = dict.fromkeys((named, aliases.resolve(case.observed.aliases, named)))
+    return tuple(key for key in keys if not remote.is_remote(key.namespace))
 
 
 def as_peer(service: Service) -> Peer:

@@ -16,28 +16,28 @@ from freehold.core.objects import names
 
 
 @fact
-def partner(case: Case) -> Key | None:
+def with_database(case: Case) -> Key | None:
     """The other side, where both agree and have databases of one kind."""
-    other = other_side(case)
+    other = of(case)
     peer = case.observed.peers.get(other) if other else None
-    return other if peer and not differ(case.service, peer) else None
+    return other if peer and not incompatibility(case.service, peer) else None
 
 
 @fact
-def other_side(case: Case) -> Key | None:
+def of(case: Case) -> Key | None:
     """The service that it moves to, or took over from, where both agree."""
-    going = case.observed.forwards.get(case.key)
-    return going or next((old for old, new in case.observed.forwards.items() if new == case.key), None)
+    going = case.observed.aliases.get(case.key)
+    return going or next((old for old, new in case.observed.aliases.items() if new == case.key), None)
 
 
 @fact
-def far_side(case: Case) -> Key | None:
+def in_remote_cluster(case: Case) -> Key | None:
     """The other side, where it stands in another cluster."""
-    other = other_side(case)
-    return other if other and remote.is_foreign(other.namespace) else None
+    other = of(case)
+    return other if other and remote.is_remote(other.namespace) else None
 
 
-def differ(service: Service, peer: Peer) -> str:
+def incompatibility(service: Service, peer: Peer) -> str:
     """Why the data of one cannot become the other's."""
     mine = engines.describe(service.spec.database)
     if mine == peer.database:
@@ -47,16 +47,16 @@ def differ(service: Service, peer: Peer) -> str:
 
 
 @fact
-def mistrust(case: Case) -> str:
+def untrusted(case: Case) -> str:
     """Why the servers of two clusters cannot know each other: each trusts another authority. Empty where they can."""
-    other = far_side(case)
+    other = in_remote_cluster(case)
     if other is None:
         return ""
-    there = case.observed.partner.get(Ref("Secret", names.server_certificate(case.name)), {}).get("data", {})
-    known = base64.b64decode(there.get(names.TRUSTED, "")).decode()
+    there = case.observed.counterpart.get(Ref("Secret", names.server_certificate(case.name)), {}).get("data", {})
+    known = base64.b64decode(there.get(names.CA_FILE, "")).decode()
     if not known or _certificates(known) & _certificates(case.observed.authority.trusted):
         return ""
-    where = remote.told(other.namespace)
+    where = remote.describe(other.namespace)
     said = f"{where} trusts another certificate authority: copy Secret freehold-ca between the operators' namespaces"
     return f"{said} and restart the operator that gets it"
 
@@ -66,9 +66,9 @@ def _certificates(bundle: str) -> set[str]:
     return {part.strip() for part in bundle.split("-----BEGIN CERTIFICATE-----") if part.strip()}
 
 
-def is_to_have_it(case: Case) -> bool:
+def takes_data(case: Case) -> bool:
     """Whether this side is to own the data of the two: where the one that goes no longer says so, that one is."""
-    if case.key in case.observed.forwards:
-        return remote.heading(case.spec.placement, case.namespace) == case.namespace
-    other = other_side(case)
-    return bool(other and case.observed.peers[other].heading == case.namespace)
+    if case.key in case.observed.aliases:
+        return remote.destination(case.spec.placement, case.namespace) == case.namespace
+    other = of(case)
+    return bool(other and case.observed.peers[other].destination == case.namespace)

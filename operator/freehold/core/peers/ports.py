@@ -18,7 +18,7 @@ class Part(StrEnum):
     DATABASE = "database"
 
 
-class Door(NamedTuple):
+class ServicePort(NamedTuple):
     """A port of a service, or of its database."""
 
     service: Key
@@ -51,10 +51,10 @@ class Door(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-def doors_of(service: Service) -> tuple[Door, ...]:
+def ports_of(service: Service) -> tuple[ServicePort, ...]:
     """All of a service that listens."""
     spec = service.spec
-    endpoint = (Door(service.key, Part.ENDPOINT, spec.grpc.port),) if spec.grpc else ()
-    page = (Door(service.key, Part.PAGE, spec.http.port),) if spec.http else ()
-    database = (Door(service.key, Part.DATABASE, engines.of(spec.database).port),) if spec.database else ()
+    endpoint = (ServicePort(service.key, Part.ENDPOINT, spec.grpc.port),) if spec.grpc else ()
+    page = (ServicePort(service.key, Part.PAGE, spec.http.port),) if spec.http else ()
+    database = (ServicePort(service.key, Part.DATABASE, engines.of(spec.database).port),) if spec.database else ()
     return (*endpoint, *page, *database)

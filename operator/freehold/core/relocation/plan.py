@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from freehold.api.v1alpha1.database import Database
 from freehold.core.database import switchover_jobs, topology, volume
-from freehold.core.database.instance import Seat
-from freehold.core.database.topology import Seats
+from freehold.core.database.instance import Instance
+from freehold.core.database.topology import Topology
 from freehold.core.handover import routing
 from freehold.core.migrations import applied
 from freehold.core.model import grants, quantities, remote
@@ -32,18 +32,18 @@ def plan(case: Case) -> Plan:
         return Plan(CAPABILITY, ())
     if Ref("Secret", names.server_secret(case.name)) not in case.observed.objects:
         return Plan(CAPABILITY, (), keep=frozenset(case.observed.objects))  # what is under way goes on as it is
-    every = topology.look(case)
-    if not every.owner.claim and switchover_jobs.is_under_way(case.observed.objects):
+    every = topology.of(case)
+    if not every.primary.claim and switchover_jobs.is_under_way(case.observed.objects):
         return Plan(CAPABILITY, (), keep=frozenset(case.observed.objects))  # the other side is out of sight meanwhile
     if source_side.is_due(case, every):
         return source_side.plan(case, database, every)
     step = _step(case, database, every)
-    left = standby.left_behind(case, database, every)
-    keep = _tries(case, every) | standby.standing_door(case, every)
-    shown = progress.shown(case, every, step)
+    left = standby.rollback_standbys(case, database, every)
+    keep = _attempts(case, every) | standby.proxy_in_use(case, every)
+    shown = progress.to_status(case, every, step)
     objects = (*left, *(step.objects if step else ()))
-    named = routing.is_told_of(case)
-    moments = [standby.again(case, every), step.again if step else None]
+    named = routing.reports_redirect(case)
+    moments = [standby.next_deadline(case, every), step.again if step else None]
     return Plan(
         CAPABILITY,
         objects,
@@ -55,79 +55,79 @@ def plan(case: Case) -> Plan:
     )
 
 
-def _step(case: Case, database: Database, every: Seats) -> Step | None:
+def _step(case: Case, database: Database, every: Topology) -> Step | None:
     """The step that is under way; None where nothing moves."""
-    if every.next is None:
+    if every.candidate is None:
         return None
-    blocked = every.next.server is None and _obstacle(case, database, every.owner)
+    blocked = every.candidate.server is None and _obstacle(case, database, every.primary)
     if blocked:
-        return Step(Reason.MOVE_BLOCKED, f"{blocked}; it stays {progress.at(every.owner)} meanwhile", again=30)
-    if topology.is_paused(case) and every.next.server is None:
+        return Step(Reason.MOVE_BLOCKED, f"{blocked}; it stays {progress.at(every.primary)} meanwhile", again=30)
+    if topology.is_paused(case) and every.candidate.server is None:
         return Step(Reason.MOVE_PAUSED, f"not begun; {progress.resume(case.service)}")
-    done = [*switchover_jobs.tries(case, every.owner, every.next)]
+    done = [*switchover_jobs.attempts(case, every.primary, every.candidate)]
     if done and done[-1].moved:
-        return _turned(case, database, every, done[-1])
-    objects = standby.standing(case, database, every)
+        return _promoted(case, database, every, done[-1])
+    objects = standby.objects(case, database, every)
     if done and done[-1].discard:
         said = f"{done[-1].said}; the copy is of no use any more and is made anew"
-        return Step(Reason.COPYING, said, objects[2:])  # but for the door, where clients may be
-    if _is_late(case, every.next) and not (done and done[-1].ended is None):
-        limit = case.spec.placement.give_up_after
-        said = f"not there after {limit} (spec.placement.giveUpAfter); it stays {progress.at(every.owner)}"
-        return Step(Reason.MOVE_GAVE_UP, f"{said}; to try again, take the edit back and make it anew", objects)
+        return Step(Reason.INITIAL_COPY, said, objects[2:])  # but for the door, where clients may be
+    if _is_late(case, every.candidate) and not (done and done[-1].ended is None):
+        limit = case.spec.placement.timeout
+        said = f"not there after {limit} (spec.placement.timeout); it stays {progress.at(every.primary)}"
+        return Step(Reason.MOVE_TIMED_OUT, f"{said}; to try again, take the edit back and make it anew", objects)
     return _under_way(case, database, every, done, objects)
 
 
-def _obstacle(case: Case, database: Database, now: Seat) -> str:
+def _obstacle(case: Case, database: Database, now: Instance) -> str:
     """Why a move cannot begin, and the way out."""
     if not case.observed.secrets_granted:
         return grants.secrets_not_granted(case)
     if not case.observed.platform.operator_image:
         return "the operator was not told its own image (FREEHOLD_IMAGE), from which what moves the data runs"
-    if trouble := volume.class_trouble(database, case.observed):
+    if trouble := volume.storage_class_trouble(database, case.observed):
         return trouble.message
-    if now.abroad and (gone := now.annotation(meta.CEDED)):
-        return f"the data went from {remote.told(now.abroad)} to {gone}, where no volume has it any more"
-    if mistrust := counterpart.mistrust(case):
+    if now.abroad and (gone := now.annotation(meta.DATA_MOVED_TO)):
+        return f"the data went from {remote.describe(now.abroad)} to {gone}, where no volume has it any more"
+    if mistrust := counterpart.untrusted(case):
         return mistrust
     if too_small := volume.too_small_for(database, now):
         return too_small
     # With clients at the door a move is under way already, and makes its copy anew, or one more after another edit.
-    if not topology.is_led_through_door(case) and (asked := backup_check.missing(case, now)):
+    if not topology.clients_use_proxy(case) and (asked := backup_check.missing(case, now)):
         return asked
-    return "" if topology.serves(now) else "the database is not ready; it moves once it is"
+    return "" if topology.is_ready(now) else "the database is not ready; it moves once it is"
 
 
-def _turned(case: Case, database: Database, every: Seats, done: switchover_jobs.Switch) -> Step:
+def _promoted(case: Case, database: Database, every: Topology, done: switchover_jobs.Attempt) -> Step:
     """It has taken over: its claim says so from now on, and with it everything else follows."""
-    to = every.next
+    to = every.candidate
     assert to
     turned = {
-        **standby.said(every.owner, to),
-        meta.TURN: str(every.owner.turn + 1),
-        meta.TURNED_AT: quantities.timestamp(done.ended or case.observed.now),
-        meta.PAUSE: str(done.pause or 0),
+        **standby.ownership(every.primary, to),
+        meta.EPOCH: str(every.primary.epoch + 1),
+        meta.PROMOTED_AT: quantities.timestamp(done.ended or case.observed.now),
+        meta.WRITE_PAUSE: str(done.pause or 0),
     }
-    _, *others = standby.standing(case, database, every)
+    _, *others = standby.objects(case, database, every)
     claim = volume.claim(case, database, to, CAPABILITY, turned)
-    return Step(Reason.SWITCHING, "the server at the destination has taken over", (claim, *others))
+    return Step(Reason.SWITCHING_OVER, "the server at the destination has taken over", (claim, *others))
 
 
 def _under_way(
-    case: Case, database: Database, every: Seats, done: list[switchover_jobs.Switch], objects: tuple[Object, ...]
+    case: Case, database: Database, every: Topology, done: list[switchover_jobs.Attempt], objects: tuple[Object, ...]
 ) -> Step:
-    to = every.next
+    to = every.candidate
     assert to
-    if not topology.serves(to):
+    if not topology.is_ready(to):
         return initial_copy.step(case, to, objects)
     if topology.is_paused(case) and not (done and done[-1].ended is None):
         return Step(Reason.MOVE_PAUSED, f"the copy follows closely; {progress.resume(case.service)}", objects)
-    if not topology.is_led_through_door(case):
+    if not topology.clients_use_proxy(case):
         said = "the copy follows closely; a door is put before both servers"
-        return Step(Reason.CATCHING_UP, said + _trouble_of(case.observed, workloads.DOOR), objects)
-    if not every.owner.abroad and (waits := _pods_on_the_way(case)):
+        return Step(Reason.CATCHING_UP, said + _trouble_of(case.observed, workloads.PROXY), objects)
+    if not every.primary.abroad and (waits := _awaited_pods(case)):
         return Step(Reason.MOVING_PODS, waits, objects)
-    if _migrating(case, every.owner):
+    if _migrating(case, every.primary):
         said = "the copy follows closely; the switch waits until the migrations are in"
         return Step(Reason.WAITING_FOR_MIGRATIONS, said, objects)
     return _switching(case, database, every, done, objects)
@@ -140,7 +140,7 @@ def _trouble_of(observed: Observed, role: str) -> str:
     return f"; {found.message}" if found else ""
 
 
-def _pods_on_the_way(case: Case) -> str:
+def _awaited_pods(case: Case) -> str:
     """What is awaited of the service's pods; empty once all of them serve at the destination."""
     live = case.observed.objects.get(Ref("Deployment", case.name))
     if live is None:
@@ -148,7 +148,7 @@ def _pods_on_the_way(case: Case) -> str:
     status, wanted = live.get("status", {}), live.get("spec", {}).get("replicas", 0)
     there = live.get("spec", {}).get("template", {}).get("spec", {}).get("nodeSelector", {})
     settled = (
-        there == topology.pods_nodes(case)
+        there == topology.service_nodes(case)
         and status.get("observedGeneration") == live["metadata"].get("generation")
         and status.get("updatedReplicas", 0)
         == status.get("replicas", 0)
@@ -158,52 +158,52 @@ def _pods_on_the_way(case: Case) -> str:
     return "" if settled else "the copy follows closely; the service's pods start at the destination"
 
 
-def _migrating(case: Case, now: Seat) -> bool:
+def _migrating(case: Case, now: Instance) -> bool:
     """Whether the schema changes at this moment, or is about to, on the side that owns the data."""
     if now.abroad:
-        there = [live for ref, live in case.observed.partner.items() if ref.kind == "Pod"]
+        there = [live for ref, live in case.observed.counterpart.items() if ref.kind == "Pod"]
         return any(pods.is_running(pod) for pod in there if pods.component_of(pod) == meta.MIGRATIONS)
     running = pods.component_pods(case.observed, meta.MIGRATIONS)
     return not applied.migrated(case) or any(pods.is_running(pod) for pod in running)
 
 
 def _switching(
-    case: Case, database: Database, every: Seats, done: list[switchover_jobs.Switch], objects: tuple[Object, ...]
+    case: Case, database: Database, every: Topology, done: list[switchover_jobs.Attempt], objects: tuple[Object, ...]
 ) -> Step:
     """One try after another; what became of one is known only from its own words."""
-    to, last = every.next, done[-1] if done else None
+    to, last = every.candidate, done[-1] if done else None
     assert to
     if last and last.ended is None:
         return Step(
-            Reason.SWITCHING,
+            Reason.SWITCHING_OVER,
             "the two servers change places" + _trouble_of(case.observed, switchover_jobs.ROLE),
             objects,
         )
-    if last and len(done) == switchover_jobs.MOST:
+    if last and len(done) == switchover_jobs.MAX_ATTEMPTS:
         said = last.said or "the switch left no word of what became of it"
         return Step(
-            Reason.SWITCH_FAILED, f"{said}; tried {len(done)} times; {progress.try_again(case.service)}", objects
+            Reason.SWITCHOVER_FAILED, f"{said}; tried {len(done)} times; {progress.try_again(case.service)}", objects
         )
     since = (
         (case.observed.now - last.ended).total_seconds()
         if last and last.ended and last.said
-        else switchover_jobs.BETWEEN_SECONDS
+        else switchover_jobs.RETRY_SECONDS
     )
-    if last and since < switchover_jobs.BETWEEN_SECONDS:
+    if last and since < switchover_jobs.RETRY_SECONDS:
         said = f"{last.said}; it is tried again"
-        return Step(Reason.SWITCHING, said, objects, switchover_jobs.BETWEEN_SECONDS - since)
-    name = switchover_jobs.job_name(case.service, every.owner, to, len(done))
-    job = workloads.switch(case, database, every.owner, to, name, CAPABILITY)
-    return Step(Reason.SWITCHING, "the two servers change places", (*objects, job))
+        return Step(Reason.SWITCHING_OVER, said, objects, switchover_jobs.RETRY_SECONDS - since)
+    name = switchover_jobs.job_name(case.service, every.primary, to, len(done))
+    job = workloads.switchover_job(case, database, every.primary, to, name, CAPABILITY)
+    return Step(Reason.SWITCHING_OVER, "the two servers change places", (*objects, job))
 
 
-def _tries(case: Case, every: Seats) -> frozenset[Ref]:
+def _attempts(case: Case, every: Topology) -> frozenset[Ref]:
     """The Jobs of the switch that is due; they are the record of what became of each."""
-    if every.next is None:
+    if every.candidate is None:
         return frozenset()
-    return frozenset(Ref("Job", done.name) for done in switchover_jobs.tries(case, every.owner, every.next))
+    return frozenset(Ref("Job", done.name) for done in switchover_jobs.attempts(case, every.primary, every.candidate))
 
 
-def _is_late(case: Case, to: Seat) -> bool:
-    begun = standby.begun(to)
-    return begun is not None and case.observed.now > begun + duration(case.spec.placement.give_up_after)
+def _is_late(case: Case, to: Instance) -> bool:
+    begun = standby.started_at(to)
+    return begun is not None and case.observed.now > begun + duration(case.spec.placement.timeout)

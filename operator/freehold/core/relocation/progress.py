@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from freehold.core.database import topology
-from freehold.core.database.copy_status import copied, told
-from freehold.core.database.instance import Seat
-from freehold.core.database.topology import Seats
+from freehold.core.database.copy_status import last_reported, reported
+from freehold.core.database.instance import Instance
+from freehold.core.database.topology import Topology
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.quantities import timestamp
@@ -25,73 +25,77 @@ class Step(NamedTuple):
     again: float | None = None
 
 
-def condition(case: Case, every: Seats, step: Step | None) -> Condition | None:
+def condition(case: Case, every: Topology, step: Step | None) -> Condition | None:
     if step:
-        needs = step.reason in (Reason.MOVE_BLOCKED, Reason.SWITCH_FAILED, Reason.MOVE_GAVE_UP)
+        needs = step.reason in (Reason.MOVE_BLOCKED, Reason.SWITCHOVER_FAILED, Reason.MOVE_TIMED_OUT)
         return Condition(Type.RELOCATED, State.FALSE if needs else State.UNKNOWN, step.reason, step.message)
     last = case.observed.status.get("move", {})
-    if topology.is_elsewhere(case):
-        said = f"the move to {topology.wanted(case.service)} was given up; it stays {at(every.owner)}"
+    if topology.is_misplaced(case):
+        said = f"the move to {topology.wanted_location(case.service)} was given up; it stays {at(every.primary)}"
         hint = "to try again, take the edit back and make it anew"
-        return Condition(Type.RELOCATED, State.FALSE, Reason.MOVE_GAVE_UP, f"{said}; {hint}")
-    turned = every.owner.annotation(meta.TURNED_AT)
+        return Condition(Type.RELOCATED, State.FALSE, Reason.MOVE_TIMED_OUT, f"{said}; {hint}")
+    turned = every.primary.annotation(meta.PROMOTED_AT)
     if not turned:
-        return Condition(Type.RELOCATED, State.TRUE, Reason.IN_PLACE, f"stands {at(every.owner)}") if last else None
-    way_back = _way_back(case.service, every)
-    pause = int(every.owner.annotation(meta.PAUSE) or 0) / 1000
-    said = f"stands {at(every.owner)} since {turned}, writes paused {pause:.2f} s{way_back}"
-    return Condition(Type.RELOCATED, State.TRUE, Reason.MOVED, said)
+        return (
+            Condition(Type.RELOCATED, State.TRUE, Reason.AT_DESTINATION, f"stands {at(every.primary)}")
+            if last
+            else None
+        )
+    rollback_window = _rollback_note(case.service, every)
+    pause = int(every.primary.annotation(meta.WRITE_PAUSE) or 0) / 1000
+    said = f"stands {at(every.primary)} since {turned}, writes paused {pause:.2f} s{rollback_window}"
+    return Condition(Type.RELOCATED, State.TRUE, Reason.RELOCATED, said)
 
 
-def _way_back(service: Service, every: Seats) -> str:
-    until = topology.way_back_until(service, every.owner)
-    if not every.kept or not until:
+def _rollback_note(service: Service, every: Topology) -> str:
+    until = topology.rollback_until(service, every.primary)
+    if not every.rollback_standbys or not until:
         return ""
-    return f"; {names.seat(service.name, every.kept[-1].number)} follows it as the way back until {timestamp(until)}"
+    return f"; {names.instance(service.name, every.rollback_standbys[-1].number)} follows it as the way back until {timestamp(until)}"
 
 
-def shown(case: Case, every: Seats, step: Step | None) -> Mapping[str, Any]:
+def to_status(case: Case, every: Topology, step: Step | None) -> Mapping[str, Any]:
     """The last move as the status shows it."""
     last = {key: value for key, value in case.observed.status.get("move", {}).items() if key != "lagBytes"}
-    if step is None or every.next is None:
-        return last if topology.is_elsewhere(case) else _ended(case.service, every, last)
-    to = every.next
+    if step is None or every.candidate is None:
+        return last if topology.is_misplaced(case) else _ended(case.service, every, last)
+    to = every.candidate
     begun = (to.server or {}).get("metadata", {}).get("creationTimestamp")
-    same = last if last.get("to") == topology.destination(case) and "switchedAt" not in last else {}
+    same = last if last.get("to") == topology.destination(case) and "switchedOverAt" not in last else {}
     return {
-        **copied(same),
-        "from": every.owner.shown(),
+        **last_reported(same),
+        "from": every.primary.shown(),
         "to": topology.destination(case),
         "step": step.reason.value,
-        "server": names.seat(case.name, to.number),
+        "server": names.instance(case.name, to.number),
         **({"startedAt": begun} if begun else {}),
-        **told(case.observed),
+        **reported(case.observed),
     }
 
 
-def _ended(service: Service, every: Seats, last: Mapping[str, Any]) -> Mapping[str, Any]:
+def _ended(service: Service, every: Topology, last: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the owner's claim says of the last move; where it was never moved, what became of the one that was begun."""
-    turned, until = every.owner.annotation(meta.TURNED_AT), topology.way_back_until(service, every.owner)
-    server = names.seat(service.name, every.owner.number)
+    turned, until = every.primary.annotation(meta.PROMOTED_AT), topology.rollback_until(service, every.primary)
+    server = names.instance(service.name, every.primary.number)
     if not turned or not until:
-        here = every.owner.place.shown()
-        return {"from": here, "to": here, "step": Reason.IN_PLACE.value, "server": server} if last else last
+        here = every.primary.place.shown()
+        return {"from": here, "to": here, "step": Reason.AT_DESTINATION.value, "server": server} if last else last
     known = last if last.get("server") == server else {}
-    left = every.kept[-1] if every.kept else every.owner
+    left = every.rollback_standbys[-1] if every.rollback_standbys else every.primary
     return {
         "from": left.place.shown(),
-        "to": topology.wanted(service).shown(),
-        **{key: value for key, value in known.items() if key != "wayBackUntil"},
-        "step": Reason.MOVED.value,
+        "to": topology.wanted_location(service).shown(),
+        **{key: value for key, value in known.items() if key != "rollbackUntil"},
+        "step": Reason.RELOCATED.value,
         "server": server,
-        "pauseMs": int(every.owner.annotation(meta.PAUSE) or 0),
-        "switchedAt": turned,
-        **({"wayBackUntil": timestamp(until)} if every.kept else {}),
+        "writePauseMs": int(every.primary.annotation(meta.WRITE_PAUSE) or 0),
+        "switchedOverAt": turned,
+        **({"rollbackUntil": timestamp(until)} if every.rollback_standbys else {}),
     }
 
 
-def at(seat: Seat) -> str:
-    return f"at {seat.place}"
+def at(instance: Instance) -> str:
+    return f"at {instance.place}"
 
 
 def resume(service: Service) -> str:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from freehold.api.v1alpha1.database import Database
 from freehold.core import engines
 from freehold.core.database import switchover_jobs
-from freehold.core.database.instance import Seat, host_of
+from freehold.core.database.instance import Instance, host_of
 from freehold.core.engines import Engine
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Service
 from freehold.core.objects import meta, names, pods
 
-DOOR = "door"
+PROXY = "database-proxy"
 USER = 65532
 """The user of the operator's image."""
 RESOURCES: Object = {"requests": {"cpu": "25m", "memory": "48Mi"}, "limits": {"memory": "192Mi"}}
@@ -25,7 +25,7 @@ DRAIN_SECONDS = 5
 GRACE_SECONDS = 30
 
 
-def switch(case: Case, database: Database, now: Seat, to: Seat, name: str, capability: str) -> Object:
+def switchover_job(case: Case, database: Database, now: Instance, to: Instance, name: str, capability: str) -> Object:
     """The Job. A pod of it that is lost is replaced only once it has ended for certain (KEP-3939); it is never given up
     by itself, for only it can tell how things stand."""
     hosts = (host_of(case.service, now), host_of(case.service, to))
@@ -44,16 +44,16 @@ def switch(case: Case, database: Database, now: Seat, to: Seat, name: str, capab
     )
 
 
-def door(case: Case, database: Database, now: Seat, to: Seat, capability: str) -> Object:
+def proxy(case: Case, database: Database, now: Instance, to: Instance, capability: str) -> Object:
     """The StatefulSet, which never runs two of its pods."""
-    engine, hosts = engines.of(database), sorted(host_of(case.service, seat) for seat in (now, to))
+    engine, hosts = engines.of(database), sorted(host_of(case.service, instance) for instance in (now, to))
     container = _container(
-        DOOR,
+        PROXY,
         case.observed,
         engine.proxy(hosts),
         ports=[
             {"name": engine.name, "containerPort": engine.port, "protocol": "TCP"},
-            {"name": "move", "containerPort": names.PORT_MOVE, "protocol": "TCP"},
+            {"name": "move", "containerPort": names.PORT_PROGRESS, "protocol": "TCP"},
         ],
         readinessProbe={"tcpSocket": {"port": engine.name}, "periodSeconds": 1},
         livenessProbe={"tcpSocket": {"port": engine.name}, "periodSeconds": 10, "failureThreshold": 6},
@@ -63,18 +63,18 @@ def door(case: Case, database: Database, now: Seat, to: Seat, capability: str) -
     spec = {
         "replicas": 1,
         "serviceName": names.database_nodes(case.name),
-        "selector": {"matchLabels": {**meta.selector(case.name, meta.DATABASE), meta.ROLE: DOOR}},
+        "selector": {"matchLabels": {**meta.selector(case.name, meta.DATABASE), meta.ROLE: PROXY}},
         "template": _template(
-            case.service, engine, DOOR, container, terminationGracePeriodSeconds=GRACE_SECONDS + DRAIN_SECONDS
+            case.service, engine, PROXY, container, terminationGracePeriodSeconds=GRACE_SECONDS + DRAIN_SECONDS
         ),
     }
-    return meta.build(case.service, "apps/v1", "StatefulSet", names.door(case.name), labels, spec=spec)
+    return meta.build(case.service, "apps/v1", "StatefulSet", names.proxy(case.name), labels, spec=spec)
 
 
 def _template(service: Service, engine: Engine, role: str, container: Object, **spec: object) -> Object:
     """Holds one password, and whom to trust; no key."""
     password = [{"key": engine.roles.replication, "path": engine.roles.replication}]
-    trusted = [{"key": names.TRUSTED, "path": names.TRUSTED}]
+    trusted = [{"key": names.CA_FILE, "path": names.CA_FILE}]
     return pods.template(
         {**meta.pod_labels(service, meta.DATABASE), meta.ROLE: role},
         {},

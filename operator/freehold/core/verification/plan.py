@@ -28,21 +28,21 @@ NAMED = 3
 ENFORCE = "see that the cluster's network plugin enforces NetworkPolicies"
 NO_WORD = "the probe ended without a word"
 Proof = dict[str, Any]
-"""status.isolation: provenAt, pairs tried, differences, and a digest of what was proven."""
+"""status.isolation: verifiedAt, pairs tried, differences, and a digest of what was proven."""
 
 
 def plan(case: Case) -> Plan:
     """A probe where one is due, and what was found last."""
-    if not routing.stands_here(case):
+    if not routing.runs_here(case):
         return Plan(CAPABILITY, ())
-    if observer.is_on(case.service):
-        said = "not tried: no wall stands (isolation: Shadow)"
-        return Plan(CAPABILITY, (), Condition(Type.ISOLATION_VERIFIED, State.UNKNOWN, Reason.SHADOW, said))
+    if observer.is_audited(case.service):
+        said = "not tried: no wall stands (isolation: Audit)"
+        return Plan(CAPABILITY, (), Condition(Type.ISOLATION_VERIFIED, State.UNKNOWN, Reason.AUDIT, said))
     before: Proof | None = case.observed.status.get("isolation")
-    asked = meta.digest(_walls(case.observed), case.service.annotations.get(meta.PROBE, ""))
-    job = Ref("Job", names.probe_job(case.name, meta.digest(asked, before["provenAt"] if before else "")))
+    asked = meta.digest(_walls(case.observed), case.service.annotations.get(meta.VERIFY_ISOLATION, ""))
+    job = Ref("Job", names.probe_job(case.name, meta.digest(asked, before["verifiedAt"] if before else "")))
     found = probe_job.result(case, job.name)
-    proof = {**found, "of": asked} if found else before
+    proof = {**found, "policyHash": asked} if found else before
     ended = None if found else jobs.ended(case.observed.objects.get(job))
     condition = Condition(Type.ISOLATION_VERIFIED, *_state(case, proof, job, failed=ended is not None))
     shown = {"isolation": proof} if proof else {}
@@ -68,7 +68,7 @@ def _is_due(case: Case, asked: str) -> bool:
         return False  # it comes back in a moment
     if case.observed.breaches or case.observed.unenforced:
         return False  # that the walls do not stand is known already
-    return before is None or before["of"] != asked or case.observed.now >= _next(case.observed, before)
+    return before is None or before["policyHash"] != asked or case.observed.now >= _next(case.observed, before)
 
 
 def _is_well(observed: Observed) -> bool:
@@ -77,7 +77,7 @@ def _is_well(observed: Observed) -> bool:
 
 
 def _next(observed: Observed, before: Proof) -> datetime:
-    proven = _time(before["provenAt"])
+    proven = _time(before["verifiedAt"])
     if not before["differences"]:
         return proven + PERIOD
     conditions = observed.status.get("conditions", [])
@@ -88,19 +88,19 @@ def _next(observed: Observed, before: Proof) -> datetime:
 def _walls(observed: Observed) -> dict[str, str]:
     """What Freehold wants of each of the service's policies, as digests; what somebody else made of them is undone."""
     policies = {ref.name: live for ref, live in observed.objects.items() if ref.kind == "NetworkPolicy"}
-    return {name: live["metadata"].get("annotations", {}).get(meta.APPLIED, "") for name, live in policies.items()}
+    return {name: live["metadata"].get("annotations", {}).get(meta.APPLIED_HASH, "") for name, live in policies.items()}
 
 
 def _state(case: Case, proof: Proof | None, job: Ref, *, failed: bool) -> tuple[State, Reason, str]:
     if case.observed.breaches:
-        return State.FALSE, Reason.DOOR_OPEN, f"{'; '.join(case.observed.breaches)}; {ENFORCE}"
+        return State.FALSE, Reason.UNEXPECTEDLY_REACHABLE, f"{'; '.join(case.observed.breaches)}; {ENFORCE}"
     if case.observed.unenforced:
         return State.FALSE, Reason.POLICIES_NOT_ENFORCED, f"{'; '.join(case.observed.unenforced)}; {ENFORCE}"
     if proof and proof["differences"]:
         return _wrong(proof)
     if proof:
-        said = f"{proof['pairs']} of {proof['pairs']} pairs as declared, proven {proof['provenAt']}"
-        return State.TRUE, Reason.AS_DECLARED, f"{said} by connection attempts from where {case.name} stands"
+        said = f"{proof['pairs']} of {proof['pairs']} pairs as declared, proven {proof['verifiedAt']}"
+        return State.TRUE, Reason.VERIFIED, f"{said} by connection attempts from where {case.name} stands"
     if failed:
         trouble = pods.trouble(pods.of_job(case.observed, job.name), case.observed)
         return State.UNKNOWN, Reason.PROBE_FAILED, f"{trouble.message if trouble else NO_WORD}; tried again in minutes"
@@ -121,10 +121,10 @@ def _wrong(proof: Proof) -> tuple[State, Reason, str]:
     listed = [f"{d['from']} → {d['to']} is {d['found'].lower()}" for d in opened or proof["differences"]]
     more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
     said = f"{len(listed)} of {proof['pairs']} pairs {'is' if len(listed) == 1 else 'are'} not as declared"
-    named = f"{said}, found {proof['provenAt']}: {', '.join(listed[:NAMED])}{more}"
+    named = f"{said}, found {proof['verifiedAt']}: {', '.join(listed[:NAMED])}{more}"
     if opened:
-        return State.FALSE, Reason.NOT_AS_DECLARED, f"{named}; {ENFORCE}"
-    return State.UNKNOWN, Reason.DOOR_CLOSED, f"{named}; is the provider well, or does another policy shut it?"
+        return State.FALSE, Reason.MISMATCH, f"{named}; {ENFORCE}"
+    return State.UNKNOWN, Reason.UNREACHABLE, f"{named}; is the provider well, or does another policy shut it?"
 
 
 def _seconds(observed: Observed, moment: datetime | None) -> float | None:

@@ -30,7 +30,7 @@ def job(case: Case, name: str, capability: str) -> Object:
         case.observed.platform.operator_image,
         None,
         RESOURCES,
-        command=["python3", "-m", "freehold.probe", *_arguments(case, name)],
+        command=["python3", "-m", "freehold.agents.connectivity_probe", *_arguments(case, name)],
     )
     template = pods.template(
         {**meta.pod_labels(case.service, meta.SERVICE), meta.PROBE: "true"},
@@ -64,10 +64,10 @@ def _open(case: Case) -> dict[str, bool]:
     for consumed in case.spec.consumes:
         if consent.refusal(case, consumed) is None:
             port = consent.provider_port(case, consumed)
-            for provider in consent.ways(case, consumed):
+            for provider in consent.provider_locations(case, consumed):
                 # Its own cluster's probe tries those of another; here one would come before the wall there knows of it.
                 ways[names.endpoint(provider, port)] = (
-                    case.observed.peers[provider].ready and provider not in case.observed.led
+                    case.observed.peers[provider].ready and provider not in case.observed.remote_targets
                 )
     return ways
 
@@ -86,14 +86,14 @@ def _beside(service: Service) -> Object:
 
 
 def result(case: Case, job: str) -> dict[str, Any] | None:
-    """What a probe said as it ended: provenAt, pairs tried, and the differences, as the status shows them."""
+    """What a probe said as it ended: verifiedAt, pairs tried, and the differences, as the status shows them."""
     for pod in pods.of_job(case.observed, job):
         for status in pod.get("status", {}).get("containerStatuses", []):
             said = pods.last_words(status)
             if said and {"tried", "differences"} <= said.keys():
                 wrong = [_difference(case.service, address, found) for address, found in said["differences"]]
                 return {
-                    "provenAt": status["state"]["terminated"]["finishedAt"],
+                    "verifiedAt": status["state"]["terminated"]["finishedAt"],
                     "pairs": said["tried"],
                     "differences": wrong,
                 }

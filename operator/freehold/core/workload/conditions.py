@@ -27,15 +27,15 @@ def may_roll_out(case: Case) -> bool:
 
 def _forwarded(case: Case) -> Condition:
     """It is as well as the one that its name leads to."""
-    target = case.observed.forwards[case.key]
+    target = case.observed.aliases[case.key]
     peer = case.observed.peers.get(target)
     well = bool(peer and peer.ready)
     said = f"its name leads to {target}" + ("" if well else ", which is not ready at the moment")
-    return Condition(Type.ENDPOINT_READY, State.TRUE if well else State.UNKNOWN, Reason.FORWARDED, said)
+    return Condition(Type.ENDPOINT_READY, State.TRUE if well else State.UNKNOWN, Reason.REDIRECTED, said)
 
 
 def condition(case: Case) -> Condition:
-    if not routing.stands_here(case):
+    if not routing.runs_here(case):
         return _forwarded(case)
     return Condition(Type.ENDPOINT_READY, *_state(case))
 
@@ -52,7 +52,11 @@ def _state(case: Case) -> tuple[State, Reason, str]:
         )
     available = live.get("status", {}).get("availableReplicas", 0)
     running = pods.component_pods(case.observed, meta.SERVICE)
-    trouble = pods.trouble(running, case.observed) or _refusal(live) or (_rolled_out(live) and pods.unwell(running))
+    trouble = (
+        pods.trouble(running, case.observed)
+        or _refusal(live)
+        or (_rolled_out(live) and pods.failing_health_check(running))
+    )
     still = f"; {available} of {case.spec.replicas} pods serve" if available else ""
     if trouble:
         return State.FALSE, trouble.reason, trouble.message + still

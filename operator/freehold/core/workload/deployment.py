@@ -20,9 +20,9 @@ def binding(case: Case) -> Object | None:
 
 def build(case: Case) -> Object:
     version = meta.image_version(case.spec.image)
-    containers = [_container(case), *observer.observers(case)]
+    containers = [_container(case), *observer.containers(case)]
     pod: Object = {"containers": containers, "volumes": container.volumes(case)}
-    if nodes := topology.pods_nodes(case):
+    if nodes := topology.service_nodes(case):
         pod["nodeSelector"] = nodes
     return meta.build(
         case.service,
@@ -31,7 +31,7 @@ def build(case: Case) -> Object:
         case.name,
         labels(case.service, version),
         spec={
-            "replicas": case.spec.replicas if routing.stands_here(case) else 0,
+            "replicas": case.spec.replicas if routing.runs_here(case) else 0,
             "selector": {"matchLabels": meta.selector(case.name, meta.SERVICE)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "template": pods.template(
@@ -51,7 +51,7 @@ def content(case: Case) -> dict[str, str]:
     secret = binding(case) if case.spec.database else None
     if not secret:
         return {}
-    return {meta.CONTENT: meta.digest({k: v for k, v in secret.get("data", {}).items() if k != names.TRUSTED})}
+    return {meta.CONFIG_HASH: meta.digest({k: v for k, v in secret.get("data", {}).items() if k != names.CA_FILE})}
 
 
 def _spread(service: Service) -> list[Object]:
@@ -75,7 +75,7 @@ def _container(case: Case) -> Object:
         spec.image,
         spec.resources,
         pods.SERVICE,
-        env=container.environment(case),
+        env=container.variables(case),
         ports=ports,
         volumeMounts=container.mounts(case),
         lifecycle={"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},

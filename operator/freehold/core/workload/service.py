@@ -9,7 +9,7 @@ from freehold.core.model.resources import Object, Service
 from freehold.core.objects import meta
 from freehold.core.peers import consent
 
-CAPABILITY = "endpoint"
+CAPABILITY = "workload"
 
 
 def labels(service: Service, version: str = "") -> dict[str, str]:
@@ -32,13 +32,13 @@ def build(case: Case) -> Object:
         ports.append({**port, "appProtocol": "http"})
     spec: Object = {"clusterIP": "None", "selector": meta.selector(case.name, meta.SERVICE), "ports": ports}
     body = meta.build(case.service, "v1", "Service", case.name, labels(case.service), spec=spec)
-    target = routing.leads_to(case)
-    if target and not remote.is_foreign(target.namespace):
+    target = routing.endpoint_target(case)
+    if target and not remote.is_remote(target.namespace):
         body["spec"] = {"type": "ExternalName", "externalName": routing.alias(target, case.observed), "ports": ports}
-    elif target and endpoint_slices.stands(case):
+    elif target and endpoint_slices.is_attached(case):
         # It selects nobody, for then the cluster's own controller takes the pods here out of it.
-        body["spec"] = {**spec, "selector": meta.selector(case.name, meta.ABROAD)}
-        body["metadata"]["annotations"] = {meta.LEADS_TO: target.namespace}
+        body["spec"] = {**spec, "selector": meta.selector(case.name, meta.REMOTE)}
+        body["metadata"]["annotations"] = {meta.ENDPOINT_TARGET: target.namespace}
     return body
 
 

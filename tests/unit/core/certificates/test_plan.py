@@ -18,7 +18,7 @@ from tests.unit.core.worlds import AUTHORITY, DATABASE, NOW, objects_of, observe
 REQUEST = Request("users-database-tls", meta.DATABASE, ("users-database.shop.svc",))
 SECRET = Ref("Secret", REQUEST.secret)
 ISSUED = AUTHORITY.issue(REQUEST, NOW)
-ANOTHER = certificate_authority.CertificateAuthority(certificate_authority.fresh(NOW))
+ANOTHER = certificate_authority.CertificateAuthority(certificate_authority.generate(NOW))
 DAY = timedelta(days=1)
 
 

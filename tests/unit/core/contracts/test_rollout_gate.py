@@ -161,9 +161,9 @@ def test_its_owner_may_let_it_through_and_that_is_said_before_it_is_done(named: 
 def test_whoever_knows_it_by_a_name_that_it_took_over_counts_with_what_that_declares() -> None:
     old, subject = Key("before", "users"), service()
     caller = replace(peer("payments", "before", old), calls={old: (offered.GET_USER,)})
-    seen = replace(serving(caller, peer("users", "before")), forwards={old: subject.key})
+    seen = replace(serving(caller, peer("users", "before")), aliases={old: subject.key})
     assert condition(known(seen, BREAKING), subject).reason == "BreaksConsumers"
     counts = replace(caller, calls={old: ("shop.users.v1.UsersService/CountUsers",)})
     unhurt = replace(seen, peers={**seen.peers, counts.key: counts})
     assert image_of(known(unhurt, BREAKING), subject) == NEW
-    assert image_of(known(replace(seen, forwards={}), BREAKING), subject) == NEW
+    assert image_of(known(replace(seen, aliases={}), BREAKING), subject) == NEW

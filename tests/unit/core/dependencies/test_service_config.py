@@ -16,7 +16,7 @@ import pytest
 from freehold.core.dependencies import service_config
 from freehold.core.environment import container
 from freehold.core.model.case import Case
-from freehold.core.model.resources import Object, Ref, Stand
+from freehold.core.model.resources import CallNode, Object, Ref
 from freehold.core.protobuf.compatibility import Idempotency
 
 from tests import offered
@@ -113,7 +113,7 @@ def told(consumes: Object | None = None, promised: int | None = None, **users: A
     """What payments is told of users, if it is."""
     subject = service("payments", consumes=[{"name": "users", **(consumes or {})}])
     provider = replace(USERS, **users)
-    seen = observed(peers=peers(provider), graph={provider.key: Stand(promised)})
+    seen = observed(peers=peers(provider), graph={provider.key: CallNode(promised)})
     text = service_config.published(Case(subject, seen), subject.spec.consumes[0])
     return json.loads(text) if text is not None else None
 
@@ -148,7 +148,7 @@ def test_a_provider_that_publishes_no_contract_is_balanced_and_bounded() -> None
 
 def test_the_file_comes_with_the_contract_and_rolls_nobody() -> None:
     unknown = settled(CONSUMER, observed(peers=peers(peer("users"))))
-    known = replace(unknown, peers=peers(USERS), graph={USERS.key: Stand(250)})
+    known = replace(unknown, peers=peers(USERS), graph={USERS.key: CallNode(250)})
     before, after = (objects_of(reconcile(CONSUMER, seen)) for seen in (unknown, known))
     bindings, deployment = Ref("ConfigMap", "payments-consumes"), Ref("Deployment", "payments")
     assert "users.service-config" not in before[bindings]["data"]

@@ -16,7 +16,7 @@ from tests.unit.core.worlds import GRPC, IMAGE, objects_of, observed, peer, peer
 HERE, THERE, PAYMENTS = Key("shop", "users"), Key("people", "users"), Key("shop", "payments")
 GOES, STAYS = service(placement={"namespace": "people"}), service()
 COMES = service(namespace="people", placement={"from": "shop"})
-READY = replace(peer("users", "people"), takes_over="shop")
+READY = replace(peer("users", "people"), replaces="shop")
 POD: Object = {"spec": {"containers": [{"name": "service", "image": IMAGE}]}}
 SPEC: Object = {"replicas": 1, "template": POD}
 DEPLOYMENT = {"kind": "Deployment", "metadata": {"name": "users", "generation": 1}, "spec": SPEC}
@@ -29,7 +29,7 @@ def seen(other: Peer | None, *objects: Object, agreed: bool = True, status: Obje
     consumer = peer("payments", "shop", HERE)
     known = peers(consumer, other) if other else peers(consumer)
     forwarded = {HERE: THERE} if agreed else {}
-    return observed(objects, peers=known, forwards=forwarded, status=status or {})
+    return observed(objects, peers=known, aliases=forwarded, status=status or {})
 
 
 def judged(subject: Service, world: Observed) -> tuple[str, bool, Condition | None]:
@@ -48,13 +48,13 @@ def judged(subject: Service, world: Observed) -> tuple[str, bool, Condition | No
         ("it does not agree", READY, False, Reason.MOVE_BLOCKED, "people/users does not take it over"),
         (
             "it listens elsewhere",
-            replace(peer("users", "people", grpc={"port": 6000}), takes_over="shop"),
+            replace(peer("users", "people", grpc={"port": 6000}), replaces="shop"),
             True,
             Reason.MOVE_BLOCKED,
             "are not the same as here",
         ),
         ("it is not ready", replace(READY, ready=False), True, Reason.MOVING_PODS, "pods start in namespace people"),
-        ("its walls do not stand yet", replace(READY, takes_over=""), True, Reason.MOVING_PODS, "pods start in"),
+        ("its walls do not stand yet", replace(READY, replaces=""), True, Reason.MOVING_PODS, "pods start in"),
     ],
 )
 def test_the_name_stays_while(says: str, other: Peer | None, agreed: bool, reason: Reason, message: str) -> None:
@@ -73,7 +73,7 @@ def test_the_name_turns_before_the_pods_end() -> None:
     assert said == Condition(
         Type.RELOCATED,
         State.TRUE,
-        Reason.MOVED,
+        Reason.RELOCATED,
         "users.shop.svc leads to people/users; who consumes it by that name: shop/payments",
     )
 
@@ -82,7 +82,7 @@ def test_once_turned_it_stays_so_whatever_befalls_the_other() -> None:
     world = seen(replace(READY, ready=False), LEADS)
     assert judged(GOES, world)[:2] == ("users.people.svc.cluster.local", False)
     endpoint = next(p.condition for p in reconcile(GOES, world) if p.condition and p.condition.type == "EndpointReady")
-    assert (endpoint.state, endpoint.reason) == (State.UNKNOWN, Reason.FORWARDED)
+    assert (endpoint.state, endpoint.reason) == (State.UNKNOWN, Reason.REDIRECTED)
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,10 @@ def test_one_that_is_scaled_to_none_turns_back_at_once() -> None:
 
 
 def test_a_move_that_was_taken_back_is_told_and_a_service_that_never_moved_is_told_nothing_of() -> None:
-    moved = {"move": {"from": {"namespace": "shop"}, "to": {"namespace": "people"}, "step": "Moved"}}
+    moved = {"move": {"from": {"namespace": "shop"}, "to": {"namespace": "people"}, "step": "Relocated"}}
     said = judged(STAYS, seen(READY, SERVES, status=moved))[2]
     assert said
-    assert (said.reason, said.message) == (Reason.IN_PLACE, "stands in namespace shop")
+    assert (said.reason, said.message) == (Reason.AT_DESTINATION, "stands in namespace shop")
     assert judged(STAYS, seen(READY, SERVES))[2] is None
 
 
@@ -118,28 +118,28 @@ def test_the_way_there_closes_once_nobody_can_have_been_told_of_it() -> None:
         return next(plan for plan in reconcile(STAYS, world) if plan.capability == handover.CAPABILITY)
 
     moved: Object = {"to": {"namespace": "people"}, "step": "MovingPods"}
-    turned = seen(READY, SERVES, status={"move": moved, "leadsTo": "people"})
+    turned = seen(READY, SERVES, status={"move": moved, "endpointTarget": "people"})
     for _ in range(2):
         plan = plan_of(turned)
         assert plan.condition
-        assert (plan.condition.state, plan.condition.reason) == (State.UNKNOWN, Reason.TURNING_NAME)
-        assert plan.again == handover.TOLD.total_seconds()
+        assert (plan.condition.state, plan.condition.reason) == (State.UNKNOWN, Reason.REDIRECTING_ENDPOINT)
+        assert plan.again == handover.DNS_TTL.total_seconds()
         turned = replace(turned, status=plan.shown)
-    plan = plan_of(replace(turned, now=turned.now + handover.TOLD))
+    plan = plan_of(replace(turned, now=turned.now + handover.DNS_TTL))
     assert plan.condition
-    assert plan.condition.reason is Reason.IN_PLACE
-    assert "wayOpen" not in plan.shown
+    assert plan.condition.reason is Reason.AT_DESTINATION
+    assert "previousTarget" not in plan.shown
 
 
 def test_its_own_namespace_is_no_move() -> None:
-    assert aliases.goes_to(service(placement={"namespace": "shop"})) is None
+    assert aliases.destination(service(placement={"namespace": "shop"})) is None
 
 
 def test_who_takes_over_says_whom_or_why_not() -> None:
     former = peer("users", "shop")
-    said = judged(COMES, observed(peers=peers(former), forwards={HERE: THERE}))[2]
+    said = judged(COMES, observed(peers=peers(former), aliases={HERE: THERE}))[2]
     assert said
-    assert (said.state, said.reason) == (State.TRUE, Reason.MOVED)
+    assert (said.state, said.reason) == (State.TRUE, Reason.RELOCATED)
     refused = judged(COMES, observed(peers=peers(former)))[2]
     assert refused
     assert (refused.state, refused.reason) == (State.UNKNOWN, Reason.WAITING_FOR_CONSENT)
@@ -150,7 +150,7 @@ def test_whom_the_other_admits_is_admitted_here_and_nobody_else() -> None:
     stranger, own = peer("stranger", "bank", HERE), peer("desk", "people", THERE)
     world = observed(peers=peers(peer("users", "shop"), peer("payments", "shop", HERE), stranger, own))
     assert consent.consumers(Case(COMES, world)) == [own.key]
-    assert consent.consumers(Case(COMES, replace(world, forwards={HERE: THERE}))) == [own.key, PAYMENTS]
+    assert consent.consumers(Case(COMES, replace(world, aliases={HERE: THERE}))) == [own.key, PAYMENTS]
 
 
 def test_who_admits_the_other_admits_the_one_that_takes_over() -> None:
@@ -158,18 +158,18 @@ def test_who_admits_the_other_admits_the_one_that_takes_over() -> None:
     moved = service(namespace="people", placement={"from": "shop"}, consumes=[{"name": "ledger", "namespace": "shop"}])
     (consumed,) = moved.spec.consumes
     for named, admitted in (((ledger,), True), ((), False)):
-        world = observed(peers=peers(peer("ledger"), peer("users", "shop", *named)), forwards={HERE: THERE})
+        world = observed(peers=peers(peer("ledger"), peer("users", "shop", *named)), aliases={HERE: THERE})
         assert (consent.refusal(Case(moved, world), consumed) is None) is admitted
     provider = service("ledger")
     known = peers(peer("users", "shop", ledger), peer("users", "people", ledger))
     assert consent.consumers(Case(provider, observed(peers=known))) == [HERE]
-    assert consent.consumers(Case(provider, observed(peers=known, forwards={HERE: THERE}))) == [THERE, HERE]
+    assert consent.consumers(Case(provider, observed(peers=known, aliases={HERE: THERE}))) == [THERE, HERE]
 
 
 def test_certificates_prove_the_old_name_too() -> None:
     mutual = service(namespace="people", placement={"from": "shop"}, grpc={**GRPC, "tls": "Mutual"})
     (request,) = certificates.requests(
-        Case(mutual, observed(peers=peers(peer("users", "shop")), forwards={HERE: THERE}))
+        Case(mutual, observed(peers=peers(peer("users", "shop")), aliases={HERE: THERE}))
     )
     assert {"users.people.svc", "users.shop.svc"} <= set(request.hosts)
 
@@ -177,8 +177,8 @@ def test_certificates_prove_the_old_name_too() -> None:
 def test_names_are_followed_to_the_end_and_a_ring_of_them_ends() -> None:
     hr = Key("hr", "users")
     chain = {HERE: THERE, THERE: hr}
-    assert aliases.stands(chain, HERE) == hr
-    assert aliases.formers(chain, hr) == (THERE, HERE)
+    assert aliases.resolve(chain, HERE) == hr
+    assert aliases.predecessors(chain, hr) == (THERE, HERE)
     ring = {HERE: THERE, THERE: HERE}
-    assert aliases.stands(ring, HERE) == THERE
-    assert aliases.formers(ring, HERE) == (THERE,)
+    assert aliases.resolve(ring, HERE) == THERE
+    assert aliases.predecessors(ring, HERE) == (THERE,)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import State
-from freehold.core.model.resources import Key, Sighting
+from freehold.core.model.resources import Key, ObservedConnection
 from freehold.core.reconcile import report
 
 from tests.unit.core.worlds import DATABASE, observed, peer, peers, reconcile, service, settled
@@ -16,7 +16,7 @@ from tests.unit.core.worlds import DATABASE, observed, peer, peers, reconcile, s
 USERS, LEDGER, REPORTS = Key("shop", "users"), Key("shop", "ledger"), Key("shop", "reports")
 SUBJECT = service(
     database=DATABASE,
-    isolation="Shadow",
+    isolation="Audit",
     http={"port": 8080},
     consumes=[{"name": "ledger"}],
     egress=[{"cidr": "203.0.113.0/24", "ports": [443]}],
@@ -29,29 +29,29 @@ A_CONSUMER = (REPORTS, "service")
 
 def test_an_address_that_may_be_a_gateways_is_said_to_be_one() -> None:
     expose = {"gateway": {"name": "public"}, "hostnames": ["users.example.com"]}
-    subject = service(grpc={"port": 50051, "expose": expose}, isolation="Shadow")
+    subject = service(grpc={"port": 50051, "expose": expose}, isolation="Audit")
     world = observed(connections=(came(50051, "10.0.0.2"), came(9, "10.0.0.2")))
     conditions = {c["type"]: c for c in report(Case(subject, world), reconcile(subject, world)).status["conditions"]}
     cut = "10.0.0.2 → users:50051 (unless it is of the proxies of Gateway shop/public); 10.0.0.2 → users:9"
     assert str(conditions["IsolationEnforced"]["message"]).endswith(f"Enforced would cut: {cut}")
 
 
-def came(port: int, peer: str, who: tuple[Key, str] | None = None) -> Sighting:
-    return Sighting("service", "in", port, peer, who)
+def came(port: int, peer: str, who: tuple[Key, str] | None = None) -> ObservedConnection:
+    return ObservedConnection("service", "in", port, peer, who)
 
 
-def came_to_data(port: int, peer: str, who: tuple[Key, str] | None = None) -> Sighting:
-    return Sighting("database", "in", port, peer, who)
+def came_to_data(port: int, peer: str, who: tuple[Key, str] | None = None) -> ObservedConnection:
+    return ObservedConnection("database", "in", port, peer, who)
 
 
-def went(port: int, peer: str, who: tuple[Key, str] | None = None) -> Sighting:
-    return Sighting("service", "out", port, peer, who)
+def went(port: int, peer: str, who: tuple[Key, str] | None = None) -> ObservedConnection:
+    return ObservedConnection("service", "out", port, peer, who)
 
 
-def said(*connections: Sighting, **seen: Any) -> str:
+def said(*connections: ObservedConnection, **seen: Any) -> str:
     world = replace(settled(SUBJECT, observed(peers=PEERS)), connections=connections, **seen)
     conditions = {c["type"]: c for c in report(Case(SUBJECT, world), reconcile(SUBJECT, world)).status["conditions"]}
-    assert conditions["IsolationEnforced"]["reason"] == "Shadow"
+    assert conditions["IsolationEnforced"]["reason"] == "Audit"
     return str(conditions["IsolationEnforced"]["message"])
 
 
@@ -91,12 +91,12 @@ def said(*connections: Sighting, **seen: Any) -> str:
         ("the world outside on another port", went(80, "203.0.113.9"), "users → 203.0.113.9:80"),
         (
             "a database that calls out",
-            Sighting("database", "out", 443, "203.0.113.9"),
+            ObservedConnection("database", "out", 443, "203.0.113.9"),
             "users-database → 203.0.113.9:443",
         ),
     ],
 )
-def test_what_would_be_cut(says: str, connection: Sighting, cut: str) -> None:
+def test_what_would_be_cut(says: str, connection: ObservedConnection, cut: str) -> None:
     message = said(connection)
     assert ("would cut nothing" in message) is (not cut), says
     assert cut in message, says

@@ -10,13 +10,13 @@ import yaml
 from freehold.api.v1alpha1.microservice import MicroserviceSpec
 from freehold.core import isolation
 from freehold.core.isolation import reachability
-from freehold.core.isolation.reachability import Way
+from freehold.core.isolation.reachability import Access
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Key, Object, Service
 from freehold.core.objects import meta, names, observer
 from freehold.core.peers import aliases, consent, gateways
 from freehold.core.peers.gateways import Proxies
-from freehold.core.peers.ports import Door, Part, doors_of
+from freehold.core.peers.ports import Part, ServicePort, ports_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,7 +60,7 @@ specs = st.fixed_dictionaries(
         "grpc": st.none() | grpcs,
         "http": st.none() | st.fixed_dictionaries({"port": st.sampled_from([8080, 50052])}),
         "database": st.none() | st.sampled_from([DATABASE, {**DATABASE, "migrations": None}]),
-        "isolation": st.sampled_from(["Enforced", "Enforced", "Shadow"]),
+        "isolation": st.sampled_from(["Enforced", "Enforced", "Audit"]),
         "consumes": st.lists(
             st.fixed_dictionaries({"name": st.sampled_from(NAMES), "namespace": st.none() | st.sampled_from(HOMES)}),
             max_size=3,
@@ -102,12 +102,14 @@ class Network:
         named = {home: labels.get(home, {meta.NAMESPACE_NAME: home}) for home in [*HOMES, "gateways", "envoy"]}
         self.world.namespaces = [network.namespace(home, **own) for home, own in named.items()]
         peers = {key: consent.as_peer(one) for key, one in services.items()}
-        leading = {old.key: one.key for one in services.values() for old in aliases.taken_over(one, services)[:1]}
+        leading = {
+            old.key: one.key for one in services.values() for old in aliases.replaced_services(one, services)[:1]
+        }
         for key, one in services.items():
             for component in (meta.SERVICE, meta.DATABASE):
                 self._run(key, component, meta.pod_labels(one, component))
             others = {other: peer for other, peer in peers.items() if other != key}
-            plan = isolation.plan(Case(one, observed(peers=others, forwards=leading, namespace_labels=labels)))
+            plan = isolation.plan(Case(one, observed(peers=others, aliases=leading, namespace_labels=labels)))
             self.world.policies.extend(plan.objects)
         self._run(Key("shop", "stranger"), meta.SERVICE, {"app": "stranger"})
         for number, one in enumerate(reachability.proxies(services.values())):
@@ -119,7 +121,7 @@ class Network:
         self.addresses[key, component] = address
         self.world.pods.append(network.pod(f"{key}-{component}", address, labels))
 
-    def permits(self, source: Key, door: Door) -> bool:
+    def permits(self, source: Key, door: ServicePort) -> bool:
         component = meta.DATABASE if door.part is Part.DATABASE else meta.SERVICE
         here, there = self.addresses[source, meta.SERVICE], self.addresses[door.service, component]
         return permitted(self.world, Connection(here, there, "TCP", door.port))
@@ -141,7 +143,7 @@ def place(source: reachability.Source, gates: Sequence[Proxies]) -> Key:
 def test_what_is_said_is_what_the_network_policies_make_of_it(shop: tuple[dict[Key, Service], Labels]) -> None:
     services, labels = shop
     judged = Network(services, labels)
-    for door in (door for one in services.values() for door in doors_of(one)):
+    for door in (door for one in services.values() for door in ports_of(one)):
         gates = reachability.proxies(services.values())
         for source in (*services.values(), *gates, None):
             verdict = reachability.verdict(source, door, services, labels)
@@ -150,23 +152,23 @@ def test_what_is_said_is_what_the_network_policies_make_of_it(shop: tuple[dict[K
             key = place(source, gates)
             permitted = judged.permits(key, door)
             # What a block of addresses means for pods is undefined; the oracle admits those that are in it.
-            shut_within = door.part is not Part.PAGE and not observer.is_on(services[door.service])
+            shut_within = door.part is not Part.PAGE and not observer.is_audited(services[door.service])
             sender = source if isinstance(source, Service) else None
-            assert verdict.way is not Way.UNKNOWN or (sender and sender.spec.egress and not shut_within)
-            assert verdict.way is Way.UNKNOWN or (verdict.way is Way.OPEN) is permitted, (key, door)
+            assert verdict.way is not Access.UNKNOWN or (sender and sender.spec.egress and not shut_within)
+            assert verdict.way is Access.UNKNOWN or (verdict.way is Access.OPEN) is permitted, (key, door)
             policies = {(o["metadata"]["name"], o["metadata"]["namespace"]) for o in judged.world.policies}
             named = re.findall(r"NetworkPolicy (\S+) in namespace (\S+) ", " ".join(g.said for g in verdict.grounds))
-            sides = [one for one in (sender, services[door.service]) if one and not observer.is_on(one)]
+            sides = [one for one in (sender, services[door.service]) if one and not observer.is_audited(one)]
             assert set(named) <= policies and len(named) == len(sides)
 
 
 USERS, LEDGER = Key("shop", "users"), Key("accounts", "ledger")
-USERS_DATABASE = Door(USERS, Part.DATABASE, 5432)
+USERS_DATABASE = ServicePort(USERS, Part.DATABASE, 5432)
 SHOP = {one.key: one for one in [service(http={"port": 8080}, database=DATABASE), service("payments")]}
 
 
 def judged(
-    source: reachability.Source, door: Door, *others: Service, labels: Labels | None = None
+    source: reachability.Source, door: ServicePort, *others: Service, labels: Labels | None = None
 ) -> reachability.Verdict:
     services = SHOP | {one.key: one for one in others}
     verdict = reachability.verdict(
@@ -177,7 +179,7 @@ def judged(
 
 
 def test_the_doors_of_a_service_have_names_and_addresses() -> None:
-    shown = [(door.name, door.full_name, door.address) for door in doors_of(SHOP[USERS])]
+    shown = [(door.name, door.full_name, door.address) for door in ports_of(SHOP[USERS])]
     assert shown == [
         ("users:50051", "shop/users:50051", "users.shop.svc:50051"),
         ("users:8080", "shop/users:8080", "users.shop.svc:8080"),
@@ -188,41 +190,45 @@ def test_the_doors_of_a_service_have_names_and_addresses() -> None:
 
 def test_nobody_asks_of_a_service_and_its_own_endpoint_or_page() -> None:
     own = SHOP[USERS]
-    asked = {door.part: reachability.verdict(own, door, SHOP, {}) is not None for door in doors_of(own)}
+    asked = {door.part: reachability.verdict(own, door, SHOP, {}) is not None for door in ports_of(own)}
     assert asked == {Part.ENDPOINT: False, Part.PAGE: False, Part.DATABASE: True}
 
 
 def test_a_database_has_one_owner_and_no_field_opens_it() -> None:
-    assert judged(SHOP[USERS], USERS_DATABASE).way is Way.OPEN
+    assert judged(SHOP[USERS], USERS_DATABASE).way is Access.OPEN
     for source in (SHOP[Key("shop", "payments")], None):
         refused = judged(source, USERS_DATABASE)
-        assert refused.way is Way.CLOSED
+        assert refused.way is Access.CLOSED
         assert refused.remedies[0].startswith("No field opens it: a database has one owner.")
 
 
 def test_a_page_is_open_to_strangers_and_shut_to_services() -> None:
-    page = Door(USERS, Part.PAGE, 8080)
-    assert judged(None, page).way is Way.OPEN
+    page = ServicePort(USERS, Part.PAGE, 8080)
+    assert judged(None, page).way is Access.OPEN
     grounds = {ground.about: ground.way for ground in judged(SHOP[Key("shop", "payments")], page).grounds}
-    assert grounds == {"declared": Way.CLOSED, "page": Way.OPEN, "out": Way.CLOSED, "in": Way.OPEN}
+    assert grounds == {"declared": Access.CLOSED, "page": Access.OPEN, "out": Access.CLOSED, "in": Access.OPEN}
 
 
 @pytest.mark.parametrize(
     ("says", "egress", "way"),
     [
-        ("addresses outside the cluster", {"cidr": "203.0.113.0/24", "ports": [8080]}, Way.CLOSED),
-        ("all addresses", {"cidr": "0.0.0.0/0", "ports": [443, 8080]}, Way.UNKNOWN),
-        ("all addresses, on another port", {"cidr": "0.0.0.0/0", "ports": [443]}, Way.CLOSED),
-        ("all addresses, by another protocol", {"cidr": "0.0.0.0/0", "ports": [8080], "protocol": "UDP"}, Way.CLOSED),
-        ("a part of a private network", {"cidr": "10.96.7.1/16", "ports": [8080]}, Way.UNKNOWN),
+        ("addresses outside the cluster", {"cidr": "203.0.113.0/24", "ports": [8080]}, Access.CLOSED),
+        ("all addresses", {"cidr": "0.0.0.0/0", "ports": [443, 8080]}, Access.UNKNOWN),
+        ("all addresses, on another port", {"cidr": "0.0.0.0/0", "ports": [443]}, Access.CLOSED),
+        (
+            "all addresses, by another protocol",
+            {"cidr": "0.0.0.0/0", "ports": [8080], "protocol": "UDP"},
+            Access.CLOSED,
+        ),
+        ("a part of a private network", {"cidr": "10.96.7.1/16", "ports": [8080]}, Access.UNKNOWN),
     ],
 )
-def test_addresses_that_pods_may_have_may_open_a_page_and_nothing_else(says: str, egress: Object, way: Way) -> None:
+def test_addresses_that_pods_may_have_may_open_a_page_and_nothing_else(says: str, egress: Object, way: Access) -> None:
     payments = service("payments", egress=[egress])
-    assert judged(payments, Door(USERS, Part.PAGE, 8080)).way is way, says
+    assert judged(payments, ServicePort(USERS, Part.PAGE, 8080)).way is way, says
     everything = service("payments", egress=[{**egress, "ports": [5432, 50051]}])
-    assert {judged(everything, door).way for door in doors_of(SHOP[USERS]) if door.part is not Part.PAGE} == {
-        Way.CLOSED
+    assert {judged(everything, door).way for door in ports_of(SHOP[USERS]) if door.part is not Part.PAGE} == {
+        Access.CLOSED
     }
 
 
@@ -230,17 +236,17 @@ def test_consent_by_selector_is_unknown_while_the_namespaces_labels_are() -> Non
     consumers = {"from": "Selector", "selector": {"matchLabels": {"team": "sales"}}}
     ledger = service("ledger", "accounts", grpc={"consumers": consumers})
     payments = service("payments", consumes=[{"name": "ledger", "namespace": "accounts"}])
-    door = doors_of(ledger)[0]
-    assert judged(payments, door, ledger, labels={}).way is Way.UNKNOWN
-    assert judged(service("payments"), door, ledger, labels={}).way is Way.CLOSED, "without a declaration it is shut"
-    assert judged(payments, door, ledger, labels={"shop": {"team": "sales"}}).way is Way.OPEN
+    door = ports_of(ledger)[0]
+    assert judged(payments, door, ledger, labels={}).way is Access.UNKNOWN
+    assert judged(service("payments"), door, ledger, labels={}).way is Access.CLOSED, "without a declaration it is shut"
+    assert judged(payments, door, ledger, labels={"shop": {"team": "sales"}}).way is Access.OPEN
 
 
 def test_a_service_does_not_pass_for_a_gateways_proxies() -> None:
     expose = {"gateway": {"name": "public"}, "hostnames": ["users.example.com"], "proxies": OWN}
-    users, payments = service(grpc={"expose": expose}), service("payments", isolation="Shadow")
+    users, payments = service(grpc={"expose": expose}), service("payments", isolation="Audit")
     network = Network({one.key: one for one in (users, payments)}, {"shop": {meta.NAMESPACE_NAME: "shop"}})
-    (door,) = doors_of(users)
+    (door,) = ports_of(users)
     assert network.permits(Key("shop", "proxy-0"), door)
     assert not network.permits(payments.key, door), "no wall holds it back, and its labels are those that are asked for"
 
@@ -249,12 +255,12 @@ def test_a_gateways_proxies_reach_what_is_exposed_through_it_and_pages_alone() -
     public = gateways.usual(Key("gateways", "public"))
     expose: Object = {"gateway": {"name": "public", "namespace": "gateways"}, "hostnames": ["users.example.com"]}
     subject = service(grpc={"expose": expose}, http={"port": 8080}, database=DATABASE)
-    ways = {door.part: judged(public, door, subject).way for door in doors_of(subject)}
-    assert ways == {Part.ENDPOINT: Way.OPEN, Part.PAGE: Way.OPEN, Part.DATABASE: Way.CLOSED}
+    ways = {door.part: judged(public, door, subject).way for door in ports_of(subject)}
+    assert ways == {Part.ENDPOINT: Access.OPEN, Part.PAGE: Access.OPEN, Part.DATABASE: Access.CLOSED}
     other = gateways.usual(Key("shop", "public"))
-    assert judged(other, doors_of(subject)[0], subject).way is Way.CLOSED
-    shut = judged(public, doors_of(SHOP[USERS])[0])
-    assert shut.way is Way.CLOSED
+    assert judged(other, ports_of(subject)[0], subject).way is Access.CLOSED
+    shut = judged(public, ports_of(SHOP[USERS])[0])
+    assert shut.way is Access.CLOSED
     assert shut.remedies == (
         "Set spec.grpc.expose of shop/users to {gateway: {name: public, namespace: gateways}, hostnames: [NAME]}.",
     )
@@ -274,7 +280,7 @@ def obeyed(remedy: str, spec: MicroserviceSpec) -> MicroserviceSpec:
 def test_what_to_write_opens_it_and_cuts_off_nobody(home: str) -> None:
     ledger, payments = service("ledger", "accounts"), service("payments", home)
     neighbour = service("neighbour", "accounts", consumes=[{"name": "ledger"}])
-    door = doors_of(ledger)[0]
+    door = ports_of(ledger)[0]
     labels: Labels = {each: {meta.NAMESPACE_NAME: each} for each in HOMES}
     remedies = judged(payments, door, ledger, labels=labels).remedies
     assert len(remedies) == (1 if home == "accounts" else 2)
@@ -284,5 +290,5 @@ def test_what_to_write_opens_it_and_cuts_off_nobody(home: str) -> None:
             ledger = Service(ledger.key, ledger.uid, 2, **change)
         else:
             payments = Service(payments.key, payments.uid, 2, **change)
-    assert judged(payments, door, ledger, labels=labels).way is Way.OPEN
-    assert judged(neighbour, door, ledger, labels=labels).way is Way.OPEN
+    assert judged(payments, door, ledger, labels=labels).way is Access.OPEN
+    assert judged(neighbour, door, ledger, labels=labels).way is Access.OPEN

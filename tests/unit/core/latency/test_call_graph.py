@@ -11,7 +11,7 @@ from freehold.core.latency import call_graph
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.quantities import latency, milliseconds
-from freehold.core.model.resources import Call, Key, Stand
+from freehold.core.model.resources import Call, CallNode, Key
 from freehold.core.reconcile import report
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,13 +26,13 @@ def key(name: str) -> Key:
     return Key("shop", name)
 
 
-def graph(declared: dict[str, Declared]) -> dict[Key, Stand]:
+def graph(declared: dict[str, Declared]) -> dict[Key, CallNode]:
     return {key(name): stand(budget, calls) for name, (budget, calls) in declared.items()}
 
 
-def stand(budget: str | None, calls: dict[str, str | None]) -> Stand:
+def stand(budget: str | None, calls: dict[str, str | None]) -> CallNode:
     listed = tuple(Call(key(name), milliseconds(time) if time else None) for name, time in calls.items())
-    return Stand(milliseconds(budget) if budget else None, listed)
+    return CallNode(milliseconds(budget) if budget else None, listed)
 
 
 def said(declared: dict[str, Declared], of: str = "a") -> Condition | None:
@@ -94,7 +94,7 @@ CYCLE: dict[str, Declared] = {
 )
 def test_a_cycle_is_said_by_each_service_on_it_and_by_no_other(of: str, cycle: str) -> None:
     found = call_graph.cycle_of(key(of), graph(CYCLE))
-    assert (call_graph.shown(found) if found else "") == cycle
+    assert (call_graph.describe(found) if found else "") == cycle
     condition = said(CYCLE, of)
     assert (condition is not None and condition.reason is Reason.CALL_CYCLE) is bool(cycle)
 
@@ -135,7 +135,7 @@ def test_nothing_is_said_of_a_service_that_calls_nobody_and_promises_nothing() -
 def test_a_service_that_is_not_admitted_learns_of_nothing_below_its_provider() -> None:
     subject = service("a", latencyBudget="1s", consumes=[{"name": "ledger", "namespace": "bank"}])
     ledger, vault = Key("bank", "ledger"), Key("bank", "vault")
-    below = {ledger: Stand(5000, (Call(vault),)), vault: Stand(9000)}
+    below = {ledger: CallNode(5000, (Call(vault),)), vault: CallNode(9000)}
     shut = observed(peers=peers(peer("ledger", "bank", vault)), graph=below)
     condition = budgets.plan(Case(subject, shut)).condition
     assert condition is not None and condition.reason is Reason.WITHIN_BUDGET and "vault" not in condition.message
@@ -147,7 +147,7 @@ def test_a_service_that_is_not_admitted_learns_of_nothing_below_its_provider() -
 
 def test_a_budget_that_cannot_be_met_hinders_nothing() -> None:
     subject = service("a", latencyBudget="1s", consumes=[{"name": "b"}])
-    seen = settled(subject, observed(peers=peers(peer("b")), graph={key("b"): Stand(5000)}))
+    seen = settled(subject, observed(peers=peers(peer("b")), graph={key("b"): CallNode(5000)}))
     whole = report(Case(subject, seen), reconcile(subject, seen))
     stated = {c["type"]: (c["status"], c["reason"]) for c in whole.status["conditions"]}
     assert stated["PathsWithinBudget"] == ("False", "BudgetTooSmall")
@@ -162,7 +162,7 @@ GRAPHS = st.lists(
     max_size=7,
 ).map(
     lambda listed: {
-        key(f"s{n}"): Stand(b, tuple(Call(key(f"s{to}"), t) for to, t in c)) for n, (b, c) in enumerate(listed)
+        key(f"s{n}"): CallNode(b, tuple(Call(key(f"s{to}"), t) for to, t in c)) for n, (b, c) in enumerate(listed)
     }
 )
 
@@ -174,15 +174,15 @@ Step = tuple[Key, int | None, int | None]
 def walks(at: Key, known: call_graph.Graph, before: tuple[Key, ...] = ()) -> list[list[Step]]:
     """Every path of calls from a service that passes none twice, but that its last call may lead back into it."""
     found, way = [], (*before, at)
-    for call in known.get(at, Stand()).calls:
-        step = (call.provider, call.budget, known.get(call.provider, Stand()).budget)
+    for call in known.get(at, CallNode()).calls:
+        step = (call.provider, call.budget, known.get(call.provider, CallNode()).budget)
         further = [] if call.provider in way else walks(call.provider, known, way)
         found += [[step, *rest] for rest in ([], *further)]
     return found
 
 
 @given(GRAPHS)
-def test_it_is_what_trying_every_path_finds(known: dict[Key, Stand]) -> None:
+def test_it_is_what_trying_every_path_finds(known: dict[Key, CallNode]) -> None:
     start = key("s0")
     every = walks(start, known)
     exceeded = set()
@@ -204,7 +204,7 @@ def test_it_is_what_trying_every_path_finds(known: dict[Key, Stand]) -> None:
 
 def test_a_thousand_services_are_looked_through_in_a_moment() -> None:
     names = [key(f"s{n}") for n in range(1000)]
-    known = {one: Stand(1000, tuple(Call(to) for to in names[n + 1 : n + 4])) for n, one in enumerate(names)}
+    known = {one: CallNode(1000, tuple(Call(to) for to in names[n + 1 : n + 4])) for n, one in enumerate(names)}
     begun = time.process_time()
     assert len(call_graph.longest_from(names[0], known)) == 1000
     assert not list(call_graph.excesses(names[0], known)) and not call_graph.cycle_of(names[0], known)

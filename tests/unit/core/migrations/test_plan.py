@@ -49,7 +49,7 @@ def test_one_that_is_there_stays_as_it_was_made() -> None:
 def test_one_that_was_written_as_wanted_is_not_written_again() -> None:
     seen, ref = _after({})
     (wanted,) = _asked(seen).objects
-    metadata = {**wanted["metadata"], "annotations": {meta.APPLIED: meta.digest(wanted)}}
+    metadata = {**wanted["metadata"], "annotations": {meta.APPLIED_HASH: meta.digest(wanted)}}
     filled_in = {**wanted["spec"]["template"], "spec": {**wanted["spec"]["template"]["spec"], "dnsPolicy": "Default"}}
     live = {**wanted, "metadata": metadata, "spec": {**wanted["spec"], "template": filled_in}}
 

@@ -33,8 +33,8 @@ def test_fact_is_derived_once_for_each_case() -> None:
 def test_case_at_rest_derives_primary_and_counterpart_once() -> None:
     """One reconcile of a service at rest computes which instance is primary, and who is the counterpart, once each."""
     case = Case(*cases.observed("serving"))
-    derived = _calls(lambda: report(case, reconcile(case)), topology.owner, counterpart.other_side, topology.look)
-    assert derived == {"owner": 1, "other_side": 1, "look": 1}
+    derived = _calls(lambda: report(case, reconcile(case)), topology.primary, counterpart.of, topology.of)
+    assert derived == {"primary": 1, "of": 2}
 
 
 def _calls(action: Callable[[], object], *facts: Callable[[Case], object]) -> dict[str, int]:

@@ -19,7 +19,11 @@ from tests.unit.core.worlds import DATABASE, NOW, observed, placed, reconcile, s
 
 HERE, THERE = Key("shop", "users"), Key("people", "users")
 SERVER, CLAIM = Ref("StatefulSet", "users-database"), Ref("PersistentVolumeClaim", "users-database-data")
-DOOR, NAME, DATABASE_NAME = Ref("StatefulSet", "users-door"), Ref("Service", "users"), Ref("Service", "users-database")
+DOOR, NAME, DATABASE_NAME = (
+    Ref("StatefulSet", "users-database-proxy"),
+    Ref("Service", "users"),
+    Ref("Service", "users-database"),
+)
 SECRET = Ref("Secret", "users-database-server")
 POLICY = Ref("NetworkPolicy", "users-database")
 
@@ -72,7 +76,8 @@ class Two:
     def owners(self) -> set[str]:
         """Where the data is, as each side sees it."""
         found = (
-            topology.owner(Case(one, self._sighted(key))).abroad or key.namespace for key, one in self.services.items()
+            topology.primary(Case(one, self._sighted(key))).abroad or key.namespace
+            for key, one in self.services.items()
         )
         return set(found)
 
@@ -84,13 +89,13 @@ class Two:
         forwards = {HERE: THERE} if self._agreed() else {}
         partner = self.objects(other) if forwards else {}
         known = {other: self._peer(other)} if other in self.services else {}
-        return replace(self.seen[key], peers=known, forwards=forwards, partner=partner)
+        return replace(self.seen[key], peers=known, aliases=forwards, counterpart=partner)
 
     def _agreed(self) -> bool:
         if not {HERE, THERE} <= self.services.keys():
             return False
         status = self.seen[HERE].status
-        tied = status.get("leadsTo") or status.get("dataWith")
+        tied = status.get("endpointTarget") or status.get("counterpart")
         going = self.services[HERE].spec.placement.namespace or tied
         return going == "people" and self.services[THERE].spec.placement.from_ == "shop"
 
@@ -99,13 +104,13 @@ class Two:
         ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
         version = engines.describe(one.spec.database)
         heading = one.spec.placement.namespace or ""
-        takes_over = status.get("takesOver", "")
-        seen = Peer(key, one.spec.grpc, frozenset(), ready, takes_over=takes_over, heading=heading, database=version)
+        replaces = status.get("replaces", "")
+        seen = Peer(key, one.spec.grpc, frozenset(), ready, replaces=replaces, destination=heading, database=version)
         moved = relocated(status) if "conditions" in status else {}
         stopped = moved["message"] if moved.get("status") == "False" else ""
-        within, made = one.spec.placement.backup_within or "", one.annotations.get(meta.BACKED_UP_AT, "")
+        within, made = one.spec.placement.max_backup_age or "", one.annotations.get(meta.LAST_BACKUP_AT, "")
         seen = replace(seen, move=one.annotations.get(meta.MOVE, ""), stopped=stopped)
-        return replace(seen, backup_within=within, backed_up_at=made)
+        return replace(seen, max_backup_age=within, last_backup_at=made)
 
 
 def _started(subject: Service, seen: Observed) -> Iterator[Object]:
@@ -142,12 +147,12 @@ def moved(two: Two | None = None) -> Two:
 def test_the_data_goes_and_the_name_after_it() -> None:
     two = moved()
     assert two.owners() == {"people"}
-    assert two.said[THERE] == ["", "Copying", "CatchingUp", "Switching", "Moved"]
-    assert relocated(two.seen[HERE].status)["reason"] == "Moved"
+    assert two.said[THERE] == ["", "InitialCopy", "CatchingUp", "SwitchingOver", "Relocated"]
+    assert relocated(two.seen[HERE].status)["reason"] == "Relocated"
     assert two.objects(HERE)[NAME]["spec"]["externalName"] == "users.people.svc.cluster.local"
     assert two.objects(HERE)[Ref("Deployment", "users")]["spec"]["replicas"] == 0
-    assert two.objects(HERE)[CLAIM]["metadata"]["annotations"][meta.CEDED] == "people"
-    assert two.objects(THERE)[CLAIM]["metadata"]["annotations"][meta.TURN] == "2"
+    assert two.objects(HERE)[CLAIM]["metadata"]["annotations"][meta.DATA_MOVED_TO] == "people"
+    assert two.objects(THERE)[CLAIM]["metadata"]["annotations"][meta.EPOCH] == "2"
     assert two.objects(THERE)[DATABASE_NAME]["spec"]["selector"][meta.POD_NAME] == "users-database-0"
     assert DOOR not in two.objects(THERE)
     for key in (HERE, THERE):
@@ -197,14 +202,14 @@ def test_taken_back_the_data_comes_back_and_the_name_after_it() -> None:
     two.rest()
     assert two.owners() == {"shop"}
     assert two.objects(HERE)[NAME]["spec"]["clusterIP"] == "None"
-    assert two.objects(HERE)[CLAIM]["metadata"]["annotations"][meta.TURN] == "3"
-    assert meta.CEDED not in two.objects(HERE)[CLAIM]["metadata"]["annotations"]
-    assert two.objects(THERE)[CLAIM]["metadata"]["annotations"][meta.CEDED] == "shop"
+    assert two.objects(HERE)[CLAIM]["metadata"]["annotations"][meta.EPOCH] == "3"
+    assert meta.DATA_MOVED_TO not in two.objects(HERE)[CLAIM]["metadata"]["annotations"]
+    assert two.objects(THERE)[CLAIM]["metadata"]["annotations"][meta.DATA_MOVED_TO] == "shop"
     assert condition(two, HERE, "Ready")["status"] == "True"
-    assert relocated(two.seen[HERE].status)["reason"] == "Moved"
+    assert relocated(two.seen[HERE].status)["reason"] == "Relocated"
     # Its own pods there reach the data through a door, for as long as the two are tied.
-    assert two.seen[HERE].status["dataWith"] == "people"
-    assert two.objects(THERE)[DATABASE_NAME]["spec"]["selector"][meta.POD_NAME] == "users-door-0"
+    assert two.seen[HERE].status["counterpart"] == "people"
+    assert two.objects(THERE)[DATABASE_NAME]["spec"]["selector"][meta.POD_NAME] == "users-database-proxy-0"
     assert DOOR in two.objects(THERE)
 
 
@@ -232,7 +237,7 @@ def test_what_was_left_behind_is_never_taken_for_the_data() -> None:
     two.rest()
     assert SERVER not in two.objects(HERE)
     said = condition(two, HERE, "DatabaseReady")
-    assert (said["status"], said["reason"]) == ("False", "DataElsewhere")
+    assert (said["status"], said["reason"]) == ("False", "DataMovedAway")
     assert "went to namespace people" in said["message"]
 
 
@@ -276,7 +281,7 @@ def test_taken_back_before_the_switch_all_is_as_it_was(looks: int) -> None:
     changed = {ref for ref, live in two.objects(HERE).items() if before.get(ref, {}).get("spec") != live.get("spec")}
     assert not changed & {SERVER, CLAIM, NAME, DATABASE_NAME, DOOR, POLICY}
     assert not {SERVER, CLAIM, DOOR} & two.objects(THERE).keys()
-    assert "dataWith" not in two.seen[HERE].status
+    assert "counterpart" not in two.seen[HERE].status
     assert condition(two, HERE, "Ready")["status"] == "True"
 
 
@@ -294,8 +299,8 @@ def test_taken_back_during_the_switch_it_is_ended_and_then_goes_back() -> None:
     two.edit(stays())
     two.rest()
     assert two.owners() == {"shop"}
-    assert two.objects(HERE)[CLAIM]["metadata"]["annotations"][meta.TURN] == "3"
-    assert two.objects(THERE)[CLAIM]["metadata"]["annotations"][meta.TURN] == "2"
+    assert two.objects(HERE)[CLAIM]["metadata"]["annotations"][meta.EPOCH] == "3"
+    assert two.objects(THERE)[CLAIM]["metadata"]["annotations"][meta.EPOCH] == "2"
 
 
 @pytest.mark.parametrize(
@@ -327,12 +332,12 @@ def test_data_on_the_other_side_is_not_written_over() -> None:
     two.rest()
     said = relocated(two.seen[HERE].status)
     assert said["reason"] == "MoveBlocked" and "holds data already" in said["message"]
-    assert two.objects(THERE)[CLAIM]["metadata"].get("annotations", {}).get(meta.TURN) is None
+    assert two.objects(THERE)[CLAIM]["metadata"].get("annotations", {}).get(meta.EPOCH) is None
 
 
 def _of_its_own(objects: dict[Ref, Object]) -> dict[Ref, Object]:
     claim = objects[CLAIM]
-    return {**objects, CLAIM: {**claim, "metadata": {**claim["metadata"], "annotations": {meta.DATA: "another"}}}}
+    return {**objects, CLAIM: {**claim, "metadata": {**claim["metadata"], "annotations": {meta.DATASET_ID: "another"}}}}
 
 
 def test_a_volume_too_small_for_the_data_is_named_before_anything_begins() -> None:

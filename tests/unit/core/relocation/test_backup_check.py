@@ -18,8 +18,8 @@ FRESH, OLD = "2026-01-02T02:04:06Z", "2026-01-02T02:04:04Z"
 
 
 def asking(made: str | None, placement: Object = B, within: str = "1h") -> Service:
-    annotations = {} if made is None else {meta.BACKED_UP_AT: made}
-    return users({**placement, "backupWithin": within}, annotations)
+    annotations = {} if made is None else {meta.LAST_BACKUP_AT: made}
+    return users({**placement, "maxBackupAge": within}, annotations)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def asking(made: str | None, placement: Object = B, within: str = "1h") -> Servi
         ("yesterday", "is said to be of 'yesterday', which is no time"),
         ("2026-01-02T03:00:00", "is said to be of '2026-01-02T03:00:00', which is no time with a time zone"),
         ("9" * 1000, f"is said to be of '{'9' * 40}', which is no time"),
-        (OLD, f"the last backup of the data is of {OLD}, and spec.placement.backupWithin asks for one within 1h"),
+        (OLD, f"the last backup of the data is of {OLD}, and spec.placement.maxBackupAge asks for one within 1h"),
         ("0001-01-01T00:00:00+14:00", "the last backup of the data is of 0001-01-01"),
         ("2026-01-02T03:09:06Z", "is said to be of 2026-01-02T03:09:06Z, which is yet to come"),
     ],
@@ -41,21 +41,21 @@ def test_a_move_does_not_begin_without_the_backup_that_it_asks_for(made: str | N
     assert said == ["MoveBlocked"] and not {SECOND, SECOND_CLAIM} & seen.objects.keys()
     told = relocated(seen.status)
     assert told["status"] == "False" and message in told["message"]
-    assert "kubectl annotate microservice users -n shop freehold.dev/backed-up-at=TIME --overwrite" in told["message"]
+    assert "kubectl annotate microservice users -n shop freehold.dev/last-backup-at=TIME --overwrite" in told["message"]
     assert (
         told["message"].endswith("it stays at zone=a, class standard meanwhile")
         and leads_to(seen) == "users-database-0"
     )
-    assert steps(asking(FRESH), seen)[0][-1] == "Moved", "it goes on once that is put right"
+    assert steps(asking(FRESH), seen)[0][-1] == "Relocated", "it goes on once that is put right"
 
 
 @pytest.mark.parametrize("made", [FRESH, "2026-01-02T04:04:06+02:00", "2026-01-02T03:04:05.5Z", "2026-01-02T03:09:05Z"])
 def test_a_move_begins_where_there_is_a_backup(made: str) -> None:
-    assert steps(asking(made), stands())[0][-1] == "Moved"
+    assert steps(asking(made), stands())[0][-1] == "Relocated"
 
 
 def test_where_none_is_asked_for_none_is_needed() -> None:
-    assert steps(users(B, {meta.BACKED_UP_AT: OLD}), stands())[0][-1] == "Moved"
+    assert steps(users(B, {meta.LAST_BACKUP_AT: OLD}), stands())[0][-1] == "Relocated"
 
 
 def late(seen: Observed, hours: float = 2) -> Observed:
@@ -67,7 +67,7 @@ def test_a_move_that_has_begun_goes_on_whatever_the_backup_s_age() -> None:
     begun = placed(begun, reconcile(asking(FRESH), begun))
     assert SECOND in begun.objects
     said, _ = steps(asking(FRESH), late(begun))
-    assert "MoveBlocked" not in said and said[-1] == "Moved"
+    assert "MoveBlocked" not in said and said[-1] == "Relocated"
 
 
 def test_a_copy_that_is_made_anew_while_clients_are_at_the_door_asks_no_more() -> None:
@@ -76,7 +76,7 @@ def test_a_copy_that_is_made_anew_while_clients_are_at_the_door_asks_no_more() -
         begun = placed(begun, reconcile(asking(FRESH), begun))
     assert any(ref.kind == "Job" and "switch" in ref.name for ref in begun.objects)
     lost = {ref: live for ref, live in begun.objects.items() if ref != SECOND and "switch" not in ref.name}
-    assert leads_to(begun) == "users-door-0"
+    assert leads_to(begun) == "users-database-proxy-0"
     assert "MoveBlocked" not in steps(asking(FRESH), late(replace(begun, objects=lost)))[0]
 
 
@@ -88,11 +88,11 @@ def test_the_way_back_copies_nothing_and_so_asks_for_no_backup() -> None:
 
 
 def backed_up(one: Service, made: str) -> Service:
-    return replace(one, annotations={meta.BACKED_UP_AT: made})
+    return replace(one, annotations={meta.LAST_BACKUP_AT: made})
 
 
 def within(one: Service, time: str) -> Service:
-    placement = one.spec.placement.model_copy(update={"backup_within": time})
+    placement = one.spec.placement.model_copy(update={"max_backup_age": time})
     return replace(one, spec=one.spec.model_copy(update={"placement": placement}))
 
 
@@ -151,5 +151,5 @@ def test_back_again_after_its_time_the_one_that_then_has_the_data_is_asked() -> 
     assert "microservice users -n people " in relocated(two.seen[HERE].status)["message"]
     two.edit(backed_up(taking, "2026-01-02T05:00:00Z"))
     two.rest()
-    assert two.objects(THERE)[CLAIM]["metadata"]["annotations"][meta.CEDED] == "shop"
+    assert two.objects(THERE)[CLAIM]["metadata"]["annotations"][meta.DATA_MOVED_TO] == "shop"
     assert leads_to(two.seen[HERE]) == "users-database-2-0"

@@ -28,7 +28,7 @@ from tests.unit.core.worlds import (
 
 A, B = ({"nodeSelector": {"zone": zone}} for zone in "ab")
 FIRST, SECOND = Ref("StatefulSet", "users-database"), Ref("StatefulSet", "users-database-2")
-DOOR = Ref("StatefulSet", "users-door")
+DOOR = Ref("StatefulSet", "users-database-proxy")
 CLAIM, SECOND_CLAIM = (Ref("PersistentVolumeClaim", f"users-database-data{n}") for n in ("", "-2"))
 
 
@@ -79,11 +79,11 @@ def test_where_nothing_moves_nothing_is_said_of_it() -> None:
 def test_a_move_goes_step_by_step_to_its_end() -> None:
     before = stands()
     said, after = steps(users(B), before)
-    assert said == ["Copying", "CatchingUp", "MovingPods", "Switching", "Moved"]
+    assert said == ["InitialCopy", "CatchingUp", "MovingPods", "SwitchingOver", "Relocated"]
     assert nodes(after, SECOND) == nodes(after, Ref("Deployment", "users")) == {"zone": "b"}
     assert leads_to(after) == "users-database-2-0"
-    assert after.status["move"]["pauseMs"] == 210 and after.status["move"]["server"] == "users-database-2"
-    follows = after.objects[FIRST]["spec"]["template"]["metadata"]["annotations"][meta.FOLLOWS]
+    assert after.status["move"]["writePauseMs"] == 210 and after.status["move"]["server"] == "users-database-2"
+    follows = after.objects[FIRST]["spec"]["template"]["metadata"]["annotations"][meta.PRIMARY]
     assert follows == "users-database-2-0.users-database-nodes.shop.svc@2", "the one that was left is the way back"
     jobs = {ref.name for ref in after.objects if ref.kind == "Job" and "migrations" in ref.name}
     assert jobs == {ref.name for ref in before.objects if ref.kind == "Job" and "migrations" in ref.name}, (
@@ -98,7 +98,7 @@ def test_no_step_restarts_the_server_that_owns_the_data() -> None:
         plans = reconcile(users(B), seen)
         owner = (
             SECOND
-            if seen.objects.get(SECOND_CLAIM, {}).get("metadata", {}).get("annotations", {}).get(meta.TURN) == "2"
+            if seen.objects.get(SECOND_CLAIM, {}).get("metadata", {}).get("annotations", {}).get(meta.EPOCH) == "2"
             else FIRST
         )
         owners.append(owner)
@@ -112,10 +112,10 @@ def test_no_step_restarts_the_server_that_owns_the_data() -> None:
 def test_the_way_back_moves_back_without_a_copy() -> None:
     _, there = steps(users(B), stands())
     said, back = steps(users(A), there)
-    assert "Copying" not in said and said[-1] == "Moved"
+    assert "InitialCopy" not in said and said[-1] == "Relocated"
     assert leads_to(back) == "users-database-0"
-    assert back.objects[CLAIM]["metadata"]["annotations"][meta.TURN] == "3"
-    assert back.objects[SECOND]["spec"]["template"]["metadata"]["annotations"][meta.FOLLOWS].endswith("@3")
+    assert back.objects[CLAIM]["metadata"]["annotations"][meta.EPOCH] == "3"
+    assert back.objects[SECOND]["spec"]["template"]["metadata"]["annotations"][meta.PRIMARY].endswith("@3")
 
 
 def test_what_was_left_goes_after_its_time_as_the_deletion_policy_says() -> None:
@@ -142,7 +142,7 @@ def test_an_edit_taken_back_before_the_switch_leaves_all_as_it_was() -> None:
     seen = before
     for _ in range(3):
         seen = placed(seen, reconcile(users(B), seen))
-    assert leads_to(seen) == "users-door-0"
+    assert leads_to(seen) == "users-database-proxy-0"
     _, after = steps(users(A), seen)
     assert leads_to(after) == "users-database-0" and nodes(after, Ref("Deployment", "users")) == {"zone": "a"}
     assert not {SECOND, SECOND_CLAIM, DOOR} & after.objects.keys()
@@ -158,7 +158,7 @@ def test_an_edit_taken_back_during_the_switch_lets_it_end_and_moves_back() -> No
     kept = {ref for plan in plans for ref in plan.keep} | objects_of(plans).keys()
     assert {job, SECOND, SECOND_CLAIM, DOOR} <= kept
     _, after = steps(users(A), seen)
-    turns = {ref: seen["metadata"].get("annotations", {}).get(meta.TURN) for ref, seen in after.objects.items()}
+    turns = {ref: seen["metadata"].get("annotations", {}).get(meta.EPOCH) for ref, seen in after.objects.items()}
     assert (turns[SECOND_CLAIM], turns[CLAIM]) == ("2", "3")
     assert leads_to(after) == "users-database-0"
 
@@ -178,7 +178,7 @@ def test_paused_it_waits_before_its_next_step() -> None:
     copied = placed(seen, reconcile(users(B), seen))
     said, seen = steps(paused, copied)
     assert said == ["MovePaused"] and leads_to(seen) == "users-database-0"
-    assert steps(users(B), seen)[0][-1] == "Moved"
+    assert steps(users(B), seen)[0][-1] == "Relocated"
 
 
 def test_what_hinders_it_is_named_before_anything_begins() -> None:
@@ -203,12 +203,12 @@ def test_a_switch_that_did_not_come_to_pass_is_tried_again_and_then_given_up() -
         plans = reconcile(users(B), seen)
         seen = placed(replace(seen, now=seen.now + timedelta(seconds=30)), plans)
         kept = [p for p in seen.pods if "switch" not in p["metadata"]["name"]]
-        jobs = [o for ref, o in seen.objects.items() if ref.kind == "Job" and "-switch-" in ref.name]
+        jobs = [o for ref, o in seen.objects.items() if ref.kind == "Job" and "-switchover-" in ref.name]
         words = json.dumps({"outcome": "kept", "said": "the copy is 40 MB behind"})
         seen = replace(seen, pods=(*kept, *(reader(job, words) for job in jobs)))
     said = relocated(core.report(Case(users(B), seen), reconcile(users(B), seen)).status)
-    assert said["reason"] == "SwitchFailed" and "the copy is 40 MB behind; tried 4 times" in said["message"]
-    assert leads_to(seen) == "users-door-0", "clients stay where they are"
+    assert said["reason"] == "SwitchoverFailed" and "the copy is 40 MB behind; tried 4 times" in said["message"]
+    assert leads_to(seen) == "users-database-proxy-0", "clients stay where they are"
 
 
 def test_a_copy_that_never_follows_is_given_up_and_not_begun_again() -> None:
@@ -221,20 +221,20 @@ def test_a_copy_that_never_follows_is_given_up_and_not_begun_again() -> None:
     late = replace(seen, now=NOW + timedelta(days=2), objects={**seen.objects, SECOND_CLAIM: dated, SECOND: behind})
     plans = reconcile(users(B), late)
     late = replace(late, status=core.report(Case(users(B), late), plans).status)
-    assert late.status["move"]["step"] == "MoveGaveUp"
+    assert late.status["move"]["step"] == "MoveTimedOut"
     said, after = steps(users(B), late)
-    assert said == ["MoveGaveUp"] and not {SECOND, SECOND_CLAIM} & after.objects.keys()
+    assert said == ["MoveTimedOut"] and not {SECOND, SECOND_CLAIM} & after.objects.keys()
     assert leads_to(after) == "users-database-0"
-    assert steps(users(A), after)[0][-1] == "InPlace"
+    assert steps(users(A), after)[0][-1] == "AtDestination"
 
 
 def test_what_was_given_up_stays_given_up_where_it_had_been_moved_before() -> None:
     _, there = steps(users(B), stands())
     elsewhere = users({"nodeSelector": {"zone": "c"}})
     begun = placed(there, reconcile(elsewhere, there))
-    gave_up = {**there.status["move"], "step": "MoveGaveUp", "to": {"nodeSelector": {"zone": "c"}}}
+    gave_up = {**there.status["move"], "step": "MoveTimedOut", "to": {"nodeSelector": {"zone": "c"}}}
     said, after = steps(elsewhere, replace(begun, status={**there.status, "move": gave_up}))
-    assert said == ["MoveGaveUp"] and leads_to(after) == "users-database-2-0"
+    assert said == ["MoveTimedOut"] and leads_to(after) == "users-database-2-0"
 
 
 def test_migrations_and_the_switch_wait_for_one_another() -> None:
@@ -267,6 +267,6 @@ def test_whatever_hinders_it_the_door_stands_while_clients_are_led_there() -> No
     for _ in range(8):
         seen = replace(placed(seen, reconcile(users(B), seen)), status={})
         _, after = steps(elsewhere, seen)
-        led += leads_to(after) == "users-door-0"
-        assert (DOOR in after.objects) or leads_to(after) != "users-door-0"
+        led += leads_to(after) == "users-database-proxy-0"
+        assert (DOOR in after.objects) or leads_to(after) != "users-database-proxy-0"
     assert led

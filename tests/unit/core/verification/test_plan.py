@@ -70,7 +70,7 @@ WRONG = {"tried": 4, "differences": [["users-database.shop.svc:5432", "Open"]]}
 def test_a_probe_tries_every_door_as_it_is_declared() -> None:
     (job,) = asked(well()).objects
     (container,) = job["spec"]["template"]["spec"]["containers"]
-    assert container["command"][:3] == ["python3", "-m", "freehold.probe"]
+    assert container["command"][:3] == ["python3", "-m", "freehold.agents.connectivity_probe"]
     assert container["command"][3:] == [
         "--open=payments-database.shop.svc:5432",
         "--open=users.shop.svc:50051",
@@ -154,7 +154,7 @@ def test_a_difference_is_named_and_tried_again_soon_and_then_less_often() -> Non
 def test_a_provider_that_does_not_answer_is_named_and_held_against_nobody() -> None:
     shut = {"tried": 4, "differences": [["users.shop.svc:50051", "Closed"]]}
     seen = recorded(probed(well(), shut))
-    assert (said(seen).state, said(seen).reason) == (State.UNKNOWN, "DoorClosed")
+    assert (said(seen).state, said(seen).reason) == (State.UNKNOWN, "Unreachable")
     assert "1 of 4 pairs is not as declared" in said(seen).message
     assert report(Case(PAYMENTS, seen), reconcile(PAYMENTS, seen)).status["conditions"][0]["status"] == "True"
     assert asked(seen).again == 60, "it has not been known for a minute"
@@ -177,7 +177,7 @@ def test_it_is_tried_again_when(says: str, change: Any, expected: bool) -> None:
 
 def test_it_is_tried_when_somebody_asks() -> None:
     seen = recorded(probed(well(), CLEAN))
-    assert asked(seen, replace(PAYMENTS, annotations={"freehold.dev/probe": "now"})).objects
+    assert asked(seen, replace(PAYMENTS, annotations={"freehold.dev/verify-isolation": "now"})).objects
 
 
 def test_it_is_not_tried_before_the_service_is_well() -> None:
@@ -211,7 +211,7 @@ def test_a_service_is_ready_without_a_proof_and_not_with_a_bad_one() -> None:
 def rebuilt(objects: Any) -> Any:
     """The same objects, with another wall wanted."""
     ref = Ref("NetworkPolicy", "payments")
-    metadata = {**objects[ref]["metadata"], "annotations": {"freehold.dev/applied": "another"}}
+    metadata = {**objects[ref]["metadata"], "annotations": {"freehold.dev/applied-hash": "another"}}
     return {**objects, ref: {**objects[ref], "metadata": metadata}}
 
 

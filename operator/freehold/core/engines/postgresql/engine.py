@@ -18,8 +18,8 @@ from freehold.core.engines.base import Replica, Roles, Source
 from freehold.core.engines.postgresql.constants import (
     DATABASE,
     PORT,
-    ROLE_MOVER,
     ROLE_OWNER,
+    ROLE_REPLICATOR,
     ROLE_SERVICE,
     SUPERUSER,
 )
@@ -44,7 +44,7 @@ MOUNTS = {
 }
 
 
-ROLES = Roles(ROLE_SERVICE, ROLE_OWNER, ROLE_MOVER, SUPERUSER)
+ROLES = Roles(ROLE_SERVICE, ROLE_OWNER, ROLE_REPLICATOR, SUPERUSER)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class PostgreSQL:
                 {"name": "CONNECTIONS", "value": str(limits.connections)},
                 {"name": "STATEMENT_TIMEOUT", "value": limits.statement_timeout},
                 {"name": "IDLE_IN_TRANSACTION_TIMEOUT", "value": limits.idle_in_transaction_timeout},
-                *([{"name": "FOLLOW", "value": source.host}] if isinstance(source, Replica) else []),
+                *([{"name": "PRIMARY_HOST", "value": source.host}] if isinstance(source, Replica) else []),
             ],
             ports=[{"name": self.name, "containerPort": PORT, "protocol": "TCP"}],
             volumeMounts=[{"name": name, "mountPath": path} for name, path in MOUNTS.items()],
@@ -98,10 +98,10 @@ class PostgreSQL:
         return f"postgresql://{where}?sslmode=verify-full&sslrootcert={authorities}"
 
     def switchover(self, primary: str, candidate: str) -> list[str]:
-        return ["python3", "-m", "freehold.switch", primary, candidate]
+        return ["python3", "-m", "freehold.agents.postgresql.switchover", primary, candidate]
 
     def proxy(self, hosts: list[str]) -> list[str]:
-        return ["python3", "-m", "freehold.door", *hosts]
+        return ["python3", "-m", "freehold.agents.postgresql.proxy", *hosts]
 
 
 def _probes() -> Object:

@@ -1,27 +1,27 @@
 -- Brings the roles to what the credentials say; safe to run again at every start.
--- owner holds the schema and runs migrations; app reads and writes rows, and can change no table; mover copies the
--- server to another seat and switches the two, and has no session in app.
+-- owner holds the schema and runs migrations; app reads and writes rows, and can change no table; replicator copies the
+-- server to another instance and switches the two, and has no session in app.
 -- Passwords are among these statements, so that none is logged, whether it fails or the server is told to log them all.
 SET log_statement = none;
 SET log_min_error_statement = panic;
 SET log_min_duration_statement = -1;
 \set app_password `cat /credentials/app`
 \set owner_password `cat /credentials/owner`
-\set mover_password `cat /credentials/mover`
+\set replicator_password `cat /credentials/replicator`
 SET client_min_messages = warning;
 
 BEGIN;
 SELECT 'CREATE ROLE owner' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'owner') \gexec
 SELECT 'CREATE ROLE app' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'app') \gexec
-SELECT 'CREATE ROLE mover' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'mover') \gexec
+SELECT 'CREATE ROLE replicator' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'replicator') \gexec
 ALTER ROLE owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 10
   PASSWORD :'owner_password';
 ALTER ROLE app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT :connections
   PASSWORD :'app_password';
 -- Doors, a switch, a standby and a copy that begins again while the server still holds the connections of the last one.
-ALTER ROLE mover LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE REPLICATION NOBYPASSRLS CONNECTION LIMIT 16
-  PASSWORD :'mover_password';
-GRANT pg_monitor TO mover;
+ALTER ROLE replicator LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE REPLICATION NOBYPASSRLS CONNECTION LIMIT 16
+  PASSWORD :'replicator_password';
+GRANT pg_monitor TO replicator;
 ALTER ROLE app SET statement_timeout = :'statement_timeout';
 ALTER ROLE app SET idle_in_transaction_session_timeout = :'idle_in_transaction_timeout';
 -- What a client asked for that is gone, as when it was killed, nobody waits for.
@@ -32,7 +32,7 @@ REVOKE ALL ON DATABASE postgres FROM PUBLIC;
 REVOKE ALL ON DATABASE template1 FROM PUBLIC;
 GRANT CONNECT, CREATE, TEMPORARY ON DATABASE app TO owner;
 GRANT CONNECT ON DATABASE app TO app;
-GRANT CONNECT ON DATABASE postgres TO mover;
+GRANT CONNECT ON DATABASE postgres TO replicator;
 
 ALTER SCHEMA public OWNER TO owner;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
@@ -56,7 +56,7 @@ COMMIT;
 SET client_min_messages = warning;
 BEGIN;
 CREATE SCHEMA IF NOT EXISTS freehold;
-GRANT USAGE ON SCHEMA freehold TO mover;
+GRANT USAGE ON SCHEMA freehold TO replicator;
 
 -- Role pg_checkpoint, which might do this, came with version 15.
 CREATE OR REPLACE FUNCTION freehold.checkpoint() RETURNS void LANGUAGE sql SECURITY DEFINER
@@ -87,7 +87,7 @@ END $$;
 -- The last thing that is written before a switch; it stays for as long as the server is closed. A standby that shows
 -- this very mark has replayed all that was committed before it, which comparing positions in two logs does not tell.
 CREATE TABLE IF NOT EXISTS freehold.sealed (mark text NOT NULL);
-GRANT SELECT ON freehold.sealed TO mover;
+GRANT SELECT ON freehold.sealed TO replicator;
 CREATE OR REPLACE FUNCTION freehold.seal(mark text) RETURNS text LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp
   AS 'INSERT INTO freehold.sealed SELECT seal.mark WHERE NOT EXISTS (SELECT FROM freehold.sealed);
@@ -101,9 +101,9 @@ CREATE OR REPLACE FUNCTION freehold.open() RETURNS void LANGUAGE sql SECURITY DE
   AS 'DELETE FROM freehold.sealed; ALTER DATABASE app ALLOW_CONNECTIONS true';
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA freehold FROM PUBLIC;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA freehold TO mover;
-GRANT EXECUTE ON FUNCTION pg_promote TO mover;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA freehold TO replicator;
+GRANT EXECUTE ON FUNCTION pg_promote TO replicator;
 -- What pg_rewind reads its source with (its manual, 'Notes').
 GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), pg_read_binary_file(text),
-  pg_read_binary_file(text, bigint, bigint, boolean) TO mover;
+  pg_read_binary_file(text, bigint, bigint, boolean) TO replicator;
 COMMIT;

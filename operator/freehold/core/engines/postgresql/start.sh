@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts the server by its image's own entrypoint and, once it listens, brings its roles to what the credentials say.
-# Where FOLLOW names the server of another seat (HOST or HOST:PORT), this one becomes that one's standby: it copies the
+# Where PRIMARY_HOST names the server of another instance (HOST or HOST:PORT), this one becomes that one's standby: it copies the
 # data where it has none, and goes back to where the two parted if the other one is open and this one was left behind.
 # Its arguments are handed on to the server.
 set -Eeuo pipefail
@@ -76,7 +76,7 @@ attend() {
   while sleep 5; do
     now=$(readlink /certificate/..data)
     [[ $now == "$seen" ]] || { kill -HUP $$ && seen=$now; }
-    ((++round % 6)) || ! left_behind || { say "closed, and $FOLLOW is open: starts again to follow" && kill -INT $$; }
+    ((++round % 6)) || ! left_behind || { say "closed, and $PRIMARY_HOST is open: starts again to follow" && kill -INT $$; }
   done
 }
 
@@ -86,7 +86,7 @@ mind_the_gap() {
   local missed=0
   while sleep 15; do
     lost_the_log 2>/dev/null && ((++missed)) || missed=0
-    ((missed < 2)) || { say "$FOLLOW has removed the log that comes next" && : >"$superseded" && kill -INT $$; }
+    ((missed < 2)) || { say "$PRIMARY_HOST has removed the log that comes next" && : >"$superseded" && kill -INT $$; }
   done
 }
 
@@ -99,16 +99,16 @@ lost_the_log() {
 }
 
 left_behind() {
-  [[ -n ${FOLLOW-} && ! -e $PGDATA/standby.signal && $(state_here) == closed ]] && is_open_there 2>/dev/null
+  [[ -n ${PRIMARY_HOST-} && ! -e $PGDATA/standby.signal && $(state_here) == closed ]] && is_open_there 2>/dev/null
 }
 
 name_the_leader() {
-  local password host=${FOLLOW%:*} port=5432
-  [[ $FOLLOW != *:* ]] || port=${FOLLOW##*:}
-  password=$(</credentials/mover)
+  local password host=${PRIMARY_HOST%:*} port=5432
+  [[ $PRIMARY_HOST != *:* ]] || port=${PRIMARY_HOST##*:}
+  password=$(</credentials/replicator)
   password=${password//\\/\\\\}
-  (umask 077 && printf '*:*:*:mover:%s\n' "${password//:/\\:}" >/tmp/mover)
-  leader="host=$host port=$port user=mover passfile=/tmp/mover sslmode=verify-full sslrootcert=/certificate/ca.crt"
+  (umask 077 && printf '*:*:*:replicator:%s\n' "${password//:/\\:}" >/tmp/replicator)
+  leader="host=$host port=$port user=replicator passfile=/tmp/replicator sslmode=verify-full sslrootcert=/certificate/ca.crt"
   leader+=" application_name=$HOSTNAME connect_timeout=3 keepalives_idle=5 keepalives_interval=2 keepalives_count=3"
   arguments+=(-c "primary_conninfo=$leader")
 }
@@ -117,29 +117,29 @@ name_the_leader() {
 copy_data() {
   local attempts=0
   until there 'SELECT' >/dev/null; do
-    ((++attempts < 30)) || { say "cannot reach $FOLLOW, whose data is to be copied"; return 1; }
+    ((++attempts < 30)) || { say "cannot reach $PRIMARY_HOST, whose data is to be copied"; return 1; }
     sleep 2
   done
-  say "copies the data of $FOLLOW"
+  say "copies the data of $PRIMARY_HOST"
   run pg_basebackup --dbname "$leader" --no-password --pgdata "$copy" --wal-method=stream --write-recovery-conf \
     --checkpoint=fast
   [[ ! -e $PGDATA ]] || rmdir "$PGDATA"
   mv "$copy" "$PGDATA"
   sync "${PGDATA%/*}"
-  say "has copied the data of $FOLLOW"
+  say "has copied the data of $PRIMARY_HOST"
 }
 
 # The one that stays behind is closed, for else the other would not have been opened. Where both are open, what this one
 # has may be nowhere else: that is for people to decide.
 step_down() {
   if is_open_at_rest; then
-    say "$FOLLOW is open, and so is this one: it does not start. Close the one that is wrong, by"
+    say "$PRIMARY_HOST is open, and so is this one: it does not start. Close the one that is wrong, by"
     say "ALTER DATABASE app ALLOW_CONNECTIONS false in database postgres, once its data was compared."
     return 1
   fi
   : >"$superseded"
   sync "${PGDATA%/*}"
-  say "was left behind: goes back to where it and $FOLLOW parted, and follows"
+  say "was left behind: goes back to where it and $PRIMARY_HOST parted, and follows"
   there 'SELECT freehold.checkpoint()' >/dev/null # pg_rewind reads the timeline from the last one
   run pg_rewind --target-pgdata "$PGDATA" --source-server "$leader dbname=postgres" --write-recovery-conf || return 0
   sync "${PGDATA%/*}"
@@ -172,16 +172,16 @@ follow() {
 }
 
 rm -f /tmp/roles-are-set
-if [[ -n ${FOLLOW-} ]]; then
+if [[ -n ${PRIMARY_HOST-} ]]; then
   trap 'kill $(jobs -p) 2>/dev/null || true; exit 143' TERM INT
   name_the_leader
   follow
 elif [[ -e $superseded ]]; then
-  say "the data is half rewound, and FOLLOW does not say which server has it whole"
+  say "the data is half rewound, and PRIMARY_HOST does not say which server has it whole"
   exit 1
 fi
 { become_ready; attend; } &
-[[ -z ${FOLLOW-} ]] || mind_the_gap &
+[[ -z ${PRIMARY_HOST-} ]] || mind_the_gap &
 exec docker-entrypoint.sh postgres -c hba_file=/freehold/pg_hba.conf -c password_encryption=scram-sha-256 \
   -c ssl=on -c ssl_cert_file=/certificate/tls.crt -c ssl_key_file=/certificate/tls.key \
   -c ssl_min_protocol_version=TLSv1.3 -c wal_retrieve_retry_interval=1s "${arguments[@]}" "$@"

@@ -1,6 +1,6 @@
 """The probe: which of these doors open from where it stands.
 
-    python3 -m freehold.probe --open=users.shop.svc:50051 --shut=users-database.shop.svc:5432 …
+    python3 -m freehold.agents.connectivity_probe --open=users.shop.svc:50051 --shut=users-database.shop.svc:5432 …
 
 Each is an attempt to connect: nothing is sent, no credentials are held. A door that is not as declared is tried again
 for ten seconds, for a policy takes a moment to reach every node. The answer, one line of JSON, is the pod's termination

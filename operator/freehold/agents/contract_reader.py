@@ -1,6 +1,6 @@
 """The reader: what the service beside it offers.
 
-    python3 -m freehold.reflect 50051 0 1
+    python3 -m freehold.agents.contract_reader 50051 0 1
 
 Asks the service at that port of its own pod by gRPC Server Reflection (v1, and v1alpha of those who know no other), and
 answers with the descriptors of all it offers: a FileDescriptorSet, compressed, as text in a line of JSON, its
@@ -32,14 +32,14 @@ METHODS = tuple(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionIn
 PATIENCE_SECONDS = 40.0
 CALL_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
-MOST_PARTS = 3
-MOST_FILES = 2000
-LARGEST = 512 * 1024
+MAX_PARTS = 3
+MAX_FILES = 2000
+MAX_BYTES = 512 * 1024
 """Bytes of a contract."""
 IN_A_POD, IN_A_CONTAINER, AROUND = 12 * 1024, 4096, 96
 """Bytes of a termination message that the kubelet keeps: of a pod's containers together, divided evenly (also for the
 service itself), and of one. AROUND: what an answer needs beside the contract."""
-SAID = 600
+MAX_MESSAGE = 600
 """Characters of what a service answered that are repeated."""
 OPTIONS = (
     ("grpc.enable_http_proxy", 0),
@@ -64,7 +64,7 @@ def main() -> None:
     try:
         said = answer(read(port), part, parts)
     except FaultError as fault:
-        said = {"fault": fault.kind, "said": str(fault)[:SAID], "again": fault.again}
+        said = {"fault": fault.kind, "said": str(fault)[:MAX_MESSAGE], "again": fault.again}
     text = json.dumps(said, separators=(",", ":"))
     print(text)
     ANSWER.write_text(text)
@@ -73,8 +73,8 @@ def main() -> None:
 def answer(contract: bytes, part: int, parts: int) -> dict[str, object]:
     """One part of a contract, or how many it takes, or that it is too large."""
     packed = base64.b85encode(zlib.compress(contract, 9)).decode()
-    fits = next((count for count in range(1, MOST_PARTS + 1) if len(packed) <= count * room(count)), None)
-    if fits is None or len(contract) > LARGEST:
+    fits = next((count for count in range(1, MAX_PARTS + 1) if len(packed) <= count * room(count)), None)
+    if fits is None or len(contract) > MAX_BYTES:
         return {"large": len(contract)}
     if fits > parts:
         return {"parts": fits}
@@ -135,8 +135,8 @@ def _complete(channel: grpc.Channel, method: str, files: dict[str, FileDescripto
     for name in [name for name in files if name in WELL_KNOWN]:
         del files[name]
     while missing := sorted(_needed(files.values()) - files.keys()):
-        if len(files) + len(missing) > MOST_FILES:
-            raise FaultError(INVALID, f"its services need more than {MOST_FILES} files")
+        if len(files) + len(missing) > MAX_FILES:
+            raise FaultError(INVALID, f"its services need more than {MAX_FILES} files")
         requests = [ServerReflectionRequest(file_by_filename=name) for name in missing]
         for file in _asked(channel, method, requests):
             if file.name not in WELL_KNOWN:

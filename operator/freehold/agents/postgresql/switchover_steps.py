@@ -1,6 +1,6 @@
 """The steps by which one server hands over to another, in their order, and the bounds they keep.
 
-None of them decides whether it may be taken: `freehold.switch` does.
+None of them decides whether it may be taken: `freehold.agents.postgresql.switchover` does.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import uuid4
 
+from freehold.agents.postgresql.connection import Connection
 from freehold.core.engines.postgresql import constants
-from freehold.seats_link import Link
 
 CATCH_UP_SECONDS = 60.0
 CLOSELY = 4 * 1024 * 1024
@@ -55,8 +55,8 @@ class LateError(Exception):
 class Pair:
     """The server that is to be closed, and the one that is to be opened."""
 
-    source: Link
-    target: Link
+    source: Connection
+    target: Connection
 
 
 @dataclass
@@ -133,7 +133,7 @@ def cede(pair: Pair, progress: Progress) -> None:
     _wait_for(target, "SELECT NOT pg_is_in_recovery()", late, "it was not promoted in time")
 
 
-def _wait_for(link: Link, question: str, until: float, otherwise: str) -> None:
+def _wait_for(link: Connection, question: str, until: float, otherwise: str) -> None:
     """until: on the monotonic clock. pg_promote itself would look every 100 ms only."""
     while link.ask(question, max(LAST_ANSWER_SECONDS, _left(until))) != ("t",):
         if not _left(until):

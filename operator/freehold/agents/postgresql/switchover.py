@@ -1,4 +1,4 @@
-"""The switch: makes the server that follows another the one that is open. `python3 -m freehold.switch FROM TO`
+"""The switch: makes the server that follows another the one that is open. `python3 -m freehold.agents.postgresql.switchover FROM TO`
 
 It closes FROM, ends the sessions there, has TO show the last thing that was written, promotes TO and opens it. It may
 be killed at any moment and run again, for every step is a change in a server's log and is read from there: never are
@@ -14,9 +14,20 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from freehold.agents.postgresql.connection import Connection, LostError, RefusedError, State
+from freehold.agents.postgresql.switchover_steps import (
+    CATCH_UP_SECONDS,
+    MARK,
+    LateError,
+    Pair,
+    Progress,
+    Step,
+    cede,
+    is_copy,
+    prepare,
+    tell,
+)
 from freehold.core.engines.postgresql import constants
-from freehold.handover import CATCH_UP_SECONDS, MARK, LateError, Pair, Progress, Step, cede, is_copy, prepare, tell
-from freehold.seats_link import Link, LostError, RefusedError, State
 
 ANSWER = Path("/dev/termination-log")
 NAME = "freehold-switch"
@@ -26,18 +37,18 @@ OTHERS = f"FROM pg_stat_activity WHERE application_name = '{NAME}' AND pid <> pg
 
 
 @dataclass(frozen=True)
-class Moved:
-    """pauseMs: from just before FROM was closed to just after TO was open. It and sessions, those that were ended, are
+class Promoted:
+    """writePauseMs: from just before FROM was closed to just after TO was open. It and sessions, those that were ended, are
     None where FROM was closed by an earlier run, and lastByte where that run saw it."""
 
-    pauseMs: int | None
+    writePauseMs: int | None
     lastByte: str | None
     sessions: int | None
     outcome: str = "moved"
 
 
 @dataclass(frozen=True)
-class Kept:
+class NotPromoted:
     """FROM is open as before. discard: TO was promoted, or is no copy of FROM, and has to be made anew."""
 
     said: str
@@ -47,7 +58,7 @@ class Kept:
 
 def main() -> None:
     source, target = sys.argv[1:]
-    outcome = Switch(Pair(Link(source, NAME), Link(target, NAME))).run()
+    outcome = Switchover(Pair(Connection(source, NAME), Connection(target, NAME))).run()
     if outcome is None:
         sys.exit(1)
     answer = json.dumps(asdict(outcome), separators=(",", ":"))
@@ -55,7 +66,7 @@ def main() -> None:
     ANSWER.write_text(answer)
 
 
-class Switch:
+class Switchover:
     """One run. What it remembers says what it may still do; what is the case is asked of the servers each time."""
 
     def __init__(self, pair: Pair) -> None:
@@ -74,7 +85,7 @@ class Switch:
         """Whether this run found FROM open."""
         self._said: set[str] = set()
 
-    def run(self) -> Moved | Kept | None:
+    def run(self) -> Promoted | NotPromoted | None:
         """None where it is not known which of the two is open, or will be."""
         tell(Step.REACHING, f"asks {self._from} and {self._to} how they are")
         while time.monotonic() < self._deadline:
@@ -87,7 +98,7 @@ class Switch:
         tell(Step.DONE, f"the outcome is not known after {DEADLINE_SECONDS:.0f} s; this is to be run again")
         return None
 
-    def _go_on(self) -> Moved | Kept | None:
+    def _go_on(self) -> Promoted | NotPromoted | None:
         """One look at both and what follows from it; None to look again. Raises LostError, RefusedError."""
         source, target = self._seen(self._pair.source), self._seen(self._pair.target)
         self._unopened |= (source is not None and source.is_open) or (target is not None and target.recovery)
@@ -101,7 +112,7 @@ class Switch:
             return self._target_follows(source)
         return self._target_is_promoted(source)
 
-    def _seen(self, link: Link) -> State | None:
+    def _seen(self, link: Connection) -> State | None:
         """None where it cannot be reached. What an earlier run asked a slow server for may be under way there still:
         before the first look, all of that is ended."""
         try:
@@ -113,7 +124,7 @@ class Switch:
             self._say(f"cannot reach {error}")
             return None
 
-    def _target_is_open(self, source: State | None) -> Moved | None:
+    def _target_is_open(self, source: State | None) -> Promoted | None:
         if source and source.is_open:
             self._wait(
                 f"{self._from} and {self._to} are both open, which no switch does: compare what they hold, and close "
@@ -122,10 +133,10 @@ class Switch:
             return None
         return self._moved()
 
-    def _target_is_away(self, source: State | None) -> Kept | None:
+    def _target_is_away(self, source: State | None) -> NotPromoted | None:
         if source and source.is_open:
             if time.monotonic() > self._patience:
-                return Kept(f"{self._to} cannot be reached; see its pod, then try again")
+                return NotPromoted(f"{self._to} cannot be reached; see its pod, then try again")
             self._wait(f"waits for {self._to}; {self._from} stays open")
             return None
         if source and source.is_closed and self._may_give_back() and self._progress.is_late():
@@ -133,16 +144,16 @@ class Switch:
         self._wait(f"waits for {self._to}, which may be open already")
         return None
 
-    def _target_follows(self, source: State | None) -> Moved | Kept | None:
+    def _target_follows(self, source: State | None) -> Promoted | NotPromoted | None:
         if source is None or source.recovery:
             self._wait(f"waits for {self._from}: " + ("it follows another server" if source else "it may be open"))
             return None
         if source.is_open:
             self._whole, self._progress = True, Progress()
             if not is_copy(self._pair):
-                return Kept(f"{self._to} holds other data, and is no copy of {self._from}", discard=True)
+                return NotPromoted(f"{self._to} holds other data, and is no copy of {self._from}", discard=True)
             if said := prepare(self._pair):
-                return Kept(f"{said}; see the log of {self._to}, then try again")
+                return NotPromoted(f"{said}; see the log of {self._to}, then try again")
         try:
             cede(self._pair, self._progress)
         except LateError as error:
@@ -153,7 +164,7 @@ class Switch:
             return self._give_back(str(error))
         return self._open()
 
-    def _target_is_promoted(self, source: State | None) -> Moved | Kept | None:
+    def _target_is_promoted(self, source: State | None) -> Promoted | NotPromoted | None:
         """Both show the mark of the switch that promoted TO, unless FROM was opened since: opening erases it."""
         if self._progress.sealed:
             return self._open()
@@ -161,27 +172,29 @@ class Switch:
             self._wait(f"waits for {self._from}, which may have been opened again by an earlier run")
             return None
         if source.is_open:
-            return Kept(f"{self._to} was promoted by an earlier run, and {self._from} has gone on since", discard=True)
+            return NotPromoted(
+                f"{self._to} was promoted by an earlier run, and {self._from} has gone on since", discard=True
+            )
         mark = self._pair.source.ask(MARK)
         if mark and mark == self._pair.target.ask(MARK):
             return self._open()
         self._wait(f"{self._to} was promoted without all that {self._from} holds, and {self._from} is closed")
         return None
 
-    def _open(self) -> Moved:
+    def _open(self) -> Promoted:
         tell(Step.OPENING, f"{self._to} lets clients in")
         self._opening = True
         self._pair.target.ask("SELECT freehold.open()")
         return self._moved()
 
-    def _moved(self) -> Moved:
+    def _moved(self) -> Promoted:
         progress = self._progress
         if not (self._whole and progress.closed):
-            return Moved(None, progress.last_byte, None)
+            return Promoted(None, progress.last_byte, None)
         pause = round((time.monotonic() - progress.closed) * 1000)
-        return Moved(pause, progress.last_byte, progress.sessions)
+        return Promoted(pause, progress.last_byte, progress.sessions)
 
-    def _give_back(self, why: str) -> Kept | None:
+    def _give_back(self, why: str) -> NotPromoted | None:
         if not self._may_give_back():
             self._wait(f"{why}; {self._from} stays closed, for {self._to} may be open")
             return None
@@ -189,7 +202,7 @@ class Switch:
         self._giving_back, self._progress.sealed = why, False
         self._pair.source.ask("SELECT freehold.open()")
         said = f"{why}; {self._from} is open again. See the log of {self._to}, then try again"
-        return Kept(said, discard=self._progress.promoted)
+        return NotPromoted(said, discard=self._progress.promoted)
 
     def _may_give_back(self) -> bool:
         return self._unopened and not self._opening

@@ -1,4 +1,4 @@
-"""A connection as role mover to the server of one seat: what a switch and a door ask servers with.
+"""A connection as role replicator to the server of one instance: what a switch and a door ask servers with.
 
 The server may be gone, or stand still, at any moment. So each question has a bound, and whoever asked goes on without
 an answer; libpq has bounds for connecting and for hosts that are lost, and none for a server that says nothing.
@@ -18,12 +18,12 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from freehold.core.engines.postgresql import constants
 
-PASSWORD = Path("/credentials/mover")
-TRUSTED = Path("/certificate/ca.crt")
+PASSWORD = Path("/credentials/replicator")
+CA_FILE = Path("/certificate/ca.crt")
 CONNECT_SECONDS = 2
 """The least that libpq takes."""
 ANSWER_SECONDS = 2.0
-IS_OPEN = f"SELECT pg_is_in_recovery(), datallowconn FROM pg_database WHERE datname = '{constants.DATABASE}'"
+STATE_QUERY = f"SELECT pg_is_in_recovery(), datallowconn FROM pg_database WHERE datname = '{constants.DATABASE}'"
 
 
 class LostError(Exception):
@@ -51,7 +51,7 @@ class State:
         return not self.connections and not self.recovery
 
 
-class Link:
+class Connection:
     """Connects when first asked something, and again once a connection was lost. One caller at a time."""
 
     def __init__(self, host: str, who: str) -> None:
@@ -61,7 +61,7 @@ class Link:
 
     def look(self) -> State:
         """Raises LostError."""
-        recovery, connections = self.ask(IS_OPEN)
+        recovery, connections = self.ask(STATE_QUERY)
         return State(recovery == "t", connections == "t")
 
     def ask(self, query: str, within: float = ANSWER_SECONDS) -> tuple[str | None, ...]:
@@ -70,7 +70,7 @@ class Link:
         connection = self._connection or self._connect()
         self._connection = connection
         try:
-            return _asked(connection, query, within)
+            return _query(connection, query, within)
         except (LostError, psycopg.OperationalError) as error:
             self.close()
             raise LostError(f"{self.host}: {_first_line(error)}") from error
@@ -86,11 +86,11 @@ class Link:
             return psycopg.connect(
                 host=name,
                 port=port or constants.PORT,
-                user="mover",
+                user="replicator",
                 password=PASSWORD.read_text().strip(),
                 dbname="postgres",
                 sslmode="verify-full",
-                sslrootcert=str(TRUSTED),
+                sslrootcert=str(CA_FILE),
                 application_name=self._who,
                 connect_timeout=CONNECT_SECONDS,
                 keepalives_idle=2,
@@ -103,7 +103,7 @@ class Link:
             raise LostError(f"{self.host}: {_first_line(error)}") from error
 
 
-def _asked(connection: psycopg.Connection[Any], query: str, within: float) -> tuple[str | None, ...]:
+def _query(connection: psycopg.Connection[Any], query: str, within: float) -> tuple[str | None, ...]:
     line, until = connection.pgconn, time.monotonic() + within
     line.send_query(query.encode())
     found: tuple[str | None, ...] = ()

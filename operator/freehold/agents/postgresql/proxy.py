@@ -1,9 +1,9 @@
-"""The door: where clients of a database connect to while it moves. `python3 -m freehold.door HOST HOST`
+"""The door: where clients of a database connect to while it moves. `python3 -m freehold.agents.postgresql.proxy HOST HOST`
 
 It hands each new connection on to the server that is open at that moment, byte for byte: TLS goes through, and with it
 a client's trust in the server. While none is open it holds the connection, so that whoever reconnects during a switch
 waits for some hundred milliseconds and sees no failure. To whoever connects to its other port it tells, as one line of
-JSON, how the servers are and how far the copy has come (`freehold.progress`).
+JSON, how the servers are and how far the copy has come (`freehold.agents.postgresql.replication_progress`).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from freehold.agents.postgresql.connection import Connection, LostError, RefusedError, State
+from freehold.agents.postgresql.replication_progress import progress, summary
 from freehold.core.engines.postgresql import constants
 from freehold.core.objects import names
-from freehold.progress import progress, summary
-from freehold.seats_link import Link, LostError, RefusedError, State
 
-PORT, TOLD_PORT = constants.PORT, names.PORT_MOVE
-NAME = "freehold-door"
+PORT, TOLD_PORT = constants.PORT, names.PORT_PROGRESS
+NAME = "freehold-database-proxy"
 HELD_SECONDS = 10.0
 LOOK_SECONDS = 0.02
 """Between two looks for a server that is open, while connections are held."""
@@ -44,12 +44,12 @@ def main() -> None:
     asyncio.run(Door(sys.argv[1:]).serve())
 
 
-class Seat:
+class Instance:
     """One server, asked over a connection that stands."""
 
     def __init__(self, host: str) -> None:
         self.host = host
-        self._link = Link(host, NAME)
+        self._link = Connection(host, NAME)
         self._began = -1.0
         self._latest: asyncio.Task[State | None] | None = None
 
@@ -65,7 +65,7 @@ class Seat:
         return await asyncio.shield(self._latest)
 
 
-def _state(link: Link) -> State | None:
+def _state(link: Connection) -> State | None:
     try:
         return link.look()
     except (LostError, RefusedError):
@@ -109,8 +109,8 @@ class Session:
 
 class Door:
     def __init__(self, hosts: list[str]) -> None:
-        self._seats = [Seat(host) for host in hosts]
-        self._tellers = {host: Link(host, NAME) for host in hosts}
+        self._seats = [Instance(host) for host in hosts]
+        self._tellers = {host: Connection(host, NAME) for host in hosts}
         self._told = summary(dict.fromkeys(hosts))
         self._sessions: set[Session] = set()
         self._held = 0
@@ -159,7 +159,7 @@ class Door:
 
     async def _open_host(self) -> str | None:
         """As soon as one says that it is open, the other is not waited for."""
-        looks = {asyncio.create_task(seat.look()): seat.host for seat in self._seats}
+        looks = {asyncio.create_task(instance.look()): instance.host for instance in self._seats}
         waiting = set(looks)
         try:
             while waiting:

@@ -1,6 +1,6 @@
 """The observer: who connects to a pod, and where it connects to, while no wall stands around it.
 
-`python3 -m freehold.observer` runs beside a service whose isolation is Shadow, in the same network namespace. Every
+`python3 -m freehold.agents.connection_observer` runs beside a service whose isolation is Audit, in the same network namespace. Every
 second it looks at the kernel's table of TCP connections (proc(5), /proc/net/tcp), and tells whoever connects to its
 port what it saw within the last hour, as one line of JSON: [["in", "10.0.0.7", 5432], ["out", "10.0.0.9", 443], …].
 """

@@ -1,6 +1,6 @@
 """The canary: a pod with a door that a network policy leaves open and one that it shuts.
 
-`python3 -m freehold.canary` listens at both until it is told to end, and answers nothing. Who may connect is for the
+`python3 -m freehold.agents.canary` listens at both until it is told to end, and answers nothing. Who may connect is for the
 cluster's network plugin to say; that the shut door opens shows that it does not enforce policies.
 """
 
