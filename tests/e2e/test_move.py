@@ -80,13 +80,13 @@ def test_five_moves_under_load_lose_no_call_and_no_row(yard: Space, person: str)
 
 def test_the_way_back_takes_along_what_was_written_meanwhile(yard: Space, person: str) -> None:
     (here,) = moving.zones(yard)
-    move(yard, "--to", f"zone={OTHER[here]}")
+    move(yard, "--zone", OTHER[here])
     _register(yard, "meanwhile@example.org")
     status = yard.get("microservice/users")["status"]["move"]
     assert status["from"]["nodeSelector"] == {ZONE: here}
     assert status["rollbackUntil"] > status["switchedOverAt"]
 
-    said = move(yard, "--back")
+    said = move(yard, "--rollback")
 
     assert "switched" in said and "copied" not in said, said
     assert moving.zones(yard) == {here}
@@ -109,7 +109,7 @@ def test_a_move_that_is_held_takes_no_step_and_one_that_is_taken_back_leaves_not
 
 def test_a_move_that_copies_already_is_taken_back_too(yard: Space) -> None:
     pod = _alone(yard, "hasty")
-    move(yard, "--to", "zone=b", "--no-wait", service="hasty")
+    move(yard, "--zone", "b", "--no-wait", service="hasty")
     yard.until("microservice/hasty", lambda live: live["status"].get("move", {}).get("step") == "InitialCopy")
 
     move(yard, "--abort", service="hasty")
@@ -121,7 +121,7 @@ def test_a_move_to_another_storage_class_takes_the_rows_along(yard: Space, perso
     name = f"other-{uuid.uuid4().hex[:5]}"
     yard.cluster.apply(moving.storage_class(name))
     try:
-        move(yard, "--to", f"class={name}")
+        move(yard, "--class", name)
         instance = moving.instance(yard)
         claim = yard.get(f"pvc/users-{instance.replace('database', 'database-data')}")
         assert claim["spec"]["storageClassName"] == name
@@ -132,7 +132,7 @@ def test_a_move_to_another_storage_class_takes_the_rows_along(yard: Space, perso
 
 def test_a_move_that_cannot_begin_is_told_with_the_way_out(yard: Space) -> None:
     pod = _alone(yard, "stuck")
-    stopped = tried(yard, "--to", "class=no-such-class", service="stuck")
+    stopped = tried(yard, "--class", "no-such-class", service="stuck")
     assert stopped.returncode == 1, stopped.stdout
     assert "✗ blocked" in stopped.stdout and "no-such-class" in stopped.stdout, stopped.stdout
 
@@ -145,7 +145,7 @@ def _moved(yard: Space, zone: str) -> tuple[float, float]:
     """From when to when it moved, calm moments around it included."""
     since = time.time()
     time.sleep(CALM)
-    print(move(yard, "--to", f"zone={zone}"))
+    print(move(yard, "--zone", zone))
     assert moving.zones(yard) == {zone}
     time.sleep(CALM)
     return since, time.time()

@@ -37,8 +37,8 @@ def meet(here: Space, west: Cluster) -> Space:
     """The namespace of the same name there, and each cluster knows the other's."""
     there = Space(west, here.name)
     there.make()
-    second.introduce(here, "east", there)
-    second.introduce(there, "west", here)
+    second.link(here, "east", there)
+    second.link(there, "west", here)
     return there
 
 

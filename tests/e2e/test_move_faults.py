@@ -54,7 +54,7 @@ def test_whoever_is_killed_it_ends_in_one_place(estate: Space, party: str, step:
     writer, checker = Writer(estate, ROWS, f"{party}-{step}".lower()), Checker(estate, f"{party}-{step}".lower())
     # Whoever is to be killed once the move is over is there for a while; it is over a tenth of a second after closing.
     estate.spec("users", placement={"rollbackWindow": "20s" if step in ("closing", "Relocated") else "1s"})
-    move(estate, "--to", f"zone={there}", "--no-wait")
+    move(estate, "--zone", there, "--no-wait")
 
     if party == "switch":
         kill_as_it_begins(moving.switch_pod(estate))  # sooner than its first words could be read

@@ -57,7 +57,7 @@ def opens(space: Space, who: str, host: str) -> bool:
 def test_it_goes_and_comes_back_and_no_call_fails(shop: Space, people: Space) -> None:
     load = Load(shop, "x", RATE, LONGEST, ("python",))
     time.sleep(CALM)
-    print(move(shop, "--to", f"namespace={people.name}"))
+    print(move(shop, "--to-namespace", people.name))
     mine = "app.kubernetes.io/instance=users,app.kubernetes.io/component=service"
     shop.gone("pod", "-l", mine)  # from here on only those in the other namespace can answer
     shop.until_ready("users")
@@ -67,7 +67,7 @@ def test_it_goes_and_comes_back_and_no_call_fails(shop: Space, people: Space) ->
     assert opens(shop, CALLER, f"users.{people.name}.svc"), "the walls there do not admit who is admitted here"
     assert load.running(), "the calls ended before the way back"
 
-    print(move(shop, "--back"))
+    print(move(shop, "--rollback"))
     people.delete("microservice/users")
     people.gone("pod", "-l", mine)
     time.sleep(CALM)
@@ -80,14 +80,14 @@ def test_it_goes_and_comes_back_and_no_call_fails(shop: Space, people: Space) ->
 
 
 def test_whoever_admitted_it_here_admits_it_there(shop: Space, people: Space) -> None:
-    move(shop, "--to", f"namespace={people.name}", service=CALLER)
+    move(shop, "--to-namespace", people.name, service=CALLER)
     people.until_ready(CALLER)
     people.apply(pod(CALLER, behind_walls(people, CALLER), image=IMAGE))
     people.kubectl("wait", f"pod/{CALLER}", "--for=condition=Ready", "--timeout=60s")
     shop.until("networkpolicy/users", lambda live: people.name in json.dumps(live["spec"]))
     assert opens(people, CALLER, f"users.{shop.name}.svc")
     assert not opens(people, STRANGER, f"users.{shop.name}.svc")
-    move(shop, "--back", service=CALLER)
+    move(shop, "--rollback", service=CALLER)
     shop.until("networkpolicy/users", lambda live: people.name not in json.dumps(live["spec"]))
     deadline = time.monotonic() + CALM
     while opens(people, CALLER, f"users.{shop.name}.svc"):

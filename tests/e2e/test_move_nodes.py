@@ -88,7 +88,7 @@ def test_what_is_lost_comes_back_and_it_ends_in_one_place(estate: Space, trouble
     moving.stand(estate, zone=OTHER[lost])  # who looks on is not lost with it
     name = f"{trouble}-{whose}-{step}".lower()
     writer, checker = Writer(estate, ROWS, name), Checker(estate, name)
-    move(estate, "--to", f"zone={there}", "--no-wait")
+    move(estate, "--zone", there, "--no-wait")
     reached(estate, there, step)
     TROUBLES[trouble](lost)
 
