@@ -186,7 +186,8 @@ def test_it_is_rolled_back_corrected_or_let_through(cluster: Cluster, home: str)
 def test_one_that_cannot_be_read_rolls_out_and_says_so(cluster: Cluster, home: str) -> None:
     shop(cluster, home)
     cluster.patch("Microservice", home, "users", {"spec": {"image": "users:2"}})
-    answer(cluster, home, "users:2", '{"fault":"ContractInvalid","said":"it names x.Y and does not describe it"}')
+    fault = '{"fault":"ContractInvalid","message":"the service lists x.Y and does not describe it"}'
+    answer(cluster, home, "users:2", fault)
     said = cluster.says(home, "users", "ContractPublished", "ContractInvalid")
     assert said["status"] == "False"
     cluster.ready(home)

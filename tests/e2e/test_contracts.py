@@ -140,8 +140,8 @@ def test_a_contract_that_takes_more_than_one_answer_arrives_whole(yard: Space, o
 @pytest.mark.parametrize(
     ("how", "reason", "words"),
     [
-        ("liar", "ContractInvalid", "it names shop.users.v1.Ghost and does not describe it"),
-        ("garbage", "ContractInvalid", "it describes itself in what is no descriptor"),
+        ("liar", "ContractInvalid", "the service lists shop.users.v1.Ghost and does not describe it"),
+        ("garbage", "ContractInvalid", "the service describes itself by bytes that are not a descriptor"),
         ("mute", "ContractUnreadable", "the service does not answer gRPC reflection on port 50051"),
         ("crash", "ContractUnreadable", "stopped with exit code 1: no such flag: --offer"),
     ],

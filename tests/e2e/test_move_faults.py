@@ -21,12 +21,12 @@ ROWS = 25
 """Registrations a second."""
 WITHIN = 180
 """Seconds until the move has ended, whoever has to start again."""
-STEPS = ("InitialCopy", "CatchingUp", "MovingPods", "reaching", "closing", "Relocated")
+STEPS = ("InitialCopy", "CatchingUp", "MovingPods", "connecting", "fencing", "Relocated")
 """Of the operator, as `status.move` has it; in small letters, those of the switch, as it logs them."""
 PARTIES = ("operator", "source", "destination", "door", "switch")
-SLICE = {("source", "closing"), ("destination", "closing"), ("switch", "reaching")}
+SLICE = {("source", "fencing"), ("destination", "fencing"), ("switch", "connecting")}
 """The operator is killed after each of its writes in tests/api."""
-ABSENT = {("switch", step) for step in STEPS if step != "reaching"}
+ABSENT = {("switch", step) for step in STEPS if step != "connecting"}
 """Who is not there at that step, or over before it can be told of: a switch is killed as it begins, and at each of
 its steps by tests/move."""
 PAIRS = [
@@ -52,8 +52,8 @@ def test_whoever_is_killed_it_ends_in_one_place(estate: Space, party: str, step:
     (here,) = moving.zones(estate)
     there = OTHER[here]
     writer, checker = Writer(estate, ROWS, f"{party}-{step}".lower()), Checker(estate, f"{party}-{step}".lower())
-    # Whoever is to be killed once the move is over is there for a while; it is over a tenth of a second after closing.
-    estate.spec("users", placement={"rollbackWindow": "20s" if step in ("closing", "Relocated") else "1s"})
+    # Whoever is to be killed once the move is over is there for a while; it is over a tenth of a second after fencing.
+    estate.spec("users", placement={"rollbackWindow": "20s" if step in ("fencing", "Relocated") else "1s"})
     move(estate, "--zone", there, "--no-wait")
 
     if party == "switch":

@@ -219,12 +219,12 @@ class Server:
         self.kill()
 
     def open(self) -> None:
-        self.ask("SELECT freehold.open()")
+        self.ask("SELECT freehold.unfence()")
 
     def close(self) -> None:
         """To all clients, and without those who are there."""
-        self.ask("SELECT freehold.close()")
-        wait_until(lambda: self.ask("SELECT freehold.drained()"), f"{self.name} is drained")
+        self.ask("SELECT freehold.fence()")
+        wait_until(lambda: self.ask("SELECT freehold.sessions_terminated()"), f"{self.name} is drained")
 
     def connect(self, role: str = "app", port: int | None = None, **options: Any) -> psycopg.Connection[Any]:
         """As a client of the service does, or at another port: a door's."""

@@ -41,7 +41,7 @@ def moved(source: Server, copy: Server) -> tuple[Server, Server]:
     """The one that was left, closed and stopped, and the one that is open, which has gone on since."""
     copy.start(follow=source)
     copy.wait_ready()
-    assert outcome_of(switch(source, copy))["outcome"] == "moved"
+    assert outcome_of(switch(source, copy))["outcome"] == "completed"
     source.ask("SELECT pg_switch_wal()")  # what the other one never gets
     source.ask("CHECKPOINT")
     source.stop()
@@ -73,7 +73,7 @@ def follows(server: Server, rows: str) -> None:
     server.wait_ready()
     assert server.ask("SELECT pg_is_in_recovery()")
     wait_until(lambda: server.ask(ROWS, "app") == rows, f"{server.name} shows {rows}")
-    assert not (server.data.parent / "pgdata.superseded").exists()
+    assert not (server.data.parent / "pgdata.unusable").exists()
 
 
 def test_a_fresh_one_is_copied_and_follows(source: Server, copy: Server) -> None:
@@ -88,7 +88,7 @@ def test_a_copying_that_was_killed_is_begun_anew(source: Server, copy: Server) -
     copy.kill()
     copy.start(follow=source)
     follows(copy, "before")
-    assert copy.log.count("has copied the data") == 1
+    assert copy.log.count(f"base backup of {source.host} is complete") == 1
     assert [entry.name for entry in copy.data.parent.iterdir()] == [copy.data.name]
 
 
@@ -107,7 +107,7 @@ def test_one_whose_source_is_away_says_so_and_can_try_again(source: Server, copy
     source.stop()
     copy.start(follow=source)
     assert copy.ended()
-    assert f"cannot reach {source.host}, whose data is to be copied" in copy.log
+    assert f"cannot take a base backup: {source.host} is unreachable" in copy.log
     source.start()
     copy.start(follow=source)
     follows(copy, "before")
@@ -118,7 +118,7 @@ def test_one_that_was_left_goes_back_and_follows(moved: tuple[Server, Server]) -
     left.start(follow=leader)
     follows(left, "before after")
     assert "rewinding from last common checkpoint" in left.log
-    assert "is copied anew" not in left.log
+    assert "taking a new base backup" not in left.log
 
 
 def test_one_that_cannot_go_back_is_copied_anew(moved: tuple[Server, Server]) -> None:
@@ -129,15 +129,15 @@ def test_one_that_cannot_go_back_is_copied_anew(moved: tuple[Server, Server]) ->
     (left.data / "pg_wal" / segment).unlink()
     left.start(follow=leader)
     follows(left, "before after")
-    assert "its data cannot be gone on from: it is copied anew" in left.log
+    assert "the data is unusable: taking a new base backup" in left.log
 
 
 def test_one_that_was_ended_while_it_went_back_is_copied_anew(moved: tuple[Server, Server]) -> None:
     left, leader = moved
-    (left.data.parent / "pgdata.superseded").touch()
+    (left.data.parent / "pgdata.unusable").touch()
     left.start(follow=leader)
     follows(left, "before after")
-    assert "its data cannot be gone on from: it is copied anew" in left.log
+    assert "the data is unusable: taking a new base backup" in left.log
 
 
 def test_one_that_was_left_and_cannot_reach_the_other_stays_closed_and_follows_later(
@@ -167,7 +167,7 @@ def test_one_that_was_away_for_longer_than_the_log_is_kept_is_copied_anew(source
     assert "has already been removed" in copy.log
     copy.start(follow=source)
     follows(copy, "before meanwhile")
-    assert "it is copied anew" in copy.log
+    assert "taking a new base backup" in copy.log
 
 
 def test_two_that_are_open_are_left_to_people(moved: tuple[Server, Server]) -> None:
@@ -180,7 +180,7 @@ def test_two_that_are_open_are_left_to_people(moved: tuple[Server, Server]) -> N
     left.stop()
     left.start(follow=leader)
     assert left.ended()
-    assert "it does not start. Close the one that is wrong" in left.log
+    assert "not starting: this server and" in left.log and "then fence the wrong one" in left.log
     left.start()
     left.wait_ready()
     assert left.ask(ROWS, "app") == "before elsewhere"
