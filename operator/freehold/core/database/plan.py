@@ -25,7 +25,7 @@ def plan(case: Case) -> Plan:
     database = case.spec.database
     if database is None:
         return Plan(CAPABILITY, ())
-    condition = _condition(case, database)
+    condition, shown = _condition(case, database), {"database": _summary(case, database)}
     engine = engines.of(database)
     shared = (_account(case.service), _configuration(case.service, engine))
     services = (_client_service(case, engine), _nodes_service(case.service, engine))
@@ -33,17 +33,22 @@ def plan(case: Case) -> Plan:
     keep = _refs(case, (state.candidate, *state.rollback_standbys))
     if location.data_elsewhere(case):
         stale = _refs(case, (state.primary,)) if topology.data_moved_to(case) else frozenset()
-        return Plan(CAPABILITY, (*shared, *services), condition, keep | stale)
+        return Plan(CAPABILITY, (*shared, *services), condition, keep | stale, shown=shown)
     objects: tuple[Object, ...] = (*shared, volume.claim(case, database, state.primary, CAPABILITY), *services)
     if Ref("Secret", names.server_secret(case.name)) in case.observed.objects:
         objects += (statefulset.statefulset(case, database, state.primary, CAPABILITY),)
     else:  # without its credentials a running server is left as it is
         keep |= _refs(case, (state.primary,))
-    return Plan(CAPABILITY, objects, condition, keep, volume.replaceable_claims(case, database))
+    return Plan(CAPABILITY, objects, condition, keep, volume.replaceable_claims(case, database), shown)
 
 
 def _refs(case: Case, instances: Iterable[Instance | None]) -> frozenset[Ref]:
     return frozenset(ref for instance in instances if instance for ref in refs_of(case.service, instance))
+
+
+def _summary(case: Case, database: Database) -> str:
+    """Return engine, version and the size of the volume, for tables."""
+    return f"{database.engine} {database.version}, {volume.size(case, database)}"
 
 
 def _configuration(service: Service, engine: Engine) -> Object:
@@ -97,14 +102,18 @@ def _state(case: Case, database: Database) -> tuple[State, Reason, str]:
     server_pods = topology.server_pods(case, topology.primary(case))
     if trouble := volume.trouble(case, database) or pods.trouble(server_pods, case.observed):
         return State.FALSE, *trouble
-    title = engines.describe(database)
+    title, growth = engines.describe(database), volume.growth(case, database)
     if readiness.database_ready(case):
         host = names.host(names.database(case.name), case.namespace)
-        return State.TRUE, Reason.READY, f"{title} serves at {host}:{engines.of(database).port}"
+        serves = f"{title} serves at {host}:{engines.of(database).port}"
+        if growth:
+            return State.TRUE, Reason.VOLUME_GROWING, f"{serves}; {growth}"
+        return State.TRUE, Reason.READY, serves
     claim = volume.primary_claim(case)
     if claim and not volume.is_bound(claim):
         return State.UNKNOWN, Reason.VOLUME_PENDING, _unbound(claim)
-    return State.UNKNOWN, Reason.STARTING, f"waiting for {title} to accept connections"
+    waiting = f"waiting for {title} to accept connections"
+    return State.UNKNOWN, Reason.STARTING, f"{waiting}; {growth}" if growth else waiting
 
 
 def _unbound(claim: Object) -> str:

@@ -14,6 +14,8 @@ from freehold.core.objects.pods import Trouble
 
 OWNERSHIP = (meta.EPOCH, meta.PROMOTED_AT, meta.WRITE_PAUSE, meta.DATASET_ID, meta.DATA_MOVED_TO)
 """Annotations of a claim that record which instance is primary."""
+RESIZING, FILE_SYSTEM_PENDING = "Resizing", "FileSystemResizePending"
+"""Conditions of a claim during an expansion (core/v1, PersistentVolumeClaimConditionType)."""
 
 
 def claim(
@@ -76,6 +78,12 @@ def is_bound(live: Object) -> bool:
     return bool(live.get("status", {}).get("phase") == "Bound")
 
 
+def size(case: Case, database: Database) -> str:
+    """Return the size of the primary's volume, or the wanted size before a volume is bound."""
+    live = primary_claim(case)
+    return _capacity(live) if live and is_bound(live) else database.storage.size
+
+
 def trouble(case: Case, database: Database) -> Trouble | None:
     """Return a problem of the primary's volume that a person has to solve."""
     live = primary_claim(case)
@@ -86,11 +94,39 @@ def trouble(case: Case, database: Database) -> Trouble | None:
         cause = "Kubernetes removes the claim when the server stops"
         return Trouble(Reason.VOLUME_BEING_DELETED, f"{state}; {cause}; take a copy of the data first")
     if not _can_resize(live, database, case.observed):
-        state = f"the volume has {_request(live)} and cannot grow to {database.storage.size}"
-        cause = f"storage class {_class(live)} does not allow expansion"
-        action = "set allowVolumeExpansion: true on the class, or move to a class that has it"
-        return Trouble(Reason.VOLUME_CANNOT_GROW, f"{state}; {cause}; {action}")
+        return Trouble(Reason.VOLUME_CANNOT_GROW, _resize_obstacle(live, database))
     return None
+
+
+def _resize_obstacle(live: Object, database: Database) -> str:
+    """Return why the claim cannot take the wanted size, and the action to take."""
+    present, wanted = _capacity(live), database.storage.size
+    if as_number(wanted) < as_number(_request(live)):
+        state = f"the volume has {present}, and spec.database.storage.size is {wanted}"
+        return f"{state}; a volume cannot shrink; set the size to {_request(live)}"
+    state = f"the volume has {present} and cannot grow to {wanted}"
+    cause = f"storage class {_class(live)} does not allow expansion"
+    return f"{state}; {cause}; set allowVolumeExpansion: true on the class, or move to a class that has it"
+
+
+def growth(case: Case, database: Database) -> str:
+    """Return the state of an expansion of the primary's volume; empty if none is under way.
+
+    The conditions Resizing and FileSystemResizePending of the claim say whether the storage provider or the node is
+    at work (kubernetes.io/docs/concepts/storage/persistent-volumes, 'Expanding Persistent Volumes Claims').
+    """
+    live = primary_claim(case)
+    if live is None or not is_bound(live) or as_number(_capacity(live)) >= as_number(database.storage.size):
+        return ""
+    state = f"the volume grows from {_capacity(live)} to {database.storage.size}"
+    active = {c["type"] for c in live["status"].get("conditions", []) if c.get("status") == "True"}
+    if FILE_SYSTEM_PENDING in active:
+        server = names.instance(case.name, topology.primary(case).number)
+        cause = f"the node is to expand the file system ({FILE_SYSTEM_PENDING})"
+        return f"{state}; {cause}; if this lasts, kubectl rollout restart statefulset {server} -n {case.namespace}"
+    provider = "the storage provider expands the volume (Resizing)" if RESIZING in active else ""
+    action = f"kubectl describe persistentvolumeclaim {live['metadata']['name']} -n {case.namespace}"
+    return f"{state}; {provider or 'the storage provider has not started yet'}; if this lasts, {action}"
 
 
 def too_small_for(database: Database, source: Instance) -> str:
@@ -104,6 +140,11 @@ def too_small_for(database: Database, source: Instance) -> str:
 
 def _request(live: Object) -> str:
     return str(live["spec"]["resources"]["requests"]["storage"])
+
+
+def _capacity(live: Object) -> str:
+    """Return the size of a bound volume; its request, until the claim's status reports a capacity."""
+    return str(live["status"].get("capacity", {}).get("storage") or _request(live))
 
 
 def _class(live: Object) -> str | None:
