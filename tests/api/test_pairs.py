@@ -78,7 +78,7 @@ def test_an_edit_taken_back_leaves_nothing_there(cluster: Cluster, home: str, tm
         place(cluster, home, None)
         until(lambda: "StatefulSet users-database" not in cluster.owned(away), "and goes")
         said = cluster.says(away, "users", "DatabaseReady", "WaitingForConsent")
-        assert f"it is to have the data of {home}/users" in said["message"]
+        assert f"waits for the data of {home}/users, and creates none of its own" in said["message"]
         assert cluster.ready(home)
         assert not {"turn", "ceded-to"} & claim(cluster, home).keys()
 

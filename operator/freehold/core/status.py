@@ -51,7 +51,8 @@ def build(case: Case, conditions: Iterable[Condition], more: Mapping[str, Any] |
     }
     if spec.database:
         shown["binding"] = {"name": names.database(case.name)}
-        shown["database"] = f"{spec.database.engine} {spec.database.version}, {spec.database.storage.size}"
+    if database := shown.pop("database", None):
+        shown["database"] = database  # in the order of the API
     if spec.consumes:
         shown["consumes"] = ", ".join(consumed.name for consumed in spec.consumes)
     return shown

@@ -48,9 +48,10 @@ def plan(case: Case) -> Plan:
 def _awaited(case: Case) -> str:
     """Why none can be made yet: they are those of the data, which comes from another namespace."""
     now = topology.primary(case)
-    if now.abroad and Ref("Secret", names.server_secret(case.name)) not in case.observed.counterpart:
-        return f"the credentials are those of the data, and Freehold may not read them in {remote.describe(now.abroad)}"
-    awaited = None if now.abroad else topology.awaits_data_from(case)
+    if now.counterpart and Ref("Secret", names.server_secret(case.name)) not in case.observed.counterpart:
+        where = remote.describe(now.counterpart)
+        return f"the credentials are those of the data, and Freehold may not read them in {where}"
+    awaited = None if now.counterpart else topology.awaits_data_from(case)
     return f"the credentials are those of the data, which comes from {awaited}" if awaited else ""
 
 
@@ -66,7 +67,7 @@ def _condition(state: State, reason: Reason, said: str) -> Condition:
 def _kept(case: Case, engine: Engine, role: str) -> str | None:
     """The password that is in use: the server's Secret knows them all, a binding Secret its own role's. Where the data
     comes from another namespace, its roles come along."""
-    there = case.observed.counterpart if topology.primary(case).abroad else case.observed.objects
+    there = case.observed.counterpart if topology.primary(case).counterpart else case.observed.objects
     server = there.get(Ref("Secret", names.server_secret(case.name)), {}).get("data", {})
     bindings = {
         engine.roles.service: names.database(case.name),

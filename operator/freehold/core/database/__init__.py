@@ -1,4 +1,4 @@
-"""The database: one server of its own for each service, on a volume of its own."""
+"""The database of a service: instances, volumes, and the roles of the instances."""
 
 from freehold.core.database.plan import plan
 

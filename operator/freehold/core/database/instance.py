@@ -1,4 +1,4 @@
-"""A instance: a server of a service's with a volume of its own, and what can be read off it alone."""
+"""An instance: a database server with its volume, and the facts that its own objects record."""
 
 from __future__ import annotations
 
@@ -15,103 +15,128 @@ FIRST = 1
 
 
 class Location(NamedTuple):
-    """Where a server stands: the labels of its nodes, and its volume's storage class; None: any will do."""
+    """The node labels of a server and the storage class of its volume. class_name: None for any class."""
 
     nodes: tuple[tuple[str, str], ...]
     class_name: str | None
 
     def __str__(self) -> str:
-        where = ", ".join(f"{key.rpartition('/')[2]}={value}" for key, value in self.nodes) or "any node"
-        return f"{where}, class {self.class_name}" if self.class_name else where
+        nodes = ", ".join(f"{key.rpartition('/')[2]}={value}" for key, value in self.nodes) or "any node"
+        return f"{nodes}, class {self.class_name}" if self.class_name else nodes
 
     def holds(self, instance: Instance) -> bool:
-        """Whether the instance stands there."""
-        return self.nodes == instance.place.nodes and self.class_name in (None, instance.place.class_name)
+        """Return whether the instance has exactly these nodes and, if a class is named, this storage class."""
+        return self.nodes == instance.location.nodes and self.class_name in (None, instance.location.class_name)
 
-    def shown(self) -> Object:
-        """As the resource's status shows it."""
-        named = {"className": self.class_name} if self.class_name else {}
-        return {"nodeSelector": dict(self.nodes), **named}
+    def to_status(self) -> Object:
+        """Return the location as `status.move` shows it."""
+        class_name = {"className": self.class_name} if self.class_name else {}
+        return {"nodeSelector": dict(self.nodes), **class_name}
 
 
 class Instance(NamedTuple):
-    """A server and its volume, as far as they are there. turn: 0 while it has never owned the data. abroad: the
-    namespace it stands in, where that is the other one of a move; empty: the service's own."""
+    """A database server and its volume; either may be absent.
+
+    epoch: 0 before the first promotion. counterpart: the namespace of the move's counterpart, for an instance of the
+    counterpart; empty for an instance in the service's own namespace.
+    """
 
     number: int
     epoch: int = 1
     claim: Object | None = None
     server: Object | None = None
-    abroad: str = ""
+    counterpart: str = ""
 
     @property
-    def place(self) -> Location:
-        """Where it stands."""
+    def location(self) -> Location:
+        """The nodes and the storage class that the live objects have."""
         template = (self.server or {}).get("spec", {}).get("template", {}).get("spec", {})
         name = (self.claim or {}).get("spec", {}).get("storageClassName")
         return Location(node_labels(template.get("nodeSelector", {})), str(name) if name else None)
 
-    def shown(self) -> Object:
-        """Where it stands, as the resource's status shows it."""
-        return {**self.place.shown(), **({"namespace": self.abroad} if self.abroad else {})}
+    def to_status(self) -> Object:
+        """Return the location as `status.move` shows it, with the namespace of a counterpart."""
+        return {**self.location.to_status(), **({"namespace": self.counterpart} if self.counterpart else {})}
 
     @property
     def holds_data(self) -> bool:
-        """Whether there is a volume, so that there may be data."""
+        """Whether a volume is bound, and may hold data."""
         return bool(self.claim and self.claim.get("status", {}).get("phase") == "Bound")
 
-    def may_stand_at(self, place: Location) -> bool:
-        """Whether it stands there, or has been begun without a server yet."""
+    @property
+    def is_ready(self) -> bool:
+        """Whether the server runs with its newest template and is ready, as a primary or as a close standby."""
+        status = self.server.get("status", {}) if self.server else {}
+        return bool(
+            self.server
+            and status.get("observedGeneration") == self.server["metadata"].get("generation")
+            and status.get("readyReplicas", 0) >= 1
+            and status.get("updatedReplicas", 0) >= 1
+        )
+
+    def fits(self, location: Location) -> bool:
+        """Return whether the instance is at the location, or has only a claim so far, of a matching storage class."""
         if self.claim and "deletionTimestamp" in self.claim["metadata"]:
             return False
-        begun = not self.server and not self.epoch and place.class_name in (None, self.place.class_name)
-        return begun or bool(self.server and place.holds(self))
+        claim_only = not self.server and not self.epoch and location.class_name in (None, self.location.class_name)
+        return claim_only or bool(self.server and location.holds(self))
 
     @property
-    def follows(self) -> Replica | None:
-        """The server it was last made from, or left to; None where there was none."""
+    def replicates_from(self) -> Replica | None:
+        """The primary that the server was last told to replicate from; None for a server that never did."""
         template = (self.server or {}).get("spec", {}).get("template", {})
-        said = template.get("metadata", {}).get("annotations", {}).get(meta.PRIMARY)
-        found = re.fullmatch(r"(.+)@(\d{1,9})", str(said))
-        if not found:
+        recorded = template.get("metadata", {}).get("annotations", {}).get(meta.PRIMARY)
+        match = re.fullmatch(r"(.+)@(\d{1,9})", str(recorded))
+        if not match:
             return None
-        host = names.as_counterpart_calls(found[1]) if remote.is_remote(self.abroad) else found[1]
-        return Replica(host, int(found[2]))
+        host = names.as_counterpart_calls(match[1]) if remote.is_remote(self.counterpart) else match[1]
+        return Replica(host, int(match[2]))
 
     def annotation(self, key: str) -> str:
-        """What its claim is annotated with; empty where it is not."""
+        """Return an annotation of the claim; empty if absent."""
         return str((self.claim or {"metadata": {}})["metadata"].get("annotations", {}).get(key, ""))
 
 
-def replica_of(service: Service, leader: Instance) -> Replica:
-    """The source of a server that follows another: where that is, and since which turn it owns the data."""
-    return Replica(host_of(service, leader), leader.epoch)
+def replica_of(service: Service, primary: Instance) -> Replica:
+    """Return the source of a standby: the primary's host and epoch."""
+    return Replica(host_of(service, primary), primary.epoch)
 
 
 def dataset_of(claim: Object) -> str:
-    """What stands for the data on a volume; a copy of it has the same."""
+    """Return the identity of the data on a volume, which every copy of the data shares."""
     return str(claim["metadata"].get("annotations", {}).get(meta.DATASET_ID) or claim["metadata"]["uid"])
 
 
 def host_of(service: Service, instance: Instance) -> str:
-    """Where this very server is reached."""
-    return names.instance_host(service.name, instance.abroad or service.namespace, instance.number)
+    """Return the DNS name of the instance's pod."""
+    return names.instance_host(service.name, instance.counterpart or service.namespace, instance.number)
 
 
-def discover(service: str, objects: Mapping[Ref, Object], abroad: str = "") -> Iterator[Instance]:
-    """Every instance of a service's of which a volume or a server is among these objects."""
-    form = re.compile(rf"{re.escape(names.instance_volume(service, FIRST))}(?:-([0-9]+))?")
-    server = re.compile(rf"{re.escape(names.instance(service, FIRST))}(?:-([0-9]+))?")
-    forms = {"PersistentVolumeClaim": form, "StatefulSet": server}
-    found = (forms[ref.kind].fullmatch(ref.name) for ref in objects if ref.kind in forms)
-    for number in sorted({int(match[1] or FIRST) for match in found if match}):
+def refs_of(service: Service, instance: Instance) -> frozenset[Ref]:
+    """Return StatefulSet and claim of a local instance that exists."""
+    if instance.counterpart or not (instance.claim or instance.server):
+        return frozenset()
+    server, claim = names.instance(service.name, instance.number), names.instance_volume(service.name, instance.number)
+    return frozenset({Ref("StatefulSet", server), Ref("PersistentVolumeClaim", claim)})
+
+
+def discover(service: str, objects: Mapping[Ref, Object], counterpart: str = "") -> Iterator[Instance]:
+    """Yield each instance with a claim or a StatefulSet among the objects, by number.
+
+    counterpart: the namespace of the objects, if they belong to the counterpart.
+    """
+    claim_form = re.compile(rf"{re.escape(names.instance_volume(service, FIRST))}(?:-([0-9]+))?")
+    server_form = re.compile(rf"{re.escape(names.instance(service, FIRST))}(?:-([0-9]+))?")
+    forms = {"PersistentVolumeClaim": claim_form, "StatefulSet": server_form}
+    matches = (forms[ref.kind].fullmatch(ref.name) for ref in objects if ref.kind in forms)
+    for number in sorted({int(match[1] or FIRST) for match in matches if match}):
         claim = objects.get(Ref("PersistentVolumeClaim", names.instance_volume(service, number)))
-        turn = (claim or {"metadata": {}})["metadata"].get("annotations", {}).get(meta.EPOCH)
-        usual = 1 if number == FIRST else 0
-        running = objects.get(Ref("StatefulSet", names.instance(service, number)))
-        yield Instance(number, int(turn) if turn else usual, claim, running, abroad)
+        epoch = (claim or {"metadata": {}})["metadata"].get("annotations", {}).get(meta.EPOCH)
+        default = 1 if number == FIRST else 0
+        server = objects.get(Ref("StatefulSet", names.instance(service, number)))
+        yield Instance(number, int(epoch) if epoch else default, claim, server, counterpart)
 
 
 def node_labels(selector: object) -> tuple[tuple[str, str], ...]:
-    """A node selector as a Place has it."""
+    """Return a node selector in the form of `Location.nodes`."""
     return tuple(sorted((str(k), str(v)) for k, v in selector.items())) if isinstance(selector, dict) else ()

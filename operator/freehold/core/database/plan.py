@@ -1,13 +1,16 @@
-"""The database: one PostgreSQL server that serves one service, on a volume of its own.
+"""The database of a service: the primary with its volume, and the Services for clients and standbys.
 
-Where a service has more than one for a while, as during a move, this is about the one that owns the data.
+Other instances, as during a move, are planned by `core/relocation`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from freehold.api.v1alpha1.database import Database
 from freehold.core import engines
 from freehold.core.database import location, readiness, statefulset, topology, volume
+from freehold.core.database.instance import Instance, refs_of
 from freehold.core.engines import Engine
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
@@ -18,27 +21,34 @@ CAPABILITY = "database"
 
 
 def plan(case: Case) -> Plan:
-    """The volume, the Services and, once its credentials are there, the server."""
+    """Return the Services, the volume, and the server once the credentials exist."""
     database = case.spec.database
     if database is None:
         return Plan(CAPABILITY, ())
-    every, condition = topology.of(case), _condition(case, database)
+    condition, shown = _condition(case, database), {"database": _summary(case, database)}
     engine = engines.of(database)
-    stands_on: tuple[Object, ...] = (_account(case.service), _configuration(case.service, engine))
-    called = (_client_service(case, engine), _nodes_service(case.service, engine))
-    others = (instance for instance in (every.candidate, *every.rollback_standbys) if instance and not instance.abroad)
-    keep = frozenset(ref for instance in others for ref in topology.refs_of(case.service, instance))
+    shared = (_account(case.service), _configuration(case.service, engine))
+    services = (_client_service(case, engine), _nodes_service(case.service, engine))
+    state = topology.of(case)
+    keep = _refs(case, (state.candidate, *state.rollback_standbys))
     if location.data_elsewhere(case):
-        left = topology.refs_of(case.service, every.primary) if topology.data_moved_to(case) else frozenset()
-        return Plan(CAPABILITY, (*stands_on, *called), condition, keep | left)
-    discard = volume.replaceable_claims(case, database)
-    claim = volume.claim(case, database, every.primary, CAPABILITY)
-    objects = (*stands_on, claim, *called)
+        stale = _refs(case, (state.primary,)) if topology.data_moved_to(case) else frozenset()
+        return Plan(CAPABILITY, (*shared, *services), condition, keep | stale, shown=shown)
+    objects: tuple[Object, ...] = (*shared, volume.claim(case, database, state.primary, CAPABILITY), *services)
     if Ref("Secret", names.server_secret(case.name)) in case.observed.objects:
-        objects += (statefulset.statefulset(case, database, every.primary, CAPABILITY),)
-    else:  # a server that runs goes on as it is
-        keep |= topology.refs_of(case.service, every.primary)
-    return Plan(CAPABILITY, objects, condition, keep, discard)
+        objects += (statefulset.statefulset(case, database, state.primary, CAPABILITY),)
+    else:  # without its credentials a running server is left as it is
+        keep |= _refs(case, (state.primary,))
+    return Plan(CAPABILITY, objects, condition, keep, volume.replaceable_claims(case, database), shown)
+
+
+def _refs(case: Case, instances: Iterable[Instance | None]) -> frozenset[Ref]:
+    return frozenset(ref for instance in instances if instance for ref in refs_of(case.service, instance))
+
+
+def _summary(case: Case, database: Database) -> str:
+    """Return engine, version and the size of the volume, for tables."""
+    return f"{database.engine} {database.version}, {volume.size(case, database)}"
 
 
 def _configuration(service: Service, engine: Engine) -> Object:
@@ -71,7 +81,7 @@ def _service(service: Service, engine: Engine, name: str, chosen: dict[str, str]
 
 
 def _client_service(case: Case, engine: Engine) -> Object:
-    """The name that never changes; it leads to one pod."""
+    """Return the Service for clients, with a name that never changes and one pod."""
     chosen = {meta.POD_NAME: topology.client_pod(case)}
     return _service(case.service, engine, names.database(case.name), chosen, type="ClusterIP")
 
@@ -89,16 +99,24 @@ def _condition(case: Case, database: Database) -> Condition:
 def _state(case: Case, database: Database) -> tuple[State, Reason, str]:
     if elsewhere := location.data_elsewhere(case):
         return elsewhere
-    running = topology.server_pods(case, topology.primary(case))
-    trouble = volume.trouble(case, database) or pods.trouble(running, case.observed)
-    if trouble:
+    server_pods = topology.server_pods(case, topology.primary(case))
+    if trouble := volume.trouble(case, database) or pods.trouble(server_pods, case.observed):
         return State.FALSE, *trouble
-    where = f"{names.host(names.database(case.name), case.namespace)}:{engines.of(database).port}"
+    title, growth = engines.describe(database), volume.growth(case, database)
     if readiness.database_ready(case):
-        return State.TRUE, Reason.READY, f"{engines.describe(database)} serves at {where}"
+        host = names.host(names.database(case.name), case.namespace)
+        serves = f"{title} serves at {host}:{engines.of(database).port}"
+        if growth:
+            return State.TRUE, Reason.VOLUME_GROWING, f"{serves}; {growth}"
+        return State.TRUE, Reason.READY, serves
     claim = volume.primary_claim(case)
     if claim and not volume.is_bound(claim):
-        name = claim["spec"].get("storageClassName", "the default")
-        said = f"waiting for storage class {name} to provide {claim['metadata']['name']}, {database.storage.size}"
-        return State.UNKNOWN, Reason.VOLUME_PENDING, said
-    return State.UNKNOWN, Reason.STARTING, f"waiting for {engines.describe(database)} to accept connections"
+        return State.UNKNOWN, Reason.VOLUME_PENDING, _unbound(claim)
+    waiting = f"waiting for {title} to accept connections"
+    return State.UNKNOWN, Reason.STARTING, f"{waiting}; {growth}" if growth else waiting
+
+
+def _unbound(claim: Object) -> str:
+    name, class_name = claim["metadata"]["name"], claim["spec"].get("storageClassName", "the default")
+    state = f"no volume is bound to claim {name}; waiting for storage class {class_name}"
+    return f"{state}; if this lasts, kubectl describe persistentvolumeclaim {name} -n {claim['metadata']['namespace']}"

@@ -1,4 +1,4 @@
-"""Readiness of a database: whether clients reach the server that owns the data."""
+"""Readiness of a database: whether clients reach the primary."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from freehold.core.model.case import Case, fact
 
 @fact
 def database_ready(case: Case) -> bool:
-    """Whether the service can reach the server that owns the data, and it serves."""
-    now, door = topology.primary(case), topology.proxy(case) or {}
-    reached = not now.abroad or bool(door.get("status", {}).get("readyReplicas"))
-    return topology.is_ready(now) and reached and not topology.data_moved_to(case)
+    """Return whether the primary accepts connections from the service.
+
+    The database proxy is the path to a primary of the counterpart.
+    """
+    primary, proxy = topology.primary(case), topology.proxy(case) or {}
+    reachable = not primary.counterpart or bool(proxy.get("status", {}).get("readyReplicas"))
+    return primary.is_ready and reachable and not topology.data_moved_to(case)

@@ -1,4 +1,4 @@
-"""The source of an instance's data: one choice, made here. The engine turns a source into a start."""
+"""The source of an instance's data. The engine turns a source into a start command."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from freehold.core.model.case import Case
 
 
 def of(case: Case, instance: Instance) -> Source:
-    """The source of an instance: a standby replicates from the primary.
+    """Return the source of an instance: a standby replicates from the primary.
 
-    The primary keeps the source it was made from, if any, after its promotion: a change would restart the server.
+    After its promotion a primary keeps the source of its initial copy, if any, because a change would restart the
+    server.
     """
     primary = topology.primary(case)
-    return (instance.follows or New()) if instance == primary else replica_of(case.service, primary)
+    return (instance.replicates_from or New()) if instance == primary else replica_of(case.service, primary)

@@ -12,7 +12,7 @@ from freehold.core.objects import meta, names, observer, pods
 
 
 def statefulset(case: Case, database: Database, instance: Instance, capability: str) -> Object:
-    """The StatefulSet of a instance.
+    """Return the StatefulSet of an instance.
 
     Parallel management lets a corrected template replace a pod that never became ready.
     """
@@ -53,9 +53,9 @@ def statefulset(case: Case, database: Database, instance: Instance, capability: 
 
 
 def _nodes(service: Service, instance: Instance) -> dict[str, str]:
-    """A server stays where its volume is, until another takes over."""
-    made = instance.holds_data and instance.server and "spec" in instance.server
-    return dict(instance.place.nodes if made else topology.wanted_location(service).nodes)
+    """Return the node selector: a server with data stays with its volume."""
+    keeps = instance.holds_data and instance.server and "spec" in instance.server
+    return dict(instance.location.nodes if keeps else topology.wanted_location(service).nodes)
 
 
 def _volumes(service: Service, instance: Instance) -> list[Object]:
@@ -63,6 +63,6 @@ def _volumes(service: Service, instance: Instance) -> list[Object]:
         {"name": "data", "persistentVolumeClaim": {"claimName": names.instance_volume(service.name, instance.number)}},
         {"name": "configuration", "configMap": {"name": names.database_configuration(service.name)}},
         {"name": "credentials", "secret": {"secretName": names.server_secret(service.name)}},
-        # A key that is root's and the server's group's, and that no one else can read: PostgreSQL refuses others.
+        # PostgreSQL refuses a key that others than root and its own group can read.
         {"name": "certificate", "secret": {"secretName": names.server_certificate(service.name), "defaultMode": 0o440}},
     ]

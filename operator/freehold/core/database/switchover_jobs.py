@@ -1,4 +1,4 @@
-"""Switches: what is there of the Jobs that have one database server take over from another, and what they said."""
+"""Switchover Jobs: the attempts to exchange primary and candidate, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -13,60 +13,63 @@ from freehold.core.objects import jobs, meta, names, pods
 
 ROLE = "switchover"
 MAX_ATTEMPTS = 4
-"""Times that a switch is tried before somebody has to see to it."""
+"""Failed attempts after which a person has to act."""
 RETRY_SECONDS = 20
-"""From one that did not come to pass to the next."""
+"""From the end of a failed attempt to the next attempt."""
 
 
 class Attempt(NamedTuple):
-    """One try. ended: when, if it has. moved: whether the other server took over; None: not known. pause: in
-    milliseconds. said: why it did not. discard: whether the copy is of no use any more."""
+    """One attempt of a switchover.
+
+    name: of the Job. ended: the time of its end; None while the Job runs. moved: whether the candidate was promoted;
+    None while unknown. pause: the write pause in milliseconds. message: the cause of a failure. discard: whether the
+    failure made the standby unusable.
+    """
 
     name: str
     ended: datetime | None = None
     moved: bool | None = None
     pause: int | None = None
-    said: str = ""
+    message: str = ""
     discard: bool = False
 
 
-def attempts(case: Case, now: Instance, to: Instance) -> Iterator[Attempt]:
-    """Every try of one instance to take over from another, as far as they are there; the first that is not ends them."""
-    for attempt in range(MAX_ATTEMPTS):
-        name = job_name(case.service, now, to, attempt)
+def attempts(case: Case, primary: Instance, candidate: Instance) -> Iterator[Attempt]:
+    """Yield the attempts of a switchover, oldest first."""
+    for number in range(MAX_ATTEMPTS):
+        name = job_name(case.service, primary, candidate, number)
         job = case.observed.objects.get(Ref("Job", name))
         if job is None:
             return
         yield _read(case.observed, name, jobs.ended(job))
 
 
-def may_have_completed(case: Case, now: Instance, to: Instance) -> bool:
-    """Whether the two may have changed places, so that what they were to goes on to its end: all but the last try's own
-    word that they have not leaves that open."""
-    done = [*attempts(case, now, to)]
-    return bool(done) and done[-1].moved is not False
+def may_have_completed(case: Case, primary: Instance, candidate: Instance) -> bool:
+    """Return whether the switchover may have completed: only a reported failure of the last attempt excludes a
+    promotion."""
+    known = [*attempts(case, primary, candidate)]
+    return bool(known) and known[-1].moved is not False
 
 
-def job_name(service: Service, now: Instance, to: Instance, attempt: int) -> str:
-    """The name of the Job of a try; the first is number 0."""
-    return names.switchover_job(service.name, meta.digest(now.number, now.epoch, to.number, attempt))
+def job_name(service: Service, primary: Instance, candidate: Instance, attempt: int) -> str:
+    """Return the name of an attempt's Job; the first attempt is number 0."""
+    return names.switchover_job(service.name, meta.digest(primary.number, primary.epoch, candidate.number, attempt))
 
 
 def is_under_way(objects: Mapping[Ref, Object]) -> bool:
-    """Whether two servers change places at this moment."""
-    live = [one for ref, one in objects.items() if ref.kind == "Job" and not jobs.finished(one, "Complete")]
-    roles = (job.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {}) for job in live)
-    return any(labels.get(meta.ROLE) == ROLE for labels in roles)
+    """Return whether a switchover Job has not completed yet."""
+    live = [job for ref, job in objects.items() if ref.kind == "Job" and not jobs.finished(job, "Complete")]
+    labels = (job.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {}) for job in live)
+    return any(known.get(meta.ROLE) == ROLE for known in labels)
 
 
 def _read(observed: Observed, name: str, ended: datetime | None) -> Attempt:
+    """Read the outcome of an attempt from the termination message of its pod (agents/postgresql/switchover.py)."""
     for pod in pods.of_job(observed, name):
         for status in pod.get("status", {}).get("containerStatuses", []):
-            said = pods.last_words(status)
-            if said and "outcome" in said:
-                pause = said.get("writePauseMs")
-                moved, discard = said["outcome"] == "completed", bool(said.get("discard"))
-                return Attempt(
-                    name, ended, moved, int(pause) if pause is not None else None, said.get("message", ""), discard
-                )
+            answer = pods.last_words(status)
+            if answer and "outcome" in answer:
+                pause = int(answer["writePauseMs"]) if answer.get("writePauseMs") is not None else None
+                moved, discard = answer["outcome"] == "completed", bool(answer.get("discard"))
+                return Attempt(name, ended, moved, pause, answer.get("message", ""), discard)
     return Attempt(name, ended)

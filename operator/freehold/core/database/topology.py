@@ -1,9 +1,9 @@
-"""Topology: the servers a service's data may stand on, and whose it is.
+"""Topology: the instances of a service's database and their roles.
 
-A instance is a server with a volume of its own. One owns the data; during a move another is made from it and, for a stated
-time afterwards, the one before follows the new one. The claims say who owns: each move gives its destination the next
-turn, in one write, and the highest has it. A claim outlives its resource, and so does the answer. Of a move to another
-namespace each side sees the instances of both.
+One instance is the primary. During a move another instance replicates from the primary, and after the switchover the
+old primary follows the new one for the rollback window. The claims record the roles: each switchover writes a higher
+epoch to the destination's claim in one write, and the highest epoch identifies the primary. A claim outlives its
+Microservice, and so does the record. In a move between namespaces each counterpart sees the instances of both.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ PAUSED = "Paused"
 
 
 class Topology(NamedTuple):
-    """The owner, the one that is to own next, those kept as a way back, and those that nobody needs any more."""
+    """The instances by role.
+
+    candidate: the instance to promote, while a move is under way. rollback_standbys: old primaries within the rollback
+    window. obsolete: instances to remove. Of the counterpart's instances, only a primary or candidate is listed.
+    """
 
     primary: Instance
     candidate: Instance | None
@@ -36,79 +40,78 @@ class Topology(NamedTuple):
 
 @fact
 def primary(case: Case) -> Instance:
-    """The server that holds the data, or will, where there is none yet."""
+    """Return the instance with the highest epoch, or the first instance before any data exists."""
     owned = [instance for instance in (*_local_instances(case), *_usable_remote_instances(case)) if instance.epoch]
     return max(owned, key=lambda instance: instance.epoch, default=Instance(FIRST))
 
 
 @fact
 def awaits_data_from(case: Case) -> Key | None:
-    """Whose data it is to have, and has not yet: it begins with none of its own."""
-    whence = remote.origin(case.spec.placement, case.namespace)
-    former = Key(whence, case.name) if whence else None
+    """Return the service whose data is to be taken over, until the data arrives; None if no data is awaited."""
+    namespace = remote.origin(case.spec.placement, case.namespace)
+    former = Key(namespace, case.name) if namespace else None
     peer = case.observed.peers.get(former) if former else None
     owns = any(instance.epoch for instance in _local_instances(case))
     return former if peer and peer.database and not owns else None
 
 
 def data_moved_to(case: Case) -> str:
-    """The namespace that the data went to, where it is not seen any more; what is here is what was left behind."""
-    now = primary(case)
-    return "" if now.abroad else now.annotation(meta.DATA_MOVED_TO)
+    """Return the namespace to which the data was moved, if only the stale copy is visible; otherwise empty."""
+    return "" if primary(case).counterpart else primary(case).annotation(meta.DATA_MOVED_TO)
 
 
 @fact
 def conflicting_data(case: Case) -> str:
-    """Why it cannot take over the other side's data: there is some here. Empty where nothing hinders."""
+    """Return why the counterpart's data cannot be taken over: other data exists already. Empty without a conflict."""
     if counterpart.with_database(case) is None:
         return ""
-    own, others = _newest_claim(_local_instances(case)), _newest_claim(_remote_instances(case))
-    if not (own and others) or dataset_of(own) == dataset_of(others):
+    own, remote_claim = _newest_claim(_local_instances(case)), _newest_claim(_remote_instances(case))
+    if not (own and remote_claim) or dataset_of(own) == dataset_of(remote_claim):
         return ""
-    claim = own["metadata"]
-    return f"volume claim {claim['name']} in namespace {claim['namespace']} holds data already; delete what is not used"
+    name, namespace = own["metadata"]["name"], own["metadata"]["namespace"]
+    return f"volume claim {name} in namespace {namespace} holds data already; delete the claim that is not used"
 
 
 def wanted_location(service: Service) -> Location:
-    """Where the resource wants its service to stand."""
-    database = service.spec.database
-    return Location(
-        node_labels(service.spec.placement.node_selector), database.storage.class_name if database else None
-    )
+    """Return the location that the spec asks for."""
+    database, nodes = service.spec.database, node_labels(service.spec.placement.node_selector)
+    return Location(nodes, database.storage.class_name if database else None)
 
 
 @fact
 def is_misplaced(case: Case) -> bool:
-    """Whether the data stands somewhere else than is wanted; where there is none yet, it just begins there."""
-    now = primary(case)
-    if now.abroad:
+    """Return whether the data is at another location than wanted; a database without data is never misplaced."""
+    current = primary(case)
+    if current.counterpart:
         return counterpart.takes_data(case)
-    return bool(now.holds_data and now.server and "spec" in now.server) and not wanted_location(case.service).holds(now)
+    return bool(current.holds_data and current.server and "spec" in current.server) and not wanted_location(
+        case.service
+    ).holds(current)
 
 
 @fact
 def is_handing_over(case: Case) -> bool:
-    """Whether the other side is to take over the data that is here."""
-    paired = bool(_usable_counterpart(case)) and not primary(case).abroad
-    return paired and not counterpart.takes_data(case)
+    """Return whether the counterpart is to take over the data that is here."""
+    leaves = bool(_usable_counterpart(case)) and not primary(case).counterpart
+    return leaves and not counterpart.takes_data(case)
 
 
 def destination(case: Case) -> Object:
-    """Where it moves to, as the resource's status shows it."""
-    abroad = {"namespace": case.namespace} if primary(case).abroad else {}
-    return {**wanted_location(case.service).shown(), **abroad}
+    """Return the wanted location as `status.move` shows it, with the namespace if the data comes from another."""
+    namespace = {"namespace": case.namespace} if primary(case).counterpart else {}
+    return {**wanted_location(case.service).to_status(), **namespace}
 
 
 @fact
 def is_moving(case: Case) -> bool:
-    """Whether it is to go there; a move that was given up is begun again only when another place is wanted."""
+    """Return whether a move to this side is wanted; one that timed out starts again only with another destination."""
     last = case.observed.status.get("move", {})
-    gave_up = last.get("step") == Reason.MOVE_TIMED_OUT and last.get("to") == destination(case)
-    return is_misplaced(case) and not gave_up and not is_handing_over(case)
+    timed_out = last.get("step") == Reason.MOVE_TIMED_OUT and last.get("to") == destination(case)
+    return is_misplaced(case) and not timed_out and not is_handing_over(case)
 
 
 def is_paused(case: Case) -> bool:
-    """Whether a move is to wait before its next step; either side may say so."""
+    """Return whether either side pauses the move (annotation freehold.dev/move)."""
     other = _usable_counterpart(case)
     return case.service.annotations.get(meta.MOVE) == PAUSED or bool(
         other and case.observed.peers[other].move == PAUSED
@@ -117,109 +120,90 @@ def is_paused(case: Case) -> bool:
 
 @fact
 def of(case: Case) -> Topology:
-    """Every instance, by what it is for; of those on the other side the owner, and the one that is to own next, alone."""
-    now, own = primary(case), _local_instances(case)
-    others = [instance for instance in own if instance != now]
-    chosen = _candidate(case, now, others)
-    rest = [instance for instance in others if chosen is None or chosen.abroad or instance.number != chosen.number]
-    until = rollback_until(case.service, now)
+    """Return the instances by role."""
+    current, own = primary(case), _local_instances(case)
+    others = [instance for instance in own if instance != current]
+    chosen = _candidate(case, others)
+    rest = [instance for instance in others if chosen is None or chosen.counterpart or instance.number != chosen.number]
+    until = rollback_until(case)
     kept = [instance for instance in rest if instance.epoch and instance.server and until and case.observed.now < until]
-    over = [instance for instance in rest if instance not in kept and (instance.server or not instance.epoch)]
-    return Topology(now, chosen, tuple(kept), tuple(over))
+    obsolete = [instance for instance in rest if instance not in kept and (instance.server or not instance.epoch)]
+    return Topology(current, chosen, tuple(kept), tuple(obsolete))
 
 
-def _candidate(case: Case, now: Instance, others: list[Instance]) -> Instance | None:
-    """A switch that may have been made goes on to its end, whatever is wanted since; what then is elsewhere moves."""
-    bound = [instance for instance in others if switchover_jobs.may_have_completed(case, now, instance)]
-    if bound:
-        return bound[0]
+def _candidate(case: Case, others: list[Instance]) -> Instance | None:
+    """Return the instance to promote.
+
+    A switchover that may have completed is always finished first, even if the spec changed meanwhile; the new target
+    then starts another move.
+    """
+    for instance in others:
+        if switchover_jobs.may_have_completed(case, primary(case), instance):
+            return instance
     if is_handing_over(case):
-        return next(
-            (
-                instance
-                for instance in _usable_remote_instances(case)
-                if instance.follows == replica_of(case.service, now)
-            ),
-            None,
-        )
+        source = replica_of(case.service, primary(case))
+        return next((i for i in _usable_remote_instances(case) if i.replicates_from == source), None)
     if not is_moving(case):
         return None
-    fitting = [instance for instance in others if instance.may_stand_at(wanted_location(case.service))]
+    fitting = [instance for instance in others if instance.fits(wanted_location(case.service))]
     return max(fitting, key=lambda instance: instance.number, default=None) or Instance(_free_number(case), 0)
 
 
-def rollback_until(service: Service, now: Instance) -> datetime | None:
-    """Until when the server that was left is kept; None where none was."""
-    turned = now.annotation(meta.PROMOTED_AT)
-    return datetime.fromisoformat(turned) + duration(service.spec.placement.rollback_window) if turned else None
+def rollback_until(case: Case) -> datetime | None:
+    """Return the end of the rollback window; None for a primary that was never promoted by a move."""
+    promoted = primary(case).annotation(meta.PROMOTED_AT)
+    return datetime.fromisoformat(promoted) + duration(case.spec.placement.rollback_window) if promoted else None
 
 
 def server_pods(case: Case, instance: Instance) -> list[Object]:
-    """The pod of one server, while it is not on its way out; none of one that is not here."""
-    if instance.abroad:
+    """Return the pod of a local instance's server, unless the pod is being deleted."""
+    if instance.counterpart:
         return []
     name = names.instance_pod(case.name, instance.number)
     return [pod for pod in pods.component_pods(case.observed, meta.DATABASE) if pod["metadata"]["name"] == name]
 
 
-def is_ready(instance: Instance) -> bool:
-    """Whether the server of the newest template serves, or follows closely the one it is made from."""
-    status = instance.server.get("status", {}) if instance.server else {}
-    return bool(
-        instance.server
-        and status.get("observedGeneration") == instance.server["metadata"].get("generation")
-        and status.get("readyReplicas", 0) >= 1
-        and status.get("updatedReplicas", 0) >= 1
-    )
-
-
-def refs_of(service: Service, instance: Instance) -> frozenset[Ref]:
-    """The server and the volume, where they are here."""
-    if instance.abroad or not (instance.claim or instance.server):
-        return frozenset()
-    server, claim = names.instance(service.name, instance.number), names.instance_volume(service.name, instance.number)
-    return frozenset({Ref("StatefulSet", server), Ref("PersistentVolumeClaim", claim)})
-
-
 def proxy(case: Case) -> Object | None:
-    """The StatefulSet that stands before the servers during a move."""
+    """Return the live StatefulSet of the database proxy."""
     return case.observed.objects.get(Ref("StatefulSet", names.proxy(case.name)))
 
 
 def clients_use_proxy(case: Case) -> bool:
-    """Whether the clients of the server that owns the data are led to a door before it at this moment."""
-    there = case.observed.counterpart if primary(case).abroad else case.observed.objects
-    live = there.get(Ref("Service", names.database(case.name)), {})
+    """Return whether the database's Service at the primary selects the database proxy."""
+    objects = case.observed.counterpart if primary(case).counterpart else case.observed.objects
+    live = objects.get(Ref("Service", names.database(case.name)), {})
     return bool(live.get("spec", {}).get("selector", {}).get(meta.POD_NAME) == names.proxy_pod(case.name))
 
 
 @fact
 def client_pod(case: Case) -> str:
-    """The pod that clients of the database are led to: the server's, or in a move that of the door before both. Where
-    the data is not here, only a door leads to it."""
-    if primary(case).abroad or awaits_data_from(case):
+    """Return the pod for clients of the database: the primary's, or the database proxy's.
+
+    A local proxy is the only path to data in another namespace or cluster.
+    """
+    if primary(case).counterpart or awaits_data_from(case):
         return names.proxy_pod(case.name)
-    next_one, standing = of(case).candidate, proxy(case)
-    if next_one and standing and not is_paused(case) and is_ready(next_one):
-        opens = bool(standing.get("status", {}).get("readyReplicas"))
-        if opens or clients_use_proxy(case):
+    candidate, live_proxy = of(case).candidate, proxy(case)
+    if candidate and live_proxy and not is_paused(case) and candidate.is_ready:
+        accepts = bool(live_proxy.get("status", {}).get("readyReplicas"))
+        if accepts or clients_use_proxy(case):
             return names.proxy_pod(case.name)
-    if next_one and clients_use_proxy(case):
-        return names.proxy_pod(case.name)  # clients stay where they are, whatever the move waits for
+    if candidate and clients_use_proxy(case):
+        return names.proxy_pod(case.name)  # a paused or blocked move does not redirect its clients
     return names.instance_pod(case.name, primary(case).number)
 
 
 @fact
 def service_nodes(case: Case) -> dict[str, str]:
-    """The labels of the nodes for the service's own pods: they go ahead of the data, once its copy is there."""
-    if not case.spec.database or primary(case).abroad or not is_misplaced(case):
+    """Return the node selector of the service's own pods, which move once the standby has caught up."""
+    if not case.spec.database or primary(case).counterpart or not is_misplaced(case):
         return dict(wanted_location(case.service).nodes)
-    ahead = is_moving(case) and clients_use_proxy(case)
-    return dict(wanted_location(case.service).nodes if ahead else primary(case).place.nodes)
+    moves = is_moving(case) and clients_use_proxy(case)
+    return dict(wanted_location(case.service).nodes if moves else primary(case).location.nodes)
 
 
 def is_in_transition(case: Case) -> bool:
-    """Whether more than one server, or what moves it, is there or is about to be."""
+    """Return whether a second server, a database proxy or a counterpart exists, or a move is about to start."""
     servers = [instance for instance in _local_instances(case) if instance.server]
     two = len(servers) > 1 or bool(proxy(case)) or bool(_usable_counterpart(case))
     return two or is_moving(case)
@@ -227,13 +211,12 @@ def is_in_transition(case: Case) -> bool:
 
 @fact
 def _local_instances(case: Case) -> tuple[Instance, ...]:
-    """Every instance here of which a volume or a server is there."""
     return tuple(discover(case.name, case.observed.objects))
 
 
 @fact
 def _usable_remote_instances(case: Case) -> tuple[Instance, ...]:
-    """Those on the other side, unless either side has data of its own."""
+    """Return the counterpart's instances; none if the data of both sides conflicts."""
     return () if conflicting_data(case) else _remote_instances(case)
 
 
@@ -248,7 +231,7 @@ def _usable_counterpart(case: Case) -> Key | None:
 
 
 def _newest_claim(instances: Iterable[Instance]) -> Object | None:
-    """The claim of the one that last owned data."""
+    """Return the claim with the highest epoch; None if none was ever a primary's."""
     owned = [instance for instance in instances if instance.epoch and instance.claim]
     return max(owned, key=lambda instance: instance.epoch).claim if owned else None
 

@@ -1,4 +1,4 @@
-"""The volume that holds a database's data: claimed once, grown where it can be, and removed by a person alone."""
+"""The volume of a database: claimed once, grown where the storage class allows, and removed by a person alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from freehold.core.objects import meta, names
 from freehold.core.objects.pods import Trouble
 
 OWNERSHIP = (meta.EPOCH, meta.PROMOTED_AT, meta.WRITE_PAUSE, meta.DATASET_ID, meta.DATA_MOVED_TO)
-"""What a claim says of whose the data is."""
+"""Annotations of a claim that record which instance is primary."""
+RESIZING, FILE_SYSTEM_PENDING = "Resizing", "FileSystemResizePending"
+"""Conditions of a claim during an expansion (core/v1, PersistentVolumeClaimConditionType)."""
 
 
 def claim(
@@ -23,23 +25,16 @@ def claim(
     capability: str,
     annotations: dict[str, str] | None = None,
 ) -> Object:
-    """What is claimed; with Retain it has no owner, so that nothing but a person removes it. annotations: of whose the
-    data is; left out, what the live claim says.
+    """Return the claim of an instance. With Retain the claim has no owner, so that only a person removes it.
 
-    Where the live claim can be neither grown nor moved it is asked for as it is, for the API server would refuse.
+    annotations: the ownership annotations; by default those of the live claim. The API server refuses a change of the
+    storage class and an expansion that the class does not allow, so both keep their live values then.
     """
-    live, storage = instance.claim, database.storage
-    spec: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage.size}}}
-    # Left out, a class that was asked for once would be taken back, which the API server refuses as well.
-    asked = _class(live) if live and _has_other_class(live, database) else storage.class_name
-    if not asked and live is None:
-        asked = topology.primary(case).place.class_name  # where any will do, a move keeps the one there is
-    elif live and not asked and instance.annotation(meta.EPOCH):
-        asked = _class(live)
-    if asked:
-        spec["storageClassName"] = asked
-    if live and not _can_resize(live, database, case.observed):
-        spec["resources"] = {"requests": {"storage": _size(live)}}
+    live = instance.claim
+    size = _request(live) if live and not _can_resize(live, database, case.observed) else database.storage.size
+    spec: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+    if class_name := _class_to_claim(case, database, instance):
+        spec["storageClassName"] = class_name
     body = meta.build(
         case.service,
         "v1",
@@ -49,19 +44,29 @@ def claim(
         owned=database.deletion_policy is DeletionPolicy.DELETE,
         spec=spec,
     )
-    said = annotations or {key: value for key in OWNERSHIP if (value := instance.annotation(key))}
+    record = annotations or {key: value for key in OWNERSHIP if (value := instance.annotation(key))}
     if instance.number != FIRST:
-        said.setdefault(meta.EPOCH, "1")
-    return {**body, "metadata": {**body["metadata"], **({"annotations": said} if said else {})}}
+        record.setdefault(meta.EPOCH, "1")
+    return {**body, "metadata": {**body["metadata"], **({"annotations": record} if record else {})}}
+
+
+def _class_to_claim(case: Case, database: Database, instance: Instance) -> str | None:
+    """Return the storage class for a claim; None leaves the choice to the cluster."""
+    live, wanted = instance.claim, database.storage.class_name
+    if live is None:
+        return wanted or topology.primary(case).location.class_name  # a move keeps the class unless another is wanted
+    # Without its class in the request, server-side apply would remove the class, which the API server refuses.
+    keeps = _has_other_class(live, database) or (not wanted and instance.annotation(meta.EPOCH))
+    return _class(live) if keeps else wanted
 
 
 def primary_claim(case: Case) -> Object | None:
-    """The live claim of the server that owns the data."""
+    """Return the live claim of the primary."""
     return topology.primary(case).claim
 
 
 def replaceable_claims(case: Case, database: Database) -> frozenset[Ref]:
-    """The live claim, while it waits for a class that is no longer asked for: it holds nothing and may be made anew."""
+    """Return the primary's claim if it is unbound and its storage class is not the wanted one: it holds no data."""
     live = primary_claim(case)
     if live is None or is_bound(live) or not _has_other_class(live, database):
         return frozenset()
@@ -69,35 +74,77 @@ def replaceable_claims(case: Case, database: Database) -> frozenset[Ref]:
 
 
 def is_bound(live: Object) -> bool:
-    """Whether there is a volume behind the claim."""
+    """Return whether a volume is bound to the claim."""
     return bool(live.get("status", {}).get("phase") == "Bound")
 
 
+def size(case: Case, database: Database) -> str:
+    """Return the size of the primary's volume, or the wanted size before a volume is bound."""
+    live = primary_claim(case)
+    return _capacity(live) if live and is_bound(live) else database.storage.size
+
+
 def trouble(case: Case, database: Database) -> Trouble | None:
-    """What is the matter with the volume, and what its owner can do."""
+    """Return a problem of the primary's volume that a person has to solve."""
     live = primary_claim(case)
     if live is None or not is_bound(live):
         return storage_class_trouble(database, case.observed)
     if "deletionTimestamp" in live["metadata"]:
-        said = f"volume claim {live['metadata']['name']} is being deleted and goes when its server stops"
-        return Trouble(Reason.VOLUME_BEING_DELETED, f"{said}; take a copy of the data first")
+        state = f"volume claim {live['metadata']['name']} is being deleted"
+        cause = "Kubernetes removes the claim when the server stops"
+        return Trouble(Reason.VOLUME_BEING_DELETED, f"{state}; {cause}; take a copy of the data first")
     if not _can_resize(live, database, case.observed):
-        said = f"the volume holds {_size(live)} and storage class {_class(live)} cannot expand it to"
-        hint = "let the class allow volume expansion; until then the volume stays as it is"
-        return Trouble(Reason.VOLUME_CANNOT_GROW, f"{said} {database.storage.size}; {hint}")
+        return Trouble(Reason.VOLUME_CANNOT_GROW, _resize_obstacle(live, database))
     return None
 
 
-def too_small_for(database: Database, held: Instance) -> str:
-    """Why a volume of the size that is asked for may not take what another holds."""
-    size = _size(held.claim) if held.claim else "0"
-    if as_number(database.storage.size) >= as_number(size):
+def _resize_obstacle(live: Object, database: Database) -> str:
+    """Return why the claim cannot take the wanted size, and the action to take."""
+    present, wanted = _capacity(live), database.storage.size
+    if as_number(wanted) < as_number(_request(live)):
+        state = f"the volume has {present}, and spec.database.storage.size is {wanted}"
+        return f"{state}; a volume cannot shrink; set the size to {_request(live)}"
+    state = f"the volume has {present} and cannot grow to {wanted}"
+    cause = f"storage class {_class(live)} does not allow expansion"
+    return f"{state}; {cause}; set allowVolumeExpansion: true on the class, or move to a class that has it"
+
+
+def growth(case: Case, database: Database) -> str:
+    """Return the state of an expansion of the primary's volume; empty if none is under way.
+
+    The conditions Resizing and FileSystemResizePending of the claim say whether the storage provider or the node is
+    at work (kubernetes.io/docs/concepts/storage/persistent-volumes, 'Expanding Persistent Volumes Claims').
+    """
+    live = primary_claim(case)
+    if live is None or not is_bound(live) or as_number(_capacity(live)) >= as_number(database.storage.size):
         return ""
-    return f"the volume there holds {size}, and spec.database.storage.size here is {database.storage.size}: too little"
+    state = f"the volume grows from {_capacity(live)} to {database.storage.size}"
+    active = {c["type"] for c in live["status"].get("conditions", []) if c.get("status") == "True"}
+    if FILE_SYSTEM_PENDING in active:
+        server = names.instance(case.name, topology.primary(case).number)
+        cause = f"the node is to expand the file system ({FILE_SYSTEM_PENDING})"
+        return f"{state}; {cause}; if this lasts, kubectl rollout restart statefulset {server} -n {case.namespace}"
+    provider = "the storage provider expands the volume (Resizing)" if RESIZING in active else ""
+    action = f"kubectl describe persistentvolumeclaim {live['metadata']['name']} -n {case.namespace}"
+    return f"{state}; {provider or 'the storage provider has not started yet'}; if this lasts, {action}"
 
 
-def _size(live: Object) -> str:
+def too_small_for(database: Database, source: Instance) -> str:
+    """Return why a volume of the wanted size cannot take the data of an instance; empty if it can."""
+    needed = _request(source.claim) if source.claim else "0"
+    if as_number(database.storage.size) >= as_number(needed):
+        return ""
+    state = f"the volume of the data has {needed}, and spec.database.storage.size here is {database.storage.size}"
+    return f"{state}; raise the size to at least {needed}"
+
+
+def _request(live: Object) -> str:
     return str(live["spec"]["resources"]["requests"]["storage"])
+
+
+def _capacity(live: Object) -> str:
+    """Return the size of a bound volume; its request, until the claim's status reports a capacity."""
+    return str(live["status"].get("capacity", {}).get("storage") or _request(live))
 
 
 def _class(live: Object) -> str | None:
@@ -106,24 +153,25 @@ def _class(live: Object) -> str | None:
 
 
 def _has_other_class(live: Object, database: Database) -> bool:
-    """Whether another class is asked for than the claim's; asking for none is content with any."""
+    """Return whether the spec names another storage class than the claim's."""
     return database.storage.class_name is not None and database.storage.class_name != _class(live)
 
 
 def _can_resize(live: Object, database: Database, observed: Observed) -> bool:
-    held, asked = as_number(_size(live)), as_number(database.storage.size)
+    """Return whether the claim's request may become the wanted size."""
+    present, wanted = as_number(_request(live)), as_number(database.storage.size)
     expandable = {c.name for c in observed.storage_classes if c.expandable}
-    return held == asked or (asked > held and _class(live) in expandable)
+    return present == wanted or (wanted > present and _class(live) in expandable)
 
 
 def storage_class_trouble(database: Database, observed: Observed) -> Trouble | None:
-    """What is wrong with the storage class that is asked for."""
-    asked = database.storage.class_name
+    """Return why the wanted storage class cannot be used."""
+    wanted = database.storage.class_name
     known = ", ".join(f"{c.name} (default)" if c.default else c.name for c in observed.storage_classes)
     has = f"the cluster has: {known}" if known else "the cluster has none"
-    if asked and asked not in {c.name for c in observed.storage_classes}:
-        return Trouble(Reason.STORAGE_CLASS_MISSING, f"storage class {asked} does not exist; {has}")
-    if not asked and not any(c.default for c in observed.storage_classes):
-        said = "the cluster has no default storage class; name one under spec.database.storage.className"
-        return Trouble(Reason.STORAGE_CLASS_MISSING, f"{said}; {has}")
+    if wanted and wanted not in {c.name for c in observed.storage_classes}:
+        return Trouble(Reason.STORAGE_CLASS_MISSING, f"storage class {wanted} does not exist; {has}")
+    if not wanted and not any(c.default for c in observed.storage_classes):
+        state = "the cluster has no default storage class; name one under spec.database.storage.className"
+        return Trouble(Reason.STORAGE_CLASS_MISSING, f"{state}; {has}")
     return None

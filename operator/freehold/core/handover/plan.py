@@ -61,7 +61,7 @@ def _previous_target(case: Case) -> tuple[Key, datetime] | None:
 def _data_progress(case: Case, there: Object) -> Object:
     """How far the data is on the way there, and how long no write was taken when it had come."""
     now, last = topology.primary(case), case.observed.status.get("move", {})
-    if now.abroad:
+    if now.counterpart:
         pause = {
             "writePauseMs": int(now.annotation(meta.WRITE_PAUSE) or 0),
             "switchedOverAt": now.annotation(meta.PROMOTED_AT),
@@ -92,7 +92,7 @@ def _source_condition(case: Case, target: Key | None, leads: Key | None) -> Cond
     if said := routing.blocked_reason(case, target):
         here = f"its name leads to {leads} meanwhile" if leads else f"it stays in namespace {case.namespace}"
         return _condition(State.FALSE, Reason.MOVE_BLOCKED, f"{said}; {here}")
-    data_first = case.spec.database and not topology.primary(case).abroad
+    data_first = case.spec.database and not topology.primary(case).counterpart
     if data_first and (stopped := case.observed.peers[target].stopped):
         return _condition(State.FALSE, Reason.MOVE_BLOCKED, f"{target} says: {stopped}")
     if leads != target:

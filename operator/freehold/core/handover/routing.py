@@ -27,7 +27,7 @@ def endpoint_target(case: Case) -> Key | None:
     that serve."""
     now, target = current_target(case), _agreed_target(case)
     if target is None:
-        serves = deployments.serving(case) and not topology.primary(case).abroad
+        serves = deployments.serving(case) and not topology.primary(case).counterpart
         return now if case.spec.replicas and not serves else None
     return target if now == target or not obstacle(case, target) else now
 
@@ -37,7 +37,7 @@ def runs_here(case: Case) -> bool:
     data, if it has any, is here."""
     target, now = _agreed_target(case), current_target(case)
     if target is None:
-        return now is None or not topology.primary(case).abroad
+        return now is None or not topology.primary(case).counterpart
     return target != now
 
 
@@ -46,7 +46,7 @@ def reports_redirect(case: Case) -> bool:
     """Whether of a move it is told where the name leads, and not where the data is: on the side that goes, but while
     its data comes back, and on the one that takes over, until the data has come."""
     now, last = topology.primary(case), case.observed.status.get("move", {})
-    if now.abroad:
+    if now.counterpart:
         return not counterpart.takes_data(case)
     if case.spec.database is None or destination(case.service) or current_target(case):
         return True
@@ -96,7 +96,7 @@ def obstacle(case: Case, target: Key) -> str:
     if said := blocked_reason(case, target):
         return said
     peer = case.observed.peers[target]
-    if case.spec.database and not topology.primary(case).abroad:
+    if case.spec.database and not topology.primary(case).counterpart:
         return f"its data goes to {remote.describe(target.namespace)} first, and {target} tells how far it is"
     ready = peer.ready and peer.replaces == case.namespace
     return "" if ready else f"its pods start in {remote.describe(target.namespace)}"

@@ -39,7 +39,7 @@ def plan(case: Case) -> Plan:
     ):
         said = "waiting until the database's two servers have changed places"
         return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, said, keep=_jobs(case.observed))
-    if new and topology.primary(case).abroad:
+    if new and topology.primary(case).counterpart:
         said = "the schema is seen to where the data stands"
         return _plan((), State.TRUE, Reason.APPLIED, said, keep=_jobs(case.observed))
     if wanted and (readiness.database_ready(case) or Ref("Job", wanted) in case.observed.objects):

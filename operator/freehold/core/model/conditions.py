@@ -58,6 +58,7 @@ class Reason(StrEnum):
     CONTRACT_NOT_READ = "ContractNotRead"
     # well
     READY = "Ready"
+    VOLUME_GROWING = "VolumeGrowing"
     AVAILABLE = "Available"
     APPLIED = "Applied"
     IN_USE = "InUse"

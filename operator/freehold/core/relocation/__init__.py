@@ -1,4 +1,4 @@
-"""Relocation: a database moves to other nodes, another namespace or another cluster."""
+"""Relocation: a service moves with the data to other nodes, another namespace or another cluster."""
 
 from freehold.core.relocation.plan import plan
 

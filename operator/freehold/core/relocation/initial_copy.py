@@ -1,4 +1,4 @@
-"""Copying: what is told of a move while the server at the destination makes itself."""
+"""Initial copy: the state of a move while the standby at the destination is not ready."""
 
 from __future__ import annotations
 
@@ -14,31 +14,28 @@ from freehold.core.relocation import progress
 from freehold.core.relocation.progress import Step
 
 
-def step(case: Case, to: Instance, objects: tuple[Object, ...]) -> Step:
-    """How far the copy is, or what keeps it from being made."""
-    trouble = pods.trouble(topology.server_pods(case, to), case.observed)
-    copied, whole = case.observed.copy_progress.get("copied", 0), case.observed.copy_progress.get("total", 0)
-    if trouble:
-        return Step(Reason.INITIAL_COPY, f"{trouble.message}; it goes on by itself once that is put right", objects)
-    if to.server and not topology.server_pods(case, to):
-        server = names.instance(case.name, to.number)
-        said = f"waits for the pod of {server}; kubectl describe statefulset {server} says what it waits for"
-        return Step(Reason.INITIAL_COPY, said, objects)
-    if copied and whole and copied < whole:
-        return Step(
-            Reason.INITIAL_COPY,
-            f"{progress.megabytes(copied)} of {progress.megabytes(whole)} copied{_left(case.observed, to)}",
-            objects,
-        )
-    said = f"{names.instance(case.name, to.number)} makes itself from the server that owns the data"
-    return Step(Reason.CATCHING_UP if copied else Reason.INITIAL_COPY, said, objects)
+def step(case: Case, candidate: Instance, objects: tuple[Object, ...]) -> Step:
+    """Return the progress of the copy, or the cause that prevents the copy."""
+    server, server_pods = names.instance(case.name, candidate.number), topology.server_pods(case, candidate)
+    copied, total = case.observed.copy_progress.get("copied", 0), case.observed.copy_progress.get("total", 0)
+    if trouble := pods.trouble(server_pods, case.observed):
+        return Step(Reason.INITIAL_COPY, f"{trouble.message}; the move continues once that is put right", objects)
+    if candidate.server and not server_pods:
+        action = f"kubectl describe statefulset {server} -n {case.namespace} names the cause"
+        return Step(Reason.INITIAL_COPY, f"{server} has no pod yet; if this lasts, {action}", objects)
+    if copied and total and copied < total:
+        counts = f"{progress.megabytes(copied)} of {progress.megabytes(total)} copied"
+        return Step(Reason.INITIAL_COPY, counts + _time_left(case.observed, candidate), objects)
+    if copied:
+        return Step(Reason.CATCHING_UP, f"{server}: base backup complete; replaying the primary's WAL", objects)
+    return Step(Reason.INITIAL_COPY, f"{server}: base backup from the primary in progress", objects)
 
 
-def _left(observed: Observed, to: Instance) -> str:
-    """An estimate of what is left of the copying, by how long it took so far."""
-    begun = (to.server or {}).get("metadata", {}).get("creationTimestamp")
-    copied, whole = observed.copy_progress.get("copied", 0), observed.copy_progress.get("total", 0)
-    if not begun or not copied:
+def _time_left(observed: Observed, candidate: Instance) -> str:
+    """Return an estimate of the time left, by the average speed so far."""
+    started = (candidate.server or {}).get("metadata", {}).get("creationTimestamp")
+    copied, total = observed.copy_progress.get("copied", 0), observed.copy_progress.get("total", 0)
+    if not started or not copied:
         return ""
-    so_far = (observed.now - datetime.fromisoformat(begun)).total_seconds()
-    return f", about {max(1, round(so_far * (whole - copied) / copied))} s left"
+    elapsed = (observed.now - datetime.fromisoformat(started)).total_seconds()
+    return f", about {max(1, round(elapsed * (total - copied) / copied))} s left"

@@ -1,8 +1,8 @@
-"""Relocation: a service is picked up with its database and put somewhere else, and nobody notices.
+"""Relocation: a service moves with its database to other nodes, another namespace or another cluster.
 
-A server at the destination makes itself from the one that owns the data and follows it; clients are led through a door;
-the service's pods go ahead; then the two servers change places, and the one that was left follows the other: the way
-back. Every step is read off what is there, so whoever is lost on the way, the next look goes on from where it stands.
+A standby at the destination takes a base backup from the primary and follows it; a database proxy takes over the
+clients; the service's pods start at the destination; then a switchover promotes the standby, and the old primary
+becomes the rollback standby. Each step is derived from the live objects, so that a restarted operator continues a move.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from freehold.api.v1alpha1.database import Database
 from freehold.core.database import switchover_jobs, topology, volume
 from freehold.core.database.instance import Instance
-from freehold.core.database.topology import Topology
 from freehold.core.handover import routing
 from freehold.core.migrations import applied
 from freehold.core.model import grants, quantities, remote
@@ -24,186 +23,179 @@ from freehold.core.relocation import backup_check, initial_copy, progress, sourc
 from freehold.core.relocation.progress import Step
 from freehold.core.relocation.standby import CAPABILITY
 
+CAUGHT_UP = "the standby has caught up"
+
 
 def plan(case: Case) -> Plan:
-    """The next owner of the data and what brings it there; the one before, as long as it is the way back."""
+    """Return the candidate with all that a promotion needs, the rollback standbys, and condition Relocated."""
     database = case.spec.database
     if database is None:
         return Plan(CAPABILITY, ())
     if Ref("Secret", names.server_secret(case.name)) not in case.observed.objects:
-        return Plan(CAPABILITY, (), keep=frozenset(case.observed.objects))  # what is under way goes on as it is
-    every = topology.of(case)
-    if not every.primary.claim and switchover_jobs.is_under_way(case.observed.objects):
-        return Plan(CAPABILITY, (), keep=frozenset(case.observed.objects))  # the other side is out of sight meanwhile
-    if source_side.is_due(case, every):
-        return source_side.plan(case, database, every)
-    step = _step(case, database, every)
-    left = standby.rollback_standbys(case, database, every)
-    keep = _attempts(case, every) | standby.proxy_in_use(case, every)
-    shown = progress.to_status(case, every, step)
-    objects = (*left, *(step.objects if step else ()))
-    named = routing.reports_redirect(case)
-    moments = [standby.next_deadline(case, every), step.again if step else None]
+        return Plan(CAPABILITY, (), keep=frozenset(case.observed.objects))  # without credentials nothing changes
+    if not topology.primary(case).claim and switchover_jobs.is_under_way(case.observed.objects):
+        return Plan(CAPABILITY, (), keep=frozenset(case.observed.objects))  # the counterpart is not visible meanwhile
+    if source_side.is_due(case):
+        return source_side.plan(case, database)
+    step = _step(case, database)
+    status = progress.to_status(case, step)
+    redirect = routing.reports_redirect(case)
+    moments = [standby.next_deadline(case), step.again if step else None]
     return Plan(
         CAPABILITY,
-        objects,
-        None if named else progress.condition(case, every, step),
-        standby.kept(case, every, keep),
-        standby.discarded(database, every),
-        {"move": shown} if shown and not named else {},
+        (*standby.rollback_standbys(case, database), *(step.objects if step else ())),
+        None if redirect else progress.condition(case, step),
+        standby.kept(case, _attempts(case) | standby.proxy_in_use(case)),
+        standby.discarded(case, database),
+        {"move": status} if status and not redirect else {},
         min((moment for moment in moments if moment is not None), default=None),
     )
 
 
-def _step(case: Case, database: Database, every: Topology) -> Step | None:
-    """The step that is under way; None where nothing moves."""
-    if every.candidate is None:
+def _step(case: Case, database: Database) -> Step | None:
+    """Return the current step; None if no move is under way."""
+    primary, candidate = topology.primary(case), topology.of(case).candidate
+    if candidate is None:
         return None
-    blocked = every.candidate.server is None and _obstacle(case, database, every.primary)
-    if blocked:
-        return Step(Reason.MOVE_BLOCKED, f"{blocked}; it stays {progress.at(every.primary)} meanwhile", again=30)
-    if topology.is_paused(case) and every.candidate.server is None:
-        return Step(Reason.MOVE_PAUSED, f"not begun; {progress.resume(case.service)}")
-    done = [*switchover_jobs.attempts(case, every.primary, every.candidate)]
-    if done and done[-1].moved:
-        return _promoted(case, database, every, done[-1])
-    objects = standby.objects(case, database, every)
-    if done and done[-1].discard:
-        said = f"{done[-1].said}; the copy is of no use any more and is made anew"
-        return Step(Reason.INITIAL_COPY, said, objects[2:])  # but for the door, where clients may be
-    if _is_late(case, every.candidate) and not (done and done[-1].ended is None):
-        limit = case.spec.placement.timeout
-        said = f"not there after {limit} (spec.placement.timeout); it stays {progress.at(every.primary)}"
-        return Step(Reason.MOVE_TIMED_OUT, f"{said}; to try again, take the edit back and make it anew", objects)
-    return _under_way(case, database, every, done, objects)
+    if candidate.server is None and (obstacle := _obstacle(case, database)):
+        return Step(Reason.MOVE_BLOCKED, f"{obstacle}; {progress.stays(primary)}", again=30)
+    if topology.is_paused(case) and candidate.server is None:
+        return Step(Reason.MOVE_PAUSED, f"not started; {progress.resume(case.service)}")
+    attempts = [*switchover_jobs.attempts(case, primary, candidate)]
+    last = attempts[-1] if attempts else None
+    if last and last.moved:
+        return _promoted(case, database, candidate, last)
+    objects = standby.objects(case, database, candidate)
+    if last and last.discard:
+        message = f"{last.message}; the standby is not usable any more; the initial copy starts again"
+        return Step(Reason.INITIAL_COPY, message, objects[2:])  # clients may use the proxy
+    if _is_late(case, candidate) and not (last and last.ended is None):
+        state = f"not complete after {case.spec.placement.timeout} (spec.placement.timeout); {progress.stays(primary)}"
+        return Step(Reason.MOVE_TIMED_OUT, f"{state}; to try again, revert the edit and make it again", objects)
+    return _wait(case, candidate, last, objects) or _switchover(case, database, candidate, attempts, objects)
 
 
-def _obstacle(case: Case, database: Database, now: Instance) -> str:
-    """Why a move cannot begin, and the way out."""
+def _obstacle(case: Case, database: Database) -> str:
+    """Return why a move cannot start, and the action to take; empty if it can."""
+    primary = topology.primary(case)
     if not case.observed.secrets_granted:
         return grants.secrets_not_granted(case)
     if not case.observed.platform.operator_image:
-        return "the operator was not told its own image (FREEHOLD_IMAGE), from which what moves the data runs"
+        return "the operator's image is unknown; proxy and switchover run from it; set FREEHOLD_IMAGE in its Deployment"
     if trouble := volume.storage_class_trouble(database, case.observed):
         return trouble.message
-    if now.abroad and (gone := now.annotation(meta.DATA_MOVED_TO)):
-        return f"the data went from {remote.describe(now.abroad)} to {gone}, where no volume has it any more"
-    if mistrust := counterpart.untrusted(case):
-        return mistrust
-    if too_small := volume.too_small_for(database, now):
-        return too_small
-    # With clients at the door a move is under way already, and makes its copy anew, or one more after another edit.
-    if not topology.clients_use_proxy(case) and (asked := backup_check.missing(case, now)):
-        return asked
-    return "" if topology.is_ready(now) else "the database is not ready; it moves once it is"
+    if primary.counterpart and (destination := primary.annotation(meta.DATA_MOVED_TO)):
+        origin = remote.describe(primary.counterpart)
+        state = f"the data was moved from {origin} to {destination}, where no volume holds the data any more"
+        return f"{state}; restore the volume from a backup"
+    if message := counterpart.untrusted(case) or volume.too_small_for(database, primary):
+        return message
+    # Clients on the proxy show a move that has started already, and may repeat the initial copy.
+    if not topology.clients_use_proxy(case) and (message := backup_check.missing(case)):
+        return message
+    return "" if primary.is_ready else "the database is not ready; the move starts once it is"
 
 
-def _promoted(case: Case, database: Database, every: Topology, done: switchover_jobs.Attempt) -> Step:
-    """It has taken over: its claim says so from now on, and with it everything else follows."""
-    to = every.candidate
-    assert to
-    turned = {
-        **standby.ownership(every.primary, to),
-        meta.EPOCH: str(every.primary.epoch + 1),
-        meta.PROMOTED_AT: quantities.timestamp(done.ended or case.observed.now),
-        meta.WRITE_PAUSE: str(done.pause or 0),
+def _promoted(case: Case, database: Database, candidate: Instance, attempt: switchover_jobs.Attempt) -> Step:
+    """Return the step that records the promotion on the candidate's claim, with the next epoch."""
+    primary = topology.primary(case)
+    record = {
+        **standby.ownership(primary, candidate),
+        meta.EPOCH: str(primary.epoch + 1),
+        meta.PROMOTED_AT: quantities.timestamp(attempt.ended or case.observed.now),
+        meta.WRITE_PAUSE: str(attempt.pause or 0),
     }
-    _, *others = standby.objects(case, database, every)
-    claim = volume.claim(case, database, to, CAPABILITY, turned)
-    return Step(Reason.SWITCHING_OVER, "the server at the destination has taken over", (claim, *others))
+    _, *others = standby.objects(case, database, candidate)
+    claim = volume.claim(case, database, candidate, CAPABILITY, record)
+    return Step(Reason.SWITCHING_OVER, "the instance at the destination is promoted", (claim, *others))
 
 
-def _under_way(
-    case: Case, database: Database, every: Topology, done: list[switchover_jobs.Attempt], objects: tuple[Object, ...]
-) -> Step:
-    to = every.candidate
-    assert to
-    if not topology.is_ready(to):
-        return initial_copy.step(case, to, objects)
-    if topology.is_paused(case) and not (done and done[-1].ended is None):
-        return Step(Reason.MOVE_PAUSED, f"the copy follows closely; {progress.resume(case.service)}", objects)
+def _wait(
+    case: Case, candidate: Instance, last: switchover_jobs.Attempt | None, objects: tuple[Object, ...]
+) -> Step | None:
+    """Return what the switchover waits for; None once it may start. last: the last attempt."""
+    if not candidate.is_ready:
+        return initial_copy.step(case, candidate, objects)
+    if topology.is_paused(case) and not (last and last.ended is None):
+        return Step(Reason.MOVE_PAUSED, f"{CAUGHT_UP}; {progress.resume(case.service)}", objects)
     if not topology.clients_use_proxy(case):
-        said = "the copy follows closely; a door is put before both servers"
-        return Step(Reason.CATCHING_UP, said + _trouble_of(case.observed, workloads.PROXY), objects)
-    if not every.primary.abroad and (waits := _awaited_pods(case)):
-        return Step(Reason.MOVING_PODS, waits, objects)
-    if _migrating(case, every.primary):
-        said = "the copy follows closely; the switch waits until the migrations are in"
-        return Step(Reason.WAITING_FOR_MIGRATIONS, said, objects)
-    return _switching(case, database, every, done, objects)
+        trouble = _pod_trouble(case.observed, workloads.PROXY)
+        return Step(Reason.CATCHING_UP, f"{CAUGHT_UP}; the database proxy starts{trouble}", objects)
+    if not topology.primary(case).counterpart and not _pods_moved(case):
+        return Step(Reason.MOVING_PODS, f"{CAUGHT_UP}; the service's pods start at the destination", objects)
+    if _is_migrating(case):
+        message = f"{CAUGHT_UP}; the switchover waits until the migrations are applied"
+        return Step(Reason.WAITING_FOR_MIGRATIONS, message, objects)
+    return None
 
 
-def _trouble_of(observed: Observed, role: str) -> str:
-    """What keeps what moves the data from doing so."""
-    mine = [pod for pod in observed.pods if pod["metadata"]["labels"].get(meta.ROLE) == role]
-    found = pods.trouble(mine, observed)
-    return f"; {found.message}" if found else ""
+def _pod_trouble(observed: Observed, role: str) -> str:
+    """Return what keeps the proxy's or the switchover's pods from running, as the end of a message."""
+    own = [pod for pod in observed.pods if pod["metadata"]["labels"].get(meta.ROLE) == role]
+    trouble = pods.trouble(own, observed)
+    return f"; {trouble.message}" if trouble else ""
 
 
-def _awaited_pods(case: Case) -> str:
-    """What is awaited of the service's pods; empty once all of them serve at the destination."""
+def _pods_moved(case: Case) -> bool:
+    """Return whether all pods of the service are available at the destination."""
     live = case.observed.objects.get(Ref("Deployment", case.name))
     if live is None:
-        return ""
+        return True
     status, wanted = live.get("status", {}), live.get("spec", {}).get("replicas", 0)
-    there = live.get("spec", {}).get("template", {}).get("spec", {}).get("nodeSelector", {})
-    settled = (
-        there == topology.service_nodes(case)
+    nodes = live.get("spec", {}).get("template", {}).get("spec", {}).get("nodeSelector", {})
+    counts = [status.get(key, 0) for key in ("updatedReplicas", "replicas", "availableReplicas")]
+    return (
+        nodes == topology.service_nodes(case)
         and status.get("observedGeneration") == live["metadata"].get("generation")
-        and status.get("updatedReplicas", 0)
-        == status.get("replicas", 0)
-        == wanted
-        == status.get("availableReplicas", 0)
+        and counts == [wanted] * len(counts)
     )
-    return "" if settled else "the copy follows closely; the service's pods start at the destination"
 
 
-def _migrating(case: Case, now: Instance) -> bool:
-    """Whether the schema changes at this moment, or is about to, on the side that owns the data."""
-    if now.abroad:
-        there = [live for ref, live in case.observed.counterpart.items() if ref.kind == "Pod"]
-        return any(pods.is_running(pod) for pod in there if pods.component_of(pod) == meta.MIGRATIONS)
-    running = pods.component_pods(case.observed, meta.MIGRATIONS)
-    return not applied.migrated(case) or any(pods.is_running(pod) for pod in running)
+def _is_migrating(case: Case) -> bool:
+    """Return whether migrations run, or are about to, on the primary's side."""
+    if topology.primary(case).counterpart:
+        live_pods = [live for ref, live in case.observed.counterpart.items() if ref.kind == "Pod"]
+        return any(pods.is_running(pod) for pod in live_pods if pods.component_of(pod) == meta.MIGRATIONS)
+    own = pods.component_pods(case.observed, meta.MIGRATIONS)
+    return not applied.migrated(case) or any(pods.is_running(pod) for pod in own)
 
 
-def _switching(
-    case: Case, database: Database, every: Topology, done: list[switchover_jobs.Attempt], objects: tuple[Object, ...]
+def _switchover(
+    case: Case,
+    database: Database,
+    candidate: Instance,
+    attempts: list[switchover_jobs.Attempt],
+    objects: tuple[Object, ...],
 ) -> Step:
-    """One try after another; what became of one is known only from its own words."""
-    to, last = every.candidate, done[-1] if done else None
-    assert to
+    """Return the step of the switchover: wait for the running attempt, start the next, or report the failure."""
+    primary, exchange = topology.primary(case), "the two instances exchange roles"
+    last = attempts[-1] if attempts else None
     if last and last.ended is None:
-        return Step(
-            Reason.SWITCHING_OVER,
-            "the two servers change places" + _trouble_of(case.observed, switchover_jobs.ROLE),
-            objects,
-        )
-    if last and len(done) == switchover_jobs.MAX_ATTEMPTS:
-        said = last.said or "the switch left no word of what became of it"
-        return Step(
-            Reason.SWITCHOVER_FAILED, f"{said}; tried {len(done)} times; {progress.try_again(case.service)}", objects
-        )
-    since = (
-        (case.observed.now - last.ended).total_seconds()
-        if last and last.ended and last.said
-        else switchover_jobs.RETRY_SECONDS
-    )
-    if last and since < switchover_jobs.RETRY_SECONDS:
-        said = f"{last.said}; it is tried again"
-        return Step(Reason.SWITCHING_OVER, said, objects, switchover_jobs.RETRY_SECONDS - since)
-    name = switchover_jobs.job_name(case.service, every.primary, to, len(done))
-    job = workloads.switchover_job(case, database, every.primary, to, name, CAPABILITY)
-    return Step(Reason.SWITCHING_OVER, "the two servers change places", (*objects, job))
+        trouble = _pod_trouble(case.observed, switchover_jobs.ROLE)
+        return Step(Reason.SWITCHING_OVER, exchange + trouble, objects)
+    if last and len(attempts) == switchover_jobs.MAX_ATTEMPTS:
+        cause = last.message or "the switchover ended without an outcome"
+        message = f"{cause}; tried {len(attempts)} times; {progress.try_again(case.service)}"
+        return Step(Reason.SWITCHOVER_FAILED, message, objects)
+    if last and last.ended and last.message:
+        elapsed = (case.observed.now - last.ended).total_seconds()
+        if elapsed < switchover_jobs.RETRY_SECONDS:
+            remaining = switchover_jobs.RETRY_SECONDS - elapsed
+            return Step(Reason.SWITCHING_OVER, f"{last.message}; another attempt follows", objects, remaining)
+    name = switchover_jobs.job_name(case.service, primary, candidate, len(attempts))
+    job = workloads.switchover_job(case, database, primary, candidate, name, CAPABILITY)
+    return Step(Reason.SWITCHING_OVER, exchange, (*objects, job))
 
 
-def _attempts(case: Case, every: Topology) -> frozenset[Ref]:
-    """The Jobs of the switch that is due; they are the record of what became of each."""
-    if every.candidate is None:
+def _attempts(case: Case) -> frozenset[Ref]:
+    """Return the Jobs of the switchover, which record the outcome of each attempt."""
+    state = topology.of(case)
+    if state.candidate is None:
         return frozenset()
-    return frozenset(Ref("Job", done.name) for done in switchover_jobs.attempts(case, every.primary, every.candidate))
+    attempts = switchover_jobs.attempts(case, state.primary, state.candidate)
+    return frozenset(Ref("Job", attempt.name) for attempt in attempts)
 
 
-def _is_late(case: Case, to: Instance) -> bool:
-    begun = standby.started_at(to)
-    return begun is not None and case.observed.now > begun + duration(case.spec.placement.timeout)
+def _is_late(case: Case, candidate: Instance) -> bool:
+    started = standby.started_at(candidate)
+    return started is not None and case.observed.now > started + duration(case.spec.placement.timeout)

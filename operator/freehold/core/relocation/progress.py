@@ -1,4 +1,4 @@
-"""What is said of a move: its condition, and how the status shows it."""
+"""Progress of a move: condition Relocated and `status.move`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from typing import Any, NamedTuple
 from freehold.core.database import topology
 from freehold.core.database.copy_status import last_reported, reported
 from freehold.core.database.instance import Instance
-from freehold.core.database.topology import Topology
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.quantities import timestamp
 from freehold.core.model.resources import Object, Service
 from freehold.core.objects import meta, names
 
+NEEDS_ACTION = (Reason.MOVE_BLOCKED, Reason.SWITCHOVER_FAILED, Reason.MOVE_TIMED_OUT)
+
 
 class Step(NamedTuple):
-    """How far a move is, and what is to be there for it to go on."""
+    """The current step of a move.
+
+    objects: what the step needs. again: seconds after which to look again.
+    """
 
     reason: Reason
     message: str
@@ -25,88 +29,94 @@ class Step(NamedTuple):
     again: float | None = None
 
 
-def condition(case: Case, every: Topology, step: Step | None) -> Condition | None:
+def condition(case: Case, step: Step | None) -> Condition | None:
+    """Return condition Relocated; None for a service that never moved."""
     if step:
-        needs = step.reason in (Reason.MOVE_BLOCKED, Reason.SWITCHOVER_FAILED, Reason.MOVE_TIMED_OUT)
-        return Condition(Type.RELOCATED, State.FALSE if needs else State.UNKNOWN, step.reason, step.message)
-    last = case.observed.status.get("move", {})
+        state = State.FALSE if step.reason in NEEDS_ACTION else State.UNKNOWN
+        return Condition(Type.RELOCATED, state, step.reason, step.message)
+    primary = topology.primary(case)
     if topology.is_misplaced(case):
-        said = f"the move to {topology.wanted_location(case.service)} was given up; it stays {at(every.primary)}"
-        hint = "to try again, take the edit back and make it anew"
-        return Condition(Type.RELOCATED, State.FALSE, Reason.MOVE_TIMED_OUT, f"{said}; {hint}")
-    turned = every.primary.annotation(meta.PROMOTED_AT)
-    if not turned:
-        return (
-            Condition(Type.RELOCATED, State.TRUE, Reason.AT_DESTINATION, f"stands {at(every.primary)}")
-            if last
-            else None
-        )
-    rollback_window = _rollback_note(case.service, every)
-    pause = int(every.primary.annotation(meta.WRITE_PAUSE) or 0) / 1000
-    said = f"stands {at(every.primary)} since {turned}, writes paused {pause:.2f} s{rollback_window}"
-    return Condition(Type.RELOCATED, State.TRUE, Reason.RELOCATED, said)
+        failure = f"the move to {topology.wanted_location(case.service)} timed out"
+        message = f"{failure}; {stays(primary)}; to try again, revert the edit and make it again"
+        return Condition(Type.RELOCATED, State.FALSE, Reason.MOVE_TIMED_OUT, message)
+    promoted = primary.annotation(meta.PROMOTED_AT)
+    if promoted:
+        pause = int(primary.annotation(meta.WRITE_PAUSE) or 0) / 1000
+        message = f"at {primary.location} since {promoted}, writes paused {pause:.2f} s{_rollback_note(case)}"
+        return Condition(Type.RELOCATED, State.TRUE, Reason.RELOCATED, message)
+    if not case.observed.status.get("move", {}):
+        return None
+    return Condition(Type.RELOCATED, State.TRUE, Reason.AT_DESTINATION, f"at {primary.location}")
 
 
-def _rollback_note(service: Service, every: Topology) -> str:
-    until = topology.rollback_until(service, every.primary)
-    if not every.rollback_standbys or not until:
+def _rollback_note(case: Case) -> str:
+    standbys, until = topology.of(case).rollback_standbys, topology.rollback_until(case)
+    if not standbys or not until:
         return ""
-    return f"; {names.instance(service.name, every.rollback_standbys[-1].number)} follows it as the way back until {timestamp(until)}"
+    return f"; {names.instance(case.name, standbys[-1].number)} is the rollback standby until {timestamp(until)}"
 
 
-def to_status(case: Case, every: Topology, step: Step | None) -> Mapping[str, Any]:
-    """The last move as the status shows it."""
+def to_status(case: Case, step: Step | None) -> Mapping[str, Any]:
+    """Return `status.move`: the move that is under way, or the last one."""
     last = {key: value for key, value in case.observed.status.get("move", {}).items() if key != "lagBytes"}
-    if step is None or every.candidate is None:
-        return last if topology.is_misplaced(case) else _ended(case.service, every, last)
-    to = every.candidate
-    begun = (to.server or {}).get("metadata", {}).get("creationTimestamp")
+    state = topology.of(case)
+    if step is None or state.candidate is None:
+        return last if topology.is_misplaced(case) else _ended(case, last)
+    started = (state.candidate.server or {}).get("metadata", {}).get("creationTimestamp")
     same = last if last.get("to") == topology.destination(case) and "switchedOverAt" not in last else {}
     return {
         **last_reported(same),
-        "from": every.primary.shown(),
+        "from": state.primary.to_status(),
         "to": topology.destination(case),
         "step": step.reason.value,
-        "server": names.instance(case.name, to.number),
-        **({"startedAt": begun} if begun else {}),
+        "server": names.instance(case.name, state.candidate.number),
+        **({"startedAt": started} if started else {}),
         **reported(case.observed),
     }
 
 
-def _ended(service: Service, every: Topology, last: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the owner's claim says of the last move; where it was never moved, what became of the one that was begun."""
-    turned, until = every.primary.annotation(meta.PROMOTED_AT), topology.rollback_until(service, every.primary)
-    server = names.instance(service.name, every.primary.number)
-    if not turned or not until:
-        here = every.primary.place.shown()
+def _ended(case: Case, last: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return `status.move` after a move, as the primary's claim records the switchover.
+
+    Without a switchover an aborted move is shown as AtDestination.
+    """
+    primary, standbys = topology.primary(case), topology.of(case).rollback_standbys
+    promoted, until = primary.annotation(meta.PROMOTED_AT), topology.rollback_until(case)
+    server = names.instance(case.name, primary.number)
+    if not promoted or not until:
+        here = primary.location.to_status()
         return {"from": here, "to": here, "step": Reason.AT_DESTINATION.value, "server": server} if last else last
     known = last if last.get("server") == server else {}
-    left = every.rollback_standbys[-1] if every.rollback_standbys else every.primary
+    origin = standbys[-1] if standbys else primary
     return {
-        "from": left.place.shown(),
-        "to": topology.wanted_location(service).shown(),
+        "from": origin.location.to_status(),
+        "to": topology.wanted_location(case.service).to_status(),
         **{key: value for key, value in known.items() if key != "rollbackUntil"},
         "step": Reason.RELOCATED.value,
         "server": server,
-        "writePauseMs": int(every.primary.annotation(meta.WRITE_PAUSE) or 0),
-        "switchedOverAt": turned,
-        **({"rollbackUntil": timestamp(until)} if every.rollback_standbys else {}),
+        "writePauseMs": int(primary.annotation(meta.WRITE_PAUSE) or 0),
+        "switchedOverAt": promoted,
+        **({"rollbackUntil": timestamp(until)} if standbys else {}),
     }
 
 
-def at(instance: Instance) -> str:
-    return f"at {instance.place}"
+def stays(primary: Instance) -> str:
+    """Return the part of a message on where a service remains."""
+    return f"the service stays at {primary.location}"
 
 
 def resume(service: Service) -> str:
-    return f"annotation {meta.MOVE} holds it; kubectl freehold move {service.name} --resume goes on"
+    """Return the part of a message on a paused move."""
+    command = f"kubectl freehold move {service.name} -n {service.namespace} --resume"
+    return f"annotation {meta.MOVE} pauses the move; to continue: {command}"
 
 
 def try_again(service: Service) -> str:
-    return (
-        f"to try again, take the edit back and make it anew, or keep it: kubectl freehold move {service.name} --abort"
-    )
+    """Return the part of a message on how to repeat or abort a failed move."""
+    command = f"kubectl freehold move {service.name} -n {service.namespace} --abort"
+    return f"to try again, revert the edit and make it again; to stay: {command}"
 
 
 def megabytes(count: int) -> str:
+    """Return a number of bytes in MB."""
     return f"{count / 1e6:.0f} MB"

@@ -1,7 +1,7 @@
-"""Parting: what the side of a move between namespaces does that the data leaves, or has left.
+"""The source side of a move to another namespace or cluster: the proxy, the rollback standby and the stale volume.
 
-It puts a door before its server and the copy on the other side, which makes the switch; afterwards its own pods reach
-the data through that door, until nobody is led to them any more. Its volume says where the data went.
+The source runs the database proxy before both instances; the destination makes the switchover. Afterwards the source's
+pods reach the data through the proxy until no client uses them, and the stale volume records where the data went.
 """
 
 from __future__ import annotations
@@ -9,52 +9,54 @@ from __future__ import annotations
 from freehold.api.v1alpha1.database import Database
 from freehold.core.database import topology, volume
 from freehold.core.database.instance import Instance
-from freehold.core.database.topology import Topology
 from freehold.core.model.case import Case
-from freehold.core.model.resources import Observed, Plan
+from freehold.core.model.resources import Object, Plan
 from freehold.core.objects import meta, pods
 from freehold.core.relocation import standby, workloads
 from freehold.core.relocation.standby import CAPABILITY
 
 
-def is_due(case: Case, every: Topology) -> bool:
-    """Whether the data is to go to the other side, or stays there; a switch on this side ends first."""
-    if every.candidate and not every.candidate.abroad:
+def is_due(case: Case) -> bool:
+    """Return whether the counterpart has the data or is to get it; a local switchover finishes first."""
+    state = topology.of(case)
+    if state.candidate and not state.candidate.counterpart:
         return False
-    return bool(every.primary.abroad) or topology.is_handing_over(case)
+    return bool(state.primary.counterpart) or topology.is_handing_over(case)
 
 
-def plan(case: Case, database: Database, every: Topology) -> Plan:
-    """The door, what was left as the way back, and its volume, which says whose the data is."""
-    objects = [*standby.rollback_standbys(case, database, every)]
-    left = _former_primary(every)
-    if left and left.claim and "deletionTimestamp" not in left.claim["metadata"]:
-        said = {**standby.ownership(every.primary, left), meta.DATA_MOVED_TO: every.primary.abroad}
-        objects.append(volume.claim(case, database, left, CAPABILITY, said))
-    keep = standby.proxy_in_use(case, every) if not every.primary.abroad else frozenset()
-    if both := _proxied_instances(case.observed, every, left):
-        objects.append(workloads.proxy(case, database, *both, CAPABILITY))
-    kept = standby.kept(case, every, keep)
-    again, discarded = standby.next_deadline(case, every), standby.discarded(database, every)
-    return Plan(CAPABILITY, tuple(objects), None, kept, discarded, again=again)
+def plan(case: Case, database: Database) -> Plan:
+    """Return the proxy, the rollback standbys, and the volume with the record of where the data went."""
+    primary, former = topology.primary(case), _former_primary(case)
+    objects = [*standby.rollback_standbys(case, database)]
+    if former and former.claim and "deletionTimestamp" not in former.claim["metadata"]:
+        record = {**standby.ownership(primary, former), meta.DATA_MOVED_TO: primary.counterpart}
+        objects.append(volume.claim(case, database, former, CAPABILITY, record))
+    keep = standby.proxy_in_use(case) if not primary.counterpart else frozenset()
+    if pair := _proxied_instances(case, former):
+        objects.append(workloads.proxy(case, database, *pair, CAPABILITY))
+    again, discarded = standby.next_deadline(case), standby.discarded(case, database)
+    return Plan(CAPABILITY, tuple(objects), None, standby.kept(case, keep), discarded, again=again)
 
 
-def _former_primary(every: Topology) -> Instance | None:
-    """The server here that the other side's took over from, as long as it is there."""
-    if not every.primary.abroad:
+def _former_primary(case: Case) -> Instance | None:
+    """Return the local instance that was primary before the counterpart's, if any is left."""
+    state = topology.of(case)
+    if not state.primary.counterpart:
         return None
-    owned = [instance for instance in (*every.rollback_standbys, *every.obsolete) if instance.epoch]
+    owned = [instance for instance in (*state.rollback_standbys, *state.obsolete) if instance.epoch]
     return max(owned, key=lambda instance: instance.epoch, default=None)
 
 
-def _proxied_instances(observed: Observed, every: Topology, left: Instance | None) -> tuple[Instance, Instance] | None:
-    """The servers that a door is to stand before; None where nobody needs one."""
-    if every.candidate:
-        return every.primary, every.candidate
-    clients = [pod for pod in observed.pods if pods.component_of(pod) in (meta.SERVICE, meta.MIGRATIONS)]
-    ended = ("Succeeded", "Failed")
-    needed = any(
-        meta.PROBE not in pod["metadata"]["labels"] and pod.get("status", {}).get("phase") not in ended
-        for pod in clients
-    )
-    return (left, every.primary) if left and needed else None
+def _proxied_instances(case: Case, former: Instance | None) -> tuple[Instance, Instance] | None:
+    """Return the instances behind the proxy; None if no client needs a proxy."""
+    state = topology.of(case)
+    if state.candidate:
+        return state.primary, state.candidate
+    return (former, state.primary) if former and any(map(_is_client, case.observed.pods)) else None
+
+
+def _is_client(pod: Object) -> bool:
+    """Return whether a pod is one of the service's or its migrations', and has not ended."""
+    is_probe = meta.PROBE in pod["metadata"]["labels"]
+    ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+    return pods.component_of(pod) in (meta.SERVICE, meta.MIGRATIONS) and not is_probe and not ended

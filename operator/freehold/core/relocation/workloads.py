@@ -1,8 +1,9 @@
-"""What moves a service's data from one server to another: a door before both, and a switch.
+"""Workloads of a move: the database proxy and the switchover Job.
 
-Clients are led to the door before anything turns. It lets each through to the server that is open at that moment, and
-holds those who come while none is. The switch closes one server, sees the last byte on the other, and opens that one;
-it runs once at a time, may be killed at any point, and is run until it says what came of it.
+Clients use the proxy before the switchover starts. The proxy passes each client to the writable server, and holds
+clients while neither server is. The switchover fences the primary, waits until the standby has replayed all WAL,
+promotes the standby and unfences it. Only one attempt runs at a time; an attempt may be killed at any point, and is
+repeated until an outcome is reported.
 """
 
 from __future__ import annotations
@@ -21,14 +22,19 @@ USER = 65532
 """The user of the operator's image."""
 RESOURCES: Object = {"requests": {"cpu": "25m", "memory": "48Mi"}, "limits": {"memory": "192Mi"}}
 DRAIN_SECONDS = 5
-"""How long a door goes on letting clients in after it was given up: until no node leads them there any more."""
+"""How long a proxy that is being deleted accepts clients: until no node routes them to it any more."""
 GRACE_SECONDS = 30
 
 
-def switchover_job(case: Case, database: Database, now: Instance, to: Instance, name: str, capability: str) -> Object:
-    """The Job. A pod of it that is lost is replaced only once it has ended for certain (KEP-3939); it is never given up
-    by itself, for only it can tell how things stand."""
-    hosts = (host_of(case.service, now), host_of(case.service, to))
+def switchover_job(
+    case: Case, database: Database, primary: Instance, candidate: Instance, name: str, capability: str
+) -> Object:
+    """Return the Job of one attempt.
+
+    A lost pod is replaced only after it has certainly ended (podReplacementPolicy, KEP-3939). The Job never gives up,
+    because only pods of the Job know the outcome.
+    """
+    hosts = (host_of(case.service, primary), host_of(case.service, candidate))
     container = _container(switchover_jobs.ROLE, case.observed, engines.of(database).switchover(*hosts))
     template = _template(
         case.service,
@@ -44,9 +50,9 @@ def switchover_job(case: Case, database: Database, now: Instance, to: Instance, 
     )
 
 
-def proxy(case: Case, database: Database, now: Instance, to: Instance, capability: str) -> Object:
-    """The StatefulSet, which never runs two of its pods."""
-    engine, hosts = engines.of(database), sorted(host_of(case.service, instance) for instance in (now, to))
+def proxy(case: Case, database: Database, one: Instance, other: Instance, capability: str) -> Object:
+    """Return the database proxy before two instances: a StatefulSet, which never runs two pods at once."""
+    engine, hosts = engines.of(database), sorted(host_of(case.service, instance) for instance in (one, other))
     container = _container(
         PROXY,
         case.observed,
@@ -72,9 +78,9 @@ def proxy(case: Case, database: Database, now: Instance, to: Instance, capabilit
 
 
 def _template(service: Service, engine: Engine, role: str, container: Object, **spec: object) -> Object:
-    """Holds one password, and whom to trust; no key."""
+    """Return the pod template of both workloads, with one password and the certificate authorities, and no key."""
     password = [{"key": engine.roles.replication, "path": engine.roles.replication}]
-    trusted = [{"key": names.CA_FILE, "path": names.CA_FILE}]
+    authorities = [{"key": names.CA_FILE, "path": names.CA_FILE}]
     return pods.template(
         {**meta.pod_labels(service, meta.DATABASE), meta.ROLE: role},
         {},
@@ -83,7 +89,7 @@ def _template(service: Service, engine: Engine, role: str, container: Object, **
         containers=[container],
         volumes=[
             {"name": "credentials", "secret": _items(names.server_secret(service.name), password)},
-            {"name": "certificate", "secret": _items(names.server_certificate(service.name), trusted)},
+            {"name": "certificate", "secret": _items(names.server_certificate(service.name), authorities)},
             {"name": "tmp", "emptyDir": {}},
         ],
         **spec,

@@ -76,7 +76,7 @@ class Two:
     def owners(self) -> set[str]:
         """Where the data is, as each side sees it."""
         found = (
-            topology.primary(Case(one, self._sighted(key))).abroad or key.namespace
+            topology.primary(Case(one, self._sighted(key))).counterpart or key.namespace
             for key, one in self.services.items()
         )
         return set(found)
@@ -238,7 +238,7 @@ def test_what_was_left_behind_is_never_taken_for_the_data() -> None:
     assert SERVER not in two.objects(HERE)
     said = condition(two, HERE, "DatabaseReady")
     assert (said["status"], said["reason"]) == ("False", "DataMovedAway")
-    assert "went to namespace people" in said["message"]
+    assert "moved to namespace people" in said["message"]
 
 
 def test_where_the_data_is_lost_what_was_left_behind_does_not_pass_for_it() -> None:
@@ -249,7 +249,7 @@ def test_where_the_data_is_lost_what_was_left_behind_does_not_pass_for_it() -> N
     two.rest()
     assert SERVER not in two.objects(THERE)
     said = relocated(two.seen[THERE].status)
-    assert said["reason"] == "MoveBlocked" and "where no volume has it any more" in said["message"]
+    assert said["reason"] == "MoveBlocked" and "where no volume holds the data any more" in said["message"]
 
 
 @pytest.mark.parametrize("key", [HERE, THERE])
@@ -347,5 +347,5 @@ def test_a_volume_too_small_for_the_data_is_named_before_anything_begins() -> No
     two.rest()
     for key in (THERE, HERE):
         said = relocated(two.seen[key].status)
-        assert said["reason"] == "MoveBlocked" and "holds 2Gi" in said["message"]
+        assert said["reason"] == "MoveBlocked" and "has 2Gi" in said["message"]
     assert CLAIM not in two.objects(THERE)

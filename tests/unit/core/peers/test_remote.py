@@ -58,12 +58,12 @@ def test_where_a_service_goes_and_comes_from() -> None:
 
 
 def test_a_server_that_follows_across_clusters_names_the_other_as_each_side_calls_it() -> None:
-    leader = Instance(1, 1, abroad="shop@east")
+    leader = Instance(1, 1, counterpart="shop@east")
     said = str(replica_of(goes(), leader))
     assert said == "users-database-0-remote.users-database-nodes.shop.svc@1"
     template = {"metadata": {"annotations": {meta.PRIMARY: said}}}
-    seen = Instance(1, 0, server={"spec": {"template": template}}, abroad="shop@west")
-    assert seen.follows == replica_of(goes(), Instance(1, 1)), "seen from there, it follows the one here"
+    seen = Instance(1, 0, server={"spec": {"template": template}}, counterpart="shop@west")
+    assert seen.replicates_from == replica_of(goes(), Instance(1, 1)), "seen from there, it follows the one here"
     assert names.as_counterpart_calls(names.as_counterpart_calls(said)) == said
 
 
