@@ -133,5 +133,5 @@ def test_contract_documents() -> None:
 
 def test_contract_file_invalid() -> None:
     """A file without a descriptor set is refused with its name."""
-    with pytest.raises(Failure, match=r"users.binpb holds no contract: these bytes are no"):
+    with pytest.raises(Failure, match=r"users.binpb holds no contract: the bytes are not"):
         contract.parse_offer(b"no such thing", "users.binpb")

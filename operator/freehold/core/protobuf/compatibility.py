@@ -1,8 +1,8 @@
-"""Whether a contract may take the place of another while clients built against the old one run.
+"""Compatibility of two contracts: whether clients built against the old contract keep working with the new one.
 
-Judged is what goes over the wire, by the rules of protobuf (protobuf.dev, 'Updating A Message Type') and Buf's of
-category WIRE, and stricter where a client that runs would miss something: a field that is gone is held even if its
-number is reserved. Where the two differ, tests/contracts says what is held and why. Names of JSON do not matter.
+The wire format decides, by the rules of protobuf (protobuf.dev, 'Updating A Message Type') and Buf's category WIRE.
+Stricter than Buf where a running client would miss data: a removed field is a break even if the number is reserved.
+tests/contracts lists each deviation with a reason. JSON names do not matter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from functools import cache
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 
 from freehold.core.protobuf import wire
-from freehold.core.protobuf.descriptors import Contract, ContractError, Idempotency, idempotency, methods, parse, said
+from freehold.core.protobuf.descriptors import (
+    Contract,
+    ContractError,
+    Idempotency,
+    idempotency,
+    idempotency_of,
+    methods,
+    parse,
+)
 from freehold.core.protobuf.differences import Direction, Finding
 
 __all__ = [
@@ -29,20 +37,21 @@ __all__ = [
     "methods",
     "parse",
 ]
-Looked = tuple[tuple[Finding, ...], dict[tuple[Descriptor, Descriptor], None]]
-Look = Callable[[Descriptor, Descriptor, Direction], Looked]
-"""What differs of a message itself, and the messages it holds in order; looked at once for all the methods that share
-it."""
+Pair = tuple[Descriptor, Descriptor]
+Compared = tuple[tuple[Finding, ...], dict[Pair, None]]
+"""The findings of a message, and the nested messages in order."""
+Compare = Callable[[Descriptor, Descriptor, Direction], Compared]
+"""Compares two versions of a message; cached, since methods share messages."""
 LEVELS = list(Idempotency)
-"""What a method promises, least first."""
+"""Idempotency levels, the weakest first."""
 
 
 @dataclass(frozen=True)
 class Break:
-    """What a client of a method would trip over.
+    """A change that breaks clients of a method.
 
-    method: `package.Service/Method`. element: the full name of what changed, like `shop.users.v1.User.email`. rule: its
-    identifier, which is Buf's. message: what was and what is, a sentence without its full stop.
+    method: `package.Service/Method`. element: the full name of the changed element, like `shop.users.v1.User.email`.
+    rule: Buf's identifier. message: old and new state, a sentence without a full stop.
     """
 
     method: str
@@ -53,8 +62,8 @@ class Break:
 
 @dataclass(frozen=True)
 class Change:
-    """A difference of two contracts. rule: the one it breaks, empty where it breaks none. methods: those it is
-    noticed through, which for a method that is new is none."""
+    """A difference of two contracts. rule: the broken rule, empty for a compatible change. methods: the old methods
+    affected, none for a new method."""
 
     element: str
     rule: str
@@ -63,93 +72,95 @@ class Change:
 
 
 def breaks(before: Contract, after: Contract, called: Collection[str] | None = None) -> tuple[Break, ...]:
-    """What breaks a client that was built against `before` and calls only these methods; None: all it offers.
+    """Return the changes that break a client built against `before`, by method and then in the order of the files.
 
-    called: `package.Service/Method`, with or without gRPC's leading slash. What `before` does not offer is not
-    compared. Ordered by method, then as the files have it.
+    called: the methods that the client calls, as `package.Service/Method`, with or without gRPC's leading slash;
+    None: all methods. Methods that `before` does not offer are ignored.
     """
-    wanted, look = None if called is None else {name.lstrip("/") for name in called}, cache(_look)
+    wanted, compare = None if called is None else {name.lstrip("/") for name in called}, cache(_compare_messages)
     return tuple(
-        Break(name, found.element, found.rule, found.message)
+        Break(name, finding.element, finding.rule, finding.message)
         for name in methods(before)
         if wanted is None or name in wanted
-        for found in _method(name, before, after, look)
-        if found.rule
+        for finding in _compare_method(name, before, after, compare)
+        if finding.rule
     )
 
 
 def changes(before: Contract, after: Contract) -> tuple[Change, ...]:
-    """All that differs, what breaks somebody first."""
-    noticed: dict[Finding, list[str]] = {}
-    look = cache(_look)
+    """Return all differences, breaking changes first."""
+    affected: dict[Finding, list[str]] = {}
+    compare = cache(_compare_messages)
     for name in methods(before):
-        for found in _method(name, before, after, look):
-            noticed.setdefault(found, []).append(name)
-    broken = {(found.element, found.message) for found in noticed if found.rule}
+        for finding in _compare_method(name, before, after, compare):
+            affected.setdefault(finding, []).append(name)
+    broken = {(finding.element, finding.message) for finding in affected if finding.rule}
     listed = [
-        Change(found.element, found.rule, found.message, tuple(through))
-        for found, through in noticed.items()
-        if found.rule or (found.element, found.message) not in broken
+        Change(finding.element, finding.rule, finding.message, tuple(names))
+        for finding, names in affected.items()
+        if finding.rule or (finding.element, finding.message) not in broken
     ]
     listed += [Change(name, "", f"method {name} is new", ()) for name in methods(after) if not before.method(name)]
     return tuple(sorted(listed, key=lambda change: not change.rule))
 
 
-def _method(name: str, before: Contract, after: Contract, look: Look) -> list[Finding]:
-    """All that a client of one method can notice, each thing once."""
-    was, now = before.method(name), after.method(name)
-    assert was is not None, name
-    if now is None:
-        return [_gone(name, after)]
-    found = [*_call(name, was, now)]
-    for direction, one, other in (
-        (Direction.REQUEST, was.input_type, now.input_type),
-        (Direction.RESPONSE, was.output_type, now.output_type),
+def _compare_method(name: str, before: Contract, after: Contract, compare: Compare) -> list[Finding]:
+    """Return all findings for the clients of a method, each finding once."""
+    old, new = before.method(name), after.method(name)
+    assert old is not None, name
+    if new is None:
+        return [_removed_method(name, after)]
+    findings = [*_compare_signatures(name, old, new)]
+    for direction, old_type, new_type in (
+        (Direction.REQUEST, old.input_type, new.input_type),
+        (Direction.RESPONSE, old.output_type, new.output_type),
     ):
-        if wire.is_replaced(one, other):
-            said = f"the {direction} of {name} was {one.full_name}, is {other.full_name}"
-            found.append(Finding(name, f"RPC_SAME_{direction.upper()}_TYPE", said))
+        if wire.is_replaced(old_type, new_type):
+            message = f"the {direction} of {name} was {old_type.full_name}, is {new_type.full_name}"
+            findings.append(Finding(name, f"RPC_SAME_{direction.upper()}_TYPE", message))
         else:
-            found += _reached(one, other, direction, look)
-    return list(dict.fromkeys(found))
+            findings += _compare_nested(old_type, new_type, direction, compare)
+    return list(dict.fromkeys(findings))
 
 
-def _gone(name: str, after: Contract) -> Finding:
+def _removed_method(name: str, after: Contract) -> Finding:
     service, _, own = name.partition("/")
     if service in after.services:
         return Finding(name, "RPC_NO_DELETE", f"method {name} is gone")
-    called = service.rpartition(".")[2]
-    moved = [one for one in methods(after) if one.rpartition("/")[0].rpartition(".")[2] == called and one.endswith(own)]
+    short = service.rpartition(".")[2]
+    named = [other for other in methods(after) if other.endswith(own)]
+    moved = [other for other in named if other.rpartition("/")[0].rpartition(".")[2] == short]
     instead = f"; there is {' and '.join(moved)}" if moved else ""
     return Finding(service, "SERVICE_NO_DELETE", f"service {service} is gone{instead}")
 
 
-def _call(name: str, was: MethodDescriptor, now: MethodDescriptor) -> Iterator[Finding]:
-    """How it is called: one message or a stream each way, and whether it may be called twice."""
-    for side, one, other in (
-        (Direction.REQUEST, was.client_streaming, now.client_streaming),
-        (Direction.RESPONSE, was.server_streaming, now.server_streaming),
+def _compare_signatures(name: str, old: MethodDescriptor, new: MethodDescriptor) -> Iterator[Finding]:
+    """Yield differences in streaming and in the idempotency level of a method."""
+    for direction, was_streaming, is_streaming in (
+        (Direction.REQUEST, old.client_streaming, new.client_streaming),
+        (Direction.RESPONSE, old.server_streaming, new.server_streaming),
     ):
-        if one != other:
-            rule = "RPC_SAME_CLIENT_STREAMING" if side is Direction.REQUEST else "RPC_SAME_SERVER_STREAMING"
+        if was_streaming != is_streaming:
+            side = "CLIENT" if direction is Direction.REQUEST else "SERVER"
             kinds = {True: "a stream", False: "one message"}
-            yield Finding(name, rule, f"the {side} of {name} was {kinds[one]}, is {kinds[other]}")
-    level, other_level = said(was), said(now)
-    if level is not other_level:
-        less = LEVELS.index(other_level) < LEVELS.index(level)
-        rule = "RPC_SAME_IDEMPOTENCY_LEVEL" if less else ""
-        yield Finding(name, rule, f"the idempotency level of {name} was {level}, is {other_level}")
+            message = f"the {direction} of {name} was {kinds[was_streaming]}, is {kinds[is_streaming]}"
+            yield Finding(name, f"RPC_SAME_{side}_STREAMING", message)
+    old_level, new_level = idempotency_of(old), idempotency_of(new)
+    if old_level is not new_level:
+        weaker = LEVELS.index(new_level) < LEVELS.index(old_level)
+        rule = "RPC_SAME_IDEMPOTENCY_LEVEL" if weaker else ""
+        yield Finding(name, rule, f"the idempotency level of {name} was {old_level}, is {new_level}")
 
 
-def _reached(was: Descriptor, now: Descriptor, direction: Direction, look: Look) -> Iterator[Finding]:
-    """Of a message and all that it holds, which may be itself again."""
-    waiting, seen = [(was, now)], {(was, now)}
+def _compare_nested(old: Descriptor, new: Descriptor, direction: Direction, compare: Compare) -> Iterator[Finding]:
+    """Yield the findings of a message and of all nested messages; messages may be recursive."""
+    waiting, seen = [(old, new)], {(old, new)}
     while waiting:
-        found, held = look(*waiting.pop(), direction)
-        yield from found
-        waiting += [inner for inner in held if inner not in seen]
-        seen |= held.keys()
+        findings, nested = compare(*waiting.pop(), direction)
+        yield from findings
+        waiting += [pair for pair in nested if pair not in seen]
+        seen |= nested.keys()
 
 
-def _look(was: Descriptor, now: Descriptor, direction: Direction) -> Looked:
-    return tuple(wire.message(was, now, direction)), dict.fromkeys(wire.held(was, now))
+def _compare_messages(old: Descriptor, new: Descriptor, direction: Direction) -> Compared:
+    return tuple(wire.compare(old, new, direction)), dict.fromkeys(wire.nested(old, new))

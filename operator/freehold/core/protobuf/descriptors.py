@@ -1,4 +1,4 @@
-"""What a service offers, as protobuf describes it: a contract that was checked, and what it says of its methods."""
+"""Descriptors of a service: parsing and validation of a contract, its methods and their idempotency levels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 
 INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.", "grpc.channelz.")
-"""Packages that gRPC itself serves beside a service (grpc/grpc-proto); no consumer declares them."""
+"""Packages of gRPC's own services (grpc/grpc-proto), which are not part of a contract."""
 WELL_KNOWN = {
     module.DESCRIPTOR.name: module.DESCRIPTOR
     for module in (
@@ -42,15 +42,15 @@ WELL_KNOWN = {
         wrappers_pb2,
     )
 }
-"""The files that come with every protobuf (protobuf.dev, 'Well-Known Types'), which some servers leave out."""
+"""The files of protobuf itself (protobuf.dev, 'Well-Known Types'), which some servers leave out."""
 
 
 class ContractError(ValueError):
-    """A descriptor set that cannot be a contract; says in plain words why."""
+    """A descriptor set is not a valid contract; the message has the cause."""
 
 
 class Idempotency(StrEnum):
-    """What a method says of being called twice (google/protobuf/descriptor.proto, MethodOptions.IdempotencyLevel)."""
+    """The declared idempotency of a method (google/protobuf/descriptor.proto, MethodOptions.IdempotencyLevel)."""
 
     UNKNOWN = "IDEMPOTENCY_UNKNOWN"
     IDEMPOTENT = "IDEMPOTENT"
@@ -59,49 +59,53 @@ class Idempotency(StrEnum):
 
 @dataclass(frozen=True)
 class Contract:
-    """A checked descriptor set. raw: as it was given. services: by full name, in order, infrastructure left out."""
+    """A valid descriptor set. raw: the serialized input. services: by full name, sorted, without INFRASTRUCTURE."""
 
     raw: bytes
     services: Mapping[str, ServiceDescriptor] = field(compare=False, repr=False)
 
     def method(self, name: str) -> MethodDescriptor | None:
-        """The method called `package.Service/Method`, None where there is none."""
+        """Return the method `package.Service/Method`, None if the contract has no such method."""
         service, _, own = name.partition("/")
         return self.services[service].methods_by_name.get(own) if service in self.services else None
 
 
 def parse(raw: bytes) -> Contract:
-    """A serialized google.protobuf.FileDescriptorSet as a contract. Raises ContractError."""
+    """Parse a serialized google.protobuf.FileDescriptorSet. Raises ContractError."""
     try:
         listed = descriptor_pb2.FileDescriptorSet.FromString(raw).file
         files = {file.name: file for file in listed}
     except (DecodeError, UnicodeDecodeError) as error:
-        raise ContractError(f"these bytes are no google.protobuf.FileDescriptorSet: {error}") from error
+        raise ContractError(f"the bytes are not a google.protobuf.FileDescriptorSet: {error}") from error
     for file in listed:
-        # protobuf gives what is not UTF-8 as bytes, instead of text.
+        # protobuf returns names that are not UTF-8 as bytes.
         if not all(isinstance(name, str) for name in (file.name, file.package, *file.dependency)):
             raise ContractError(f"file {file.name!r} has names that are not UTF-8")
         if file != files[file.name]:
-            raise ContractError(f"file {file.name} is there twice, and not the same")
+            raise ContractError(f"file {file.name} occurs twice with different content")
     pool = _pool(files)
     services = [name for file in listed for name in _services(file) if not name.startswith(INFRASTRUCTURE)]
     if not services:
-        raise ContractError("it offers no gRPC service")
+        raise ContractError("the descriptors contain no gRPC service")
     return Contract(raw, {name: pool.FindServiceByName(name) for name in sorted(set(services))})
 
 
 def methods(contract: Contract) -> tuple[str, ...]:
-    """Every method in order, as `package.Service/Method`."""
+    """All methods in order, as `package.Service/Method`."""
     return tuple(f"{name}/{own.name}" for name, service in contract.services.items() for own in service.methods)
 
 
 def idempotency(contract: Contract) -> Mapping[str, Idempotency]:
-    """What each method says, by `package.Service/Method`; those that say nothing are UNKNOWN."""
-    return {f"{name}/{own.name}": said(own) for name, service in contract.services.items() for own in service.methods}
+    """The idempotency level of each method, by `package.Service/Method`; UNKNOWN if not declared."""
+    return {
+        f"{name}/{own.name}": idempotency_of(own)
+        for name, service in contract.services.items()
+        for own in service.methods
+    }
 
 
-def said(method: MethodDescriptor) -> Idempotency:
-    """What one method says of being called twice."""
+def idempotency_of(method: MethodDescriptor) -> Idempotency:
+    """The idempotency level of a method."""
     level = method.GetOptions().idempotency_level
     return Idempotency(descriptor_pb2.MethodOptions.IdempotencyLevel.Name(level))
 
@@ -111,19 +115,20 @@ def _services(file: descriptor_pb2.FileDescriptorProto) -> list[str]:
 
 
 def _pool(files: Mapping[str, descriptor_pb2.FileDescriptorProto]) -> DescriptorPool:
-    """All the files, each after those it imports; the pool refuses what protobuf does. Raises ContractError."""
+    """Return a pool with all files, validated by protobuf, each file after its imports. Raises ContractError."""
     pool = DescriptorPool()
     for name in _order(files):
         try:
-            # Serialized, for the pool gives no word to what is wrong with a message of another pool.
+            # Serialized, because the pool names no cause for an invalid message of another pool.
             pool.AddSerializedFile(files[name].SerializeToString() if name in files else WELL_KNOWN[name].serialized_pb)
         except (TypeError, ValueError) as error:
             reason = str(error).rpartition("descriptor pool: ")[2]
-            raise ContractError(f"file {name} does not stand: {reason}") from error
+            raise ContractError(f"file {name} is invalid: {reason}") from error
     return pool
 
 
 def _order(files: Mapping[str, descriptor_pb2.FileDescriptorProto]) -> list[str]:
+    """Return the names of all files, each after its imports. Raises ContractError."""
     imports: dict[str, list[str]] = {}
     waiting = list(files)
     while waiting:
@@ -133,10 +138,10 @@ def _order(files: Mapping[str, descriptor_pb2.FileDescriptorProto]) -> list[str]
         if name in files:
             imports[name] = list(files[name].dependency)
         elif name in WELL_KNOWN:
-            imports[name] = [one.name for one in WELL_KNOWN[name].dependencies]
+            imports[name] = [file.name for file in WELL_KNOWN[name].dependencies]
         else:
-            by = ", ".join(sorted(one for one, named in imports.items() if name in named))
-            raise ContractError(f"{by} imports {name}, which is not among its files")
+            importers = ", ".join(sorted(importer for importer, named in imports.items() if name in named))
+            raise ContractError(f"{importers} imports {name}, and the descriptors do not contain that file")
         waiting += imports[name]
     try:
         return list(TopologicalSorter(imports).static_order())
@@ -145,13 +150,13 @@ def _order(files: Mapping[str, descriptor_pb2.FileDescriptorProto]) -> list[str]
 
 
 def files(contract: Contract) -> tuple[FileDescriptor, ...]:
-    """The files of its services, each after those it imports; what a server has besides is not among them."""
+    """The files of the contract's services, each after its imports; unrelated files are left out."""
     listed: dict[str, FileDescriptor] = {}
 
     def add(file: FileDescriptor) -> None:
         if file.name not in listed:
-            for one in file.dependencies:
-                add(one)
+            for dependency in file.dependencies:
+                add(dependency)
             listed[file.name] = file
 
     for service in contract.services.values():

@@ -1,4 +1,4 @@
-"""What is found between two versions of one thing, and what became of the numbers that its parts go by on the wire."""
+"""Findings between two versions of a message or an enum, and the comparison of field and value numbers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 
 class Direction(StrEnum):
-    """Which way a message goes: the client writes a request by the old contract, and reads a response by it."""
+    """The direction of a message. A client writes requests and reads responses by the old contract."""
 
     REQUEST = "request"
     RESPONSE = "response"
 
 
 class Finding(NamedTuple):
-    """A difference. element: a full name. rule: the one it breaks, empty where it breaks none."""
+    """A difference. element: a full name. rule: the broken rule, empty for a compatible difference."""
 
     element: str
     rule: str
@@ -24,7 +24,7 @@ class Finding(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """Buf's identifiers for what may become of a number."""
+    """Buf's identifiers for the incompatible changes of a number."""
 
     gone: str
     gone_unreserved: str
@@ -48,71 +48,71 @@ VALUES = Rules(
 
 @dataclass(frozen=True)
 class Numbers:
-    """The parts of a message or an enum by number, each with its names, of which an enum's value may have several.
+    """The fields of a message or the values of an enum by number. A value of an enum may have several names.
 
-    kind: what to call one. reserved, retired: numbers and names that are not to be used again.
+    kind: the word for a member in messages. reserved, reserved_names: numbers and names that must not be used again.
     """
 
     kind: str
     owner: str
     names: Mapping[int, frozenset[str]]
     reserved: tuple[range, ...] = ()
-    retired: frozenset[str] = frozenset()
+    reserved_names: frozenset[str] = frozenset()
 
-    def called(self, number: int) -> str:
+    def describe(self, number: int) -> str:
         return f"{self.kind} {number} '{_joined(self.names[number])}' of {self.owner}"
 
     def element(self, number: int) -> str:
         return f"{self.owner}.{min(self.names[number])}"
 
-    def holds_back(self, number: int) -> bool:
+    def is_reserved(self, number: int) -> bool:
         return any(number in span for span in self.reserved)
 
 
-def kept(was: Numbers, now: Numbers) -> list[int]:
-    """The numbers that stand for the same as before, under whatever name."""
-    return [number for number in was.names if number in now.names and not _lost(number, was, now)]
+def unchanged(old: Numbers, new: Numbers) -> list[int]:
+    """The numbers with the same meaning in both versions, renamed members included."""
+    return [number for number in old.names if number in new.names and not _removal(number, old, new)]
 
 
-def numbers(was: Numbers, now: Numbers, rules: Rules) -> Iterator[Finding]:
-    """What is gone, renumbered, renamed or new.
+def compare(old: Numbers, new: Numbers, rules: Rules) -> Iterator[Finding]:
+    """Yield removed, renumbered, renamed and new members.
 
-    Names do not go over the wire, so another name alone is no break. But a name that is found at another number, was
-    taken there from, or is reserved says that what it stood for is not here any more.
+    Names are not on the wire, so a rename alone is compatible. A number counts as reused, and the old member as
+    removed, if the old name moved to another number, the new name comes from another number, or the old name is
+    reserved.
     """
-    for number in was.names:
-        element = was.element(number)
-        if lost := _lost(number, was, now):
-            here = rules.gone if now.holds_back(number) else rules.gone_unreserved
-            yield Finding(element, rules.moved if number in now.names else here, lost)
-        elif not was.names[number] & now.names[number]:
-            yield Finding(element, "", f"{was.called(number)} is called '{_joined(now.names[number])}'")
-    for number in sorted(now.names.keys() - was.names.keys()):
-        if was.holds_back(number):
-            said = f"{now.called(number)} has a number that was reserved"
-            yield Finding(now.element(number), rules.taken, said)
-        elif not _elsewhere(number, now, was):
-            yield Finding(now.element(number), "", f"{now.called(number)} is new")
+    for number in old.names:
+        element = old.element(number)
+        if removal := _removal(number, old, new):
+            rule = rules.gone if new.is_reserved(number) else rules.gone_unreserved
+            yield Finding(element, rules.moved if number in new.names else rule, removal)
+        elif not old.names[number] & new.names[number]:
+            yield Finding(element, "", f"{old.describe(number)} is called '{_joined(new.names[number])}'")
+    for number in sorted(new.names.keys() - old.names.keys()):
+        if old.is_reserved(number):
+            yield Finding(new.element(number), rules.taken, f"{new.describe(number)} has a number that was reserved")
+        elif not _other_number(number, new, old):
+            yield Finding(new.element(number), "", f"{new.describe(number)} is new")
 
 
-def _lost(number: int, was: Numbers, now: Numbers) -> str:
-    """What became of what a number stood for, as a sentence; empty where it stands for it still."""
-    names, here = was.names[number], now.names.get(number, frozenset())
-    if names & here:
+def _removal(number: int, old: Numbers, new: Numbers) -> str:
+    """Describe how a number lost the old meaning; empty if the meaning is unchanged."""
+    names, new_names = old.names[number], new.names.get(number, frozenset())
+    if names & new_names:
         return ""
-    if to := _elsewhere(number, was, now):
-        return f"{was.kind} '{_joined(names)}' of {was.owner} is renumbered from {number} to {to}"
-    if not here:
-        return f"{was.called(number)} is gone"
-    if names & now.retired or _elsewhere(number, now, was):
-        return f"{was.called(number)} is gone, and its number is now that of '{_joined(here)}'"
+    if moved_to := _other_number(number, old, new):
+        return f"{old.kind} '{_joined(names)}' of {old.owner} is renumbered from {number} to {moved_to}"
+    if not new_names:
+        return f"{old.describe(number)} is gone"
+    if names & new.reserved_names or _other_number(number, new, old):
+        return f"{old.describe(number)} is gone, and its number is now that of '{_joined(new_names)}'"
     return ""
 
 
-def _elsewhere(number: int, one: Numbers, other: Numbers) -> int | None:
-    """The number at which the other has what goes by the same name."""
-    names = one.names[number]
-    return next((at for at, called in other.names.items() if at != number and names & called), None)
+def _other_number(number: int, numbers: Numbers, others: Numbers) -> int | None:
+    """The different number under which `others` has a name of this number."""
+    names = numbers.names[number]
+    return next((other for other, called in others.names.items() if other != number and names & called), None)
 
 
 def _joined(names: frozenset[str]) -> str:

@@ -1,6 +1,6 @@
-"""What a message loses that is written by one contract and read by another (protobuf.dev, 'Encoding').
+"""Differences between two versions of a message in wire format (protobuf.dev, 'Encoding').
 
-On the wire a field is a number and one of six wire types; names, and those of messages and enums too, are not there.
+On the wire a field is a number and one of six wire types. Names of fields, messages and enums are not encoded.
 """
 
 from __future__ import annotations
@@ -21,131 +21,132 @@ ALIKE = (
     {F.TYPE_FIXED32, F.TYPE_SFIXED32},
     {F.TYPE_FIXED64, F.TYPE_SFIXED64},
 )
-"""Types that read each other (protobuf.dev, 'Updating A Message Type'; Buf, FIELD_WIRE_COMPATIBLE_TYPE)."""
+"""Types with compatible encodings (protobuf.dev, 'Updating A Message Type'; Buf, FIELD_WIRE_COMPATIBLE_TYPE)."""
 WITH_ENUM = {F.TYPE_ENUM, F.TYPE_INT32, F.TYPE_UINT32, F.TYPE_INT64, F.TYPE_UINT64}
 SCALARS = {int(number): name.removeprefix("TYPE_").lower() for name, number in FieldDescriptorProto.Type.items()}
 TEXT = {F.TYPE_STRING, F.TYPE_BYTES}
+Fields = dict[int, FieldDescriptor]
 
 
-def message(was: Descriptor, now: Descriptor, direction: Direction) -> Iterator[Finding]:
-    """What differs between two versions of a message, without those that it holds."""
-    before, after = _fields(was), _fields(now)
-    yield from differences.numbers(_numbers(was, before), _numbers(now, after), FIELDS)
-    for number in sorted(after.keys() - before.keys()):
-        if after[number].is_required:
-            one = after[number]
-            said = f"field {number} '{one.name}' of {now.full_name} is new, and required"
-            yield Finding(f"{now.full_name}.{one.name}", "MESSAGE_SAME_REQUIRED_FIELDS", said)
-    for one, other in _kept(was, now):
-        yield from _field(was, one, other, direction, before.keys() & after.keys())
-    if was.GetOptions().message_set_wire_format != now.GetOptions().message_set_wire_format:
-        said = f"{was.full_name} has another message_set_wire_format"
-        yield Finding(was.full_name, "MESSAGE_SAME_MESSAGE_SET_WIRE_FORMAT", said)
+def compare(old: Descriptor, new: Descriptor, direction: Direction) -> Iterator[Finding]:
+    """Yield the differences between two versions of a message, without nested messages."""
+    old_fields, new_fields = _fields(old), _fields(new)
+    yield from differences.compare(_numbers(old, old_fields), _numbers(new, new_fields), FIELDS)
+    for number in sorted(new_fields.keys() - old_fields.keys()):
+        if new_fields[number].is_required:
+            name = new_fields[number].name
+            message = f"field {number} '{name}' of {new.full_name} is new, and required"
+            yield Finding(f"{new.full_name}.{name}", "MESSAGE_SAME_REQUIRED_FIELDS", message)
+    for old_field, new_field in _unchanged_fields(old, new):
+        yield from _compare_fields(old, old_field, new_field, direction, old_fields.keys() & new_fields.keys())
+    if old.GetOptions().message_set_wire_format != new.GetOptions().message_set_wire_format:
+        message = f"{old.full_name} has another message_set_wire_format"
+        yield Finding(old.full_name, "MESSAGE_SAME_MESSAGE_SET_WIRE_FORMAT", message)
 
 
-def held(was: Descriptor, now: Descriptor) -> Iterator[tuple[Descriptor, Descriptor]]:
-    """The messages within a message, each with what stands in its place."""
-    for kept in _kept(was, now):
-        for one, other in _carried(*kept):
-            inner, other_inner = one.message_type, other.message_type
-            if inner and other_inner and one.type == other.type and not is_replaced(inner, other_inner):
-                yield inner, other_inner
+def nested(old: Descriptor, new: Descriptor) -> Iterator[tuple[Descriptor, Descriptor]]:
+    """Yield the messages within a message, in pairs of old and new."""
+    for fields in _unchanged_fields(old, new):
+        for old_field, new_field in _encoded(*fields):
+            inner, new_inner = old_field.message_type, new_field.message_type
+            if inner and new_inner and old_field.type == new_field.type and not is_replaced(inner, new_inner):
+                yield inner, new_inner
 
 
-def is_replaced(was: Descriptor | EnumDescriptor, now: Descriptor | EnumDescriptor) -> bool:
-    """Whether another type was put in place of one, which its name says; one that moved is compared by what it holds.
+def is_replaced(old: Descriptor | EnumDescriptor, new: Descriptor | EnumDescriptor) -> bool:
+    """Return whether a type was replaced by a type of another name.
 
-    A package or an enclosing message is no part of the name: the type may have moved to where others use it as well.
-    Nor is a map's entry replaced, of which the name was given by protoc: a map is a list of such messages.
+    Package and enclosing message do not count as part of the name: a type may have moved to a shared file, and is
+    then compared by content. Map entries are never replaced, since protoc generates the name of an entry.
     """
-    return was.name != now.name and not _is_entry(was) and not _is_entry(now)
+    return old.name != new.name and not _is_entry(old) and not _is_entry(new)
 
 
-def _fields(owner: Descriptor) -> dict[int, FieldDescriptor]:
-    """By number; an extension is on the wire what a field is."""
-    return {one.number: one for one in (*owner.fields, *owner.file.pool.FindAllExtensions(owner))}
+def _fields(owner: Descriptor) -> Fields:
+    """Fields and extensions by number; both are encoded alike."""
+    return {field.number: field for field in (*owner.fields, *owner.file.pool.FindAllExtensions(owner))}
 
 
-def _numbers(owner: Descriptor, fields: dict[int, FieldDescriptor]) -> Numbers:
+def _numbers(owner: Descriptor, fields: Fields) -> Numbers:
     proto = DescriptorProto()
     owner.CopyToProto(proto)
-    reserved = tuple(range(one.start, one.end) for one in proto.reserved_range)
-    names = {number: frozenset({one.name}) for number, one in fields.items()}
+    reserved = tuple(range(span.start, span.end) for span in proto.reserved_range)
+    names = {number: frozenset({field.name}) for number, field in fields.items()}
     return Numbers("field", owner.full_name, names, reserved, frozenset(proto.reserved_name))
 
 
-def _kept(was: Descriptor, now: Descriptor) -> Iterator[tuple[FieldDescriptor, FieldDescriptor]]:
-    before, after = _fields(was), _fields(now)
-    for number in differences.kept(_numbers(was, before), _numbers(now, after)):
-        yield before[number], after[number]
+def _unchanged_fields(old: Descriptor, new: Descriptor) -> Iterator[tuple[FieldDescriptor, FieldDescriptor]]:
+    old_fields, new_fields = _fields(old), _fields(new)
+    for number in differences.unchanged(_numbers(old, old_fields), _numbers(new, new_fields)):
+        yield old_fields[number], new_fields[number]
 
 
-def _field(
-    owner: Descriptor, was: FieldDescriptor, now: FieldDescriptor, direction: Direction, common: set[int]
+def _compare_fields(
+    owner: Descriptor, old: FieldDescriptor, new: FieldDescriptor, direction: Direction, common: set[int]
 ) -> Iterator[Finding]:
-    """What differs of a field that is still there. common: the numbers that both messages have."""
-    element, name = f"{owner.full_name}.{was.name}", f"field {was.number} '{was.name}' of {owner.full_name}"
-    changed = f"{name} was {_shown(was)}, is {_shown(now)}"
-    fits = all(_fits(one, other, direction) for one, other in _carried(was, now))
-    if was.is_repeated != now.is_repeated:
+    """Yield the differences of a field with an unchanged number. common: the numbers in both messages."""
+    element, name = f"{owner.full_name}.{old.name}", f"field {old.number} '{old.name}' of {owner.full_name}"
+    changed = f"{name} was {_type_name(old)}, is {_type_name(new)}"
+    readable = all(_is_readable(written, read, direction) for written, read in _encoded(old, new))
+    if old.is_repeated != new.is_repeated:
         yield Finding(element, "FIELD_WIRE_COMPATIBLE_CARDINALITY", changed)
-    if not fits:
+    if not readable:
         yield Finding(element, "FIELD_WIRE_COMPATIBLE_TYPE", changed)
-    elif was.is_repeated == now.is_repeated:
-        if _shown(was) != _shown(now):
+    elif old.is_repeated == new.is_repeated:
+        if _type_name(old) != _type_name(new):
             yield Finding(element, "", changed)
-        yield from _singular(was, now, element, name, common)
-    for one, other in _carried(was, now):
-        if one.enum_type and other.enum_type and not is_replaced(one.enum_type, other.enum_type):
-            yield from _enum(one.enum_type, other.enum_type)
+        yield from _compare_presence(old, new, element, name, common)
+    for old_part, new_part in _encoded(old, new):
+        if old_part.enum_type and new_part.enum_type and not is_replaced(old_part.enum_type, new_part.enum_type):
+            yield from _compare_enums(old_part.enum_type, new_part.enum_type)
 
 
-def _singular(
-    was: FieldDescriptor, now: FieldDescriptor, element: str, name: str, common: set[int]
+def _compare_presence(
+    old: FieldDescriptor, new: FieldDescriptor, element: str, name: str, common: set[int]
 ) -> Iterator[Finding]:
-    """Whether it must be there, what it shares its place with, and what it is when it is absent."""
-    if was.is_required != now.is_required:
+    """Yield differences in `required`, in the oneof, and in the default of a field."""
+    if old.is_required != new.is_required:
         need = {True: "required", False: "optional"}
-        said = f"{name} was {need[was.is_required]}, is {need[now.is_required]}"
-        yield Finding(element, "MESSAGE_SAME_REQUIRED_FIELDS", said)
-    place, other_place = _place(was), _place(now)
-    if _rivals(was, common) != _rivals(now, common) and place != other_place:
-        said = f"{name} was {place}, is {other_place}"
-        yield Finding(element, "FIELD_SAME_ONEOF", said)
-    before, after = _default(was), _default(now)
-    if before != after:
-        yield Finding(element, "FIELD_SAME_DEFAULT", f"the default of {name} was {before!r}, is {after!r}")
+        message = f"{name} was {need[old.is_required]}, is {need[new.is_required]}"
+        yield Finding(element, "MESSAGE_SAME_REQUIRED_FIELDS", message)
+    old_place, new_place = _place(old), _place(new)
+    if _exclusive_with(old, common) != _exclusive_with(new, common) and old_place != new_place:
+        yield Finding(element, "FIELD_SAME_ONEOF", f"{name} was {old_place}, is {new_place}")
+    old_default, new_default = _default(old), _default(new)
+    if old_default != new_default:
+        message = f"the default of {name} was {old_default!r}, is {new_default!r}"
+        yield Finding(element, "FIELD_SAME_DEFAULT", message)
 
 
-def _carried(was: FieldDescriptor, now: FieldDescriptor) -> tuple[tuple[FieldDescriptor, FieldDescriptor], ...]:
-    """What is compared: the fields, or the keys and the values of two maps."""
-    one, other = _entry(was), _entry(now)
-    return tuple(zip(one.fields, other.fields, strict=True)) if one and other else ((was, now),)
+def _encoded(old: FieldDescriptor, new: FieldDescriptor) -> tuple[tuple[FieldDescriptor, FieldDescriptor], ...]:
+    """The fields to compare: the two fields, or key and value of two maps."""
+    old_entry, new_entry = _entry(old), _entry(new)
+    return tuple(zip(old_entry.fields, new_entry.fields, strict=True)) if old_entry and new_entry else ((old, new),)
 
 
-def _fits(was: FieldDescriptor, now: FieldDescriptor, direction: Direction) -> bool:
-    """Whether what is written as one type is read as the other."""
-    if was.type == now.type:
-        one, other = was.message_type or was.enum_type, now.message_type or now.enum_type
-        return one is None or other is None or not is_replaced(one, other)
-    kinds = {was.type, now.type}
-    if kinds == TEXT:
-        # Text is bytes, but not all bytes are text: whoever reads text refuses them.
-        return was.type == F.TYPE_STRING and direction is Direction.REQUEST
-    if kinds <= WITH_ENUM and F.TYPE_ENUM in kinds:
-        # A closed enum drops the numbers that it does not have (protobuf.dev, 'Enum Behavior').
-        reader = now if direction is Direction.REQUEST else was
+def _is_readable(old: FieldDescriptor, new: FieldDescriptor, direction: Direction) -> bool:
+    """Return whether a field written as one type can be read as the other."""
+    if old.type == new.type:
+        old_type, new_type = old.message_type or old.enum_type, new.message_type or new.enum_type
+        return old_type is None or new_type is None or not is_replaced(old_type, new_type)
+    types = {old.type, new.type}
+    if types == TEXT:
+        # A string is valid bytes. Bytes may be invalid UTF-8, which readers of a string refuse.
+        return old.type == F.TYPE_STRING and direction is Direction.REQUEST
+    if types <= WITH_ENUM and F.TYPE_ENUM in types:
+        # Readers with a closed enum drop unknown numbers (protobuf.dev, 'Enum Behavior').
+        reader = new if direction is Direction.REQUEST else old
         return reader.enum_type is None or not reader.enum_type.is_closed
-    return any(kinds <= group for group in ALIKE)
+    return any(types <= group for group in ALIKE)
 
 
-def _enum(was: EnumDescriptor, now: EnumDescriptor) -> Iterator[Finding]:
-    """Both directions alike: what is sent a value it does not know, or waits for one that never comes, is misled."""
-    if was.is_closed != now.is_closed:
+def _compare_enums(old: EnumDescriptor, new: EnumDescriptor) -> Iterator[Finding]:
+    """Yield the differences of an enum, in both directions alike: unknown and missing values both mislead a client."""
+    if old.is_closed != new.is_closed:
         kinds = {True: "closed", False: "open"}
-        said = f"enum {was.full_name} was {kinds[was.is_closed]}, is {kinds[now.is_closed]}"
-        yield Finding(was.full_name, "ENUM_SAME_TYPE", said)
-    yield from differences.numbers(_values(was), _values(now), VALUES)
+        message = f"enum {old.full_name} was {kinds[old.is_closed]}, is {kinds[new.is_closed]}"
+        yield Finding(old.full_name, "ENUM_SAME_TYPE", message)
+    yield from differences.compare(_values(old), _values(new), VALUES)
 
 
 def _values(owner: EnumDescriptor) -> Numbers:
@@ -153,17 +154,18 @@ def _values(owner: EnumDescriptor) -> Numbers:
     owner.CopyToProto(proto)
     for value in owner.values:
         names[value.number] = names.get(value.number, frozenset()) | {value.name}
-    reserved = tuple(range(one.start, one.end + 1) for one in proto.reserved_range)  # inclusive, unlike a message's
+    # The reserved ranges of an enum include the end, unlike those of a message.
+    reserved = tuple(range(span.start, span.end + 1) for span in proto.reserved_range)
     return Numbers("value", owner.full_name, names, reserved, frozenset(proto.reserved_name))
 
 
-def _rivals(field: FieldDescriptor, common: set[int]) -> set[int]:
-    """Fields that clear this one when they are set, of those that both contracts know.
+def _exclusive_with(field: FieldDescriptor, common: set[int]) -> set[int]:
+    """The fields of the same oneof that both contracts have.
 
-    A oneof of one's own is what explicit presence is, so that to move into one, or out, loses nothing.
+    A oneof with a single field is explicit presence: moving a field in or out is compatible.
     """
     oneof = field.containing_oneof
-    return {one.number for one in oneof.fields} & common - {field.number} if oneof else set()
+    return {other.number for other in oneof.fields} & common - {field.number} if oneof else set()
 
 
 def _place(field: FieldDescriptor) -> str:
@@ -172,30 +174,30 @@ def _place(field: FieldDescriptor) -> str:
 
 
 def _default(field: FieldDescriptor) -> Any:
-    """What a reader takes an absent field for; text as bytes, of which it may become some."""
+    """The value of an absent field; strings as bytes, since a string may become bytes."""
     if field.is_repeated or field.message_type:
         return None
     value = field.default_value
     if isinstance(value, float):
-        return value.hex()  # by its digits, for nan is not equal to itself
+        return value.hex()  # as text, for nan is not equal to nan
     return value.encode() if isinstance(value, str) else value
 
 
-def _is_entry(kind: Descriptor | EnumDescriptor) -> bool:
-    return isinstance(kind, Descriptor) and kind.GetOptions().map_entry
+def _is_entry(type_: Descriptor | EnumDescriptor) -> bool:
+    return isinstance(type_, Descriptor) and type_.GetOptions().map_entry
 
 
 def _entry(field: FieldDescriptor) -> Descriptor | None:
-    """The message that a map is a list of, with its key and its value."""
+    """The message with key and value that a map field repeats; None for other fields."""
     return field.message_type if field.message_type and _is_entry(field.message_type) else None
 
 
-def _shown(field: FieldDescriptor) -> str:
-    """Its type, as a .proto file has it."""
+def _type_name(field: FieldDescriptor) -> str:
+    """The type as written in a .proto file."""
     if entry := _entry(field):
         key, value = entry.fields
-        return f"map<{_shown(key)}, {_shown(value)}>"
+        return f"map<{_type_name(key)}, {_type_name(value)}>"
     named = field.message_type or field.enum_type
-    kind = named.full_name if named else SCALARS[field.type]
+    name = named.full_name if named else SCALARS[field.type]
     delimited = "delimited " if field.type == F.TYPE_GROUP else ""
-    return f"{'repeated ' if field.is_repeated else ''}{delimited}{kind}"
+    return f"{'repeated ' if field.is_repeated else ''}{delimited}{name}"

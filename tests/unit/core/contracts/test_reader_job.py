@@ -107,7 +107,7 @@ FAULTS = [
     ),
     ('{"fault":"ContractInvalid","message":"it names service x.Y and does not describe it"}', "ContractInvalid", "x.Y"),
     ('{"tooLarge":70000}', "ContractTooLarge", "its descriptors take 70000 bytes, more than a reader can answer with"),
-    (offered.answer(b"\xff\xff\xff"), "ContractInvalid", "these bytes are no google.protobuf.FileDescriptorSet"),
+    (offered.answer(b"\xff\xff\xff"), "ContractInvalid", "the bytes are not a google.protobuf.FileDescriptorSet"),
     ("Traceback: out of luck", "ContractUnreadable", "the reader ended without a word"),
 ]
 

@@ -1,4 +1,4 @@
-"""Two contracts compared, by a corpus of changes each of which is taken from a published rule."""
+"""Comparison of two contracts, by a corpus of changes from published rules."""
 
 from __future__ import annotations
 
@@ -10,30 +10,34 @@ from tests.contracts.cases import Case
 
 
 @pytest.mark.parametrize("case", cases.read(), ids=lambda case: case.id)
-def test_corpus(case: Case) -> None:
+def test_breaks_corpus(case: Case) -> None:
+    """Each change of the corpus yields exactly the listed breaks."""
     before, after = (compatibility.parse(cases.compiled(text)) for text in (case.before, case.after))
     uses = None if case.uses is None else [f"shop.users.v1.UsersService/{method}" for method in case.uses]
-    found = compatibility.breaks(before, after, uses)
-    assert sorted({f"{one.rule} {one.element}" for one in found}) == sorted(case.breaks), found
-    assert len(found) == len({(one.method, one.rule, one.element) for one in found}), found
+    breaks = compatibility.breaks(before, after, uses)
+    assert sorted({f"{each.rule} {each.element}" for each in breaks}) == sorted(case.breaks), breaks
+    assert len(breaks) == len({(each.method, each.rule, each.element) for each in breaks}), breaks
     if case.says:
-        assert case.says in {one.message for one in found}
+        assert case.says in {each.message for each in breaks}
     if case.through:
-        assert {one.method.rpartition("/")[2] for one in found} == set(case.through if case.breaks else ())
+        assert {each.method.rpartition("/")[2] for each in breaks} == set(case.through if case.breaks else ())
 
 
-def test_the_table_lists_the_corpus() -> None:
+def test_corpus_table_is_current() -> None:
+    """CASES.md lists the whole corpus."""
     assert cases.TABLE.read_text() == cases.table(), "run python -m tests.contracts.cases"
 
 
-def test_the_corpus_holds_both_verdicts() -> None:
+def test_corpus_has_both_verdicts() -> None:
+    """The corpus has enough breaking and compatible changes."""
     listed = cases.read()
     breaking = [case for case in listed if case.breaks]
     assert len(listed) >= 60 and len(breaking) >= 40 and len(breaking) < len(listed)
 
 
 @pytest.mark.parametrize("case", cases.read(), ids=lambda case: case.id)
-def test_nothing_breaks_those_who_stay(case: Case) -> None:
+def test_breaks_none_for_the_same_contract(case: Case) -> None:
+    """A contract compared with itself has neither breaks nor changes."""
     for text in (case.before, case.after):
         contract = compatibility.parse(cases.compiled(text))
         assert compatibility.breaks(contract, contract) == ()
@@ -57,12 +61,13 @@ enum Tier { TIER_UNSPECIFIED = 0; TIER_GOLD = 1; }
 """
 
 
-def test_changes_are_told_with_whom_they_concern() -> None:
+def test_changes_name_the_methods() -> None:
+    """Changes name the methods that they affect, breaking changes first."""
     before, after = (compatibility.parse(cases.compiled(text)) for text in (BEFORE, AFTER))
-    get, put, drop = (f"shop.users.v1.UsersService/{one}" for one in ("GetUser", "PutUser", "DropUser"))
-    told = [(one.rule, one.message, one.methods) for one in compatibility.changes(before, after)]
+    get, put, drop = (f"shop.users.v1.UsersService/{method}" for method in ("GetUser", "PutUser", "DropUser"))
+    changes = [(change.rule, change.message, change.methods) for change in compatibility.changes(before, after)]
     user = "of shop.users.v1.User"
-    assert told == [
+    assert changes == [
         ("FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED", f"field 6 'note' {user} is gone", (get, put)),
         ("FIELD_WIRE_COMPATIBLE_TYPE", f"field 4 'token' {user} was string, is bytes", (get, put)),
         ("", f"field 2 'mail' {user} is called 'email'", (get, put)),
@@ -73,15 +78,17 @@ def test_changes_are_told_with_whom_they_concern() -> None:
     ]
 
 
-def test_a_method_may_be_named_as_grpc_names_its_path() -> None:
+def test_breaks_accepts_grpc_paths() -> None:
+    """A method may be given with gRPC's leading slash."""
     before, after = (compatibility.parse(cases.compiled(text)) for text in (BEFORE, AFTER))
-    found = compatibility.breaks(before, after, {"/shop.users.v1.UsersService/GetUser"})
-    assert {one.method for one in found} == {"shop.users.v1.UsersService/GetUser"}
+    breaks = compatibility.breaks(before, after, {"/shop.users.v1.UsersService/GetUser"})
+    assert {each.method for each in breaks} == {"shop.users.v1.UsersService/GetUser"}
 
 
-def test_what_moved_is_told_once() -> None:
+def test_changes_report_a_renumbering_once() -> None:
+    """A renumbered field is one change, not a removal and an addition."""
     before, after = (
         compatibility.parse(cases.compiled(text)) for text in (BEFORE, BEFORE.replace("note = 6", "note = 9"))
     )
-    told = [one.message for one in compatibility.changes(before, after)]
-    assert told == ["field 'note' of shop.users.v1.User is renumbered from 6 to 9"]
+    messages = [change.message for change in compatibility.changes(before, after)]
+    assert messages == ["field 'note' of shop.users.v1.User is renumbered from 6 to 9"]

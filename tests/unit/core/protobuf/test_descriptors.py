@@ -1,4 +1,4 @@
-"""What can be a contract, and what is said of bytes that cannot."""
+"""Parsing of contracts, and the errors for invalid descriptors."""
 
 from __future__ import annotations
 
@@ -32,18 +32,20 @@ message HealthCheckRequest { string service = 1; }
 
 
 def edited(edit: Callable[[FileDescriptorProto], object]) -> bytes:
-    """The contract of users with its own file edited."""
+    """The contract of users, the file users.proto edited."""
     listed = FileDescriptorSet.FromString(USERS)
     edit(listed.file[-1])
     return listed.SerializeToString()
 
 
 def without(name: str) -> bytes:
+    """The contract of users without one of the files."""
     listed = FileDescriptorSet.FromString(USERS)
-    return FileDescriptorSet(file=[one for one in listed.file if one.name != name]).SerializeToString()
+    return FileDescriptorSet(file=[file for file in listed.file if file.name != name]).SerializeToString()
 
 
-def test_what_it_offers() -> None:
+def test_parse_methods_and_idempotency() -> None:
+    """A contract lists methods in order, and the idempotency level of each."""
     contract = descriptors.parse(USERS)
     assert descriptors.methods(contract) == (
         "shop.users.v1.UsersService/PutUser",
@@ -57,46 +59,54 @@ def test_what_it_offers() -> None:
     }
 
 
-def test_what_comes_with_every_protobuf_may_be_left_out() -> None:
+def test_parse_without_well_known_files() -> None:
+    """Files of protobuf itself may be missing."""
     assert len(descriptors.methods(descriptors.parse(without("google/protobuf/timestamp.proto")))) == 3
 
 
-def test_the_order_of_the_files_does_not_matter() -> None:
+def test_parse_ignores_the_order_of_files() -> None:
+    """Files may come in any order, and repeatedly."""
     listed = FileDescriptorSet.FromString(USERS)
     backwards = FileDescriptorSet(file=list(reversed(listed.file)) * 2).SerializeToString()
     assert descriptors.methods(descriptors.parse(backwards)) == descriptors.methods(descriptors.parse(USERS))
 
 
-def test_what_grpc_serves_beside_it_is_not_its_contract() -> None:
-    with pytest.raises(ContractError, match="it offers no gRPC service"):
+def test_parse_ignores_grpc_services() -> None:
+    """Services of gRPC itself are not part of a contract."""
+    with pytest.raises(ContractError, match="the descriptors contain no gRPC service"):
         descriptors.parse(HEALTH)
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "message"),
     [
-        (b"", "it offers no gRPC service"),
-        (b"no such thing", "these bytes are no google.protobuf.FileDescriptorSet"),
-        (USERS[:-1], "these bytes are no google.protobuf.FileDescriptorSet"),
-        (edited(lambda file: file.dependency.append("money.proto")), "users.proto imports money.proto, which is not"),
+        (b"", "the descriptors contain no gRPC service"),
+        (b"no such thing", "the bytes are not a google.protobuf.FileDescriptorSet"),
+        (USERS[:-1], "the bytes are not a google.protobuf.FileDescriptorSet"),
+        (
+            edited(lambda file: file.dependency.append("money.proto")),
+            "users.proto imports money.proto, and the descriptors do not contain",
+        ),
         (edited(lambda file: file.dependency.append(file.name)), "import each other in a circle"),
-        (edited(lambda file: file.message_type.pop()), "does not stand: couldn't resolve name '.shop.users.v1.User'"),
+        (edited(lambda file: file.message_type.pop()), "is invalid: couldn't resolve name '.shop.users.v1.User'"),
         (edited(lambda file: file.message_type.add(name="User")), "duplicate symbol 'shop.users.v1.User'"),
         (
             edited(lambda file: file.message_type[1].field.add(name="age", number=1, type=5, label=1)),
             "duplicate field number",
         ),
-        (USERS + edited(lambda file: file.service.pop()), "file users.proto is there twice, and not the same"),
+        (USERS + edited(lambda file: file.service.pop()), "file users.proto occurs twice with different content"),
     ],
 )
-def test_what_cannot_be_a_contract(raw: bytes, said: str) -> None:
+def test_parse_error(raw: bytes, message: str) -> None:
+    """Invalid descriptors raise a ContractError with the cause."""
     with pytest.raises(ContractError) as error:
         descriptors.parse(raw)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 @given(at=st.integers(0, len(USERS) - 1), byte=st.integers(0, 255), length=st.integers(0, len(USERS)))
-def test_damaged_bytes_are_refused_or_read_and_nothing_else(at: int, byte: int, length: int) -> None:
+def test_parse_damaged_bytes(at: int, byte: int, length: int) -> None:
+    """Damaged bytes raise a ContractError or can be read."""
     damaged = bytearray(USERS)
     damaged[at] = byte
     for raw in (bytes(damaged[:length]), bytes(damaged)):
