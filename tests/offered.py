@@ -1,4 +1,4 @@
-"""Contracts for tests: one of users, changed as a team would change it, and what a reader says of it."""
+"""Contracts for tests: the contract of users, changes of the contract, and answers of a reader."""
 
 from __future__ import annotations
 
@@ -47,39 +47,39 @@ message CountUsersResponse {
   int64 count = 1;
 }
 """
-"""What users offers, in short; the shop's own may grow without a word here."""
+"""A short contract of users, independent of the demo shop."""
 GET_USER = "shop.users.v1.UsersService/GetUser"
 COUNT_USERS = "shop.users.v1.UsersService/CountUsers"
 EMAIL = "string email = 3;"
-"""Of message User, which CountUsers does not show."""
+"""A field of message User, which CountUsers does not return."""
 
 
 @cache
 def users(without: str = "", instead: str = "") -> bytes:
-    """What users offers, as a reader gives it: a FileDescriptorSet, one piece of the text replaced."""
+    """The contract of users as a FileDescriptorSet, with one piece of the text replaced."""
     assert without in TEXT
     return compiled(USERS, TEXT.replace(without, instead) if without else TEXT)
 
 
 def compiled(name: str, text: str) -> bytes:
-    """A file and all it needs but what everybody knows."""
+    """Compile a file into a FileDescriptorSet without the well-known files."""
     with TemporaryDirectory() as folder:
         source, out = Path(folder, name), Path(folder, "out")
         source.parent.mkdir(parents=True)
         source.write_text(text)
-        known = files("grpc_tools").joinpath("_proto")
-        asked = ["protoc", f"-I{folder}", f"-I{known}", f"--descriptor_set_out={out}", str(source)]
-        assert protoc.main(asked) == 0, text
+        well_known = files("grpc_tools").joinpath("_proto")
+        arguments = ["protoc", f"-I{folder}", f"-I{well_known}", f"--descriptor_set_out={out}", str(source)]
+        assert protoc.main(arguments) == 0, text
         return FileDescriptorSet.FromString(out.read_bytes()).SerializeToString(deterministic=True)
 
 
-def known() -> bytes:
-    """The file that users needs and everybody knows."""
+def well_known() -> bytes:
+    """The well-known file that users imports."""
     file = FileDescriptorProto()
     timestamp_pb2.DESCRIPTOR.CopyToProto(file)
     return FileDescriptorSet(file=[file]).SerializeToString()
 
 
 def answer(contract: bytes, part: int = 0, parts: int = 1) -> str:
-    """A reader's termination message."""
+    """The termination message of a reader."""
     return json.dumps(contract_reader.answer(contract, part, parts))

@@ -179,7 +179,7 @@ def test_what_is_said_of_a_move_says_so_when_nothing_is_heard_of_the_other_clust
 
         def told() -> bool:
             message = cluster.conditions(home, "users")["Relocated"]["message"]
-            return "; as last seen, for nothing is heard of cluster west: the API server does not answer" in message
+            return "; as last seen, without a view of cluster west: the API server does not answer" in message
 
         until(told, lambda: str(cluster.conditions(home, "users")))
         assert cluster.conditions(home, "users")["Ready"]["status"] == "True"

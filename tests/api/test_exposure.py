@@ -100,7 +100,7 @@ def test_a_refusal_is_said_with_a_way_out_until_it_is_taken_back(cluster: Cluste
     said = cluster.says(home, "users", "Exposed", "NotAllowedByListeners")
     assert said["message"] == (
         "example.com/c refuses the route to Gateway gateways/public: NotAllowedByListeners: no listener admits it; "
-        f"whoever keeps the Gateway can admit GRPCRoutes from namespace {home} under allowedRoutes of a listener"
+        f"the owner of the Gateway must admit GRPCRoutes from namespace {home} under allowedRoutes of a listener"
     )
     cluster.run(home)
     assert cluster.says(home, "users", "EndpointReady", "Available"), "pods do not wait for it"

@@ -152,7 +152,7 @@ def test_a_resource_that_cannot_be_read_says_so_and_hinders_no_other(cluster: Cl
         said = cluster.says(home, "users", "Ready", "InvalidSpec")
         assert "spec.grpc.port: Input should be a valid integer" in said["message"]
         assert "spec.replicas: Input should be less than or equal to 100" in said["message"]
-        assert said["message"].endswith("what runs goes on unchanged until the resource is corrected")
+        assert said["message"].endswith("running objects stay unchanged until the resource is corrected")
         cluster.create(microservice(home, "other"))
         cluster.ready(home, "other")
         now = cluster.owned(home)

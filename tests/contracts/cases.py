@@ -1,4 +1,4 @@
-"""The corpus of contracts that change: how its cases are read, and what protoc makes of them."""
+"""The corpus of contract changes: reading of cases, CASES.md, and compilation with protoc."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TABLE = Path(__file__).parent / "CASES.md"
 HEAD = """\
 # The cases of the corpus
 
-Written by `python -m tests.contracts.cases`; what each holds is in `corpus/`.
+Written by `python -m tests.contracts.cases` from the cases in `corpus/`.
 
 | case | verdict | source |
 |---|---|---|"""
@@ -26,7 +26,7 @@ WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 
 @dataclass(frozen=True)
 class Case:
-    """One change, as the README beside this file says it is read."""
+    """A case of the corpus; tests/contracts/README.md describes the fields."""
 
     theme: str
     name: str
@@ -45,39 +45,41 @@ class Case:
 
 
 def read() -> list[Case]:
-    """Every case of the corpus."""
+    """Read all cases of the corpus."""
     themes = {file.stem: yaml.safe_load(file.read_text()) for file in sorted(CORPUS.glob("*.yaml"))}
     return [
-        _case(theme, name, told["frame"], one) for theme, told in themes.items() for name, one in told["cases"].items()
+        _case(theme, name, content["frame"], entry)
+        for theme, content in themes.items()
+        for name, entry in content["cases"].items()
     ]
 
 
-def _case(theme: str, name: str, frame: str, told: dict[str, Any]) -> Case:
-    def whole(text: str) -> str:
+def _case(theme: str, name: str, frame: str, entry: dict[str, Any]) -> Case:
+    def complete(text: str) -> str:
         return text if text.startswith(("syntax", "edition")) else frame + text
 
-    uses = tuple(told["uses"]) if "uses" in told else None
+    uses = tuple(entry["uses"]) if "uses" in entry else None
     known = {"source", "before", "after", "breaks", "uses", "through", "says", "differs"}
-    assert told.keys() <= known, f"{theme}/{name}: {told.keys() - known}"
+    assert entry.keys() <= known, f"{theme}/{name}: {entry.keys() - known}"
     return Case(
         theme,
         name,
-        told["source"],
-        whole(told["before"]),
-        whole(told["after"]),
-        tuple(told["breaks"]),
+        entry["source"],
+        complete(entry["before"]),
+        complete(entry["after"]),
+        tuple(entry["breaks"]),
         uses,
-        tuple(told.get("through", uses or ())),
-        told.get("says", ""),
-        told.get("differs", ""),
+        tuple(entry.get("through", uses or ())),
+        entry.get("says", ""),
+        entry.get("differs", ""),
     )
 
 
 def table() -> str:
-    """CASES.md: each case, what is expected of it, and the rule it is taken from."""
+    """The text of CASES.md: each case with the expected verdict and the source."""
     lines = [HEAD]
     for case in read():
-        verdict = "<br>".join(f"`{one}`" for one in case.breaks) or "compatible"
+        verdict = "<br>".join(f"`{rule}`" for rule in case.breaks) or "compatible"
         uses = "" if case.uses is None else f"<br>for {' and '.join(case.uses) or 'no method'}"
         differs = f"<br>differs: {case.differs}" if case.differs else ""
         lines.append(f"| {case.id} | {verdict}{uses} | {case.source}{differs} |")
@@ -86,14 +88,14 @@ def table() -> str:
 
 @cache
 def compiled(text: str) -> bytes:
-    """A .proto file as a serialized FileDescriptorSet, with all that it imports."""
+    """Compile a .proto file into a serialized FileDescriptorSet, imports included."""
     with TemporaryDirectory() as folder:
-        source, made = Path(folder, "users.proto"), Path(folder, "made")
+        source, output = Path(folder, "users.proto"), Path(folder, "output")
         source.write_text(text)
-        wanted = ["--include_imports", "--experimental_editions", f"--descriptor_set_out={made}", str(source)]
-        code = protoc.main(["protoc", f"-I{folder}", f"-I{WELL_KNOWN}", *wanted])
+        arguments = ["--include_imports", "--experimental_editions", f"--descriptor_set_out={output}", str(source)]
+        code = protoc.main(["protoc", f"-I{folder}", f"-I{WELL_KNOWN}", *arguments])
         assert code == 0, f"protoc refuses:\n{text}"
-        return made.read_bytes()
+        return output.read_bytes()
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ def test_a_resource_the_operator_cannot_read_breaks_no_other(yard: Space) -> Non
     with _a_looser_schema(yard):
         yard.apply(front_end("newer", replicas=1000))
         said = _refused(yard, "newer", "InvalidSpec")
-        assert "replicas" in said and "what runs goes on unchanged" in said
+        assert "replicas" in said and "running objects stay unchanged" in said
 
         yard.apply(front_end("older"))
         yard.until_ready("older")

@@ -130,7 +130,7 @@ def test_a_contract_that_takes_more_than_one_answer_arrives_whole(yard: Space, o
     contract = _large(250)
     yard.apply(microservice("large", image=offering("large", contract), grpc={}))
     said = yard.until_condition("large", "ContractPublished", "True", within=2 * OFFERED)
-    assert said.startswith("shop.large.v1.Large: 250 methods, as read from")
+    assert said.startswith("shop.large.v1.Large: 250 methods, read from")
     assert _published(yard, "large") == FileDescriptorSet.FromString(contract)
     yard.apply(microservice("larger", image=offering("larger", _large(1000)), grpc={}))
     yard.until_condition("larger", "ContractPublished", "False", "ContractTooLarge", within=OFFERED)

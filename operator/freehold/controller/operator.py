@@ -20,7 +20,7 @@ from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Event, Reason, State, Type
 from freehold.core.model.findings import Findings
 from freehold.core.model.resources import Key, Object, Plan, Service
-from freehold.core.reconcile import Report, reconcile, report, report_held, report_invalid
+from freehold.core.reconcile import Report, reconcile, report, report_invalid, report_unknown_cluster
 from freehold.core.relocation import standby
 from freehold.core.verification.plan import ENFORCE
 from freehold.kube import apply, certificate_authority, kinds, observation
@@ -187,7 +187,7 @@ class Operator:
 
     async def _hold(self, service: Service, before: Object, said: str) -> float | None:
         """Nothing is decided yet; it is woken once the other side is known. said: why it is not, if that takes long."""
-        held = report_held(service.generation, before, _now(), said)
+        held = report_unknown_cluster(service.generation, before, _now(), said)
         return await self._say(service.key, service.uid, before, held) if said else None
 
     async def _reconcile(self, service: Service, before: Object) -> float | None:

@@ -1,8 +1,8 @@
-"""What Freehold does for a service, on one screen.
+"""One reconcile of a service: the capabilities compute plans, and the plans' conditions become a status.
 
-Each capability looks at the service and at what is observed, and says what should be. Nothing here touches the cluster:
-`cluster.observe` makes the observation, `cluster.apply` brings it about. Run again on the result, the same code asks
-for nothing.
+A capability reads the case (the declared service and all observations) and returns a plan: the capability's objects
+and a condition. `core` does no I/O: `kube.observation` makes the observations, and `kube.apply` writes the objects.
+After the plans are applied, a second reconcile changes nothing.
 """
 
 from __future__ import annotations
@@ -33,30 +33,31 @@ from freehold.core.model.conditions import Condition, Event, Reason, State, Type
 from freehold.core.model.resources import Observed, Plan
 
 CAPABILITIES = (
-    dependencies.plan,  # whom it calls, and whether they consent
-    isolation.plan,  # walls, before anything that could reach through them
-    latency.plan,  # whether what its calls may take fits into what it promises
-    credentials.plan,  # made once, kept
-    certificates.plan,  # what it proves itself with, renewed in time
-    database.plan,  # a server of its own
-    relocation.plan,  # somewhere else, with all of it
-    contracts.plan,  # what its image offers, and whom that would break
-    migrations.plan,  # its schema, before its pods
-    workload.plan,  # its pods, behind a name that never changes
-    handover.plan,  # its name, once it stands in another namespace
-    exposure.plan,  # the way in from outside the cluster
-    verification.plan,  # whether the walls stand, by trying
+    dependencies.plan,  # consumed services: addresses, call policy, consent
+    isolation.plan,  # network policies
+    latency.plan,  # latency budgets along the call graph
+    credentials.plan,  # passwords of the database roles
+    certificates.plan,  # TLS certificates, issued and renewed
+    database.plan,  # a database server with a volume
+    relocation.plan,  # moves to other nodes, namespaces and clusters
+    contracts.plan,  # the gRPC contract of each image, checked before a rollout
+    migrations.plan,  # the schema, migrated before new pods start
+    workload.plan,  # the pods, and the Service in front
+    handover.plan,  # the endpoint redirect after a move
+    exposure.plan,  # the route from a Gateway
+    verification.plan,  # attempted connections, which verify the isolation
 )
+"""All capabilities, in the order of their conditions in the status."""
 
 
 def reconcile(case: Case) -> tuple[Plan, ...]:
-    """What every capability wants."""
+    """Compute the plan of each capability."""
     return tuple(capability(case) for capability in CAPABILITIES)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What to tell people: a status, to be written after `pause` seconds, and with it these events."""
+    """A status to write after `pause` seconds, and the events to record with the status."""
 
     status: status.Status
     pause: float
@@ -64,9 +65,12 @@ class Report:
 
 
 def report(case: Case, plans: tuple[Plan, ...], refused: Condition | None = None) -> Report:
-    """Fold what the capabilities say. refused: what the cluster said no to, which stands for what the capability says,
-    or for Ready itself, which then repeats it."""
-    conditions = [_as_last_seen(plan.condition, case.observed) for plan in plans if plan.condition]
+    """Fold the conditions of all plans into a status.
+
+    refused: an object that the API server refused, as a condition. Replaces the plan's condition of the same type, or,
+    with type Ready, the summary.
+    """
+    conditions = [_marked_if_stale(plan.condition, case.observed) for plan in plans if plan.condition]
     if refused and refused.type is not Type.READY:
         conditions = [*(c for c in conditions if c.type is not refused.type), refused]
         refused = None
@@ -75,33 +79,34 @@ def report(case: Case, plans: tuple[Plan, ...], refused: Condition | None = None
     return _report(status.build(case, [summary, *conditions], more), case.observed.status, case.observed.now)
 
 
-def _as_last_seen(condition: Condition, observed: Observed) -> Condition:
-    """What is said of a move, with a word on what it may be missing."""
+def _marked_if_stale(condition: Condition, observed: Observed) -> Condition:
+    """Return condition Relocated with a note while the remote cluster is silent; other conditions unchanged."""
     if condition.type is not Type.RELOCATED or not observed.silent_cluster:
         return condition
-    return replace(
-        condition, message=f"{condition.message}; as last seen, for nothing is heard of {observed.silent_cluster}"
-    )
+    return replace(condition, message=f"{condition.message}; as last seen, without a view of {observed.silent_cluster}")
 
 
 def report_invalid(generation: int, before: Mapping[str, Any], now: datetime, fault: str) -> Report:
-    """For a resource that cannot be read: it says so itself, and what runs goes on as it is."""
-    said = f"{fault}; what runs goes on unchanged until the resource is corrected"
-    condition = Condition(Type.READY, State.FALSE, Reason.INVALID_SPEC, said)
+    """Report a resource with an invalid spec: only condition Ready, the rest of the status unchanged."""
+    message = f"{fault}; running objects stay unchanged until the resource is corrected"
+    ready = Condition(Type.READY, State.FALSE, Reason.INVALID_SPEC, message)
     wanted = {**before, "observedGeneration": generation}
-    wanted["conditions"] = status.entries([condition], generation, before, now)
+    wanted["conditions"] = status.entries([ready], generation, before, now)
     return _report(wanted, before, now)
 
 
-def report_held(generation: int, before: Mapping[str, Any], now: datetime, why: str) -> Report:
-    """For one whose other side, in another cluster, cannot be seen: all stays as it is, and as it was said to be."""
-    said = f"{why}; what runs goes on unchanged until it is"
-    condition = Condition(Type.RELOCATED, State.FALSE, Reason.CLUSTER_UNKNOWN, said)
-    known = [entry for entry in before.get("conditions", []) if entry["type"] != Type.RELOCATED]
+def report_unknown_cluster(generation: int, before: Mapping[str, Any], now: datetime, cause: str) -> Report:
+    """Report that the counterpart in a remote cluster cannot be read; other conditions stay as they are.
+
+    Before the first complete reconcile, condition Ready reports the cause as well.
+    """
+    message = f"{cause}; running objects stay unchanged until the cluster can be read"
+    relocated = Condition(Type.RELOCATED, State.FALSE, Reason.CLUSTER_UNKNOWN, message)
+    ready = Condition(Type.READY, State.FALSE, Reason.CLUSTER_UNKNOWN, message)
+    kept = [entry for entry in before.get("conditions", []) if entry["type"] != Type.RELOCATED]
+    fresh = [relocated] if kept else [ready, relocated]
     wanted = {**before, "observedGeneration": generation}
-    unready = Condition(Type.READY, State.FALSE, Reason.CLUSTER_UNKNOWN, said)
-    fresh = [condition] if known else [unready, condition]
-    wanted["conditions"] = [*known, *status.entries(fresh, generation, before, now)]
+    wanted["conditions"] = [*kept, *status.entries(fresh, generation, before, now)]
     return _report(wanted, before, now)
 
 

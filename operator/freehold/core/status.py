@@ -1,7 +1,7 @@
-"""Status: what the capabilities say, folded into one answer to "is it well, where is it reached".
+"""The status of a Microservice: conditions, a Ready summary, the endpoint, and events for changes.
 
 Conditions follow the API conventions: a list keyed by type, a reason for programs, a message for people,
-observedGeneration, and a transition time that moves only when the status does.
+observedGeneration, and a transition time that changes only with the condition's status.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from freehold.core.model.resources import Ref
 from freehold.core.objects import meta, names
 
 PROGRESS_SOONEST, PROGRESS_LATEST = timedelta(seconds=10), timedelta(seconds=30)
-"""A resource that is merely under way says so after 10 seconds, and then ever less often, down to every 30 seconds, so
-that a start of usual length takes few writes. What needs somebody, or is done, is said at once."""
-ITS_OWN = {Reason.INVALID_SPEC, Reason.NAME_TAKEN, Reason.CLUSTER_REFUSED}
-"""What Ready says of itself, where the others repeat what another condition says."""
+"""Bounds of the pause before mere progress is written; the pause grows with the time in progress, so that a usual start
+takes few writes. A fault and a completed step are written at once."""
+OWN_REASONS = {Reason.INVALID_SPEC, Reason.NAME_TAKEN, Reason.CLUSTER_REFUSED}
+"""Reasons of Ready itself; every other reason of Ready repeats another condition."""
 Status = dict[str, Any]
 
 
 def ready(conditions: Iterable[Condition]) -> Condition:
-    """Ready is true when all else is; otherwise it repeats the first that needs somebody, or else that is awaited.
+    """Return condition Ready: True if all blocking conditions are True.
 
-    A proof that is still to come is not awaited, and what hinders nothing its owner weighs (`conditions.counts`).
+    Otherwise Ready repeats the first False condition, or else the first Unknown condition. `blocks_ready` decides
+    which conditions count.
     """
     listed = [c for c in conditions if blocks_ready(c)]
     unmet = [c for c in listed if c.state is not State.TRUE]
@@ -38,10 +39,10 @@ def ready(conditions: Iterable[Condition]) -> Condition:
 
 
 def build(case: Case, conditions: Iterable[Condition], more: Mapping[str, Any] | None = None) -> Status:
-    """The status of a service, Ready first among its conditions. more: what capabilities add to it."""
+    """The status of a service, with the conditions in the given order. more: fields that capabilities add."""
     spec, labels = case.spec, meta.selector(case.name, meta.SERVICE)
     port = spec.grpc.port if spec.grpc else spec.http.port if spec.http else 0
-    shown: Status = {
+    status: Status = {
         "observedGeneration": case.service.generation,
         "replicas": _replicas(case),
         "selector": ",".join([*(f"{k}={v}" for k, v in labels.items()), f"!{meta.PROBE}"]),
@@ -50,27 +51,27 @@ def build(case: Case, conditions: Iterable[Condition], more: Mapping[str, Any] |
         **(more or {}),
     }
     if spec.database:
-        shown["binding"] = {"name": names.database(case.name)}
-    if database := shown.pop("database", None):
-        shown["database"] = database  # in the order of the API
+        status["binding"] = {"name": names.database(case.name)}
+    if database := status.pop("database", None):
+        status["database"] = database  # moved, for the order of the API
     if spec.consumes:
-        shown["consumes"] = ", ".join(consumed.name for consumed in spec.consumes)
-    return shown
+        status["consumes"] = ", ".join(consumed.name for consumed in spec.consumes)
+    return status
 
 
 def entries(conditions: Iterable[Condition], generation: int, before: Mapping[str, Any], now: datetime) -> list[Status]:
-    """Conditions as the API shows them; the transition time of one that did not turn is carried over."""
+    """Conditions in API form; the transition time is carried over while the status of a condition is unchanged."""
     known = _by_type(before)
 
     def entry(condition: Condition) -> Status:
-        was = known.get(condition.type, {})
-        turned = was.get("status") != condition.state
+        last = known.get(condition.type, {})
+        changed = last.get("status") != condition.state
         return {
             "type": condition.type.value,
             "status": condition.state.value,
             "reason": condition.reason.value,
             "message": condition.message,
-            "lastTransitionTime": now.strftime("%Y-%m-%dT%H:%M:%SZ") if turned else was["lastTransitionTime"],
+            "lastTransitionTime": now.strftime("%Y-%m-%dT%H:%M:%SZ") if changed else last["lastTransitionTime"],
             "observedGeneration": generation,
         }
 
@@ -78,58 +79,56 @@ def entries(conditions: Iterable[Condition], generation: int, before: Mapping[st
 
 
 def pause(before: Mapping[str, Any], wanted: Status, now: datetime) -> float:
-    """Seconds until a new status is worth a write: none when something turned that a person waits for."""
+    """Return the seconds until a new status is written: 0 for an urgent change, more for mere progress."""
     same_shape = set(_by_type(before)) == set(_by_type(wanted))
     if not same_shape or before.get("observedGeneration") != wanted["observedGeneration"]:
         return 0.0
     if _urgent(before) != _urgent(wanted) or before.get("isolation") != wanted.get("isolation"):
         return 0.0
     last = max(_time(entry["lastTransitionTime"]) for entry in before["conditions"])
-    so_far = last - _time(_by_type(before)[Type.READY]["lastTransitionTime"])
-    gap = min(max(PROGRESS_SOONEST, 2 * so_far), PROGRESS_LATEST)
+    in_progress = last - _time(_by_type(before)[Type.READY]["lastTransitionTime"])
+    gap = min(max(PROGRESS_SOONEST, 2 * in_progress), PROGRESS_LATEST)
     return max(0.0, (last + gap - now).total_seconds())
 
 
 def events(before: Mapping[str, Any], wanted: Status) -> tuple[Event, ...]:
-    """A line for what now needs somebody, for what was put right or accepted, and for the service becoming ready."""
-    known = _by_type(before)
-    lines = []
+    """Return events for new faults, corrected faults, accepted breaks, steps of a move, and for becoming ready."""
+    known, events = _by_type(before), []
     for kind, entry in _by_type(wanted).items():
-        was = known.get(kind, {"status": State.UNKNOWN, "reason": ""})
-        needs, needed = entry["status"] == State.FALSE, was["status"] == State.FALSE
-        accepted = entry["reason"] == Reason.CONTRACT_ACCEPTED and was.get("message") != entry["message"]
         note = entry["message"] if kind == Type.READY else f"{kind}: {entry['message']}"
-        if kind == Type.READY and _only(wanted):
-            lines.append(Event("Warning", entry["reason"], note))
-        elif kind == Type.READY and not needs and was["status"] != entry["status"]:
-            lines.append(Event("Normal", entry["reason"], note))
-        elif kind != Type.READY and (accepted or (needs and (not needed or was["reason"] != entry["reason"]))):
-            lines.append(Event("Warning", entry["reason"], note))
-        elif kind != Type.READY and ((needed and not needs) or (_is_step(entry) and was["reason"] != entry["reason"])):
-            lines.append(Event("Normal", entry["reason"], note))
-    return tuple(lines)
+        if event_type := _event_type(entry, known.get(kind, {"status": State.UNKNOWN, "reason": ""})):
+            events.append(Event(event_type, entry["reason"], note))
+    return tuple(events)
+
+
+def _event_type(entry: Status, last: Status) -> str | None:
+    """Return "Warning" or "Normal" for a condition with an event, None without. last: the condition as last written."""
+    fails, failed = entry["status"] == State.FALSE, last["status"] == State.FALSE
+    if entry["type"] == Type.READY:
+        became_ready = not fails and last["status"] != entry["status"]
+        return "Warning" if entry["reason"] in OWN_REASONS else "Normal" if became_ready else None
+    accepted = entry["reason"] == Reason.CONTRACT_ACCEPTED and last.get("message") != entry["message"]
+    new_reason = last.get("reason") != entry["reason"]
+    if accepted or (fails and (not failed or new_reason)):
+        return "Warning"
+    return "Normal" if (failed and not fails) or (new_reason and _is_step(entry)) else None
 
 
 def _is_step(entry: Status) -> bool:
-    """Whether each reason is a step that people follow."""
+    """Return whether each reason of the condition is a step that people follow, as in a move."""
     return bool(entry["type"] == Type.RELOCATED)
 
 
-def _only(wanted: Status) -> bool:
-    """Whether Ready alone says what is wrong, because the capabilities could not be asked or not be heeded."""
-    return _by_type(wanted)[Type.READY]["reason"] in ITS_OWN
-
-
 def _urgent(written: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """What a person waits for: whether it is ready, and everything that needs somebody."""
+    """The parts of a status that are written at once: whether the service is ready, faults, and steps of a move."""
 
-    def said(kind: str, entry: Status) -> str:
-        if kind == Type.READY and entry["reason"] not in ITS_OWN:
-            return ""  # it repeats another condition
+    def text(kind: str, entry: Status) -> str:
+        if kind == Type.READY and entry["reason"] not in OWN_REASONS:
+            return ""  # repeats another condition
         return str(entry["reason"] if _is_step(entry) else entry["message"])
 
     return {
-        kind: (entry["status"], said(kind, entry))
+        kind: (entry["status"], text(kind, entry))
         for kind, entry in _by_type(written).items()
         if kind == Type.READY
         or entry["status"] == State.FALSE

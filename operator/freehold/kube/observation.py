@@ -69,7 +69,7 @@ def declared(live: Object) -> Declared:
         service = parse(live)
     except InvalidResource:
         return Declared()
-    stand = call_graph.node(service)
+    stand = call_graph.node_of(service)
     consumes = frozenset(call.provider for call in stand.calls)
     status, target = live.get("status", {}), aliases.destination(service)
     led = status.get("previousTarget", {}).get("namespace", "")

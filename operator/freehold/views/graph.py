@@ -57,7 +57,7 @@ def _edge(service: Service, provider: Service, own_budget: str | None, snapshot:
 
 def longest_paths(services: Iterable[Service], snapshot: Snapshot) -> dict[Key, call_graph.Path]:
     """The longest known path of calls from each service, the service first."""
-    graph = {key: call_graph.node(service) for key, service in snapshot.services.items()}
+    graph = {key: call_graph.node_of(service) for key, service in snapshot.services.items()}
     return {service.key: call_graph.longest_from(service.key, graph) for service in services}
 
 

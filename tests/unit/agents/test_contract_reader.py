@@ -28,7 +28,7 @@ Answers = Callable[[Any, Any], Iterator[Any]]
 
 def pool_of(contract: bytes) -> DescriptorPool:
     pool = DescriptorPool()
-    for file in FileDescriptorSet.FromString(offered.known()).file:
+    for file in FileDescriptorSet.FromString(offered.well_known()).file:
         pool.Add(file)
     for file in FileDescriptorSet.FromString(contract).file:
         pool.Add(file)

@@ -1,4 +1,4 @@
-"""Worlds in which images offer something: users 1.4.0 serves, 1.5.0 is to, and payments calls them."""
+"""States for contract tests: users 1.4.0 serves, 1.5.0 is declared, and payments calls users."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ OLD, NEW = "localhost/freehold/users:1.4.0", "localhost/freehold/users:1.5.0"
 USERS = Key("shop", "users")
 BREAKING = offered.users(offered.EMAIL)
 ADDITIVE = offered.users("int64 count = 1;", "int64 count = 1; string more = 2;")
-DEPLOYMENT, WALL = Ref("Deployment", "users"), Ref("NetworkPolicy", "users.contract")
+DEPLOYMENT, POLICY = Ref("Deployment", "users"), Ref("NetworkPolicy", "users.contract")
 
 
 def service(image: str = NEW, annotations: dict[str, str] | None = None, **spec: Any) -> Service:
+    """users, with image 1.5.0 declared."""
     return replace(declared(image=image, **spec), annotations=annotations or {})
 
 
 def payments(*methods: str, name: str = "payments", namespace: str = "shop") -> Peer:
-    """A consumer of users; without a method it declares none."""
+    """A consumer of users, with the methods that the consumer declares."""
     return replace(peer(name, namespace, USERS), calls={USERS: methods})
 
 
@@ -37,44 +38,48 @@ PAYMENTS = payments(offered.GET_USER)
 
 
 def serving(*consumers: Peer, **spec: Any) -> Observed:
-    """1.4.0 serves, and what it offers is published."""
+    """The state in which 1.4.0 serves, and the contract of 1.4.0 is published."""
     return settled(service(OLD, **spec), observed(peers=peers(*consumers)))
 
 
-def known(seen: Observed, contract: bytes, image: str = NEW) -> Observed:
-    """The same once it is published what an image offers."""
+def with_contract(seen: Observed, contract: bytes, image: str = NEW) -> Observed:
+    """The state with the published contract of an image."""
     live = published.config_map(service(), image, contract, contracts.CAPABILITY)
     return replace(seen, objects={**seen.objects, Ref("ConfigMap", live["metadata"]["name"]): live})
 
 
-def asking(seen: Observed, subject: Service) -> list[Object]:
+def reader_jobs(seen: Observed, subject: Service) -> list[Object]:
+    """The planned reader Jobs."""
     return [body for body in contracts.plan(Case(subject, seen)).objects if body["kind"] == "Job"]
 
 
-def answered(seen: Observed, subject: Service, *said: str, ended: bool = True) -> Observed:
-    """The cluster once the reader that is asked for has said so."""
-    (job,) = asking(seen, subject)
+def with_answers(seen: Observed, subject: Service, *answers: str, ended: bool = True) -> Observed:
+    """The state with the planned reader Job and answers, one for each reader."""
+    (job,) = reader_jobs(seen, subject)
     now = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
     done = {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": now}]} if ended else {}
     objects = {**seen.objects, Ref("Job", job["metadata"]["name"]): {**job, "status": done}}
-    return replace(seen, objects=objects, pods=(*seen.pods, reader(job, *said)))
+    return replace(seen, objects=objects, pods=(*seen.pods, reader(job, *answers)))
 
 
 def condition(seen: Observed, subject: Service) -> Condition:
-    said = contracts.plan(Case(subject, seen)).condition
-    assert said
-    return said
+    """Condition ContractPublished."""
+    found = contracts.plan(Case(subject, seen)).condition
+    assert found
+    return found
 
 
 def plans(seen: Observed, subject: Service) -> dict[str, Plan]:
+    """All plans by capability."""
     return {plan.capability: plan for plan in reconcile(subject, seen)}
 
 
-def image_of(seen: Observed, subject: Service) -> str:
-    """The image that the pods are to run."""
+def planned_image(seen: Observed, subject: Service) -> str:
+    """The image of the planned pods."""
     return deployments.image_of(objects_of(reconcile(subject, seen))[DEPLOYMENT])
 
 
-def is_ready(seen: Observed, subject: Service) -> Object:
+def ready_condition(seen: Observed, subject: Service) -> Object:
+    """Condition Ready in API form."""
     found: Object = report(Case(subject, seen), reconcile(subject, seen)).status["conditions"][0]
     return found

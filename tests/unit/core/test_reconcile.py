@@ -1,4 +1,4 @@
-"""What holds for every service: same input, same plan; it comes to rest; edits stay where they belong."""
+"""Properties of every service: reconciling is deterministic, converges, and keeps edits local."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ OTHERS = {"app": "second", "owner": "second", "replicator": "other-replicator", 
 
 
 @given(SERVICES)
-def test_the_same_input_gives_the_same_plans(subject: Service) -> None:
+def test_reconcile_is_deterministic(subject: Service) -> None:
+    """The same case gives the same plans."""
     assert reconcile(subject, observed()) == reconcile(subject, observed())
 
 
 @given(SERVICES)
-def test_at_rest_nothing_is_planned_that_is_not_there(subject: Service) -> None:
+def test_reconcile_converges(subject: Service) -> None:
+    """At rest every planned object exists as planned."""
     seen = settled(subject, observed())
     later = replace(seen, passwords=OTHERS)
     for ref, body in objects_of(reconcile(subject, later)).items():
@@ -42,17 +44,19 @@ def test_at_rest_nothing_is_planned_that_is_not_there(subject: Service) -> None:
 
 
 @given(SERVICES)
-def test_at_rest_the_status_says_nothing_new(subject: Service) -> None:
+def test_status_converges(subject: Service) -> None:
+    """At rest the status stays the same, without events."""
     seen = settled(subject, observed())
-    said = report(Case(subject, seen), reconcile(subject, seen))
-    again = replace(seen, status=said.status)
-    repeated = report(Case(subject, again), reconcile(subject, again))
-    assert repeated.status == said.status
+    first = report(Case(subject, seen), reconcile(subject, seen))
+    later = replace(seen, status=first.status)
+    repeated = report(Case(subject, later), reconcile(subject, later))
+    assert repeated.status == first.status
     assert repeated.events == ()
 
 
 @given(SERVICES)
-def test_at_rest_with_its_providers_there_a_service_is_ready(subject: Service) -> None:
+def test_service_with_providers_becomes_ready(subject: Service) -> None:
+    """At rest, with all providers, a service is ready."""
     consumed = [peer(c.name, c.namespace or "shop", grpc={"consumers": {"from": "All"}}) for c in subject.spec.consumes]
     seen = settled(subject, observed(peers=peers(*consumed)))
     status = report(Case(subject, seen), reconcile(subject, seen)).status
@@ -61,7 +65,8 @@ def test_at_rest_with_its_providers_there_a_service_is_ready(subject: Service) -
 
 
 @given(SERVICES)
-def test_a_provider_that_is_missing_delays_nothing_of_the_consumers_own(subject: Service) -> None:
+def test_missing_provider_delays_nothing(subject: Service) -> None:
+    """A missing provider does not delay pods and database of the consumer."""
     alone = settled(subject, observed())
     kinds = {ref.kind for ref in alone.objects}
     assert "Deployment" in kinds
@@ -78,49 +83,51 @@ FULL: Object = {
 
 
 def changed(edit: Object) -> set[str]:
-    """The capabilities whose objects differ once a service at rest is edited so."""
+    """The capabilities whose objects change with an edit of a service at rest."""
     before, after = service(**FULL), service(**{**FULL, **edit})
     seen = settled(before, observed())
     pairs = zip(reconcile(before, seen), reconcile(after, seen), strict=True)
-    return {one.capability for one, other in pairs if one.objects != other.objects}
+    return {old.capability for old, new in pairs if old.objects != new.objects}
 
 
 @pytest.mark.parametrize(
-    ("says", "edit", "touched"),
+    ("title", "edit", "touched"),
     [
-        ("no edit touches nothing", {}, set()),
-        ("an image is the endpoint's and its migrations'", {"image": "x:2"}, {"contracts", "workload", "migrations"}),
-        ("replicas are the endpoint's", {"replicas": 3}, {"workload"}),
-        ("a port nobody calls is the endpoint's", {"grpc": {"port": 6000}}, {"workload"}),
-        ("a port everybody calls is the walls' too", {"http": {"port": 6000}}, {"workload", "isolation"}),
+        ("no edit", {}, set()),
+        ("an image", {"image": "x:2"}, {"contracts", "workload", "migrations"}),
+        ("replicas", {"replicas": 3}, {"workload"}),
+        ("a port without consumers", {"grpc": {"port": 6000}}, {"workload"}),
+        ("a port in network policies", {"http": {"port": 6000}}, {"workload", "isolation"}),
         (
-            "consent alone changes no object while nobody consumes",
+            "consent without consumers",
             {"grpc": {"port": 50051, "consumers": {"from": "All"}}},
             set(),
         ),
         (
-            "a dependency is the bindings' and the endpoint's, and opens nothing by itself",
+            "a consumed service",
             {"consumes": [{"name": "users"}]},
             {"dependencies", "workload"},
         ),
-        ("the size is the volume's", {"database": {**DATABASE, "storage": {"size": "2Gi"}}}, {"database"}),
+        ("the size of the volume", {"database": {**DATABASE, "storage": {"size": "2Gi"}}}, {"database"}),
         (
-            "what the server may use is the server's",
+            "resources of the server",
             {"database": {**DATABASE, "resources": {"limits": {"memory": "1Gi"}}}},
             {"database"},
         ),
         (
-            "what becomes of the data is said on what holds it",
+            "the deletion policy",
             {"database": {**DATABASE, "deletionPolicy": "Delete"}},
             {"credentials", "database"},
         ),
     ],
 )
-def test_an_edit_touches_only_what_it_is_about(says: str, edit: Object, touched: set[str]) -> None:
-    assert changed(edit) == touched, says
+def test_edit_touches_only_its_capabilities(title: str, edit: Object, touched: set[str]) -> None:
+    """An edit changes objects of the concerned capabilities only."""
+    assert changed(edit) == touched, title
 
 
-def test_what_becomes_of_the_data_restarts_no_server() -> None:
+def test_deletion_policy_restarts_no_server() -> None:
+    """An edit of the deletion policy does not change the StatefulSet."""
     before = service(**FULL)
     after = service(**{**FULL, "database": {**DATABASE, "deletionPolicy": "Delete"}})
     seen = settled(before, observed())
@@ -128,8 +135,8 @@ def test_what_becomes_of_the_data_restarts_no_server() -> None:
     assert objects_of(reconcile(before, seen))[server] == objects_of(reconcile(after, seen))[server]
 
 
-def visits(subject: Service, seen: Observed) -> list[set[str]]:
-    """The kinds that are new at each visit; that it is asked what it offers delays none."""
+def new_kinds(subject: Service, seen: Observed) -> list[set[str]]:
+    """The new kinds of objects at each reconcile, without capability contracts."""
     steps: list[set[str]] = []
     while True:
         plans = reconcile(subject, seen)
@@ -141,13 +148,15 @@ def visits(subject: Service, seen: Observed) -> list[set[str]]:
         seen = placed(seen, plans)
 
 
-def test_things_start_in_the_order_they_stand_on_each_other() -> None:
-    first, *later = visits(service(**FULL), observed())
+def test_objects_are_created_in_order() -> None:
+    """Server, migration and pods are created one after another."""
+    first, *later = new_kinds(service(**FULL), observed())
     assert {"Secret", "NetworkPolicy", "PersistentVolumeClaim", "Service"} <= first
     assert later == [{"StatefulSet"}, {"Job"}, {"Deployment"}]
 
 
-def test_no_two_passwords_are_in_one_binding() -> None:
+def test_bindings_have_one_password_each() -> None:
+    """Service and migrations get the password of one role each."""
     secrets = {r.name: o["data"] for r, o in settled(service(**FULL), observed()).objects.items() if r.kind == "Secret"}
     binding, owner = secrets["users-database"], secrets["users-database-owner"]
     server = secrets["users-database-server"]
@@ -155,7 +164,8 @@ def test_no_two_passwords_are_in_one_binding() -> None:
     assert server["postgres"] not in {*binding.values(), *owner.values()}
 
 
-def test_a_lost_secret_is_made_again_with_the_password_in_use() -> None:
+def test_lost_binding_is_restored() -> None:
+    """A deleted binding Secret is made again with the password in use."""
     subject = service(**FULL)
     seen = settled(subject, observed())
     for lost in ("users-database", "users-database-owner"):
@@ -164,7 +174,8 @@ def test_a_lost_secret_is_made_again_with_the_password_in_use() -> None:
         assert objects_of(plans)[Ref("Secret", lost)]["data"] == seen.objects[Ref("Secret", lost)]["data"]
 
 
-def test_a_lost_server_secret_restarts_the_server_with_the_bindings_passwords() -> None:
+def test_lost_server_secret_is_restored() -> None:
+    """A deleted server Secret is made again with the passwords of the bindings."""
     subject = service(**FULL)
     seen = settled(subject, observed())
     server = Ref("Secret", "users-database-server")
@@ -175,7 +186,8 @@ def test_a_lost_server_secret_restarts_the_server_with_the_bindings_passwords() 
     assert made["postgres"] != seen.objects[server]["data"]["postgres"]
 
 
-def test_a_new_image_waits_for_its_migration_and_the_pods_that_serve_are_kept() -> None:
+def test_new_image_waits_for_migrations() -> None:
+    """The Deployment is kept unchanged until the migration of a new image is complete."""
     seen = settled(service(**FULL), observed())
     newer = service(**{**FULL, "image": "users:2"})
     plans = {plan.capability: plan for plan in reconcile(newer, seen)}
@@ -185,7 +197,8 @@ def test_a_new_image_waits_for_its_migration_and_the_pods_that_serve_are_kept() 
     assert endpoint.keep == {Ref("Deployment", "users")}
 
 
-def test_a_database_that_restarts_takes_no_pod_down() -> None:
+def test_database_restart_keeps_pods() -> None:
+    """While the database restarts, Deployment and Job stay planned."""
     subject = service(**FULL)
     seen = settled(subject, observed())
     server = Ref("StatefulSet", "users-database")

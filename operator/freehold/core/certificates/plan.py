@@ -1,8 +1,8 @@
-"""Certificates: what each part of a service proves itself with, renewed long before it ends.
+"""Certificates of database servers and services, issued by the operator and renewed in time.
 
-A database server proves its names, so that its clients can insist on them (libpq, `sslmode=verify-full`). Where calls
-are mutually authenticated, a service also proves who it is (SPIFFE). What is kept is judged by what it says: it stays
-as long as it holds what is asked for, comes from an authority that is trusted, and has a third of its life before it.
+A database server has a certificate for the DNS names of the server, so that clients can verify the server (libpq,
+`sslmode=verify-full`). With mutual TLS, a service has a certificate with a SPIFFE ID. A certificate stays in use while
+the names match, a trusted authority signed, and a third of the lifetime is left.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CAPABILITY = "certificates"
 
 @dataclass(frozen=True)
 class Request:
-    """A certificate that is wanted. secret: where it is kept. hosts, identity: the DNS names and the URI it proves."""
+    """A required certificate. secret: the Secret for the certificate. hosts, identity: the DNS names and the URI."""
 
     secret: str
     component: str
@@ -35,69 +35,69 @@ class Request:
 
 
 def requests(case: Case) -> tuple[Request, ...]:
-    """Every certificate the service needs."""
-    wanted: tuple[Request, ...] = ()
+    """Return all certificates that a service needs."""
+    needed: tuple[Request, ...] = ()
     if case.spec.database:
-        sides = (case.key, *filter(None, [counterpart.with_database(case)]))
-        hosts = tuple(dict.fromkeys(host for side in sides for host in _database_hosts(side)))
-        wanted += (Request(names.server_certificate(case.name), meta.DATABASE, hosts),)
+        services = (case.key, *filter(None, [counterpart.with_database(case)]))
+        hosts = tuple(dict.fromkeys(host for service in services for host in _database_hosts(service)))
+        needed += (Request(names.server_certificate(case.name), meta.DATABASE, hosts),)
     if consent.needs_identity(case):
-        called = aliases.all_names(case.observed.aliases, case.key)
-        hosts = tuple(dict.fromkeys(host for key in called for host in names.hosts(*reversed(key))))
+        known_as = aliases.all_names(case.observed.aliases, case.key)
+        hosts = tuple(dict.fromkeys(host for key in known_as for host in names.hosts(*reversed(key))))
         identity = names.spiffe_id(case.observed.platform.trust_domain, case.key)
-        wanted += (Request(names.identity(case.name), meta.SERVICE, hosts, identity),)
-    return wanted
+        needed += (Request(names.identity(case.name), meta.SERVICE, hosts, identity),)
+    return needed
 
 
 def _database_hosts(service: Key) -> tuple[str, ...]:
-    """The names of a service's database, and of each of its servers."""
-    each = f"*.{names.host(names.database_nodes(service.name), service.namespace)}"
-    return *names.hosts(names.database(service.name), service.namespace), each
+    """The DNS names of a service's database, with a wildcard for the instances."""
+    instances = f"*.{names.host(names.database_nodes(service.name), service.namespace)}"
+    return *names.hosts(names.database(service.name), service.namespace), instances
 
 
 def due(request: Request, observed: Observed) -> bool:
-    """Whether it must be issued: there is none, or the one there is must not be used for much longer."""
-    kept = _kept(request, observed)
-    certificate = _parsed(kept) if kept else None
+    """Return whether a certificate must be issued: none exists, or the existing one is wrong or due for renewal."""
+    existing = _existing(request, observed)
+    certificate = _parsed(existing) if existing else None
     return certificate is None or not (
         certificate.not_valid_before_utc <= observed.now < renewal(certificate)
-        and _proven(certificate) == {*request.hosts, *filter(None, (request.identity,))}
+        and _subjects(certificate) == {*request.hosts, *filter(None, (request.identity,))}
         and _is_signed(certificate, observed.authority)
     )
 
 
 def renewal(certificate: x509.Certificate) -> datetime:
-    """When two thirds of its life are over."""
+    """The time at which two thirds of the lifetime are over."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return begin + (end - begin) * 2 / 3
 
 
 def plan(case: Case) -> Plan:
-    """A Secret of the usual form for each (kubernetes.io/tls), with the authorities to trust beside it."""
+    """Return a Secret (kubernetes.io/tls) for each certificate, with the trusted authorities."""
     wanted = requests(case)
     if not wanted:
         return Plan(CAPABILITY, ())
     if not case.observed.secrets_granted:
         if case.spec.database:
-            said = "waiting for the same grant as the credentials"
-            return Plan(CAPABILITY, (), _condition(State.UNKNOWN, Reason.SECRETS_NOT_GRANTED, said))
-        said = grants.secrets_not_granted(case)
-        return Plan(CAPABILITY, (), _condition(State.FALSE, Reason.SECRETS_NOT_GRANTED, said))
+            message = "waiting for the same grant as the credentials"
+            return Plan(CAPABILITY, (), _condition(State.UNKNOWN, Reason.SECRETS_NOT_GRANTED, message))
+        message = grants.secrets_not_granted(case)
+        return Plan(CAPABILITY, (), _condition(State.FALSE, Reason.SECRETS_NOT_GRANTED, message))
     used = {request: _in_use(request, case.observed) for request in wanted}
     objects = tuple(_secret(case, request, issued) for request, issued in used.items())
-    said = "; ".join(f"{request.secret} {_validity(issued)}" for request, issued in used.items())
-    return Plan(CAPABILITY, objects, _condition(State.TRUE, Reason.ISSUED, said))
+    message = "; ".join(f"{request.secret} {_validity(issued)}" for request, issued in used.items())
+    return Plan(CAPABILITY, objects, _condition(State.TRUE, Reason.ISSUED, message))
 
 
 def _in_use(request: Request, observed: Observed) -> Issued:
-    """What is kept as long as that is right, else a fresh one."""
-    kept = _kept(request, observed)
-    if kept is None or due(request, observed):
+    """Return the existing certificate, or the fresh one if the existing one is due."""
+    existing = _existing(request, observed)
+    if existing is None or due(request, observed):
         return observed.certificates[request.secret]
-    return kept
+    return existing
 
 
-def _kept(request: Request, observed: Observed) -> Issued | None:
+def _existing(request: Request, observed: Observed) -> Issued | None:
     data = observed.objects.get(Ref("Secret", request.secret), {}).get("data", {})
     try:
         return Issued(*(base64.b64decode(data[key]).decode() for key in ("tls.crt", "tls.key")))
@@ -112,13 +112,13 @@ def _parsed(issued: Issued) -> x509.Certificate | None:
         return None
 
 
-def _proven(certificate: x509.Certificate) -> set[str]:
-    """The DNS names and URIs it stands for."""
+def _subjects(certificate: x509.Certificate) -> set[str]:
+    """The DNS names and URIs in a certificate."""
     try:
-        proven = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        subjects = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return set()
-    return {*proven.get_values_for_type(x509.DNSName), *proven.get_values_for_type(x509.UniformResourceIdentifier)}
+    return {*subjects.get_values_for_type(x509.DNSName), *subjects.get_values_for_type(x509.UniformResourceIdentifier)}
 
 
 def _is_signed(certificate: x509.Certificate, authority: Authority) -> bool:
@@ -154,5 +154,5 @@ def _secret(case: Case, request: Request, issued: Issued) -> Object:
     )
 
 
-def _condition(state: State, reason: Reason, said: str) -> Condition:
-    return Condition(Type.CERTIFICATES_READY, state, reason, said)
+def _condition(state: State, reason: Reason, message: str) -> Condition:
+    return Condition(Type.CERTIFICATES_READY, state, reason, message)

@@ -1,9 +1,8 @@
-"""Contracts: what each image of a service offers, read from the image itself and published.
+"""The contracts of the declared and of the serving image: read, published, and compared before a rollout.
 
-A reader asks it before its first pod starts (contracts/reader_job.py). What it says goes into a ConfigMap for each
-image that matters, the one that is wanted and the one that serves, and is compared where one is to take the place of
-the other (contracts/rollout_gate.py). What cannot be read is said, hinders nothing, and is asked for again where that
-may help.
+A Job reads the contract of an image before the first pod starts (reader_job.py). A ConfigMap for each image publishes
+the contract (published.py), and a new image is compared with the serving image (rollout_gate.py). An unreadable
+contract is reported and does not hold a rollout back; reading is repeated if the fault may be temporary.
 """
 
 from __future__ import annotations
@@ -22,32 +21,32 @@ from freehold.core.protobuf.compatibility import Contract
 
 CAPABILITY = "contracts"
 SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=1)
-"""When a reader that ended without an answer is followed by another: after five minutes, and then ever less often."""
+"""Bounds of the pause before an image is read again; the pause grows with the age of the fault."""
 
 
 def plan(case: Case) -> Plan:
-    """A ConfigMap for each image that was read, and a reader for each that was not."""
+    """Return a ConfigMap for each image with a known contract, and a reader Job for each other image."""
     if not reader_job.is_read(case.service):
         return Plan(CAPABILITY, (), keep=_policy_in_use(case))
     objects: list[Object] = []
     keep: set[Ref] = set()
-    moments: list[float] = []
+    pauses: list[float] = []
     for image in _images(case):
-        found = reader_job.outcome(case, image)
-        if found.contract:
-            objects.append(published.config_map(case.service, image, found.contract.raw, CAPABILITY))
+        outcome = reader_job.outcome(case, image)
+        if outcome.contract:
+            objects.append(published.config_map(case.service, image, outcome.contract.raw, CAPABILITY))
             continue
-        again = (_next(case.observed, found.failed) - case.observed.now).total_seconds() if found.failed else None
-        if again is not None and again <= 0:
-            continue  # its Job is removed, and made anew
-        moments += [again] if again else []
-        wanted, known = _readers(case, image, needed=not found.fault)
+        pause = _seconds_to_retry(case.observed, outcome.failed_at) if outcome.failed_at else None
+        if pause is not None and pause <= 0:
+            continue  # The old Job is removed now, and the next reconcile makes a new one.
+        pauses += [pause] if pause else []
+        wanted, existing = _readers(case, image, needed=not outcome.fault)
         objects += wanted
-        keep |= known
+        keep |= existing
     if keep or any(body["kind"] == "Job" for body in objects):
         objects.append(reader_job.network_policy(case.service, CAPABILITY))
     condition, shown = _condition(case), _to_status(case)
-    again = min(moments, default=None)
+    again = min(pauses, default=None)
     return Plan(
         CAPABILITY,
         tuple(objects),
@@ -59,30 +58,32 @@ def plan(case: Case) -> Plan:
 
 
 def _images(case: Case) -> list[str]:
-    """The image that is wanted, and the one that serves."""
+    """The declared image and the serving image."""
     return list(dict.fromkeys(filter(None, (case.spec.image, deployments.serving_image(case)))))
 
 
 def _readers(case: Case, image: str, *, needed: bool) -> tuple[list[Object], set[Ref]]:
-    """The Job that is to be made, if one is, and those that are there: the record of what was said."""
-    listed = reader_job.jobs(case, image)
-    known = {ref for name, _ in listed if (ref := Ref("Job", name)) in case.observed.objects}
-    name, parts = listed[-1]
-    if not needed or Ref("Job", name) in known or not case.observed.platform.operator_image:
-        return [], known
-    return [reader_job.job(case, image, name, parts, CAPABILITY)], known
+    """Return the reader Job to create, if any, and the existing Jobs, whose pods hold the answer."""
+    jobs = reader_job.jobs(case, image)
+    existing = {ref for name, _ in jobs if (ref := Ref("Job", name)) in case.observed.objects}
+    name, parts = jobs[-1]
+    if not needed or Ref("Job", name) in existing or not case.observed.platform.operator_image:
+        return [], existing
+    return [reader_job.job(case, image, name, parts, CAPABILITY)], existing
 
 
 def _policy_in_use(case: Case) -> frozenset[Ref]:
-    """The wall around readers, while one of them is there."""
-    there = any(pod["metadata"]["labels"].get(meta.COMPONENT) == meta.CONTRACT for pod in case.observed.pods)
-    return frozenset({Ref("NetworkPolicy", names.contract_policy(case.name))} if there else ())
+    """The network policy of the readers, while a reader pod exists."""
+    exists = any(pod["metadata"]["labels"].get(meta.COMPONENT) == meta.CONTRACT for pod in case.observed.pods)
+    return frozenset({Ref("NetworkPolicy", names.contract_policy(case.name))} if exists else ())
 
 
-def _next(observed: Observed, failed: datetime) -> datetime:
-    was = _last_condition(observed)
-    turned = datetime.fromisoformat(was["lastTransitionTime"]) if was.get("status") == State.FALSE else failed
-    return failed + min(max(SOONEST, failed - turned), LATEST)
+def _seconds_to_retry(observed: Observed, failed_at: datetime) -> float:
+    """Return the seconds until an image is read again: as long again as the fault has lasted, within bounds."""
+    last = _last_condition(observed)
+    since = datetime.fromisoformat(last["lastTransitionTime"]) if last.get("status") == State.FALSE else failed_at
+    retry_at = failed_at + min(max(SOONEST, failed_at - since), LATEST)
+    return (retry_at - observed.now).total_seconds()
 
 
 def _condition(case: Case) -> Condition:
@@ -92,22 +93,23 @@ def _condition(case: Case) -> Condition:
 def _state(case: Case) -> tuple[State, Reason, str]:
     verdict = rollout_gate.verdict(case)
     if verdict.step is rollout_gate.Step.HELD:
-        return State.FALSE, Reason.BREAKS_CONSUMERS, verdict.said
+        return State.FALSE, Reason.BREAKS_CONSUMERS, verdict.message
     if verdict.accepted:
         return State.TRUE, Reason.CONTRACT_ACCEPTED, verdict.accepted
-    found, image = reader_job.outcome(case, case.spec.image), meta.image_name(case.spec.image)
-    if found.fault:
-        reason, said = found.fault
-        return State.FALSE, reason, f"what {image} offers is not known, and its rollouts go unchecked: {said}"
-    if found.contract:
-        return State.TRUE, Reason.PUBLISHED, f"{_services(found.contract)}, as read from {image}"
+    outcome, image = reader_job.outcome(case, case.spec.image), meta.image_name(case.spec.image)
+    if outcome.fault:
+        reason, cause = outcome.fault
+        return State.FALSE, reason, f"the contract of {image} is unknown, and rollouts are not checked: {cause}"
+    if outcome.contract:
+        return State.TRUE, Reason.PUBLISHED, f"{_services(outcome.contract)}, read from {image}"
     if not case.observed.platform.operator_image:
-        said = "not read: the operator was not told its own image (FREEHOLD_IMAGE)"
-        return State.UNKNOWN, Reason.CONTRACT_NOT_READ, said
-    was = _last_condition(case.observed)
-    if was.get("reason") == Reason.CONTRACT_UNREADABLE and was["observedGeneration"] == case.service.generation:
-        return State.FALSE, Reason.CONTRACT_UNREADABLE, was["message"]  # until the next reader knows better
-    return State.UNKNOWN, Reason.READING_CONTRACT, f"{image} is asked what it offers"
+        message = "the contract is not read: the operator does not know its own image; set FREEHOLD_IMAGE"
+        return State.UNKNOWN, Reason.CONTRACT_NOT_READ, message
+    last = _last_condition(case.observed)
+    if last.get("reason") == Reason.CONTRACT_UNREADABLE and last["observedGeneration"] == case.service.generation:
+        # The last fault is reported until the next reader has answered.
+        return State.FALSE, Reason.CONTRACT_UNREADABLE, last["message"]
+    return State.UNKNOWN, Reason.READING_CONTRACT, f"the contract of {image} is being read"
 
 
 def _last_condition(observed: Observed) -> dict[str, Any]:
@@ -116,17 +118,17 @@ def _last_condition(observed: Observed) -> dict[str, Any]:
 
 
 def _services(contract: Contract) -> str:
-    """Each service, and how many methods it has."""
+    """The gRPC services of a contract with their numbers of methods."""
     counts = Counter(method.partition("/")[0] for method in compatibility.methods(contract))
     listed = (f"{name}: {count} method{'s' if count > 1 else ''}" for name, count in sorted(counts.items()))
     return rollout_gate.summarize(listed) or "no method"
 
 
 def _to_status(case: Case) -> dict[str, Any]:
-    """The contract that consumers meet."""
+    """The contract of the serving image, as a part of the status."""
     image = deployments.serving_image(case) or case.spec.image
     contract = published.of(case, image)
     if contract is None:
         return {}
-    where = published.name(case.name, image, case.service.annotations)
-    return {"contract": {"digest": published.digest(contract), "image": image, "configMap": where}}
+    config_map = published.name(case.name, image, case.service.annotations)
+    return {"contract": {"digest": published.digest(contract), "image": image, "configMap": config_map}}

@@ -1,7 +1,7 @@
-"""What a service publishes of itself: what one of its images offers, in a ConfigMap.
+"""The ConfigMap with the contract of an image.
 
-Its name is known before it is read, so that an image is asked once. What it holds is proven by a digest of its own:
-what somebody else wrote there does not count, and the image is asked again.
+The name follows from the image, so that each image is read once. An annotation holds a hash of the content: content
+written by others does not count, and the image is read again.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ DESCRIPTORS = "descriptor-set"
 
 
 def name(service: str, image: str, annotations: Mapping[str, str]) -> str:
-    """Where it is kept what this image offers. annotations: the resource's, which may ask for another reading."""
+    """The name of the ConfigMap. annotations: of the resource, which may request another reading of the image."""
     return names.contract(service, digest_input(image, annotations))
 
 
 def digest_input(image: str, annotations: Mapping[str, str]) -> str:
-    """Stands for one reading of an image; tags are taken not to move, as everywhere."""
-    asked = annotations.get(meta.READ_CONTRACT, "")
-    return meta.digest(image, *([asked] if asked else []))
+    """A digest of the image and the request to read. Tags are assumed not to move."""
+    request = annotations.get(meta.READ_CONTRACT, "")
+    return meta.digest(image, *([request] if request else []))
 
 
 def of(case: Case, image: str) -> bytes | None:
-    """What is published of an image: a serialized FileDescriptorSet, or None."""
+    """Return the published contract of an image as a serialized FileDescriptorSet, None if not published."""
     return content(case.observed.objects.get(Ref("ConfigMap", name(case.name, image, case.service.annotations))))
 
 
 def content(live: Object | None) -> bytes | None:
-    """What a ConfigMap holds, if it is what was read."""
+    """Return the contract in a ConfigMap; None without a ConfigMap, or if the hash does not match."""
     if live is None:
         return None
     text = live.get("binaryData", {}).get(DESCRIPTORS, "")
-    proven = live["metadata"].get("annotations", {}).get(meta.CONFIG_HASH) == meta.digest(text)
-    return base64.b64decode(text) if proven else None
+    intact = live["metadata"].get("annotations", {}).get(meta.CONFIG_HASH) == meta.digest(text)
+    return base64.b64decode(text) if intact else None
 
 
 def digest(contract: bytes) -> str:
-    """Stands for what is offered, whichever image offers it."""
+    """The digest of a contract, the same for all images with this contract."""
     return meta.digest(base64.b64encode(contract).decode())
 
 
 def config_map(service: Service, image: str, contract: bytes, capability: str) -> Object:
-    """The ConfigMap for an image."""
+    """The ConfigMap with the contract of an image."""
     labels = meta.labels(service, meta.CONTRACT, capability, meta.image_version(image))
-    where = name(service.name, image, service.annotations)
+    config_map_name = name(service.name, image, service.annotations)
     text = base64.b64encode(contract).decode()
-    body = meta.build(service, "v1", "ConfigMap", where, labels, binaryData={DESCRIPTORS: text})
+    body = meta.build(service, "v1", "ConfigMap", config_map_name, labels, binaryData={DESCRIPTORS: text})
     body["metadata"]["annotations"] = {meta.IMAGE: image, meta.CONFIG_HASH: meta.digest(text)}
     return body

@@ -1,9 +1,8 @@
-"""Readers: pods that ask a service's own image what it offers, before any pod of it serves.
+"""The Job that reads the contract of an image before any pod of the image serves.
 
-The image runs as it would, beside a reader that asks it over the pod's own loopback (gRPC Server Reflection) and
-answers through the termination message, as probes do. Nothing else reaches it, and it reaches nothing: no credentials,
-no token, no network. The kubelet keeps four kibibytes of a container's answer and twelve of a pod's (kubernetes.io,
-'Customizing the termination message'); an answer that does not fit is asked for again in parts.
+The pod runs the image beside a reader, which calls gRPC Server Reflection over loopback and answers in the termination
+message. The pod has no credentials, no token and no network. The kubelet keeps 4 KiB of a termination message and
+12 KiB per pod (kubernetes.io, 'Customizing the termination message'); a larger answer is read again in parts.
 """
 
 from __future__ import annotations
@@ -26,76 +25,76 @@ from freehold.core.protobuf import compatibility
 from freehold.core.protobuf.compatibility import Contract, ContractError
 
 MAX_PARTS = 3
-"""With more, the kubelet's bound leaves hardly more room."""
+"""Containers of a reader Job; more containers gain little room within the kubelet's bound for a pod."""
 MAX_BYTES = 512 * 1024
-"""Bytes of a contract; a ConfigMap takes a megabyte."""
+"""The largest contract; a ConfigMap holds 1 MiB."""
 DEADLINE_SECONDS = 60
-"""From the pod's start, pulling the image included."""
+"""The deadline of the pod, from the start of the pod; pulling the image counts."""
 SPARE_SECONDS = 10
-"""So that it is the kubelet that ends a pod which started: the Job would take the pod's last words with it."""
+"""Later deadline of the Job: the kubelet ends the pod first, since a Job's deadline deletes the pod and the answer."""
 RESOURCES: Object = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}}
 FAULTS = {fault.value: fault for fault in (Reason.CONTRACT_UNREADABLE, Reason.CONTRACT_INVALID)}
-GIVE_UP = "spec.grpc.contract: None says that this is known"
-WAY_OUT = f"let it answer gRPC reflection also without its database, or {GIVE_UP}"
+OPT_OUT = "set spec.grpc.contract: None"
+ACTION = f"let the image answer gRPC reflection without a database, or {OPT_OUT}"
 Fault = tuple[Reason, str]
 
 
 class Outcome(NamedTuple):
-    """What has come of asking an image; nothing of this while it is under way.
+    """The outcome of reading an image; all None while the reader runs.
 
-    contract: what it offers. fault: why that cannot be told. failed: when a reader ended without an answer, or with one
-    that may be another some other time.
+    fault: why the contract is unknown. failed_at: when a reader failed in a way that may be temporary.
     """
 
     contract: Contract | None = None
     fault: Fault | None = None
-    failed: datetime | None = None
+    failed_at: datetime | None = None
 
 
 class Answer(NamedTuple):
-    """What a reader said: a contract, or why there is none, or in how many parts it would fit.
+    """The answer of a reader: a contract, a fault, or the number of parts to read the contract in.
 
-    again: whether a fault may pass.
+    temporary: whether the fault may pass.
     """
 
     contract: bytes = b""
     fault: Fault | None = None
     parts: int = 0
-    again: bool = False
+    temporary: bool = False
 
 
 def is_read(service: Service) -> bool:
-    """Whether the service's images say what they offer."""
+    """Return whether contracts are read through gRPC reflection, as spec.grpc.contract declares."""
     return service.spec.grpc is not None and service.spec.grpc.contract is ContractSource.REFLECTION
 
 
 def outcome(case: Case, image: str) -> Outcome:
-    """What is known of an image's contract."""
-    kept = published.of(case, image)
-    if kept is not None:
-        return _parsed(kept)
+    """Return the contract of an image, from the ConfigMap or from a reader."""
+    contract = published.of(case, image)
+    if contract is not None:
+        return _parsed(contract)
     job = jobs(case, image)[-1][0]
-    said, ended = _answer(case.observed, job), ended_at(case.observed.objects.get(Ref("Job", job)))
-    if said and said.fault:
-        return Outcome(fault=_explained(case.observed, job, said.fault), failed=ended if said.again else None)
-    if said and not said.parts:
-        return _parsed(said.contract)
+    answer, ended = _answer(case.observed, job), ended_at(case.observed.objects.get(Ref("Job", job)))
+    if answer and answer.fault:
+        fault = _with_cause(case.observed, job, answer.fault)
+        return Outcome(fault=fault, failed_at=ended if answer.temporary else None)
+    if answer and not answer.parts:
+        return _parsed(answer.contract)
     if ended is None:
         return Outcome()
-    silent = (Reason.CONTRACT_UNREADABLE, "the reader ended without a word")
-    return Outcome(fault=_explained(case.observed, job, silent), failed=ended)
+    silent = (Reason.CONTRACT_UNREADABLE, "the reader ended without an answer")
+    return Outcome(fault=_with_cause(case.observed, job, silent), failed_at=ended)
 
 
-def _explained(observed: Observed, job: str, fault: Fault) -> Fault:
-    """Why nothing answers may be that the service ended."""
-    reason, said = fault
+def _with_cause(observed: Observed, job: str, fault: Fault) -> Fault:
+    """Return an unreadable contract's fault with the pod's trouble as the cause, and with the action."""
+    reason, message = fault
     if reason is not Reason.CONTRACT_UNREADABLE:
         return fault
     trouble = pods.trouble(pods.of_job(observed, job), observed)
-    return reason, f"{trouble.message if trouble else said}; {WAY_OUT}"
+    return reason, f"{trouble.message if trouble else message}; {ACTION}"
 
 
-@lru_cache(maxsize=4)  # one look at a service asks about the same few contracts again and again
+@lru_cache(maxsize=4)  # One reconcile needs the same few contracts several times.
 def _parsed(contract: bytes) -> Outcome:
     try:
         return Outcome(compatibility.parse(contract))
@@ -104,22 +103,23 @@ def _parsed(contract: bytes) -> Outcome:
 
 
 def jobs(case: Case, image: str) -> tuple[tuple[str, int], ...]:
-    """The Jobs that ask an image, by name, and the number of readers in each; the last one's answer counts."""
+    """The reader Jobs of an image as (name, number of readers); the answer of the last Job counts."""
     first = _name(case.service, image, 1), 1
-    said = _answer(case.observed, first[0])
-    return (first, (_name(case.service, image, said.parts), said.parts)) if said and said.parts else (first,)
+    answer = _answer(case.observed, first[0])
+    parts = answer.parts if answer else 0
+    return (first, (_name(case.service, image, parts), parts)) if parts else (first,)
 
 
 def _name(service: Service, image: str, parts: int) -> str:
-    """One that ran out of memory must get its next chance when it may have more."""
+    """The name of a reader Job. Resources count, so that an image that ran out of memory is read again with more."""
     port = service.spec.grpc.port if service.spec.grpc else 0
     resources = [service.spec.resources.model_dump(exclude_defaults=True)] if service.spec.resources else []
-    asked = meta.digest(published.digest_input(image, service.annotations), port, parts, *resources)
-    return names.contract_job(service.name, asked)
+    digest = meta.digest(published.digest_input(image, service.annotations), port, parts, *resources)
+    return names.contract_job(service.name, digest)
 
 
 def job(case: Case, image: str, name: str, parts: int, capability: str) -> Object:
-    """The Job; it runs once and ends by itself."""
+    """The reader Job, with one container per part; runs once and is not retried by Kubernetes."""
     assert case.spec.grpc
     version = meta.image_version(image)
     command = ["python3", "-m", "freehold.agents.contract_reader", str(case.spec.grpc.port)]
@@ -150,7 +150,7 @@ def job(case: Case, image: str, name: str, parts: int, capability: str) -> Objec
 
 
 def _service_container(case: Case, image: str) -> Object:
-    """The service, which ends with its readers (KEP-753)."""
+    """The service as a sidecar, which ends with the readers (KEP-753)."""
     return pods.container(
         "service",
         image,
@@ -163,34 +163,35 @@ def _service_container(case: Case, image: str) -> Object:
 
 
 def network_policy(service: Service, capability: str) -> Object:
-    """Lets nothing in and nothing out."""
+    """The network policy of the readers, which allows no traffic."""
     return meta.network_policy(service, names.contract_policy(service.name), meta.CONTRACT, capability, [], [])
 
 
 def _answer(observed: Observed, job: str) -> Answer | None:
-    """What the readers of a Job said together; None until each has ended with a word."""
+    """Return the joint answer of all readers of a Job; None until each reader has ended with an answer."""
     for pod in pods.of_job(observed, job):
         statuses = sorted(pod.get("status", {}).get("containerStatuses", []), key=lambda status: str(status["name"]))
-        said = [pods.last_words(status) for status in statuses]
-        if said and (answer := assemble([one for one in said if one], len(said))):
+        answers = [pods.last_words(status) for status in statuses]
+        if answers and (answer := assemble([answer for answer in answers if answer], len(answers))):
             return answer
     return None
 
 
-def assemble(said: list[dict[str, Any]], readers: int) -> Answer | None:
-    """What the answers of so many readers say; None where one is missing, or they are not of one piece."""
-    for one in said:
-        if "tooLarge" in one:
-            words = f"its descriptors take {one['tooLarge']} bytes, more than a reader can answer with; {GIVE_UP}"
-            return Answer(fault=(Reason.CONTRACT_TOO_LARGE, words))
-        if one.get("fault") in FAULTS:
-            return Answer(fault=(FAULTS[one["fault"]], str(one.get("message", ""))), again=bool(one.get("retry")))
-        if "parts" in one:
-            return Answer(parts=min(int(one["parts"]), MAX_PARTS))
-    if len(said) < readers or len({one.get("hash") for one in said}) > 1:
+def assemble(answers: list[dict[str, Any]], readers: int) -> Answer | None:
+    """Join the answers of all readers; None if an answer is missing, or if parts belong to different contracts."""
+    for answer in answers:
+        if "tooLarge" in answer:
+            message = f"the descriptors take {answer['tooLarge']} bytes, more than a reader can return; {OPT_OUT}"
+            return Answer(fault=(Reason.CONTRACT_TOO_LARGE, message))
+        if answer.get("fault") in FAULTS:
+            fault = FAULTS[answer["fault"]], str(answer.get("message", ""))
+            return Answer(fault=fault, temporary=bool(answer.get("retry")))
+        if "parts" in answer:
+            return Answer(parts=min(int(answer["parts"]), MAX_PARTS))
+    if len(answers) < readers or len({answer.get("hash") for answer in answers}) > 1:
         return None
     try:
-        packed = base64.b85decode("".join(str(one["part"]) for one in said))
+        packed = base64.b85decode("".join(str(answer["part"]) for answer in answers))
         return Answer(zlib.decompressobj().decompress(packed, MAX_BYTES))
     except (KeyError, ValueError, zlib.error):
         return None

@@ -1,8 +1,8 @@
-"""Credentials: made once, kept, and held by nobody who does not need them.
+"""The Secrets of the database roles, generated once and kept.
 
-The service gets a role that may read and write rows, its migrations one that owns the schema, and the server alone
-holds the password of each. Secrets of a retained database outlive the resource, so that a resource of the same name
-takes the data up again with credentials that work.
+The service gets a role that may read and write rows, migrations get the role that owns the schema, and only the server
+has all passwords. Secrets of retained data outlive the Microservice, so that a Microservice of the same name adopts the
+data with working credentials.
 """
 
 from __future__ import annotations
@@ -23,52 +23,53 @@ CAPABILITY = "credentials"
 
 
 def plan(case: Case) -> Plan:
-    """One Secret for the server, one to bind the service, one for the owner of the schema."""
+    """Return the Secrets of the server, of the service and of the schema's owner."""
     database = case.spec.database
     if database is None:
         return Plan(CAPABILITY, ())
     if not case.observed.secrets_granted:
-        said = grants.secrets_not_granted(case)
-        return Plan(CAPABILITY, (), _condition(State.FALSE, Reason.SECRETS_NOT_GRANTED, said))
-    if awaited := _awaited(case):
-        return Plan(
-            CAPABILITY, (), _condition(State.UNKNOWN, Reason.WAITING_FOR_CONSENT, awaited), _known(case.service)
-        )
+        message = grants.secrets_not_granted(case)
+        return Plan(CAPABILITY, (), _condition(State.FALSE, Reason.SECRETS_NOT_GRANTED, message))
+    if cause := _waits_for(case):
+        condition = _condition(State.UNKNOWN, Reason.WAITING_FOR_CONSENT, cause)
+        return Plan(CAPABILITY, (), condition, _secrets(case.service))
     engine = engines.of(database)
-    passwords = {role: _kept(case, engine, role) or case.observed.passwords[role] for role in engine.roles}
+    passwords = {role: _existing(case, engine, role) or case.observed.passwords[role] for role in engine.roles}
     objects = (
         _secret(case.service, names.server_secret(case.name), "Opaque", passwords),
         _binding(case, engine, names.database(case.name), engine.roles.service, passwords),
         _binding(case, engine, names.owner_secret(case.name), engine.roles.owner, passwords),
     )
-    said = f"bound by Secret {names.database(case.name)}; migrations alone use {names.owner_secret(case.name)}"
-    return Plan(CAPABILITY, objects, _condition(State.TRUE, Reason.IN_USE, said))
+    message = f"bound by Secret {names.database(case.name)}; migrations use Secret {names.owner_secret(case.name)}"
+    return Plan(CAPABILITY, objects, _condition(State.TRUE, Reason.IN_USE, message))
 
 
-def _awaited(case: Case) -> str:
-    """Why none can be made yet: they are those of the data, which comes from another namespace."""
-    now = topology.primary(case)
-    if now.counterpart and Ref("Secret", names.server_secret(case.name)) not in case.observed.counterpart:
-        where = remote.describe(now.counterpart)
-        return f"the credentials are those of the data, and Freehold may not read them in {where}"
-    awaited = None if now.counterpart else topology.awaits_data_from(case)
-    return f"the credentials are those of the data, which comes from {awaited}" if awaited else ""
+def _waits_for(case: Case) -> str:
+    """Return why the credentials of data from another namespace are not available yet; empty if nothing is missing."""
+    primary = topology.primary(case)
+    if primary.counterpart and Ref("Secret", names.server_secret(case.name)) not in case.observed.counterpart:
+        source_namespace = remote.describe(primary.counterpart)
+        return f"the credentials come with the data: Freehold may not read Secrets in {source_namespace}"
+    source = None if primary.counterpart else topology.awaits_data_from(case)
+    return f"the credentials come with the data from {source}" if source else ""
 
 
-def _known(service: Service) -> frozenset[Ref]:
-    kept = (names.server_secret(service.name), names.database(service.name), names.owner_secret(service.name))
-    return frozenset(Ref("Secret", name) for name in kept)
+def _secrets(service: Service) -> frozenset[Ref]:
+    listed = (names.server_secret(service.name), names.database(service.name), names.owner_secret(service.name))
+    return frozenset(Ref("Secret", name) for name in listed)
 
 
-def _condition(state: State, reason: Reason, said: str) -> Condition:
-    return Condition(Type.CREDENTIALS_READY, state, reason, said)
+def _condition(state: State, reason: Reason, message: str) -> Condition:
+    return Condition(Type.CREDENTIALS_READY, state, reason, message)
 
 
-def _kept(case: Case, engine: Engine, role: str) -> str | None:
-    """The password that is in use: the server's Secret knows them all, a binding Secret its own role's. Where the data
-    comes from another namespace, its roles come along."""
-    there = case.observed.counterpart if topology.primary(case).counterpart else case.observed.objects
-    server = there.get(Ref("Secret", names.server_secret(case.name)), {}).get("data", {})
+def _existing(case: Case, engine: Engine, role: str) -> str | None:
+    """Return the password in use, from the server's Secret or else from the binding Secret of the role.
+
+    Data in another namespace keeps the credentials of the server in that namespace.
+    """
+    objects = case.observed.counterpart if topology.primary(case).counterpart else case.observed.objects
+    server = objects.get(Ref("Secret", names.server_secret(case.name)), {}).get("data", {})
     bindings = {
         engine.roles.service: names.database(case.name),
         engine.roles.owner: names.owner_secret(case.name),
@@ -79,7 +80,7 @@ def _kept(case: Case, engine: Engine, role: str) -> str | None:
 
 
 def _binding(case: Case, engine: Engine, name: str, role: str, passwords: dict[str, str]) -> Object:
-    """A Secret of the well-known form (servicebinding.io, 'Well-known Secret Entries'), and whom to trust beside it."""
+    """A binding Secret (servicebinding.io, 'Well-known Secret Entries') with the trusted authorities."""
     host, password = names.host(names.database(case.name), case.namespace), passwords[role]
     authorities = f"{names.BINDING_ROOT}/database/{names.CA_FILE}"
     data = {
@@ -103,12 +104,12 @@ def _secret(service: Service, name: str, kind: str, data: dict[str, str]) -> Obj
         "Secret",
         name,
         meta.labels(service, meta.DATABASE, CAPABILITY),
-        owned=_goes_with_the_resource(service),
+        owned=_is_deleted_with_resource(service),
         type=kind,
         data={key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
     )
 
 
-def _goes_with_the_resource(service: Service) -> bool:
+def _is_deleted_with_resource(service: Service) -> bool:
     database = service.spec.database
     return database is not None and database.deletion_policy is DeletionPolicy.DELETE

@@ -1,4 +1,4 @@
-"""Dependencies: the services that a service calls, their addresses and their consent."""
+"""Dependencies: the consumed services, with addresses, call policy and consent."""
 
 from freehold.core.dependencies.plan import plan
 

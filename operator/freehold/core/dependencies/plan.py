@@ -1,7 +1,7 @@
-"""Dependencies: which services this one calls, where they are, and whether they consent.
+"""The bindings of consumed services, and condition DependenciesResolved.
 
-A provider that is missing, does not consent or offers no such method shows here and stops nothing else: the service is
-provisioned, its address for the provider is handed in, and the way opens by itself once both sides agree.
+A missing provider, a provider without consent or a missing method shows in the condition and holds nothing else back:
+the service runs with the provider's address, and network policies open once both sides agree.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from freehold.core.protobuf import compatibility
 
 CAPABILITY = "dependencies"
 NAMED = 3
-"""Methods a message names."""
+"""Methods named in a message."""
 
 
 def plan(case: Case) -> Plan:
-    """The binding of each consumed service: where it is, and how to call it; and whether all can be reached."""
+    """Return the ConfigMap with the address and call policy of each consumed service."""
     if not case.spec.consumes:
         return Plan(CAPABILITY, ())
     return Plan(CAPABILITY, (_bindings(case),), _condition(case))
 
 
 def _bindings(case: Case) -> Object:
+    """The ConfigMap of all bindings, with keys like `users.host` (servicebinding.io, 'Workload Projection')."""
     data: dict[str, str] = {}
     for consumed in case.spec.consumes:
         provider = consent.provider_key(case.service, consumed)
@@ -50,34 +51,34 @@ def _bindings(case: Case) -> Object:
 def _condition(case: Case) -> Condition:
     refusals = [r for c in case.spec.consumes if (r := consent.refusal(case, c))]
     if refusals:
-        said = "; ".join(message for _, message in refusals)
-        return Condition(Type.DEPENDENCIES_RESOLVED, State.FALSE, refusals[0][0], said)
-    if missing := [said for c in case.spec.consumes for said in _missing(case, c)]:
+        message = "; ".join(message for _, message in refusals)
+        return Condition(Type.DEPENDENCIES_RESOLVED, State.FALSE, refusals[0][0], message)
+    if missing := [message for c in case.spec.consumes for message in _missing_methods(case, c)]:
         return Condition(Type.DEPENDENCIES_RESOLVED, State.FALSE, Reason.METHOD_NOT_FOUND, "; ".join(missing[:NAMED]))
     listed = ", ".join(c.name for c in case.spec.consumes)
     providers = [case.observed.peers[consent.provider_key(case.service, c)] for c in case.spec.consumes]
     waiting = [str(p.key) for p in providers if not p.ready]
-    # A provider that is not ready is its own owner's affair: said here, and held against nobody.
-    said = f"consumes {listed}" + (f"; not ready at the moment: {', '.join(waiting)}" if waiting else "")
-    return Condition(Type.DEPENDENCIES_RESOLVED, State.TRUE, Reason.RESOLVED, said)
+    # Providers that are not ready are named, and do not make the condition False: their own owners see to them.
+    message = f"consumes {listed}" + (f"; not ready: {', '.join(waiting)}" if waiting else "")
+    return Condition(Type.DEPENDENCIES_RESOLVED, State.TRUE, Reason.RESOLVED, message)
 
 
-def _missing(case: Case, consumed: Consumed) -> Iterator[str]:
-    """What is declared to be called there and is not offered; nothing, while it is not known what is."""
+def _missing_methods(case: Case, consumed: Consumed) -> Iterator[str]:
+    """Yield a message for each declared method that the provider does not offer; none while the contract is unknown."""
     provider = case.observed.peers[consent.provider_key(case.service, consumed)]
-    offered = _offers(provider) if consumed.methods else None
+    offered = _offered_methods(provider) if consumed.methods else None
     if offered is None:
         return
-    of_a_service = {f"{method.partition('/')[0]}/*" for method in offered}
-    for method in sorted(set(consumed.methods) - set(offered) - of_a_service):
-        near = get_close_matches(method, sorted({*offered, *of_a_service} if method.endswith("/*") else offered), n=2)
-        hint = f"did you mean {' or '.join(near)}" if near else f"it offers {', '.join(offered[:NAMED]) or 'none'}"
+    services = {f"{method.partition('/')[0]}/*" for method in offered}
+    for method in sorted(set(consumed.methods) - set(offered) - services):
+        near = get_close_matches(method, sorted({*offered, *services} if method.endswith("/*") else offered), n=2)
+        hint = f"did you mean {' or '.join(near)}" if near else f"offered: {', '.join(offered[:NAMED]) or 'none'}"
         where = f"{provider.key.name} in namespace {provider.key.namespace}"
         yield f"{where} offers no method {method}; {hint}"
 
 
-def _offers(provider: Peer) -> tuple[str, ...] | None:
-    """The methods that a provider is known to offer."""
+def _offered_methods(provider: Peer) -> tuple[str, ...] | None:
+    """The methods of a provider; None while the contract is unknown."""
     try:
         return compatibility.methods(compatibility.parse(provider.contract)) if provider.contract else None
     except compatibility.ContractError:

@@ -1,11 +1,10 @@
-"""Service config: what a client's gRPC is told about a service it consumes (grpc/grpc doc/service_config.md).
+"""The gRPC service config for each consumed service (grpc/grpc doc/service_config.md).
 
-Calls are spread over all servers and take no longer than they may. One that found no server is repeated, but only where
-the method's contract says that it may be (google/protobuf/descriptor.proto, MethodOptions.idempotency_level): by
-IDEMPOTENT and NO_SIDE_EFFECTS. Where the consumer asks for it, a call of a method with NO_SIDE_EFFECTS that has no
-answer in time is made once more instead, and the first answer counts (gRFC A6, hedging). gRPC allows a method one of
-the two. In Java and Node it hedges; in Go and in what stands on its C core, Python among it, it knows no hedgingPolicy
-and calls such a method once.
+Calls are balanced over all servers, with the latency budget as the timeout. A call without a server is retried if the
+method is declared IDEMPOTENT or NO_SIDE_EFFECTS (google/protobuf/descriptor.proto, MethodOptions.idempotency_level).
+With `hedgeAfter`, a method with NO_SIDE_EFFECTS is hedged instead: without an answer in time a second call is made, and
+the first answer counts (gRFC A6). gRPC allows only one of the two policies for a method. Java and Node support hedging;
+Go and libraries on the C core, such as Python, ignore the policy and call a hedged method once.
 """
 
 from __future__ import annotations
@@ -28,29 +27,30 @@ RETRY: Object = {
     "backoffMultiplier": 2,
     "retryableStatusCodes": ["UNAVAILABLE"],
 }
-"""UNAVAILABLE alone: no server was found, or it went. The pauses are short, for a server that goes is soon replaced."""
+"""Only UNAVAILABLE (no server) is retried. Pauses are short, since a lost server is replaced soon."""
 HEDGES = 2
-"""Calls at most, the first included."""
+"""The most calls under hedging, the first call included."""
 Levels = Mapping[str, Idempotency]
 
 
 def published(case: Case, consumed: Consumed) -> str | None:
-    """What is published for one consumed service, the same text for the same facts; None while its contract is not
-    known, or it may not be called."""
+    """Return the service config for a consumed service; None while the contract is unknown or consent is missing."""
     if consent.refusal(case, consumed):
         return None
     provider = case.observed.peers[consent.provider_key(case.service, consumed)]
     levels = _levels(provider)
     if levels is None:
         return None
-    promised = case.observed.graph.get(provider.key, EMPTY).budget
-    budget = milliseconds(consumed.latency_budget) if consumed.latency_budget else promised
+    default = case.observed.graph.get(provider.key, EMPTY).budget
+    budget = milliseconds(consumed.latency_budget) if consumed.latency_budget else default
     return text(levels, budget, milliseconds(consumed.hedge_after) if consumed.hedge_after else None)
 
 
 def text(levels: Levels, budget: int | None, hedge_after: int | None) -> str:
-    """As JSON. levels: what each method, as `package.Service/Method`, says of being repeated. budget, hedge_after:
-    milliseconds; None: no timeout, no hedging."""
+    """Return the service config as JSON, deterministic for equal arguments.
+
+    levels: by `package.Service/Method`. budget, hedge_after: milliseconds; None: no timeout, no hedging.
+    """
     timeout = {"timeout": _duration(budget)} if budget is not None else {}
     hedged = [m for m, level in levels.items() if hedge_after is not None and level is Idempotency.NO_SIDE_EFFECTS]
     retried = [m for m, level in levels.items() if level is not Idempotency.UNKNOWN and m not in hedged]
@@ -63,7 +63,7 @@ def text(levels: Levels, budget: int | None, hedge_after: int | None) -> str:
 
 
 def _levels(provider: Peer) -> Levels | None:
-    """What the provider's methods say; nothing, where it publishes no contract; None while that is not known."""
+    """The idempotency levels of a provider; empty without a contract; None while the contract is unknown."""
     if provider.grpc and provider.grpc.contract is ContractSource.NONE:
         return {}
     try:
@@ -82,6 +82,8 @@ def _names(methods: Iterable[str]) -> list[Object]:
 
 
 def _duration(value: int) -> str:
-    """Milliseconds as protobuf writes a Duration in JSON: in full to the nanosecond, for gRPC in Node takes the digits
-    behind the point as so many nanoseconds, however few they are."""
+    """Format milliseconds as a protobuf Duration in JSON.
+
+    All nine decimals are written, because gRPC in Node reads the decimals as a number of nanoseconds.
+    """
     return f"{value // 1000}.{value % 1000:03}000000s"

@@ -1,7 +1,7 @@
-"""The environment: what a service is handed and asked for, the same in every language and with no SDK.
+"""The environment of a service's container: variables, mounted files and health checks, without an SDK.
 
-Variables and files tell it where to listen, where its database is, whom it calls and how each side proves itself; it is
-asked for its health. The README publishes all of this: what is here cannot change without a word there.
+Variables and files hold ports, the database binding, addresses of consumed services and certificates.
+docs/concepts/service-environment.md documents all of them and must be changed together with this module.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TLS_SUFFIX = names.tls_variable("")
 
 
 def variables(case: Case) -> list[Object]:
-    """The variables."""
+    """The environment variables of a service."""
     spec = case.spec
     variables: list[Object] = [{"name": "SERVICE_BINDING_ROOT", "value": names.BINDING_ROOT}]
     if spec.grpc:
@@ -45,7 +45,7 @@ def variables(case: Case) -> list[Object]:
 
 
 def mounts(case: Case) -> list[Object]:
-    """Where the files are."""
+    """The mounts of a service's files."""
     listed: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]
     if case.spec.database or case.spec.consumes:
         listed.append({"name": "bindings", "mountPath": names.BINDING_ROOT, "readOnly": True})
@@ -55,7 +55,7 @@ def mounts(case: Case) -> list[Object]:
 
 
 def volumes(case: Case) -> list[Object]:
-    """Scratch space, and what the service is handed in files."""
+    """The volumes of a service: scratch space, bindings, and the certificate."""
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
     if bindings := _bindings(case):
         volumes.append({"name": "bindings", "projected": {"sources": bindings}})
@@ -65,15 +65,15 @@ def volumes(case: Case) -> list[Object]:
 
 
 def reader_variables(case: Case) -> list[Object]:
-    """The variables for one who only says what it offers: nothing in them proves anything, or leads to data."""
-    proofs = ("GRPC_TLS", "GRPC_TLS_DIR", "GRPC_HEALTH_PORT")
-    kept = [v for v in variables(case) if v["name"] not in proofs and not v["name"].endswith(TLS_SUFFIX)]
+    """The variables for reading a contract: without credentials, and with an unreachable DATABASE_URL."""
+    tls = ("GRPC_TLS", "GRPC_TLS_DIR", "GRPC_HEALTH_PORT")
+    kept = [v for v in variables(case) if v["name"] not in tls and not v["name"].endswith(TLS_SUFFIX)]
     unreachable = engines.of(case.spec.database).unreachable if case.spec.database else ""
     return [{"name": v["name"], "value": unreachable} if "valueFrom" in v else v for v in kept]
 
 
 def reader_volumes(case: Case) -> list[Object]:
-    """What such a one is handed in files: no Secret is among it."""
+    """The volumes for reading a contract, without Secrets."""
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {}}]
     if sources := [source for source in _bindings(case) if "secret" not in source]:
         volumes.append({"name": "bindings", "projected": {"sources": sources}})
@@ -81,13 +81,13 @@ def reader_volumes(case: Case) -> list[Object]:
 
 
 def reader_mounts(case: Case) -> list[Object]:
-    """Where these files are."""
-    there = {volume["name"] for volume in reader_volumes(case)}
-    return [mount for mount in mounts(case) if mount["name"] in there]
+    """The mounts for reading a contract."""
+    kept = {volume["name"] for volume in reader_volumes(case)}
+    return [mount for mount in mounts(case) if mount["name"] in kept]
 
 
 def _identity(service: Service) -> list[Object]:
-    """Its certificate, whom to trust and, where it asks its callers who they are, whom to admit."""
+    """The sources of the certificate and, with mutual TLS, of the list of admitted clients."""
     sources: list[Object] = [{"secret": {"name": names.identity(service.name)}}]
     return (
         [*sources, {"configMap": {"name": names.clients(service.name)}}] if consent.asks_identity(service) else sources
@@ -95,7 +95,7 @@ def _identity(service: Service) -> list[Object]:
 
 
 def _bindings(case: Case) -> list[Object]:
-    """A directory for each (servicebinding.io, 'Workload Projection')."""
+    """The sources of the bindings, a directory for each (servicebinding.io, 'Workload Projection')."""
     sources: list[Object] = []
     if case.spec.database:
         keys = ("type", "provider", "host", "port", "database", "username", "password", "uri", names.CA_FILE)
@@ -111,15 +111,15 @@ def _bindings(case: Case) -> list[Object]:
 
 
 def _service_configs(service: Service) -> Object:
-    """How to call each consumed service. What is not known yet is left out, and pods start without it: `optional` holds
-    for the keys as well (core/v1, ConfigMapProjection). It comes as they run, and rolls nobody."""
+    """The source of the service configs. Missing keys are optional (core/v1, ConfigMapProjection): pods start without
+    the files, and the kubelet adds the files later without a restart."""
     keys = [(f"{consumed.name}.{names.SERVICE_CONFIG}", consumed.name) for consumed in service.spec.consumes]
     items = [{"key": key, "path": f"{name}/{names.SERVICE_CONFIG}"} for key, name in keys]
     return {"name": names.consumed(service.name), "items": items, "optional": True}
 
 
 def clients(case: Case, labels: dict[str, str]) -> Object:
-    """Who may call, an identity a line: those that declare it and are admitted. It is read as the service runs."""
+    """The ConfigMap with the identities of admitted consumers, one per line; the service rereads the file."""
     domain = case.observed.platform.trust_domain
     callers = (*consent.consumers(case), *remote_callers.remote_consumers(case))
     listed = list(dict.fromkeys(names.spiffe_id(domain, key) for key in callers))
@@ -128,10 +128,10 @@ def clients(case: Case, labels: dict[str, str]) -> Object:
 
 
 def probes(service: Service) -> Object:
-    """gRPC's own health service where there is one (KEP-2727), else the front end's /healthz.
+    """The health checks: gRPC's health service (KEP-2727), or /healthz over HTTP.
 
-    Liveness asks only whether the port answers: a service that says it cannot serve, as while its database is away,
-    is taken out of the endpoints and not restarted.
+    Liveness only checks that the port accepts connections: a service that reports NOT_SERVING, such as without a
+    database, leaves the endpoints and is not restarted.
     """
     if service.spec.grpc:
         check: Object = {"grpc": {"port": _health_port(service)}}
@@ -146,7 +146,7 @@ def probes(service: Service) -> Object:
 
 
 def _health_port(service: Service) -> int:
-    """Where health is asked for. The kubelet speaks no TLS (KEP-4939), so a service that does answers elsewhere."""
+    """The port of the health service: a separate port with mutual TLS, since the kubelet has no TLS (KEP-4939)."""
     assert service.spec.grpc
-    port, page = service.spec.grpc.port, service.spec.http.port if service.spec.http else None
-    return names.health_port(port, page) if consent.asks_identity(service) else port
+    port, http_port = service.spec.grpc.port, service.spec.http.port if service.spec.http else None
+    return names.health_port(port, http_port) if consent.asks_identity(service) else port

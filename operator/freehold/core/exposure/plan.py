@@ -1,7 +1,7 @@
-"""Exposure: a route from a Gateway of the Gateway API to the endpoint, for callers from outside the cluster.
+"""The GRPCRoute from a Gateway to the endpoint, for callers outside the cluster.
 
-The Gateway is somebody else's, and is not looked at: whether it takes the route, its controller says in the route's
-status (gateway.networking.k8s.io/v1, RouteParentStatus). Nothing else of the service waits for that.
+The Gateway belongs to others and is not read. The Gateway's controller reports in the status of the route whether the
+route is accepted (gateway.networking.k8s.io/v1, RouteParentStatus). No other capability waits for the route.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from freehold.core.peers import gateways
 CAPABILITY = "exposure"
 MISSING = (
     "the cluster does not serve gateway.networking.k8s.io/v1 GRPCRoute; install the Gateway API (v1.1 or newer), "
-    "or take out spec.grpc.expose"
+    "or remove spec.grpc.expose"
 )
 MUST_HOLD = ("Accepted", "ResolvedRefs")
-"""The conditions of a route that works."""
-WAYS_OUT = {
+"""The conditions of a working route."""
+ACTIONS = {
     Reason.NOT_ALLOWED_BY_LISTENERS: (
-        "whoever keeps the Gateway can admit GRPCRoutes from namespace {namespace} under allowedRoutes of a listener"
+        "the owner of the Gateway must admit GRPCRoutes from namespace {namespace} under allowedRoutes of a listener"
     ),
     Reason.NO_MATCHING_LISTENER_HOSTNAME: (
-        "whoever keeps the Gateway can give it a listener for {hostnames}, or spec.grpc.expose.hostnames can name "
-        "what it has one for"
+        "the owner of the Gateway must add a listener for {hostnames}, or spec.grpc.expose.hostnames must name "
+        "hostnames of an existing listener"
     ),
-    Reason.NO_MATCHING_PARENT: "correct spec.grpc.expose.gateway: it names a listener that the Gateway does not have",
+    Reason.NO_MATCHING_PARENT: "correct spec.grpc.expose.gateway: the Gateway does not have the named listener",
 }
-"""What can be done about a refusal; the reasons are the Gateway API's own."""
+"""The action for each refusal; the reasons are those of the Gateway API."""
 
 
 def plan(case: Case) -> Plan:
-    """The route, where the cluster knows such a thing, and what became of it."""
+    """Return the route, if the cluster serves the Gateway API, and condition Exposed."""
     expose, through = case.spec.grpc and case.spec.grpc.expose, gateways.proxies(case.service)
     if not expose or not through or routing.endpoint_target(case):
         return Plan(CAPABILITY, ())
@@ -60,23 +60,25 @@ def _state(case: Case, expose: Expose, gateway: Key) -> tuple[State, Reason, str
     live = case.observed.objects.get(Ref("GRPCRoute", case.name), {})
     answer = _answer(live, case.service, expose)
     if answer is None:
-        said = (
-            f"no controller has answered for Gateway {gateway} yet; see that it exists and that its class serves "
-            f"GRPCRoutes: kubectl get gateway {gateway.name} --namespace {gateway.namespace}"
+        message = (
+            f"no controller has answered for Gateway {gateway} yet; check that the Gateway exists and that its class "
+            f"serves GRPCRoutes: kubectl get gateway {gateway.name} --namespace {gateway.namespace}"
         )
-        return State.UNKNOWN, Reason.WAITING_FOR_GATEWAY, said
-    who = answer.get("controllerName", "its controller")
-    given = {c["type"]: c for c in answer.get("conditions", []) if _is_current(c, live)}
-    refused = next((given[kind] for kind in MUST_HOLD if kind in given and given[kind]["status"] == "False"), None)
+        return State.UNKNOWN, Reason.WAITING_FOR_GATEWAY, message
+    controller = answer.get("controllerName", "the controller")
+    conditions = {c["type"]: c for c in answer.get("conditions", []) if _is_current(c, live)}
+    required = [conditions.get(kind, {}) for kind in MUST_HOLD]
+    refused = next((c for c in required if c.get("status") == "False"), None)
     if refused:
-        return _refusal(case.service, expose, f"{who} refuses the route to Gateway {gateway}", refused)
-    if not all(kind in given and given[kind]["status"] == "True" for kind in MUST_HOLD):
-        return State.UNKNOWN, Reason.WAITING_FOR_GATEWAY, f"{who} has not accepted the route to Gateway {gateway} yet"
-    return State.TRUE, Reason.ROUTED, f"{who} routes {', '.join(expose.hostnames)} through Gateway {gateway}"
+        return _refusal(case.service, expose, f"{controller} refuses the route to Gateway {gateway}", refused)
+    if not all(c.get("status") == "True" for c in required):
+        message = f"{controller} has not accepted the route to Gateway {gateway} yet"
+        return State.UNKNOWN, Reason.WAITING_FOR_GATEWAY, message
+    return State.TRUE, Reason.ROUTED, f"{controller} routes {', '.join(expose.hostnames)} through Gateway {gateway}"
 
 
 def _answer(live: Object, service: Service, expose: Expose) -> Object | None:
-    """What a controller said of the Gateway that is meant now; what is said of a former one may stay for a while."""
+    """Return the controller's entry for the declared Gateway; entries for former Gateways may remain for a while."""
     wanted = (expose.gateway.name, expose.gateway.namespace or service.namespace, expose.gateway.section_name)
     for entry in live.get("status", {}).get("parents", []):
         parent = entry["parentRef"]
@@ -86,12 +88,12 @@ def _answer(live: Object, service: Service, expose: Expose) -> Object | None:
 
 
 def _is_current(condition: Object, live: Object) -> bool:
-    """Whether it was said of the route as it is now; one without a generation is taken to be."""
+    """Return whether a condition is about the current generation of the route, or has no generation."""
     return condition.get("observedGeneration") in (None, live["metadata"].get("generation"))
 
 
-def _refusal(service: Service, expose: Expose, said: str, condition: Object) -> tuple[State, Reason, str]:
-    reason = next((known for known in WAYS_OUT if known == condition["reason"]), Reason.ROUTE_REFUSED)
-    why = f"{said}: {condition['reason']}: {condition.get('message') or 'it says no more'}"
-    way_out = WAYS_OUT.get(reason, "").format(namespace=service.namespace, hostnames=", ".join(expose.hostnames))
-    return State.FALSE, reason, f"{why}; {way_out}" if way_out else why
+def _refusal(service: Service, expose: Expose, summary: str, condition: Object) -> tuple[State, Reason, str]:
+    reason = next((known for known in ACTIONS if known == condition["reason"]), Reason.ROUTE_REFUSED)
+    message = f"{summary}: {condition['reason']}: {condition.get('message') or 'no message'}"
+    action = ACTIONS.get(reason, "").format(namespace=service.namespace, hostnames=", ".join(expose.hostnames))
+    return State.FALSE, reason, f"{message}; {action}" if action else message

@@ -1,4 +1,4 @@
-"""Latency budgets: the call graph, and whether every path fits into the budget promised."""
+"""Latency budgets: the call graph, and comparison of budgets along paths."""
 
 from freehold.core.latency.plan import plan
 

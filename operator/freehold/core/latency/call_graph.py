@@ -1,4 +1,4 @@
-"""The call graph: paths of calls, their budgets, and cycles."""
+"""The call graph: declared calls with latency budgets, paths and cycles."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ from freehold.core.model.resources import EMPTY, Call, CallNode, Key, Service
 from freehold.core.peers import consent
 
 Graph = Mapping[Key, CallNode]
-
-
 Path = tuple[Key, ...]
 
 
 class Limit(NamedTuple):
-    """The longest time that is declared somewhere on a path. path: to where it is, from where it was looked for."""
+    """The longest limit on a path, in milliseconds. path: from the start of the search to the limit."""
 
     value: int
     path: Path
 
 
 class Excess(NamedTuple):
-    """A limit that what is below may exceed. field: where the upper one is declared; both in milliseconds."""
+    """A limit that is shorter than a limit below, both in milliseconds. field: the field with the shorter limit."""
 
     path: Path
     allowed: int
@@ -31,8 +29,8 @@ class Excess(NamedTuple):
     taken: int
 
 
-def node(service: Service) -> CallNode:
-    """Where a service stands, by what it declares."""
+def node_of(service: Service) -> CallNode:
+    """The call-graph node of a service, as declared."""
     calls = [Call(consent.provider_key(service, c), _parsed(c.latency_budget)) for c in service.spec.consumes]
     return CallNode(_parsed(service.spec.latency_budget), tuple(calls))
 
@@ -42,75 +40,75 @@ def _parsed(budget: str | None) -> int | None:
 
 
 def excesses(key: Key, graph: Graph) -> Iterator[Excess]:
-    """Each call from here that has a limit which is shorter than one below it."""
-    here = graph[key]
-    for call in here.calls:
+    """Yield each call of a service with a limit shorter than a limit below."""
+    node = graph[key]
+    for call in node.calls:
         own = f"spec.consumes[{call.provider.name}].latencyBudget"
-        bounds = [(call.budget, own), (here.budget, "spec.latencyBudget")]
-        stated = [(allowed, field) for allowed, field in bounds if allowed is not None]
-        if not stated or call.provider == key:
+        limits = [(call.budget, own), (node.budget, "spec.latencyBudget")]
+        declared = [(allowed, field) for allowed, field in limits if allowed is not None]
+        if not declared or call.provider == key:
             continue
-        allowed, field = min(stated)
-        below = longest_limit(call.provider, graph, apart=key)
+        allowed, field = min(declared)
+        below = _longest_limit(call.provider, graph, without=key)
         if call.budget is not None and (below is None or call.budget > below.value):
             below = Limit(call.budget, (call.provider,))
         if below and below.value > allowed:
             yield Excess((key, *below.path), allowed, field, below.value)
 
 
-def longest_limit(start: Key, graph: Graph, apart: Key) -> Limit | None:
-    """The longest limit from a service downwards, its own promise included, without what lies behind `apart`."""
-    came_from, longest = {start: start}, graph.get(start, EMPTY).budget
-    at: Path = (start,)
-    for key in _breadth_first(start, graph, came_from, apart):
+def _longest_limit(start: Key, graph: Graph, without: Key) -> Limit | None:
+    """Return the longest limit of a service and of all services below, without the service `without`."""
+    callers, longest = {start: start}, graph.get(start, EMPTY).budget
+    edge: Path = (start,)
+    for key in _breadth_first(start, graph, callers, without):
         for provider, allowed in graph.get(key, EMPTY).calls:
             for value in (allowed, graph.get(provider, EMPTY).budget):
-                if provider != apart and value is not None and (longest is None or value > longest):
-                    longest, at = value, (key, provider)
-    return None if longest is None else Limit(longest, (*_path(at[0], came_from), *at[1:]))
+                if provider != without and value is not None and (longest is None or value > longest):
+                    longest, edge = value, (key, provider)
+    return None if longest is None else Limit(longest, (*_path(edge[0], callers), *edge[1:]))
 
 
 def cycle_of(key: Key, graph: Graph) -> Path:
-    """The shortest way from a service back to itself; empty where there is none."""
-    came_from = {key: key}
-    for caller in _breadth_first(key, graph, came_from):
+    """Return the shortest cycle through a service; empty without a cycle."""
+    callers = {key: key}
+    for caller in _breadth_first(key, graph, callers):
         if any(call.provider == key for call in graph.get(caller, EMPTY).calls):
-            return (*_path(caller, came_from), key)
+            return (*_path(caller, callers), key)
     return ()
 
 
-def _breadth_first(start: Key, graph: Graph, came_from: dict[Key, Key], apart: Key | None = None) -> Iterator[Key]:
-    """Everything from a service downwards, the nearest first. came_from: filled with who calls each."""
+def _breadth_first(start: Key, graph: Graph, callers: dict[Key, Key], without: Key | None = None) -> Iterator[Key]:
+    """Yield a service and all services below, breadth first. callers: filled with the caller of each service."""
     waiting = [start]
     for key in waiting:
         yield key
         for provider, _ in graph.get(key, EMPTY).calls:
-            if provider not in came_from and provider != apart:
-                came_from[provider] = key
+            if provider not in callers and provider != without:
+                callers[provider] = key
                 waiting.append(provider)
 
 
-def _path(key: Key, came_from: Mapping[Key, Key]) -> Path:
-    way = [key]
-    while came_from[way[-1]] != way[-1]:
-        way.append(came_from[way[-1]])
-    return tuple(reversed(way))
+def _path(key: Key, callers: Mapping[Key, Key]) -> Path:
+    path = [key]
+    while callers[path[-1]] != path[-1]:
+        path.append(callers[path[-1]])
+    return tuple(reversed(path))
 
 
 def longest_from(start: Key, graph: Graph) -> Path:
-    """The longest path of calls that begins at a service, itself included; calls back into a cycle are left out."""
-    done: dict[Key, tuple[int, Key | None]] = {}
-    under_way = {start: _providers(start, graph)}
-    while under_way:
-        key, left = next(reversed(under_way.items()))
-        # An explicit stack, for a chain may be longer than Python lets functions call each other.
-        further = next((provider for provider in left if provider not in done and provider not in under_way), None)
-        if further:
-            under_way[further] = _providers(further, graph)
+    """Return the longest path from a service, the service included. Calls back into a cycle are ignored."""
+    done: dict[Key, tuple[int, Key | None]] = {}  # the length of the longest path, and the next service on the path
+    # An explicit stack, because a chain may be longer than Python's recursion limit.
+    stack = {start: _providers(start, graph)}
+    while stack:
+        key, waiting = next(reversed(stack.items()))
+        deeper = next((provider for provider in waiting if provider not in done and provider not in stack), None)
+        if deeper:
+            stack[deeper] = _providers(deeper, graph)
             continue
-        ways = [(done[provider][0] + 1, provider) for provider in _providers(key, graph) if provider in done]
-        done[key] = max(ways, key=lambda way: way[0], default=(0, None))
-        del under_way[key]
+        paths = [(done[provider][0] + 1, provider) for provider in _providers(key, graph) if provider in done]
+        done[key] = max(paths, key=lambda path: path[0], default=(0, None))
+        del stack[key]
     path, following = [start], done[start][1]
     while following:
         path.append(following)
@@ -123,6 +121,6 @@ def _providers(key: Key, graph: Graph) -> Iterator[Key]:
 
 
 def describe(path: Path) -> str:
-    """A path for people; those in other namespaces than the first with their own."""
+    """Format a path for messages; services of other namespaces than the first are written with the namespace."""
     home = path[0].namespace
     return " → ".join(key.name if key.namespace == home else str(key) for key in path)

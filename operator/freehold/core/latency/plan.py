@@ -1,30 +1,27 @@
-"""Paths: the calls that a call leads to, as they are declared, and whether they fit into the time that is promised.
+"""Condition PathsWithinBudget: comparison of latency budgets along the call graph.
 
-Two kinds of limit are declared: what a call of a service takes at most, all that it calls included
-(spec.latencyBudget, its promise), and what a caller allows for one call (spec.consumes[].latencyBudget). A call
-encloses all calls below it. So a path cannot meet a limit if anything farther down it has a longer one: when what is
-below takes what it is entitled to, what is above has failed. That is said of a limit by the service that declares it,
-for every call it makes, with the path to the longest limit below. Where nothing is said all along a path, the limits
-on it never grow from caller to callee, and each can hold if those below it do.
+Two kinds of limit are declared: `spec.latencyBudget`, the most time for a call of the service, and
+`spec.consumes[].latencyBudget`, the most time for one call of a provider. A call encloses all calls below, so no limit
+may be longer than a limit above on the same path. Each service compares each call with the longest limit below, and
+reports the path. If no service on a path reports an excess, limits never grow from caller to callee.
 
-What is said is certain, for it counts less than there is: what a service itself takes is not known and counts as
-nothing, a path through services that declare nothing still ends at those that do, and calls that a service makes are
-not added up, for it may make them at once. What they come to one after another is said, and held against nobody.
+Only certain excesses are reported. The time of a service itself is unknown and counts as zero. Calls of one service
+are not added up, since they may run in parallel; the sum is mentioned when larger than the budget. Services without
+declared limits are passed through.
 
-A hop is a call. Where more than MOST_HOPS follow each other, that is said too, and held against nobody. The longest
-path that passes no service twice is counted exactly where there is no cycle; where there is one, calls back into it
-are left out, and the number is one that is reached at least. A cycle is said by each service on it, not by those that
-reach it.
+More than MOST_HOPS calls in a row are mentioned. The length of the longest path is exact without cycles; with cycles,
+calls back into a cycle are ignored and the length is a lower bound. A cycle is reported by each service on the cycle,
+and not by services that only reach the cycle.
 
-A call counts as declared, whether or not it is ever made. A service that is not admitted by its provider, or whose
-provider is not there, learns of nothing below that provider.
+Calls count as declared, whether or not a call is ever made. A service learns nothing about calls below a provider that
+is missing or does not consent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from freehold.core.latency.call_graph import Excess, Graph, cycle_of, describe, excesses, longest_from, node
+from freehold.core.latency.call_graph import Excess, Graph, cycle_of, describe, excesses, longest_from, node_of
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.quantities import latency
@@ -33,13 +30,13 @@ from freehold.core.peers import consent
 
 CAPABILITY = "latency"
 MOST_HOPS = 4
-"""Calls that may follow each other while somebody waits; the fifth is one too many."""
+"""The most calls in a row without a remark."""
 NAMED = 3
-"""Paths a message names."""
+"""Paths named in a message."""
 
 
 def plan(case: Case) -> Plan:
-    """No object; what there is to say of the paths that begin here."""
+    """Return a plan without objects, with the condition of a service that calls others or declares a budget."""
     if not case.spec.consumes and not case.spec.latency_budget:
         return Plan(CAPABILITY, ())
     graph = call_graph_of(case)
@@ -47,45 +44,45 @@ def plan(case: Case) -> Plan:
 
 
 def call_graph_of(case: Case) -> Graph:
-    """The graph as far as the service may know it: nothing lies behind a provider that it may not call."""
+    """Return the call graph with empty nodes for providers that the service may not call."""
     hidden = [consent.provider_key(case.service, c) for c in case.spec.consumes if consent.refusal(case, c)]
-    return {**case.observed.graph, **dict.fromkeys(hidden, EMPTY), case.key: node(case.service)}
+    return {**case.observed.graph, **dict.fromkeys(hidden, EMPTY), case.key: node_of(case.service)}
 
 
 def _state(key: Key, graph: Graph) -> tuple[State, Reason, str]:
     cycle, exceeded, longest = cycle_of(key, graph), list(excesses(key, graph)), longest_from(key, graph)
     if cycle:
-        way_out = "a call that waits for itself may never end; make one of these calls an event, or take it out"
-        said = [f"{describe(cycle)} is a cycle: {way_out}", *_describe_excesses(exceeded)]
-        return State.FALSE, Reason.CALL_CYCLE, "; ".join(said)
+        action = "a call that waits for itself may never end; make one of these calls an event, or remove the call"
+        messages = [f"{describe(cycle)} is a cycle: {action}", *_describe_excesses(exceeded)]
+        return State.FALSE, Reason.CALL_CYCLE, "; ".join(messages)
     if exceeded:
         return State.FALSE, Reason.BUDGET_TOO_SMALL, "; ".join(_describe_excesses(exceeded))
-    here = graph[key]
+    node = graph[key]
     hops = f"{len(longest) - 1} {'hop' if len(longest) == 2 else 'hops'}"
-    said = [f"the longest path is {describe(longest)}, {hops}"] if here.calls else ["it calls nobody"]
+    path = f"the longest path is {describe(longest)}, {hops}" if node.calls else "no service is called"
     if len(longest) - 1 > MOST_HOPS:
-        long = f"more than {MOST_HOPS} that somebody waits for; make one of these calls an event"
-        return State.TRUE, Reason.TOO_MANY_HOPS, "; ".join([f"{said[0]}, {long}", *_hops(here, graph)])
-    if here.budget is None and all(call.budget is None for call in here.calls):
-        return State.TRUE, Reason.NONE_DECLARED, f"no latencyBudget is declared here; {said[0]}"
-    said.append("nothing on it may take longer than it is allowed" if here.calls else "")
-    return State.TRUE, Reason.WITHIN_BUDGET, "; ".join(filter(None, [*said, *_hops(here, graph)]))
+        action = f"more than the recommended {MOST_HOPS}; make one of these calls an event"
+        return State.TRUE, Reason.TOO_MANY_HOPS, "; ".join([f"{path}, {action}", *_describe_sum(node, graph)])
+    if node.budget is None and all(call.budget is None for call in node.calls):
+        return State.TRUE, Reason.NONE_DECLARED, f"no latencyBudget is declared here; {path}"
+    within = ["no limit below exceeds a limit here"] if node.calls else []
+    return State.TRUE, Reason.WITHIN_BUDGET, "; ".join([path, *within, *_describe_sum(node, graph)])
 
 
 def _describe_excesses(exceeded: list[Excess]) -> Iterator[str]:
     for path, allowed, field, taken in exceeded[:NAMED]:
         last = describe((path[0], path[-1])).rpartition(" ")[2]
         over = f"{latency(taken - allowed)} more than the {latency(allowed)} that {path[0].name} allows ({field})"
-        raised = f"raise that to {latency(taken)}, lower what {last} may take, or make one of these calls an event"
-        yield f"{describe(path)}: {last} may take {latency(taken)}, {over}; {raised}"
+        action = f"raise the limit to {latency(taken)}, lower what {last} may take, or make one of these calls an event"
+        yield f"{describe(path)}: {last} may take {latency(taken)}, {over}; {action}"
     if len(exceeded) > NAMED:
         yield f"and {len(exceeded) - NAMED} more"
 
 
-def _hops(here: CallNode, graph: Graph) -> Iterator[str]:
-    """What calls of a service come to that are not made at once."""
-    times = [call.budget or graph.get(call.provider, EMPTY).budget or 0 for call in here.calls]
-    over = sum(times) - here.budget if here.budget else 0
+def _describe_sum(node: CallNode, graph: Graph) -> Iterator[str]:
+    """Yield a remark if all calls of a service in sequence would exceed the service's budget."""
+    times = [call.budget or graph.get(call.provider, EMPTY).budget or 0 for call in node.calls]
+    over = sum(times) - node.budget if node.budget else 0
     if over > 0:
-        took = f"all its calls one after another may take {latency(sum(times))}, {latency(over)} more than it has"
-        yield f"{took}: it keeps its budget only where it makes them at once"
+        total = f"all calls in sequence may take {latency(sum(times))}, {latency(over)} more than the budget"
+        yield f"{total}: make them in parallel"

@@ -1,4 +1,4 @@
-"""Migrations: a Job that brings the schema up to date before the rollout."""
+"""Migrations: a Job for the schema before a rollout."""
 
 from freehold.core.migrations.plan import plan
 

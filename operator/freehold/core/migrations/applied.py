@@ -11,9 +11,9 @@ from freehold.core.objects import jobs, meta, names
 
 @fact
 def migrations_job(case: Case) -> str | None:
-    """The Job for this image, command and resources on this very volume; None without a volume or anything to migrate.
+    """Return the Job for the declared image, command, resources and the volume; None without migrations or volume.
 
-    Resources count because a Job's cannot be changed, and one that ran out of memory must get its next chance.
+    Resources count because a Job is immutable, and a Job that ran out of memory must be made again with more.
     """
     database = case.spec.database
     claim = topology.primary(case).claim
@@ -26,7 +26,7 @@ def migrations_job(case: Case) -> str | None:
 
 @fact
 def migrated(case: Case) -> bool:
-    """Whether new pods may start: the schema they need is in, or they need none."""
+    """Return whether the migrations of the declared image are complete, or not needed."""
     database = case.spec.database
     if database is None or database.migrations is None:
         return True

@@ -1,7 +1,7 @@
-"""Migrations: the schema is brought up to date by a Job from the service's image, before its pods are.
+"""The migrations Job, which runs the service's image before new pods start.
 
-One Job for each image, command and volume; that it is complete is the record that it ran. When it fails, the pods that
-serve go on serving, and the condition says what the migration said last.
+There is one Job per image, command, resources and volume; a complete Job is the record of applied migrations. After a
+failure the previous image serves on, and the condition holds the last lines of the log.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from freehold.core.objects import deployments, jobs, meta, names, pods
 
 CAPABILITY = "migrations"
 ATTEMPTS = 5
-"""With the pauses of a Job (10 s, doubling) some three minutes: longer than a database takes to come back."""
+"""With a Job's pauses (10 s, doubling) about three minutes, longer than a restart of a database."""
 
 
 def plan(case: Case) -> Plan:
-    """The Job, once the database is ready; a migration that still runs is never cut short by the next."""
+    """Return the Job once the database is ready. A running migration is never interrupted by the next."""
     database = case.spec.database
     if database is None or database.migrations is None:
         return Plan(CAPABILITY, ())
@@ -31,35 +31,35 @@ def plan(case: Case) -> Plan:
     running = _running_before(case)
     wanted = applied.migrations_job(case)
     if running:
-        said = f"waiting for {running.name} to end before the next migration starts"
-        return _plan((), State.UNKNOWN, Reason.MIGRATING, said, keep=frozenset({running}))
+        message = f"waiting for {running.name} to end before the next migration starts"
+        return _plan((), State.UNKNOWN, Reason.MIGRATING, message, keep=frozenset({running}))
     new = wanted and Ref("Job", wanted) not in case.observed.objects
     if new and (
         switchover_jobs.is_under_way(case.observed.objects) or switchover_jobs.is_under_way(case.observed.counterpart)
     ):
-        said = "waiting until the database's two servers have changed places"
-        return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, said, keep=_jobs(case.observed))
+        message = "waiting for the switchover of the database to end"
+        return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, message, keep=_jobs(case.observed))
     if new and topology.primary(case).counterpart:
-        said = "the schema is seen to where the data stands"
-        return _plan((), State.TRUE, Reason.APPLIED, said, keep=_jobs(case.observed))
+        message = "migrations run at the counterpart, which has the data"
+        return _plan((), State.TRUE, Reason.APPLIED, message, keep=_jobs(case.observed))
     if wanted and (readiness.database_ready(case) or Ref("Job", wanted) in case.observed.objects):
         job = _job(case.service, database.migrations, wanted)
-        job = _as_made(job, case.observed.objects.get(Ref("Job", wanted)))
+        job = _with_live_template(job, case.observed.objects.get(Ref("Job", wanted)))
         return _plan((job,), *_outcome(case, wanted))
     return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, "waiting for the database to be ready")
 
 
 def _held(case: Case, verdict: rollout_gate.Verdict) -> tuple[State, Reason, str]:
-    """The new image's migration does not start before it is known that its pods may."""
+    """Return the condition while the rollout gate holds the new image, and so the migration, back."""
     if verdict.step is rollout_gate.Step.WAIT:
-        return State.UNKNOWN, Reason.READING_CONTRACT, verdict.said
+        return State.UNKNOWN, Reason.READING_CONTRACT, verdict.message
     image = rollout_gate.as_serving(case).spec.image
-    said = f"the schema is the one {meta.image_name(image)} needs; {meta.image_name(case.spec.image)} is held back"
-    return State.TRUE, Reason.APPLIED, said
+    message = f"the schema is the one {meta.image_name(image)} needs; {meta.image_name(case.spec.image)} is held back"
+    return State.TRUE, Reason.APPLIED, message
 
 
 def _jobs(observed: Observed) -> frozenset[Ref]:
-    """Every Job that is there, the record that the image that serves was migrated to among them."""
+    """All existing migrations Jobs, with the record for the serving image."""
     labelled = (
         ref
         for ref, live in observed.objects.items()
@@ -78,15 +78,15 @@ def _plan(
     return Plan(CAPABILITY, objects, Condition(Type.MIGRATIONS_APPLIED, state, reason, message), keep)
 
 
-def _as_made(job: Object, live: Object | None) -> Object:
-    """A Job's template cannot change (batch/v1); one that is there is the record of what ran, and stays as it is."""
-    made = live.get("spec", {}).get("template") if live else None
+def _with_live_template(job: Object, live: Object | None) -> Object:
+    """Return the Job with the template of the live Job, since a template is immutable (batch/v1)."""
+    template = live.get("spec", {}).get("template") if live else None
     unchanged = live and live["metadata"].get("annotations", {}).get(meta.APPLIED_HASH) == meta.digest(job)
-    return {**job, "spec": {**job["spec"], "template": made}} if made and not unchanged else job
+    return {**job, "spec": {**job["spec"], "template": template}} if template and not unchanged else job
 
 
 def _running_before(case: Case) -> Ref | None:
-    """An earlier Job with a container that runs at this moment."""
+    """Return an earlier Job that is still running, None without."""
     wanted = applied.migrations_job(case)
     for pod in pods.component_pods(case.observed, meta.MIGRATIONS):
         job = pods.job_of(pod)
@@ -97,8 +97,8 @@ def _running_before(case: Case) -> Ref | None:
 
 def _outcome(case: Case, name: str) -> tuple[State, Reason, str]:
     job = case.observed.objects.get(Ref("Job", name))
-    mine = [pod for pod in pods.component_pods(case.observed, meta.MIGRATIONS) if pods.job_of(pod) == name]
-    newest = sorted(mine, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
+    own = [pod for pod in pods.component_pods(case.observed, meta.MIGRATIONS) if pods.job_of(pod) == name]
+    newest = sorted(own, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
     trouble = pods.trouble(newest, case.observed)
     if jobs.finished(job, "Complete"):
         return State.TRUE, Reason.APPLIED, f"the schema is the one {meta.image_name(case.spec.image)} needs"
@@ -109,25 +109,25 @@ def _outcome(case: Case, name: str) -> tuple[State, Reason, str]:
     return (
         State.UNKNOWN,
         Reason.MIGRATING,
-        f"{name} brings the schema to what {meta.image_name(case.spec.image)} needs",
+        f"{name} migrates the schema for {meta.image_name(case.spec.image)}",
     )
 
 
 def _failure(case: Case, job: str, trouble: pods.Trouble | None) -> str:
-    said = trouble.message if trouble else "its pods are gone, and their log with them"
-    said = said.removeprefix(f"{job}-").partition(" ")[2] if said.startswith(job) else said
+    cause = trouble.message if trouble else "failed, and the pods are gone with their logs"
+    cause = cause.removeprefix(f"{job}-").partition(" ")[2] if cause.startswith(job) else cause
     tries = case.observed.objects.get(Ref("Job", job), {}).get("status", {}).get("failed", 0)
-    over = jobs.finished(case.observed.objects.get(Ref("Job", job)), "Failed")
+    ended = jobs.finished(case.observed.objects.get(Ref("Job", job)), "Failed")
     hint = (
         f"apply a corrected image to try again, or delete Job {job} to run this one again"
-        if over
-        else f"attempt {max(tries, 1)} of {ATTEMPTS}, it is tried again"
+        if ended
+        else f"attempt {max(tries, 1)} of {ATTEMPTS}, the Job tries again"
     )
-    return f"{meta.image_name(case.spec.image)} {said}. {_serving(case)}{hint}"
+    return f"{meta.image_name(case.spec.image)} {cause}. {_serving(case)}{hint}"
 
 
 def _serving(case: Case) -> str:
-    """Which image goes on serving, if one does."""
+    """The part of a message on the serving image; empty without."""
     image = deployments.serving_image(case)
     return f"{meta.image_name(image)} goes on serving; " if image else ""
 

@@ -1,4 +1,4 @@
-"""Condition EndpointReady."""
+"""Condition EndpointReady: the state of the service's pods, or of the redirect target."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from freehold.core.workload.deployment import binding
 
 
 def may_roll_out(case: Case) -> bool:
+    """Return whether certificate, schema and binding exist. A first rollout also needs a ready database."""
     identity = Ref("Secret", names.identity(case.name))
     if consent.needs_identity(case) and identity not in case.observed.objects:
         return False
@@ -21,34 +22,35 @@ def may_roll_out(case: Case) -> bool:
         return True
     if not applied.migrated(case) or not binding(case):
         return False
-    serves = Ref("Deployment", case.name) in case.observed.objects
-    return serves or readiness.database_ready(case)
+    exists = Ref("Deployment", case.name) in case.observed.objects
+    return exists or readiness.database_ready(case)
 
 
-def _forwarded(case: Case) -> Condition:
-    """It is as well as the one that its name leads to."""
+def _redirected(case: Case) -> Condition:
+    """The condition of a service whose endpoint redirects to another: True if the target is ready."""
     target = case.observed.aliases[case.key]
     peer = case.observed.peers.get(target)
-    well = bool(peer and peer.ready)
-    said = f"its name leads to {target}" + ("" if well else ", which is not ready at the moment")
-    return Condition(Type.ENDPOINT_READY, State.TRUE if well else State.UNKNOWN, Reason.REDIRECTED, said)
+    ready = bool(peer and peer.ready)
+    message = f"the endpoint redirects to {target}" + ("" if ready else ", which is not ready")
+    return Condition(Type.ENDPOINT_READY, State.TRUE if ready else State.UNKNOWN, Reason.REDIRECTED, message)
 
 
 def condition(case: Case) -> Condition:
+    """Return condition EndpointReady."""
     if not routing.runs_here(case):
-        return _forwarded(case)
+        return _redirected(case)
     return Condition(Type.ENDPOINT_READY, *_state(case))
 
 
 def _state(case: Case) -> tuple[State, Reason, str]:
     live = case.observed.objects.get(Ref("Deployment", case.name))
     if live is None and may_roll_out(case):
-        return State.UNKNOWN, Reason.ROLLING_OUT, "its first pods are being started"
+        return State.UNKNOWN, Reason.ROLLING_OUT, "the first pods are starting"
     if live is None:
         return (
             State.UNKNOWN,
             Reason.WAITING_FOR_MIGRATIONS,
-            "pods start once what they stand on is there: database, schema, certificate",
+            "pods start once database, schema and certificate exist",
         )
     available = live.get("status", {}).get("availableReplicas", 0)
     running = pods.component_pods(case.observed, meta.SERVICE)
@@ -57,13 +59,13 @@ def _state(case: Case) -> tuple[State, Reason, str]:
         or _refusal(live)
         or (_rolled_out(live) and pods.failing_health_check(running))
     )
-    still = f"; {available} of {case.spec.replicas} pods serve" if available else ""
+    serving = f"; {available} of {case.spec.replicas} pods serve" if available else ""
     if trouble:
-        return State.FALSE, trouble.reason, trouble.message + still
+        return State.FALSE, trouble.reason, trouble.message + serving
     if not may_roll_out(case):
-        serving, wanted = meta.image_name(deployments.image_of(live)), meta.image_name(case.spec.image)
-        said = f"{serving} goes on serving until the migrations of {wanted} are in"
-        return State.UNKNOWN, Reason.WAITING_FOR_MIGRATIONS, said
+        old, new = meta.image_name(deployments.image_of(live)), meta.image_name(case.spec.image)
+        message = f"{old} goes on serving until the migrations of {new} are applied"
+        return State.UNKNOWN, Reason.WAITING_FOR_MIGRATIONS, message
     return _progress(case.service, live, available)
 
 
@@ -82,13 +84,13 @@ def _progress(service: Service, live: Object, available: int) -> tuple[State, Re
 
 
 def _rolled_out(live: Object) -> bool:
-    """Whether the newest template was available once, so that what does not serve now has stopped serving."""
+    """Return whether the newest template was fully available before: pods that do not serve now have stopped."""
     conditions = live.get("status", {}).get("conditions", [])
     return any(c["type"] == "Progressing" and c.get("reason") == "NewReplicaSetAvailable" for c in conditions)
 
 
 def _refusal(live: Object) -> pods.Trouble | None:
-    """What an admission rule or a quota said when it refused a pod."""
+    """Return the refusal of pods by an admission rule or a quota, if any."""
     for condition in live.get("status", {}).get("conditions", []):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             return pods.Trouble(Reason.REFUSED_BY_ADMISSION, f"pods are refused: {condition.get('message', '')}")

@@ -11,14 +11,16 @@ from freehold.core.objects import meta, names, observer, pods
 from freehold.core.workload.service import labels
 
 DRAIN_SECONDS = 6
-"""How long a pod goes on serving after it has left the endpoints: longer than DNS answers are kept (CoreDNS: 5 s)."""
+"""How long a pod serves on after leaving the endpoints: longer than DNS answers are cached (CoreDNS: 5 s)."""
 
 
 def binding(case: Case) -> Object | None:
+    """The Secret that binds the service to the database, None before the first reconcile."""
     return case.observed.objects.get(Ref("Secret", names.database(case.name)))
 
 
 def build(case: Case) -> Object:
+    """The Deployment; scaled to zero while the endpoint redirects to another service."""
     version = meta.image_version(case.spec.image)
     containers = [_container(case), *observer.containers(case)]
     pod: Object = {"containers": containers, "volumes": container.volumes(case)}
@@ -36,7 +38,7 @@ def build(case: Case) -> Object:
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "template": pods.template(
                 meta.pod_labels(case.service, meta.SERVICE, version),
-                content(case),
+                config_hash(case),
                 serviceAccountName=case.name,
                 terminationGracePeriodSeconds=30 + DRAIN_SECONDS,
                 topologySpreadConstraints=_spread(case.service),
@@ -46,8 +48,8 @@ def build(case: Case) -> Object:
     )
 
 
-def content(case: Case) -> dict[str, str]:
-    """What the pods read only when they start, so that a change of it must roll them; whom to trust is not of it."""
+def config_hash(case: Case) -> dict[str, str]:
+    """The annotation with the hash of the binding, which rolls the pods on a change; without the CA file."""
     secret = binding(case) if case.spec.database else None
     if not secret:
         return {}
@@ -55,10 +57,10 @@ def content(case: Case) -> dict[str, str]:
 
 
 def _spread(service: Service) -> list[Object]:
-    """Over zones and nodes; said of a single pod too, so that scaling adds pods and rolls none."""
-    chosen = {"labelSelector": meta.serving(service.name)}
+    """Constraints over zones and nodes; set for a single pod too, so that scaling adds pods and rolls none."""
+    pods_of_service = {"labelSelector": meta.serving(service.name)}
     return [
-        {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", **chosen}
+        {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", **pods_of_service}
         for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
     ]
 

@@ -1,7 +1,7 @@
-"""The endpoint: the service's pods, and the name by which they are reached, which never changes.
+"""The workload: the Deployment of a service, and the Service before the pods.
 
-The Service is headless, so that gRPC clients see every pod and balance calls among them (grpc.io, 'Name Resolution').
-New pods start only after their schema is in; until then the pods that serve are left exactly as they are.
+The Service is headless, so that gRPC clients resolve all pods and balance calls (grpc.io, 'Name Resolution'). New pods
+start after the migrations are applied; until then the Deployment stays unchanged.
 """
 
 from __future__ import annotations
@@ -20,29 +20,32 @@ from freehold.core.workload.service import CAPABILITY
 
 
 def plan(case: Case) -> Plan:
-    """The name at once; the pods when the database is ready and migrated, and of an image that breaks no consumer."""
+    """Return the Service at once, and the Deployment once database and schema are ready.
+
+    While the rollout gate holds the declared image back, the serving image is planned.
+    """
     verdict = rollout_gate.verdict(case)
     if verdict.step is not rollout_gate.Step.GO:
         case = rollout_gate.as_serving(case)
-    return _told(_desired(case), verdict)
+    return _with_wait(_plan(case), verdict)
 
 
-def _told(plan: Plan, verdict: rollout_gate.Verdict) -> Plan:
-    """While it is not known whether new pods may start, the old ones being well is not all there is to say."""
+def _with_wait(plan: Plan, verdict: rollout_gate.Verdict) -> Plan:
+    """Replace a True condition with ReadingContract while the new image waits for the rollout gate."""
     condition = plan.condition
     if verdict.step is not rollout_gate.Step.WAIT or not condition or condition.state is not State.TRUE:
         return plan
-    waiting = Condition(Type.ENDPOINT_READY, State.UNKNOWN, Reason.READING_CONTRACT, verdict.said)
+    waiting = Condition(Type.ENDPOINT_READY, State.UNKNOWN, Reason.READING_CONTRACT, verdict.message)
     return replace(plan, condition=waiting)
 
 
-def _desired(case: Case) -> Plan:
+def _plan(case: Case) -> Plan:
     objects: tuple[Object, ...] = (front.account(case.service), front.build(case))
     if consent.asks_identity(case.service):
         objects += (container.clients(case, front.labels(case.service)),)
     if case.spec.replicas > 1:
         objects += (front.disruption_budget(case.service),)
-    said = conditions.condition(case)
+    condition = conditions.condition(case)
     if not conditions.may_roll_out(case):
-        return Plan(CAPABILITY, objects, said, frozenset({Ref("Deployment", case.name)}))
-    return Plan(CAPABILITY, (*objects, deployment.build(case)), said)
+        return Plan(CAPABILITY, objects, condition, frozenset({Ref("Deployment", case.name)}))
+    return Plan(CAPABILITY, (*objects, deployment.build(case)), condition)

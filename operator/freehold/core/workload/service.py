@@ -23,6 +23,7 @@ def account(service: Service) -> Object:
 
 
 def build(case: Case) -> Object:
+    """The headless Service; while the endpoint redirects, an ExternalName, or a Service with remote endpoints."""
     ports: list[Object] = []
     if case.spec.grpc:
         port = {"name": "grpc", "port": case.spec.grpc.port, "targetPort": "grpc", "protocol": "TCP"}
@@ -36,7 +37,7 @@ def build(case: Case) -> Object:
     if target and not remote.is_remote(target.namespace):
         body["spec"] = {"type": "ExternalName", "externalName": routing.alias(target, case.observed), "ports": ports}
     elif target and endpoint_slices.is_attached(case):
-        # It selects nobody, for then the cluster's own controller takes the pods here out of it.
+        # A selector without pods, so that the cluster's own controller removes the local pods from the endpoints.
         body["spec"] = {**spec, "selector": meta.selector(case.name, meta.REMOTE)}
         body["metadata"]["annotations"] = {meta.ENDPOINT_TARGET: target.namespace}
     return body

@@ -1,4 +1,4 @@
-"""Certificates stay as long as they are right, and are replaced long before they end."""
+"""Certificates stay while valid, and are renewed in time."""
 
 from __future__ import annotations
 
@@ -23,39 +23,41 @@ DAY = timedelta(days=1)
 
 
 def secret(issued: Issued) -> Object:
+    """The Secret of a certificate."""
     data = {"tls.crt": issued.certificate, "tls.key": issued.key}
     return {"data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}}
 
 
 @pytest.mark.parametrize(
-    ("says", "kept", "trusted", "after", "expected"),
+    ("title", "kept", "trusted", "after", "expected"),
     [
-        ("there is none", None, AUTHORITY.public, 0 * DAY, True),
-        ("it is new", secret(ISSUED), AUTHORITY.public, 0 * DAY, False),
-        ("two thirds of its life are not over", secret(ISSUED), AUTHORITY.public, 59 * DAY, False),
-        ("two thirds of its life are over", secret(ISSUED), AUTHORITY.public, 61 * DAY, True),
-        ("it is not valid yet", secret(ISSUED), AUTHORITY.public, -1 * DAY, True),
-        ("another authority signed it", secret(ISSUED), ANOTHER.public, 0 * DAY, True),
-        ("it cannot be read", {"data": {"tls.crt": "eA==", "tls.key": "eA=="}}, AUTHORITY.public, 0 * DAY, True),
-        ("its key is gone", {"data": {"tls.crt": secret(ISSUED)["data"]["tls.crt"]}}, AUTHORITY.public, 0 * DAY, True),
+        ("no certificate", None, AUTHORITY.public, 0 * DAY, True),
+        ("a new certificate", secret(ISSUED), AUTHORITY.public, 0 * DAY, False),
+        ("before two thirds of the lifetime", secret(ISSUED), AUTHORITY.public, 59 * DAY, False),
+        ("after two thirds of the lifetime", secret(ISSUED), AUTHORITY.public, 61 * DAY, True),
+        ("not valid yet", secret(ISSUED), AUTHORITY.public, -1 * DAY, True),
+        ("signed by another authority", secret(ISSUED), ANOTHER.public, 0 * DAY, True),
+        ("unreadable", {"data": {"tls.crt": "eA==", "tls.key": "eA=="}}, AUTHORITY.public, 0 * DAY, True),
+        ("without a key", {"data": {"tls.crt": secret(ISSUED)["data"]["tls.crt"]}}, AUTHORITY.public, 0 * DAY, True),
     ],
 )
-def test_it_is_issued_when(
-    says: str, kept: Object | None, trusted: Authority, after: timedelta, expected: bool
-) -> None:
+def test_due(title: str, kept: Object | None, trusted: Authority, after: timedelta, expected: bool) -> None:
+    """A certificate is due if missing, unreadable, wrongly signed or near the end."""
     objects = {SECRET: kept} if kept else {}
     seen = Observed(NOW + after, objects=objects, authority=trusted)
-    assert certificates.due(REQUEST, seen) is expected, says
+    assert certificates.due(REQUEST, seen) is expected, title
 
 
-def test_it_is_issued_for_other_names_and_identities() -> None:
+def test_due_for_other_names_and_identities() -> None:
+    """A certificate is due if the names or the identity change."""
     other = replace(REQUEST, hosts=("users-database.elsewhere.svc",))
     seen = Observed(NOW, objects={SECRET: secret(ISSUED)}, authority=AUTHORITY.public)
     assert certificates.due(other, seen)
     assert certificates.due(replace(REQUEST, identity="spiffe://cluster.local/ns/shop/sa/users"), seen)
 
 
-def test_a_renewed_authority_is_trusted_everywhere_while_nothing_else_changes() -> None:
+def test_second_authority_changes_only_trust() -> None:
+    """A second trusted authority changes ca.crt in all Secrets, and nothing else."""
     subject = service(database=DATABASE)
     seen = settled(subject, observed())
     both = Authority(AUTHORITY.public.trusted + ANOTHER.public.trusted, AUTHORITY.public.signers)

@@ -1,4 +1,4 @@
-"""A consumer that declares a method which its provider does not offer."""
+"""Condition DependenciesResolved for declared methods."""
 
 from __future__ import annotations
 
@@ -16,49 +16,51 @@ from tests.unit.core.worlds import service as declared
 
 
 def provider(contract: bytes) -> Peer:
+    """users, with a published contract."""
     return replace(peer("users"), contract=contract)
 
 
 def consumer(*methods: str) -> Service:
+    """payments, which declares methods of users."""
     return declared("payments", consumes=[{"name": "users", "methods": list(methods)}])
 
 
 @pytest.mark.parametrize(
-    ("says", "contract", "methods", "words"),
+    ("title", "contract", "methods", "message"),
     [
-        ("none is declared", offered.users(), (), ""),
-        ("it is not known what is offered", b"", ("a.B/C",), ""),
-        ("what is published cannot be read", b"\xff", ("a.B/C",), ""),
-        ("all are there", offered.users(), (offered.GET_USER, "shop.users.v1.UsersService/*"), ""),
+        ("no method declared", offered.users(), (), ""),
+        ("unknown contract", b"", ("a.B/C",), ""),
+        ("unreadable contract", b"\xff", ("a.B/C",), ""),
+        ("all methods offered", offered.users(), (offered.GET_USER, "shop.users.v1.UsersService/*"), ""),
         (
-            "one is written wrongly",
+            "misspelled method",
             offered.users(),
             ("shop.users.v1.UsersService/GetUsers",),
             "users in namespace shop offers no method shop.users.v1.UsersService/GetUsers; did you mean "
             "shop.users.v1.UsersService/GetUser or shop.users.v1.UsersService/CountUsers",
         ),
         (
-            "a service is written wrongly",
+            "misspelled service",
             offered.users(),
             ("shop.users.v2.UsersService/*",),
             "users in namespace shop offers no method shop.users.v2.UsersService/*; did you mean "
             "shop.users.v1.UsersService/* or shop.users.v1.UsersService/GetUser",
         ),
         (
-            "nothing is near",
+            "no similar method",
             offered.users(),
             ("x.Y/Z",),
-            "users in namespace shop offers no method x.Y/Z; it offers shop.users.v1.UsersService/RegisterUser, "
+            "users in namespace shop offers no method x.Y/Z; offered: shop.users.v1.UsersService/RegisterUser, "
             "shop.users.v1.UsersService/GetUser, shop.users.v1.UsersService/CountUsers",
         ),
     ],
 )
-def test_a_method_that_is_not_offered_is_named(
-    says: str, contract: bytes, methods: tuple[str, ...], words: str
-) -> None:
+def test_methods_that_are_not_offered(title: str, contract: bytes, methods: tuple[str, ...], message: str) -> None:
+    """A declared method that the provider does not offer is named, with similar methods."""
     seen = observed(peers=peers(provider(contract)))
-    said = dependencies.plan(Case(consumer(*methods), seen)).condition
-    assert said
-    assert (said.reason, said.message) == (("MethodNotFound", words) if words else ("Resolved", "consumes users")), says
+    found = dependencies.plan(Case(consumer(*methods), seen)).condition
+    assert found
+    expected = ("MethodNotFound", message) if message else ("Resolved", "consumes users")
+    assert (found.reason, found.message) == expected, title
     policy = objects_of(reconcile(consumer(*methods), seen))[Ref("NetworkPolicy", "payments")]
-    assert "users" in json.dumps(policy["spec"]["egress"]), "the wall opens all the same"
+    assert "users" in json.dumps(policy["spec"]["egress"]), "the network policy admits the call all the same"

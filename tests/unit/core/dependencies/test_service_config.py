@@ -1,4 +1,4 @@
-"""What is published of how to call a service: the text, and what gRPC itself makes of it."""
+"""The published service config, as text and as gRPC applies it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ CODES = {"type": "array", "minItems": 1, "items": {"enum": [code.name for code i
 
 
 def policy(**fields: Object) -> Object:
-    """Of a policy in a method's config: all its fields are required, but no others known."""
-    whole = {"maxAttempts": {"type": "integer", "minimum": 2, "maximum": 5}, **fields}
-    return {"type": "object", "properties": whole, "required": list(whole), "additionalProperties": False}
+    """The schema of a policy in a method's config, with exactly these fields."""
+    properties = {"maxAttempts": {"type": "integer", "minimum": 2, "maximum": 5}, **fields}
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
 NAME = {
@@ -66,15 +66,16 @@ SCHEMA = {
     },
     "additionalProperties": False,
 }
-"""As far as it is used here, grpc/grpc-proto grpc/service_config/service_config.proto in JSON, bounds from A6."""
+"""The used part of grpc/grpc-proto grpc/service_config/service_config.proto in JSON; bounds from gRFC A6."""
 
 
 @pytest.mark.parametrize("levels", [LEVELS, {}])
 @pytest.mark.parametrize("budget", [None, 1, 250, 999_999_000])
 @pytest.mark.parametrize("hedge_after", [None, 60])
-def test_it_has_the_documented_shape(
+def test_text_has_the_documented_schema(
     levels: service_config.Levels, budget: int | None, hedge_after: int | None
 ) -> None:
+    """The text satisfies the schema of gRPC service configs."""
     jsonschema.validate(json.loads(service_config.text(levels, budget, hedge_after)), SCHEMA)
 
 
@@ -82,7 +83,8 @@ def named(*methods: str) -> list[Object]:
     return [dict(zip(("service", "method"), method.split("/"), strict=True)) for method in methods]
 
 
-def test_only_what_the_contract_lets_be_repeated_is_repeated() -> None:
+def test_text_retries_declared_methods() -> None:
+    """Only methods with a declared idempotency level are retried."""
     assert json.loads(service_config.text(LEVELS, 250, None)) == {
         "loadBalancingConfig": [{"round_robin": {}}],
         "methodConfig": [
@@ -92,7 +94,8 @@ def test_only_what_the_contract_lets_be_repeated_is_repeated() -> None:
     }
 
 
-def test_what_has_no_side_effects_is_hedged_where_that_is_asked_for() -> None:
+def test_text_hedges_methods_without_side_effects() -> None:
+    """With hedgeAfter, methods without side effects are hedged instead of retried."""
     hedging = {"maxAttempts": 2, "hedgingDelay": "0.060000000s", "nonFatalStatusCodes": ["UNAVAILABLE"]}
     assert json.loads(service_config.text(LEVELS, None, 60))["methodConfig"] == [
         {"name": named(REGISTER), "retryPolicy": service_config.RETRY},
@@ -100,7 +103,8 @@ def test_what_has_no_side_effects_is_hedged_where_that_is_asked_for() -> None:
     ]
 
 
-def test_the_same_facts_in_another_order_give_the_same_text() -> None:
+def test_text_is_deterministic() -> None:
+    """The order of methods does not change the text."""
     backwards = dict(reversed(LEVELS.items()))
     assert service_config.text(LEVELS, 250, 60) == service_config.text(backwards, 250, 60)
 
@@ -109,65 +113,71 @@ USERS = replace(peer("users"), contract=offered.users())
 CONSUMER = service("payments", consumes=[{"name": "users"}])
 
 
-def told(consumes: Object | None = None, promised: int | None = None, **users: Any) -> Object | None:
-    """What payments is told of users, if it is."""
+def config(consumes: Object | None = None, budget: int | None = None, **users: Any) -> Object | None:
+    """The service config that payments gets for users, None without."""
     subject = service("payments", consumes=[{"name": "users", **(consumes or {})}])
     provider = replace(USERS, **users)
-    seen = observed(peers=peers(provider), graph={provider.key: CallNode(promised)})
+    seen = observed(peers=peers(provider), graph={provider.key: CallNode(budget)})
     text = service_config.published(Case(subject, seen), subject.spec.consumes[0])
     return json.loads(text) if text is not None else None
 
 
-def timeouts(config: Object | None) -> set[str | None]:
-    assert config is not None
-    return {method.get("timeout") for method in config["methodConfig"]}
+def timeouts(found: Object | None) -> set[str | None]:
+    """All timeouts in a service config."""
+    assert found is not None
+    return {method.get("timeout") for method in found["methodConfig"]}
 
 
-def test_the_timeout_is_what_the_call_may_take_or_else_what_the_provider_promises() -> None:
-    assert timeouts(told({"latencyBudget": "2s"}, promised=250)) == {"2.000000000s"}
-    assert timeouts(told(promised=250)) == {"0.250000000s"}
-    assert timeouts(told()) == {None}
+def test_timeout_is_the_latency_budget() -> None:
+    """The timeout is the consumer's budget for the call, or else the provider's budget."""
+    assert timeouts(config({"latencyBudget": "2s"}, budget=250)) == {"2.000000000s"}
+    assert timeouts(config(budget=250)) == {"0.250000000s"}
+    assert timeouts(config()) == {None}
 
 
-def test_nothing_is_told_while_the_contract_is_not_known_or_the_provider_does_not_admit() -> None:
-    assert told(contract=b"") is None
-    assert told(contract=b"no descriptor set") is None
+def test_none_without_contract_or_consent() -> None:
+    """Without a readable contract or without consent nothing is published."""
+    assert config(contract=b"") is None
+    assert config(contract=b"no descriptor set") is None
     assert (
-        told(grpc=peer("x", grpc={"consumers": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}}).grpc)
+        config(grpc=peer("x", grpc={"consumers": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}}).grpc)
         is None
     )
 
 
-def test_a_provider_that_publishes_no_contract_is_balanced_and_bounded() -> None:
-    config = told(promised=250, contract=b"", grpc=peer("x", grpc={"contract": "None"}).grpc)
-    assert config == {
+def test_provider_with_contract_none() -> None:
+    """A provider with contract None gets balancing and a timeout only."""
+    found = config(budget=250, contract=b"", grpc=peer("x", grpc={"contract": "None"}).grpc)
+    assert found == {
         "loadBalancingConfig": [{"round_robin": {}}],
         "methodConfig": [{"name": [{}], "timeout": "0.250000000s"}],
     }
 
 
-def test_the_file_comes_with_the_contract_and_rolls_nobody() -> None:
+def test_file_appears_without_a_rollout() -> None:
+    """The file appears with the contract, and the Deployment stays unchanged."""
     unknown = settled(CONSUMER, observed(peers=peers(peer("users"))))
-    known = replace(unknown, peers=peers(USERS), graph={USERS.key: CallNode(250)})
-    before, after = (objects_of(reconcile(CONSUMER, seen)) for seen in (unknown, known))
+    published = replace(unknown, peers=peers(USERS), graph={USERS.key: CallNode(250)})
+    before, after = (objects_of(reconcile(CONSUMER, seen)) for seen in (unknown, published))
     bindings, deployment = Ref("ConfigMap", "payments-consumes"), Ref("Deployment", "payments")
     assert "users.service-config" not in before[bindings]["data"]
     assert "users.service-config" in after[bindings]["data"]
     assert before[deployment] == after[deployment]
 
 
-def test_a_pod_starts_without_the_file() -> None:
+def test_file_is_optional() -> None:
+    """A missing file does not keep a pod from starting."""
     (_, projected) = container.volumes(Case(CONSUMER, observed()))
     source = projected["projected"]["sources"][-1]["configMap"]
     assert source["optional"]
     assert source["items"] == [{"key": "users.service-config", "path": "users/service-config"}]
     required = [source["configMap"] for source in projected["projected"]["sources"][:-1]]
-    assert not any("service-config" in item["key"] for one in required for item in one["items"])
+    assert not any("service-config" in item["key"] for source in required for item in source["items"])
 
 
 @dataclass
 class Server:
-    """A server that fails so many calls first, and one whose answers can be held up."""
+    """A server that fails the first calls, or answers slowly."""
 
     fails: int = 0
     calls: list[str] = field(default_factory=list)
@@ -188,7 +198,7 @@ class Server:
 
 @contextmanager
 def calling(server: Server, config: str) -> Iterator[grpc.Channel]:
-    """A client of a real server that was given this service config and no other."""
+    """A client with this service config, connected to a real server."""
     pool = grpc.server(futures.ThreadPoolExecutor(2), handlers=[server])
     port = pool.add_insecure_port("127.0.0.1:0")
     pool.start()
@@ -210,29 +220,32 @@ def outcome(channel: grpc.Channel, method: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("says", "method", "hedge_after", "expected", "calls"),
+    ("title", "method", "hedge_after", "expected", "calls"),
     [
-        ("what is IDEMPOTENT is repeated", REGISTER, None, "OK", 3),
-        ("what has no side effects is repeated", GET, None, "OK", 3),
-        ("what says nothing is not", COUNT, None, "UNAVAILABLE", 1),
-        ("a method that is to be hedged is not repeated by gRPC's C core", GET, 60, "UNAVAILABLE", 1),
-        ("its neighbours are as before", REGISTER, 60, "OK", 3),
+        ("IDEMPOTENT is retried", REGISTER, None, "OK", 3),
+        ("NO_SIDE_EFFECTS is retried", GET, None, "OK", 3),
+        ("an undeclared level is not retried", COUNT, None, "UNAVAILABLE", 1),
+        ("a hedged method is not retried by gRPC's C core", GET, 60, "UNAVAILABLE", 1),
+        ("other methods are unaffected", REGISTER, 60, "OK", 3),
     ],
 )
-def test_grpc_repeats(says: str, method: str, hedge_after: int | None, expected: str, calls: int) -> None:
+def test_grpc_retries(title: str, method: str, hedge_after: int | None, expected: str, calls: int) -> None:
+    """gRPC retries the methods that the service config allows."""
     server = Server(fails=2)
     with calling(server, service_config.text(LEVELS, 5000, hedge_after)) as channel:
-        assert outcome(channel, method) == expected, says
-    assert len(server.calls) == calls, says
+        assert outcome(channel, method) == expected, title
+    assert len(server.calls) == calls, title
 
 
 @pytest.mark.parametrize("method", [GET, COUNT])
-def test_grpc_ends_a_call_that_takes_longer_than_it_may(method: str) -> None:
+def test_grpc_applies_the_timeout(method: str) -> None:
+    """gRPC ends a call after the timeout."""
     with calling(Server(slow=True), service_config.text(LEVELS, 100, None)) as channel:
         assert outcome(channel, method) == "DEADLINE_EXCEEDED"
 
 
-def test_a_policy_that_grpc_does_not_take_would_show() -> None:
+def test_grpc_refuses_an_invalid_policy() -> None:
+    """gRPC refuses an invalid service config, so the other tests would notice."""
     wrong = service_config.text(LEVELS, 5000, None).replace('"maxAttempts":4', '"maxAttempts":1')
     with calling(Server(), wrong) as channel:
         assert outcome(channel, GET) == "INVALID_ARGUMENT"

@@ -1,4 +1,4 @@
-"""The route from a Gateway, and what is said of what became of it."""
+"""The route from a Gateway, and condition Exposed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ ROUTE = Ref("GRPCRoute", "users")
 
 
 def exposed(gateway: Object = PUBLIC, **expose: Any) -> Object:
+    """A spec.grpc with a route from a Gateway."""
     return {"port": 50051, "expose": {"gateway": gateway, "hostnames": [NAME], **expose}}
 
 
@@ -34,64 +35,72 @@ ACCEPTED, RESOLVED = condition("Accepted", "True"), condition("ResolvedRefs", "T
 
 
 def route(*conditions: Object, parent: Object = PUBLIC, generation: int = 1) -> Object:
+    """A live route with the conditions of a controller."""
     answer = {"parentRef": parent, "controllerName": "example.com/gateways", "conditions": list(conditions)}
     metadata = {"name": "users", "namespace": "shop", "labels": {}, "generation": generation}
     return {"kind": "GRPCRoute", "metadata": metadata, "status": {"parents": [answer]}}
 
 
-def judged(*objects: Object, subject: Any = SUBJECT) -> tuple[State, Reason, str]:
-    said = exposure.plan(Case(subject, observed(objects))).condition
-    assert said and said.type is Type.EXPOSED
-    return said.state, said.reason, said.message
+def state_of(*objects: Object, subject: Any = SUBJECT) -> tuple[State, Reason, str]:
+    """State, reason and message of condition Exposed."""
+    found = exposure.plan(Case(subject, observed(objects))).condition
+    assert found and found.type is Type.EXPOSED
+    return found.state, found.reason, found.message
 
 
-def test_without_the_field_there_is_no_route_and_no_condition() -> None:
+def test_no_route_without_expose() -> None:
+    """Without spec.grpc.expose there is no route and no condition."""
     for subject in (service(), service(grpc=None, http={})):
         plan = exposure.plan(Case(subject, observed()))
         assert not plan.objects and plan.condition is None
 
 
-def test_a_cluster_without_the_gateway_api_is_said_and_all_else_is_planned() -> None:
+def test_gateway_api_missing() -> None:
+    """Without the Gateway API the condition is False, and all other objects are planned."""
     seen = observed(gateway_api=False)
     plans = reconcile(SUBJECT, seen)
     made = objects_of(plans)
     assert ROUTE not in made and made.keys() == objects_of(reconcile(SUBJECT, observed())).keys() - {ROUTE}
     ready, *others = report(Case(SUBJECT, seen), plans).status["conditions"]
-    said = next(c for c in others if c["type"] == "Exposed")
-    assert (said["status"], said["reason"], ready["reason"]) == ("False", "GatewayApiMissing", "GatewayApiMissing")
-    assert "install the Gateway API (v1.1 or newer)" in said["message"]
+    found = next(c for c in others if c["type"] == "Exposed")
+    assert (found["status"], found["reason"], ready["reason"]) == ("False", "GatewayApiMissing", "GatewayApiMissing")
+    assert "install the Gateway API (v1.1 or newer)" in found["message"]
 
 
 @pytest.mark.parametrize(
-    ("says", "objects"),
+    ("title", "objects"),
     [
-        ("there is no route yet", ()),
-        ("nobody answered", ({**route(), "status": {}},)),
-        ("another Gateway answered", (route(ACCEPTED, RESOLVED, parent={"name": "public"}),)),
-        ("another listener answered", (route(ACCEPTED, RESOLVED, parent={**PUBLIC, "sectionName": "grpc"}),)),
-        ("half an answer", (route(ACCEPTED),)),
-        ("an answer that is none", (route(condition("Accepted", "Unknown"), RESOLVED),)),
+        ("no route yet", ()),
+        ("no answer", ({**route(), "status": {}},)),
+        ("an answer for another Gateway", (route(ACCEPTED, RESOLVED, parent={"name": "public"}),)),
+        ("an answer for another listener", (route(ACCEPTED, RESOLVED, parent={**PUBLIC, "sectionName": "grpc"}),)),
+        ("a partial answer", (route(ACCEPTED),)),
+        ("an unknown answer", (route(condition("Accepted", "Unknown"), RESOLVED),)),
         (
-            "an answer about what was before",
+            "an answer for an old generation",
             (route(condition("Accepted", "False", observedGeneration=1), RESOLVED, generation=2),),
         ),
     ],
 )
-def test_while_nobody_has_answered_it_is_under_way(says: str, objects: tuple[Object, ...]) -> None:
-    state, reason, message = judged(*objects)
-    assert (state, reason) == (State.UNKNOWN, Reason.WAITING_FOR_GATEWAY), says
+def test_waiting_for_gateway(title: str, objects: tuple[Object, ...]) -> None:
+    """Without a current answer of the controller the condition is Unknown."""
+    state, reason, message = state_of(*objects)
+    assert (state, reason) == (State.UNKNOWN, Reason.WAITING_FOR_GATEWAY), title
     assert "gateways/public" in message
 
 
-def test_it_is_true_once_the_controller_took_it() -> None:
-    same = judged(route(ACCEPTED, RESOLVED))
-    assert same == (State.TRUE, Reason.ROUTED, f"example.com/gateways routes {NAME} through Gateway gateways/public")
-    here = service(grpc=exposed({"name": "public"}))
-    assert judged(route(ACCEPTED, RESOLVED, parent={"name": "public", "namespace": "shop"}), subject=here)[0] == "True"
+def test_routed() -> None:
+    """The condition is True once the controller has accepted the route."""
+    found = state_of(route(ACCEPTED, RESOLVED))
+    assert found == (State.TRUE, Reason.ROUTED, f"example.com/gateways routes {NAME} through Gateway gateways/public")
+    local = service(grpc=exposed({"name": "public"}))
+    assert (
+        state_of(route(ACCEPTED, RESOLVED, parent={"name": "public", "namespace": "shop"}), subject=local)[0] == "True"
+    )
 
 
 @pytest.mark.parametrize(
-    ("given", "reason", "way_out"),
+    ("api_reason", "reason", "action"),
     [
         ("NotAllowedByListeners", Reason.NOT_ALLOWED_BY_LISTENERS, "admit GRPCRoutes from namespace shop"),
         ("NoMatchingListenerHostname", Reason.NO_MATCHING_LISTENER_HOSTNAME, f"a listener for {NAME}"),
@@ -101,15 +110,17 @@ def test_it_is_true_once_the_controller_took_it() -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["Accepted", "ResolvedRefs"])
-def test_a_refusal_has_the_controllers_words_and_a_way_out(kind: str, given: str, reason: Reason, way_out: str) -> None:
-    others = [one for one in (ACCEPTED, RESOLVED) if one["type"] != kind]
-    state, said, message = judged(route(*others, condition(kind, "False", given) | {"message": "why"}))
-    assert (state, said) == (State.FALSE, reason)
-    assert f"example.com/gateways refuses the route to Gateway gateways/public: {given}: why" in message
-    assert way_out in message
+def test_refusal_has_cause_and_action(kind: str, api_reason: str, reason: Reason, action: str) -> None:
+    """A refusal repeats the controller's message and names the action."""
+    others = [other for other in (ACCEPTED, RESOLVED) if other["type"] != kind]
+    state, found, message = state_of(route(*others, condition(kind, "False", api_reason) | {"message": "why"}))
+    assert (state, found) == (State.FALSE, reason)
+    assert f"example.com/gateways refuses the route to Gateway gateways/public: {api_reason}: why" in message
+    assert action in message
 
 
-def test_the_route_leads_to_the_service_and_is_removed_with_it() -> None:
+def test_route_points_to_the_service() -> None:
+    """The route points to the Service, and is owned by the Microservice."""
     (made,) = exposure.plan(Case(service(grpc=exposed({**PUBLIC, "sectionName": "tls"})), observed())).objects
     assert made["spec"] == {
         "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "tls"}],
@@ -119,7 +130,8 @@ def test_the_route_leads_to_the_service_and_is_removed_with_it() -> None:
     assert made["metadata"]["ownerReferences"][0]["uid"] == "uid-of-users"
 
 
-def test_proxies_are_where_the_gateway_is_unless_it_is_said_where() -> None:
+def test_proxies_default_to_the_gateway() -> None:
+    """The proxies are those of the Gateway, unless declared otherwise."""
     usual = gateways.proxies(SUBJECT)
     label = ("gateway.networking.k8s.io/gateway-name", "public")
     assert usual == gateways.Proxies(Key("gateways", "public"), "gateways", (label,))

@@ -1,4 +1,4 @@
-"""A migration's Job is the record of what ran: it stays as it was made, and another wish makes another one."""
+"""The migrations Job is the record of applied migrations, and is unchanged once made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MORE = {"requests": {"memory": "1024Mi"}}
 
 
 def _after(status: Object) -> tuple[Observed, Ref]:
-    """What is seen once the Job of a service was made and ended so."""
+    """The state with the migrations Job of a service, and a status of the Job."""
     plain = service(database=DATABASE)
     seen = observed()
     for _ in range(3):
@@ -25,51 +25,57 @@ def _after(status: Object) -> tuple[Observed, Ref]:
     return replace(seen, objects={**seen.objects, ref: {**seen.objects[ref], "status": status}}), ref
 
 
-def _ended(how: str) -> Object:
-    return {"conditions": [{"type": how, "status": "True"}]}
+def _ended(condition: str) -> Object:
+    """The status of an ended Job: Complete or Failed."""
+    return {"conditions": [{"type": condition, "status": "True"}]}
 
 
-def _asked(seen: Observed, **more: Any) -> Plan:
-    larger: Service = service(database=DATABASE, **more)
-    return migrations.plan(Case(larger, seen))
+def _planned(seen: Observed, **spec: Any) -> Plan:
+    """The plan of a service with additional fields."""
+    subject: Service = service(database=DATABASE, **spec)
+    return migrations.plan(Case(subject, seen))
 
 
-def test_one_that_is_there_stays_as_it_was_made() -> None:
+def test_existing_job_is_unchanged() -> None:
+    """The template of an existing Job stays, since Jobs are immutable."""
     seen, ref = _after(_ended("Complete"))
     image = seen.objects[ref]["spec"]["template"]["spec"]["containers"][0]
     altered = {**image, "terminationMessagePolicy": "File"}
     template = {**seen.objects[ref]["spec"]["template"], "spec": {"containers": [altered]}}
     earlier = {**seen.objects[ref], "spec": {**seen.objects[ref]["spec"], "template": template}}
 
-    plan = _asked(replace(seen, objects={**seen.objects, ref: earlier}))
+    plan = _planned(replace(seen, objects={**seen.objects, ref: earlier}))
 
     assert plan.objects[0]["spec"]["template"] == template
 
 
-def test_one_that_was_written_as_wanted_is_not_written_again() -> None:
+def test_job_as_wanted_is_not_written_again() -> None:
+    """A Job with only defaults filled in by the API server is as wanted."""
     seen, ref = _after({})
-    (wanted,) = _asked(seen).objects
+    (wanted,) = _planned(seen).objects
     metadata = {**wanted["metadata"], "annotations": {meta.APPLIED_HASH: meta.digest(wanted)}}
     filled_in = {**wanted["spec"]["template"], "spec": {**wanted["spec"]["template"]["spec"], "dnsPolicy": "Default"}}
     live = {**wanted, "metadata": metadata, "spec": {**wanted["spec"], "template": filled_in}}
 
-    assert _asked(replace(seen, objects={**seen.objects, ref: live})).objects == (wanted,)
+    assert _planned(replace(seen, objects={**seen.objects, ref: live})).objects == (wanted,)
 
 
-def test_other_resources_make_another_one() -> None:
+def test_other_resources_make_another_job() -> None:
+    """A failed Job is replaced by a new Job once resources change."""
     seen, ref = _after(_ended("Failed"))
 
-    assert _asked(seen).objects[0]["metadata"]["name"] == ref.name
-    assert _asked(seen, resources=MORE).objects[0]["metadata"]["name"] != ref.name
+    assert _planned(seen).objects[0]["metadata"]["name"] == ref.name
+    assert _planned(seen, resources=MORE).objects[0]["metadata"]["name"] != ref.name
 
 
-def test_one_that_runs_is_not_cut_short_by_another() -> None:
+def test_running_job_is_not_interrupted() -> None:
+    """The next migration waits until a running Job has ended."""
     seen, ref = _after({})
     labels = {"app.kubernetes.io/component": "migrations", "batch.kubernetes.io/job-name": ref.name}
     status = {"containerStatuses": [{"name": "migrations", "state": {"running": {}}}]}
     runs = replace(seen, pods=({"metadata": {"name": "one", "labels": labels}, "status": status},))
 
-    plan = _asked(runs, resources=MORE)
+    plan = _planned(runs, resources=MORE)
 
     assert plan.objects == ()
     assert plan.keep == {ref}
