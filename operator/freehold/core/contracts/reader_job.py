@@ -171,7 +171,7 @@ def _answer(observed: Observed, job: str) -> Answer | None:
     """What the readers of a Job said together; None until each has ended with a word."""
     for pod in pods.of_job(observed, job):
         statuses = sorted(pod.get("status", {}).get("containerStatuses", []), key=lambda status: str(status["name"]))
-        said = [pods.last_words(status) for status in statuses]
+        said = [pods.termination_message(status) for status in statuses]
         if said and (answer := assemble([one for one in said if one], len(said))):
             return answer
     return None

@@ -62,7 +62,7 @@ def is_under_way(objects: Mapping[Ref, Object]) -> bool:
 def _read(observed: Observed, name: str, ended: datetime | None) -> Attempt:
     for pod in pods.of_job(observed, name):
         for status in pod.get("status", {}).get("containerStatuses", []):
-            said = pods.last_words(status)
+            said = pods.termination_message(status)
             if said and "outcome" in said:
                 pause = said.get("writePauseMs")
                 moved, discard = said["outcome"] == "moved", bool(said.get("discard"))

@@ -36,7 +36,7 @@ def plan(case: Case, database: Database, every: Topology) -> Plan:
         objects.append(workloads.proxy(case, database, *both, CAPABILITY))
     kept = standby.kept(case, every, keep)
     again, discarded = standby.next_deadline(case, every), standby.discarded(database, every)
-    return Plan(CAPABILITY, tuple(objects), None, kept, discarded, again=again)
+    return Plan(CAPABILITY, tuple(objects), None, kept, discarded, retry_after=again)
 
 
 def _former_primary(every: Topology) -> Instance | None:

@@ -143,7 +143,7 @@ def test_one_that_ended_without_a_word_is_followed_by_another_ever_less_often() 
     (job,) = [ref for ref in seen.objects if ref.kind == "Job"]
     plan = contracts.plan(Case(subject, seen))
     assert job in plan.keep
-    assert plan.again == 300
+    assert plan.retry_after == 300
     said = report(Case(subject, seen), reconcile(subject, seen)).status
     due = replace(seen, now=NOW + timedelta(minutes=5), status=said)
     assert job not in contracts.plan(Case(subject, due)).keep
@@ -152,7 +152,7 @@ def test_one_that_ended_without_a_word_is_followed_by_another_ever_less_often() 
     assert condition(anew, subject).reason == "ContractUnreadable", "what was known is said until it is known better"
     later = NOW + timedelta(hours=5)
     old = [{**c, "lastTransitionTime": "2026-01-01T00:00:00Z"} for c in said["conditions"]]
-    assert contracts.plan(Case(subject, replace(seen, status={"conditions": old}))).again == 3600
+    assert contracts.plan(Case(subject, replace(seen, status={"conditions": old}))).retry_after == 3600
     assert job not in contracts.plan(Case(subject, replace(seen, now=later, status={"conditions": old}))).keep
 
 
@@ -163,7 +163,7 @@ def test_one_that_was_not_there_is_asked_again_and_one_that_does_not_know_how_is
     subject = service()
     said = {"fault": "ContractUnreadable", "said": "nothing answers", "again": again}
     seen = answered(observed(), subject, json.dumps(said))
-    assert contracts.plan(Case(subject, seen)).again == seconds
+    assert contracts.plan(Case(subject, seen)).retry_after == seconds
     assert len(asking(seen, service(resources={"limits": {"memory": "2Gi"}}))) == 1, "it may have had too little memory"
 
 
@@ -172,7 +172,7 @@ def test_a_fault_that_another_look_would_not_change_is_not_looked_at_again() -> 
     seen = answered(observed(), subject, '{"fault":"ContractInvalid","said":"it lies"}')
     late = replace(seen, now=NOW + timedelta(days=1))
     assert not asking(late, subject)
-    assert contracts.plan(Case(subject, late)).again is None
+    assert contracts.plan(Case(subject, late)).retry_after is None
     again = replace(subject, annotations={meta.READ_CONTRACT: "please"})
     assert len(asking(late, again)) == 1
 
