@@ -25,7 +25,7 @@ def variables(case: Case) -> list[Object]:
         variables.append({"name": "GRPC_PORT", "value": str(spec.grpc.port)})
     if consent.needs_identity(case):
         variables.append({"name": "GRPC_TLS_DIR", "value": names.IDENTITY_ROOT})
-    if consent.asks_identity(case.service):
+    if consent.requires_mutual_tls(case.service):
         variables.append({"name": "GRPC_TLS", "value": Tls.MUTUAL.value})
         variables.append({"name": "GRPC_HEALTH_PORT", "value": str(_health_port(case.service))})
     if spec.http:
@@ -90,7 +90,7 @@ def _identity(service: Service) -> list[Object]:
     """Its certificate, whom to trust and, where it asks its callers who they are, whom to admit."""
     sources: list[Object] = [{"secret": {"name": names.identity(service.name)}}]
     return (
-        [*sources, {"configMap": {"name": names.clients(service.name)}}] if consent.asks_identity(service) else sources
+        [*sources, {"configMap": {"name": names.clients(service.name)}}] if consent.requires_mutual_tls(service) else sources
     )
 
 
@@ -149,4 +149,4 @@ def _health_port(service: Service) -> int:
     """Where health is asked for. The kubelet speaks no TLS (KEP-4939), so a service that does answers elsewhere."""
     assert service.spec.grpc
     port, page = service.spec.grpc.port, service.spec.http.port if service.spec.http else None
-    return names.health_port(port, page) if consent.asks_identity(service) else port
+    return names.health_port(port, page) if consent.requires_mutual_tls(service) else port
