@@ -9,8 +9,8 @@ import pytest
 from freehold.core.model.resources import Object, Observed, Service
 from freehold.core.objects import meta
 
-from tests.unit.core.peers.test_counterpart import CLAIM, HERE, SERVER, THERE, Two, apart, goes, stays, takes
 from tests.unit.core.relocation.test_plan import SECOND, SECOND_CLAIM, A, B, leads_to, relocated, stands, steps, users
+from tests.unit.core.sides import CLAIM, HERE, SERVER, THERE, Sides, apart, destination, source, staying
 from tests.unit.core.worlds import NOW, placed, reconcile
 
 FRESH, OLD = "2026-01-02T02:04:06Z", "2026-01-02T02:04:04Z"
@@ -96,60 +96,60 @@ def within(one: Service, time: str) -> Service:
     return replace(one, spec=one.spec.model_copy(update={"placement": placement}))
 
 
-def both(going: Service, taking: Service) -> Two:
+def both(going: Service, taking: Service) -> Sides:
     two = apart()
     two.edit(taking)
     two.edit(going)
-    two.rest()
+    two.settle()
     return two
 
 
 @pytest.mark.parametrize(
     ("going", "taking"),
     [
-        (within(goes(), "1h"), takes()),
-        (goes(), within(takes(), "1h")),
-        (within(goes(), "24h"), within(takes(), "1h")),
-        (within(goes(), "1h"), within(takes(), "24h")),
+        (within(source(), "1h"), destination()),
+        (source(), within(destination(), "1h")),
+        (within(source(), "24h"), within(destination(), "1h")),
+        (within(source(), "1h"), within(destination(), "24h")),
     ],
     ids=["the one that goes", "the one that takes over", "the latter's is shorter", "the former's is shorter"],
 )
 def test_either_side_asks_and_the_one_that_has_the_data_says(going: Service, taking: Service) -> None:
     taking = backed_up(taking, FRESH)  # of data that is not there yet this says nothing
     two = both(backed_up(going, OLD), taking)
-    assert two.said[THERE] == ["", "MoveBlocked"] and CLAIM not in two.objects(THERE)
+    assert two.reasons[THERE] == ["", "MoveBlocked"] and CLAIM not in two.objects(THERE)
     for key in (THERE, HERE):
         told = relocated(two.seen[key].status)
         assert told["reason"] == "MoveBlocked" and f"is of {OLD}, and" in told["message"]
         assert "asks for one within 1h" in told["message"] and "microservice users -n shop " in told["message"]
     two.edit(backed_up(going, FRESH))
-    two.rest()
+    two.settle()
     assert two.owners() == {"people"}
 
 
 def test_the_copy_on_the_other_side_goes_on_once_it_has_begun() -> None:
-    going = backed_up(within(goes(), "1h"), FRESH)
+    going = backed_up(within(source(), "1h"), FRESH)
     two = apart()
-    two.edit(takes())
+    two.edit(destination())
     two.edit(going)
     for key in (THERE, HERE, THERE):
-        two.look(key)
+        two.reconcile(key)
     assert SERVER in two.objects(THERE)
     two.edit(backed_up(going, OLD))
-    two.rest()
-    assert "MoveBlocked" not in two.said[THERE] and two.owners() == {"people"}
+    two.settle()
+    assert "MoveBlocked" not in two.reasons[THERE] and two.owners() == {"people"}
 
 
 def test_back_again_after_its_time_the_one_that_then_has_the_data_is_asked() -> None:
-    taking = within(takes(), "1h")
-    two = both(backed_up(goes(), FRESH), taking)
+    taking = within(destination(), "1h")
+    two = both(backed_up(source(), FRESH), taking)
     two.seen = {key: late(seen) for key, seen in two.seen.items()}
-    two.rest()
-    two.edit(backed_up(stays(), "2026-01-02T05:00:00Z"))
-    two.rest()
+    two.settle()
+    two.edit(backed_up(staying(), "2026-01-02T05:00:00Z"))
+    two.settle()
     assert two.owners() == {"people"}
     assert "microservice users -n people " in relocated(two.seen[HERE].status)["message"]
     two.edit(backed_up(taking, "2026-01-02T05:00:00Z"))
-    two.rest()
+    two.settle()
     assert two.objects(THERE)[CLAIM]["metadata"]["annotations"][meta.DATA_MOVED_TO] == "shop"
     assert leads_to(two.seen[HERE]) == "users-database-2-0"
