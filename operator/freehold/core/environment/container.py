@@ -90,7 +90,9 @@ def _identity(service: Service) -> list[Object]:
     """Its certificate, whom to trust and, where it asks its callers who they are, whom to admit."""
     sources: list[Object] = [{"secret": {"name": names.identity(service.name)}}]
     return (
-        [*sources, {"configMap": {"name": names.clients(service.name)}}] if consent.requires_mutual_tls(service) else sources
+        [*sources, {"configMap": {"name": names.clients(service.name)}}]
+        if consent.requires_mutual_tls(service)
+        else sources
     )
 
 

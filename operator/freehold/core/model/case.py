@@ -1,4 +1,4 @@
-"""The case of one service: the inputs of all capabilities, and facts that are computed once."""
+"""The case of a service: the inputs of all capabilities, and facts that are computed once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Case:
-    """A declared service with the observations of one reconcile.
+    """A declared service with the observations of a reconcile.
 
     Facts for several capabilities, such as the primary or the counterpart, are functions marked with `fact`. The case
     keeps the answers by function, so each package can add facts.
@@ -50,7 +50,7 @@ class Case:
 
 
 def fact(question: Callable[[Case], Answer]) -> Callable[[Case], Answer]:
-    """Mark a pure function of a case as a fact: all callers of one reconcile get the same answer.
+    """Mark a pure function of a case as a fact: all callers of a reconcile get the same answer.
 
     The function must return immutable data, and no generator.
     """

@@ -162,7 +162,7 @@ class ObservedConnection(NamedTuple):
 
 @dataclass(frozen=True)
 class Observed:
-    """The inputs of one reconcile of one service.
+    """The inputs of a reconcile of a service.
 
     now: the time. objects: the service's own objects. pods: the service's own pods.
     peers: the providers of the service, the consumers, and the counterpart.

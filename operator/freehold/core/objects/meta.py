@@ -15,20 +15,20 @@ NAME = "app.kubernetes.io/name"
 INSTANCE = "app.kubernetes.io/instance"
 """Label of every object: the name of the Microservice. Written by the operator; selects the pods of a service."""
 VERSION_LABEL = "app.kubernetes.io/version"
-"""Label of a service's Deployment and pods: the tag of the image. Written by the operator."""
+"""Label of objects that belong to an image, such as Deployments and pods: the image's tag. Written by the operator."""
 COMPONENT = "app.kubernetes.io/component"
 """Label of every object: the part of the service, such as service, database or migrations. Written by the operator."""
 PART_OF = "app.kubernetes.io/part-of"
 """Label of every object: copied from the Microservice, else the namespace. Written by the operator."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
-"""Label of every object: freehold. Written by the operator; objects without this label are never changed."""
+"""Label of every object: freehold. Written by the operator, which watches objects by the label."""
 MANAGER = "freehold"
 CAPABILITY = "freehold.dev/capability"
-"""Label of every object: the capability that plans the object. Written by the operator; an object that is not planned
-any more is removed by this label."""
+"""Label of every object: the capability that plans the object. Written by the operator; an object of a capability
+without a plan for the object is removed."""
 CONFIG_HASH = "freehold.dev/config-hash"
-"""Annotation of a pod template: the digest of the configuration the pods read. Written by the operator; a change rolls
-the pods."""
+"""Annotation of a pod template: the digest of the configuration the pods read; a change rolls the pods. Also of a
+contract's ConfigMap: the digest of the contract. Written by the operator."""
 APPLIED_HASH = "freehold.dev/applied-hash"
 """Annotation of every object: the digest of the last applied content. Written by the operator to find drift."""
 PROBE = "freehold.dev/probe"
@@ -59,8 +59,8 @@ DATA_MOVED_TO = "freehold.dev/data-moved-to"
 """Annotation of a database's PersistentVolumeClaim: the namespace the data was moved to. Written by the operator; the
 volume holds a stale copy."""
 ENDPOINT_TARGET = "freehold.dev/endpoint-target"
-"""Annotation of the Service of a Microservice that moved to another cluster: the namespace the endpoint redirects to.
-Written by the operator."""
+"""Annotation of the Service of a Microservice that moved to another cluster: the target of the endpoint redirect,
+like shop@west. Written by the operator."""
 PRIMARY = "freehold.dev/primary"
 """Annotation of a standby's pod template: the host of the primary and the epoch since which the standby replicates.
 Written by the operator."""
@@ -68,8 +68,8 @@ ROLE = "freehold.dev/role"
 """Label of a move's pods that are no database server: database-proxy or switchover. Written by the operator; they are
 subject to the database's network policy."""
 MOVE = "freehold.dev/move"
-"""Annotation of a Microservice: Paused stops a move before the next step. Written by people, or by kubectl freehold
-move."""
+"""Annotation of a Microservice: Paused stops a move before the next step. Written by people, usually with
+kubectl freehold move --pause."""
 LAST_BACKUP_AT = "freehold.dev/last-backup-at"
 """Annotation of a Microservice: the time of the last backup of the data (RFC 3339). Written by the backup tool;
 compared with spec.placement.maxBackupAge."""
