@@ -93,7 +93,7 @@ def test_status_unmet_conditions_and_watch(cluster: Cluster, home: str) -> None:
     cluster.says(home, "users", "DependenciesResolved", "ProviderNotFound")
     text = answer(cluster, "status", "users", "-n", home, code=1)
     assert text.split()[:2] == ["NAME", "READY"] and "users   False" in text
-    assert f"gone in namespace {home} does not exist; it is used as soon as it does" in text
+    assert f"gone in namespace {home} does not exist; correct spec.consumes, or deploy the provider" in text
     command = [PROGRAMS / "freehold", "status", "-w", "-n", home, f"--kubeconfig={cluster.kubeconfig}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
         lines: list[str] = []

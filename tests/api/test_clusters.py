@@ -144,7 +144,7 @@ def test_an_operator_that_starts_while_the_other_cluster_is_away_changes_nothing
         second.create(microservice(home, database=DATABASE, placement={"fromCluster": "east"}))
         place(cluster, home, {"cluster": "west"})
         two.stands(second)
-        until(lambda: selected(cluster, home) == "abroad", "the name leads there")
+        until(lambda: selected(cluster, home) == "remote", "the name leads there")
         until(lambda: blocks(cluster, home, "payments", "egress"), "and its consumers reach there")
     before = cluster.owned(home)
     cluster.delete("Secret", home, "west")
@@ -174,7 +174,7 @@ def test_what_is_said_of_a_move_says_so_when_nothing_is_heard_of_the_other_clust
         cluster.ready(home)
         place(cluster, home, {"cluster": "west"})
         said = cluster.says(home, "users", "Relocated", "MoveBlocked")
-        assert "there is no Microservice users in cluster west to take it over" in said["message"]
+        assert "cluster west has no Microservice users; apply one" in said["message"]
         server.__exit__(None, None, None)
 
         def told() -> bool:
@@ -216,7 +216,7 @@ def test_an_operator_killed_after_a_write_is_taken_over_from(
         until(lambda: two.play() or killed.process.exitcode is not None, f"it is killed after {writes} writes")
         with operators.running(sides[side].kubeconfig, tmp_path / side, home, image=IMAGE):
             two.stands(second)
-            until(lambda: selected(cluster, home) == "abroad", "the name leads there")
+            until(lambda: selected(cluster, home) == "remote", "the name leads there")
     left, taken = claim(cluster, home), claim(second, home)
     assert (left["turn"], taken["turn"]) == ("1", "2")
     assert left["ceded-to"] == f"{home}@west"
@@ -235,7 +235,7 @@ def test_the_data_goes_to_another_cluster_and_comes_back(
 
         assert live["status"]["move"]["from"]["namespace"] == f"{home}@east"
         assert live["status"]["replaces"] == f"{home}@east"
-        until(lambda: selected(east, home) == "abroad", "none of the pods here is behind the name any more")
+        until(lambda: selected(east, home) == "remote", "none of the pods here is behind the name any more")
         points = east.owned(home)[POINTED]
         assert attached(east, home)
         assert [point["addresses"] for point in points["endpoints"]] == [["10.2.0.6"]]

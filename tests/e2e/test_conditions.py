@@ -78,7 +78,7 @@ def test_a_provider_nobody_declared(yard: Space) -> None:
     wanted = [{"name": name} for name in ("users", "payments", "ledger")]
     yard.apply(front_end("forerunner", consumes=wanted))
     said = _shows(yard, "forerunner", "DependenciesResolved", "ProviderNotFound")
-    assert said == f"ledger in namespace {yard.name} does not exist; it is used as soon as it does"
+    assert said == f"ledger in namespace {yard.name} does not exist; correct spec.consumes, or deploy the provider"
     yard.until_condition("forerunner", "EndpointReady", "True")
 
     yard.apply(idle("ledger"))

@@ -73,7 +73,7 @@ def _names_a_pair(said: str, operator: str) -> None:
     source, _, door = said.partition(" → ")
     assert "freehold" in source, f"{said} does not say that {operator} tried"
     assert " is open" in door, said
-    assert "see that the cluster's network plugin enforces NetworkPolicies" in said
+    assert "check that the cluster's network plugin enforces NetworkPolicies" in said
 
 
 def _operator_pod(cluster: Cluster) -> str:

@@ -208,7 +208,7 @@ class Operator:
             pause = await self._say(service.key, service.uid, before, said)
             return min(pause or REFUSED_AGAIN_SECONDS, REFUSED_AGAIN_SECONDS)
         pause = await self._say(service.key, service.uid, before, report(case, plans))
-        moments = [seconds for seconds in (pause, *(plan.again for plan in plans)) if seconds is not None]
+        moments = [seconds for seconds in (pause, *(plan.retry_after for plan in plans)) if seconds is not None]
         return min(moments, default=None)
 
     def _judged(self, service: Service, before: Object) -> tuple[Case, tuple[Plan, ...]]:

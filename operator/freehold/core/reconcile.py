@@ -75,7 +75,7 @@ def report(case: Case, plans: tuple[Plan, ...], refused: Condition | None = None
         conditions = [*(c for c in conditions if c.type is not refused.type), refused]
         refused = None
     summary = refused or status.ready(conditions)
-    more = {key: value for plan in plans for key, value in plan.shown.items()}
+    more = {key: value for plan in plans for key, value in plan.status.items()}
     return _report(status.build(case, [summary, *conditions], more), case.observed.status, case.observed.now)
 
 

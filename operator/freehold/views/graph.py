@@ -48,9 +48,9 @@ def _edge(service: Service, provider: Service, own_budget: str | None, snapshot:
     if endpoint is None:
         return Edge(service.key, provider.key, Access.CLOSED, "declares no spec.grpc")
     verdict = reachability.verdict(service, endpoint, snapshot.services, snapshot.namespace_labels)
-    for ground in verdict.grounds if verdict else ():
-        if ground.way is not Access.OPEN:
-            return Edge(service.key, provider.key, ground.way, ground.said)
+    for check in verdict.checks if verdict else ():
+        if check.access is not Access.OPEN:
+            return Edge(service.key, provider.key, check.access, check.message)
     budget = own_budget or provider.spec.latency_budget or ""
     return Edge(service.key, provider.key, Access.OPEN, budget=budget)
 

@@ -59,14 +59,14 @@ def find_source(name: str, home: str, snapshot: Snapshot) -> reachability.Source
         namespace, _, own = name.strip("()").removeprefix(GATEWAY).rpartition("/")
         gateway = Key(namespace or home, own)
         known = (found for found in reachability.proxies(snapshot.services.values()) if found.gateway == gateway)
-        return next(known, gateways.usual(gateway))
+        return next(known, gateways.default_proxies(gateway))
     return snapshot.services[find_service(name, home, snapshot.services)]
 
 
 def find_port(name: str, home: str, snapshot: Snapshot) -> ServicePort:
     """The port for `users`, `users:8080`, `users-database`, `users-db`, each after `namespace/`, or a DNS name.
 
-    The bare name of a service means its endpoint, or its page without an endpoint. Raises Failure.
+    The bare name of a service means its gRPC port, or its HTTP port without a gRPC port. Raises Failure.
     """
     path, _, number = _without_dns(name).partition(":")
     namespace, _, own = path.rpartition("/")

@@ -75,7 +75,7 @@ def rows(snapshot: Snapshot) -> tuple[Row, ...]:
 
     def verdict(source: reachability.Source, port: ServicePort) -> Access | None:
         found = reachability.verdict(source, port, snapshot.services, snapshot.namespace_labels)
-        return found.way if found else None
+        return found.access if found else None
 
     services = snapshot.services.values()
     sources: tuple[reachability.Source, ...] = (*services, *reachability.proxies(services), None)

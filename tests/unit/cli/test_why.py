@@ -72,10 +72,10 @@ def answer(source: str, target: str) -> str:
 
 OPEN = """\
 Open  shop/storefront → users.shop.svc:50051
-  ✓ declared  shop/storefront declares that it consumes shop/users (spec.consumes)
+  ✓ declared  shop/storefront declares shop/users (spec.consumes)
   ✓ consent   shop/users admits consumers from namespace shop (spec.grpc.consumers.from: SameNamespace)
-  ✓ out       NetworkPolicy storefront in namespace shop lets it out
-  ✓ in        NetworkPolicy users in namespace shop lets it in"""
+  ✓ egress    NetworkPolicy storefront in namespace shop allows egress
+  ✓ ingress   NetworkPolicy users in namespace shop allows ingress"""
 
 
 def test_why_open_lists_all_grounds() -> None:
@@ -85,11 +85,11 @@ def test_why_open_lists_all_grounds() -> None:
 
 CLOSED = """\
 Refused  shop/storefront → ledger.accounts.svc:50051
-  ✗ declared  shop/storefront does not declare that it consumes accounts/ledger (spec.consumes)
+  ✗ declared  shop/storefront does not declare accounts/ledger (spec.consumes)
   ✗ consent   ledger in namespace accounts admits no consumers from namespace shop; its owner can add shop under \
 spec.grpc.consumers
-  ✗ out       NetworkPolicy storefront in namespace shop does not let it out
-  ✗ in        NetworkPolicy ledger in namespace accounts does not let it in
+  ✗ egress    NetworkPolicy storefront in namespace shop denies egress
+  ✗ ingress   NetworkPolicy ledger in namespace accounts denies ingress
 Add {name: ledger, namespace: accounts} to spec.consumes of shop/storefront.
 Set spec.grpc.consumers of accounts/ledger to {from: Selector, selector: {matchExpressions: [{key: \
 kubernetes.io/metadata.name, operator: In, values: [accounts, shop]}]}}, or to {from: All}."""
@@ -102,10 +102,9 @@ def test_why_closed_names_fields_to_change() -> None:
 
 REFUSED = """\
 Refused  unmanaged → users-database.shop.svc:5432
-  ✗ owner     the database of shop/users admits shop/users and its migrations alone (spec.database)
-  ✗ in        NetworkPolicy users-database in namespace shop does not let it in
-No field opens it: a database has one owner. What others need of its data, shop/users tells at its endpoint, \
-users.shop.svc:50051."""
+  ✗ owner     the database of shop/users admits only shop/users and the migrations (spec.database)
+  ✗ ingress   NetworkPolicy users-database in namespace shop denies ingress
+No field opens a database to other services. Call shop/users at users.shop.svc:50051."""
 
 
 def test_why_database_unmanaged_pod() -> None:
@@ -133,7 +132,7 @@ def test_source_names() -> None:
 GATEWAY = """\
 Refused  the proxies of Gateway gateways/public → users.shop.svc:50051
   ✗ exposed   shop/users is not exposed through the proxies of Gateway gateways/public (spec.grpc.expose)
-  ✗ in        NetworkPolicy users in namespace shop does not let it in
+  ✗ ingress   NetworkPolicy users in namespace shop denies ingress
 Set spec.grpc.expose of shop/users to {gateway: {name: public, namespace: gateways}, hostnames: [NAME]}."""
 
 
@@ -150,4 +149,4 @@ def test_source_gateway_known_by_exposed_service() -> None:
     seen = snapshot(live("users", grpc={**GRPC, "expose": expose}))
     known = lookup.find_source("gateway public", "shop", seen)
     verdict = reachability.verdict(known, lookup.find_port("users", "shop", seen), seen.services, {})
-    assert verdict and verdict.way is reachability.Access.OPEN
+    assert verdict and verdict.access is reachability.Access.OPEN

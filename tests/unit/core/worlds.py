@@ -1,4 +1,4 @@
-"""Services and what is seen of them: builders, and a cluster that takes every plan as it is."""
+"""Builders of services and observations, and a simulated cluster that applies every plan."""
 
 from __future__ import annotations
 
@@ -46,48 +46,54 @@ PASSWORDS = {"app": "first/app", "owner": "first@owner", "replicator": "first-re
 
 
 def service(name: str = "users", namespace: str = "shop", **spec: Any) -> Service:
-    """A Microservice with an image and a gRPC endpoint, unless it says otherwise."""
-    whole = {"image": IMAGE, "grpc": GRPC, **spec}
-    return Service(Key(namespace, name), f"uid-of-{name}", 1, MicroserviceSpec.model_validate(whole))
+    """Return a Microservice, by default with an image and a gRPC endpoint."""
+    fields = {"image": IMAGE, "grpc": GRPC, **spec}
+    return Service(Key(namespace, name), f"uid-of-{name}", 1, MicroserviceSpec.model_validate(fields))
 
 
-def observed(objects: Iterable[Object] = (), **seen: Any) -> Observed:
-    """What is seen at NOW in a cluster with one storage class."""
+def observed(objects: Iterable[Object] = (), **fields: Any) -> Observed:
+    """Return an observation at NOW of a cluster with a default storage class."""
     known = {Ref(o["kind"], o["metadata"]["name"]): o for o in objects}
-    usual: dict[str, Any] = {"now": NOW, "platform": PLATFORM, "storage_classes": (STANDARD,), "passwords": PASSWORDS}
-    return Observed(objects=known, **{**usual, "authority": AUTHORITY.public, **seen})
+    defaults: dict[str, Any] = {
+        "now": NOW,
+        "platform": PLATFORM,
+        "storage_classes": (STANDARD,),
+        "passwords": PASSWORDS,
+    }
+    return Observed(objects=known, **{**defaults, "passwords": PASSWORDS, "authority": AUTHORITY.public, **fields})
 
 
 @cache
 def issued(request: Request) -> Issued:
-    """A certificate of the test's authority, issued at NOW; the same one each time."""
+    """Return a certificate of AUTHORITY, issued at NOW; equal requests get the same certificate."""
     return AUTHORITY.issue(request, NOW)
 
 
 def reconcile(subject: Service, seen: Observed) -> tuple[Plan, ...]:
-    """What the core plans, with a fresh certificate at hand for each that it may want."""
+    """Return the plans of a service, with fresh certificates for all requests."""
     fresh = {request.secret: issued(request) for request in certificates.requests(Case(subject, seen))}
     return core.reconcile(Case(subject, replace(seen, certificates={**fresh, **seen.certificates})))
 
 
 def peer(name: str, namespace: str = "shop", *consumes: Key, grpc: Object | None = GRPC, ready: bool = True) -> Peer:
-    """Another service; without `grpc` it has no endpoint."""
+    """Return another service as a peer; `grpc=None`: without an endpoint."""
     return Peer(
         Key(namespace, name), Grpc.model_validate(grpc) if grpc is not None else None, frozenset(consumes), ready
     )
 
 
-def peers(*listed: Peer) -> dict[Key, Peer]:
-    return {one.key: one for one in listed}
+def peers(*services: Peer) -> dict[Key, Peer]:
+    """Return peers by key."""
+    return {service.key: service for service in services}
 
 
 def placed(seen: Observed, plans: Iterable[Plan], *, running: bool = True) -> Observed:
-    """The same cluster after the plans were applied and, if `running`, everything in them got under way.
+    """Return the cluster after the plans were applied. running: all planned objects are up, and Jobs completed.
 
-    A service that is asked what it offers offers what users does.
+    Contract readers find the contract of users.
     """
     plans = list(plans)
-    objects, pods = _without_what_is_not_wanted(seen, plans)
+    objects, pods = _without_unwanted(seen, plans)
     for body in (body for plan in plans for body in plan.objects):
         ref = Ref(body["kind"], body["metadata"]["name"])
         before = objects.get(ref, {})
@@ -108,29 +114,30 @@ def _role(job: Object) -> str:
     return str(job["spec"]["template"]["metadata"]["labels"].get(meta.ROLE, ""))
 
 
-def _without_what_is_not_wanted(seen: Observed, plans: Iterable[Plan]) -> tuple[dict[Ref, Object], list[Object]]:
-    """What is left once readers, their walls and what moved the data, none of them wanted any more, were removed."""
+def _without_unwanted(seen: Observed, plans: Iterable[Plan]) -> tuple[dict[Ref, Object], list[Object]]:
+    """Return objects and pods without unwanted objects of the capabilities contracts, database and relocation."""
     wanted = {ref for plan in plans for ref in (*plan.keep, *objects_of([plan]))}
-    ours = {"contracts", "database", "relocation"}
-    own = {ref for ref, o in seen.objects.items() if o["metadata"].get("labels", {}).get(meta.CAPABILITY) in ours}
-    over = {ref for ref in own - wanted if ref.kind != "PersistentVolumeClaim"}
-    over |= {ref for plan in plans for ref in plan.discard}
-    objects = {ref: o for ref, o in seen.objects.items() if ref not in over}
-    ended = {ref.name for ref in over if ref.kind == "Job"}
-    return objects, [pod for pod in seen.pods if job_of(pod) not in ended]
+    capabilities = {"contracts", "database", "relocation"}
+    labels = {ref: live["metadata"].get("labels", {}) for ref, live in seen.objects.items()}
+    owned = {ref for ref, labelled in labels.items() if labelled.get(meta.CAPABILITY) in capabilities}
+    removed = {ref for ref in owned - wanted if ref.kind != "PersistentVolumeClaim"}
+    removed |= {ref for plan in plans for ref in plan.discard}
+    objects = {ref: live for ref, live in seen.objects.items() if ref not in removed}
+    jobs = {ref.name for ref in removed if ref.kind == "Job"}
+    return objects, [pod for pod in seen.pods if job_of(pod) not in jobs]
 
 
-def reader(job: Object, *said: str) -> Object:
-    """The pod of a reader's Job that has ended with these words, one for each of its containers."""
+def reader(job: Object, *messages: str) -> Object:
+    """Return the ended pod of a Job, with a termination message for each container."""
     name, now = job["metadata"]["name"], NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
-    ended = [{"exitCode": 0, "finishedAt": now, "message": message} for message in said]
+    ended = [{"exitCode": 0, "finishedAt": now, "message": message} for message in messages]
     statuses = [{"name": f"reader-{n}", "state": {"terminated": state}} for n, state in enumerate(ended)]
     labels = {**job["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
     return {"metadata": {"name": f"{name}-x", "labels": labels}, "status": {"containerStatuses": statuses}}
 
 
 def running_status(live: Object) -> Object:
-    """What the cluster's own controllers say of an object that is well."""
+    """Return the status that Kubernetes' controllers write for a healthy object."""
     count = live.get("spec", {}).get("replicas", 0)
     pods = {"observedGeneration": live["metadata"]["generation"], "replicas": count, "updatedReplicas": count}
     match live["kind"]:
@@ -144,27 +151,28 @@ def running_status(live: Object) -> Object:
             now = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
             return {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": now}]}
         case "GRPCRoute":
-            taken = [{"type": kind, "status": "True", "reason": kind} for kind in ("Accepted", "ResolvedRefs")]
-            return {"parents": [{"parentRef": live["spec"]["parentRefs"][0], "conditions": taken}]}
+            accepted = [{"type": kind, "status": "True", "reason": kind} for kind in ("Accepted", "ResolvedRefs")]
+            return {"parents": [{"parentRef": live["spec"]["parentRefs"][0], "conditions": accepted}]}
         case _:
             return {}
 
 
 def settled(subject: Service, seen: Observed, visits: int = 8) -> Observed:
-    """The cluster once another visit changes nothing. Fails when it does not come to rest."""
+    """Reconcile until nothing changes and return the cluster. Raises AssertionError after `visits` reconciles."""
     for _ in range(visits):
         after = placed(seen, reconcile(subject, seen))
         if after == seen:
             return seen
         seen = after
-    raise AssertionError(f"{subject.key} does not come to rest in {visits} visits")
+    raise AssertionError(f"{subject.key} still changes after {visits} reconciles")
 
 
 def objects_of(plans: Iterable[Plan]) -> dict[Ref, Object]:
+    """Return the objects of plans by kind and name."""
     return {Ref(o["kind"], o["metadata"]["name"]): o for plan in plans for o in plan.objects}
 
 
-# Hypothesis: anything the API server would let in.
+# Hypothesis strategies: resources that the API server accepts.
 NAMES = st.from_regex(r"\A[a-z]([-a-z0-9]{0,38}[a-z0-9])?\Z").filter(
     lambda name: "-database" not in name and name != "database"
 )

@@ -34,9 +34,9 @@ def run(connection: Connection, source: str, target: str) -> int:
     verdict = reachability.verdict(caller, port, seen.services, seen.namespace_labels)
     found = matrix.verification(seen).found(matrix.source_name(caller), port.address)
     output.show(*text(caller, port, verdict, found))
-    if verdict and verdict.way is Access.UNKNOWN:
+    if verdict and verdict.access is Access.UNKNOWN:
         raise Failure("the verdict is unknown, because of the lines marked ?; they name the missing information")
-    return 1 if verdict and verdict.way is Access.CLOSED else 0
+    return 1 if verdict and verdict.access is Access.CLOSED else 0
 
 
 async def _read(connection: Connection, source: str, target: str) -> tuple[Snapshot, str]:
@@ -50,7 +50,7 @@ async def _read(connection: Connection, source: str, target: str) -> tuple[Snaps
 def text(
     source: reachability.Source, port: ServicePort, verdict: reachability.Verdict | None, found: str | None = None
 ) -> Iterator[RenderableType]:
-    """The verdict, its grounds, and the changes that open a refused connection.
+    """The verdict, its checks, and the changes that open a refused connection.
 
     found: the verdict of a connection attempt, if other than declared.
     """
@@ -59,10 +59,10 @@ def text(
     if verdict is None:
         yield f"Not applicable  {pair}: a service does not consume itself"
         return
-    yield Text.assemble(ANSWERS[verdict.way], f"  {pair}")
-    for ground in verdict.grounds:
-        yield Text.assemble("  ", MARKS[ground.way], f" {ground.about:<9} {ground.said}")
+    yield Text.assemble(ANSWERS[verdict.access], f"  {pair}")
+    for check in verdict.checks:
+        yield Text.assemble("  ", MARKS[check.access], f" {check.subject:<9} {check.message}")
     if found:
         cause = "the cluster does not enforce these policies; check its network plugin"
         yield Text(f"  ✗ verified  a connection attempt found {found}; {cause}", "bold red")
-    yield from verdict.remedies
+    yield from verdict.fixes

@@ -52,8 +52,8 @@ def plan(case: Case) -> Plan:
         tuple(objects),
         condition,
         frozenset(keep) | _policy_in_use(case),
-        shown=shown,
-        again=again,
+        status=shown,
+        retry_after=again,
     )
 
 

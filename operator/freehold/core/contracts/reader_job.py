@@ -171,7 +171,7 @@ def _answer(observed: Observed, job: str) -> Answer | None:
     """Return the joint answer of all readers of a Job; None until each reader has ended with an answer."""
     for pod in pods.of_job(observed, job):
         statuses = sorted(pod.get("status", {}).get("containerStatuses", []), key=lambda status: str(status["name"]))
-        answers = [pods.last_words(status) for status in statuses]
+        answers = [pods.termination_message(status) for status in statuses]
         if answers and (answer := assemble([answer for answer in answers if answer], len(answers))):
             return answer
     return None

@@ -25,7 +25,7 @@ def plan(case: Case) -> Plan:
     database = case.spec.database
     if database is None:
         return Plan(CAPABILITY, ())
-    condition, shown = _condition(case, database), {"database": _summary(case, database)}
+    condition, status = _condition(case, database), {"database": _summary(case, database)}
     engine = engines.of(database)
     shared = (_account(case.service), _configuration(case.service, engine))
     services = (_client_service(case, engine), _nodes_service(case.service, engine))
@@ -33,13 +33,13 @@ def plan(case: Case) -> Plan:
     keep = _refs(case, (state.candidate, *state.rollback_standbys))
     if location.data_elsewhere(case):
         stale = _refs(case, (state.primary,)) if topology.data_moved_to(case) else frozenset()
-        return Plan(CAPABILITY, (*shared, *services), condition, keep | stale, shown=shown)
+        return Plan(CAPABILITY, (*shared, *services), condition, keep | stale, status=status)
     objects: tuple[Object, ...] = (*shared, volume.claim(case, database, state.primary, CAPABILITY), *services)
     if Ref("Secret", names.server_secret(case.name)) in case.observed.objects:
         objects += (statefulset.statefulset(case, database, state.primary, CAPABILITY),)
     else:  # without its credentials a running server is left as it is
         keep |= _refs(case, (state.primary,))
-    return Plan(CAPABILITY, objects, condition, keep, volume.replaceable_claims(case, database), shown)
+    return Plan(CAPABILITY, objects, condition, keep, volume.replaceable_claims(case, database), status)
 
 
 def _refs(case: Case, instances: Iterable[Instance | None]) -> frozenset[Ref]:

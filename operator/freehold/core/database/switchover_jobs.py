@@ -67,7 +67,7 @@ def _read(observed: Observed, name: str, ended: datetime | None) -> Attempt:
     """Read the outcome of an attempt from the termination message of its pod (agents/postgresql/switchover.py)."""
     for pod in pods.of_job(observed, name):
         for status in pod.get("status", {}).get("containerStatuses", []):
-            answer = pods.last_words(status)
+            answer = pods.termination_message(status)
             if answer and "outcome" in answer:
                 pause = int(answer["writePauseMs"]) if answer.get("writePauseMs") is not None else None
                 moved, discard = answer["outcome"] == "completed", bool(answer.get("discard"))

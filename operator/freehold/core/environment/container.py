@@ -25,7 +25,7 @@ def variables(case: Case) -> list[Object]:
         variables.append({"name": "GRPC_PORT", "value": str(spec.grpc.port)})
     if consent.needs_identity(case):
         variables.append({"name": "GRPC_TLS_DIR", "value": names.IDENTITY_ROOT})
-    if consent.asks_identity(case.service):
+    if consent.requires_mutual_tls(case.service):
         variables.append({"name": "GRPC_TLS", "value": Tls.MUTUAL.value})
         variables.append({"name": "GRPC_HEALTH_PORT", "value": str(_health_port(case.service))})
     if spec.http:
@@ -90,7 +90,9 @@ def _identity(service: Service) -> list[Object]:
     """The sources of the certificate and, with mutual TLS, of the list of admitted clients."""
     sources: list[Object] = [{"secret": {"name": names.identity(service.name)}}]
     return (
-        [*sources, {"configMap": {"name": names.clients(service.name)}}] if consent.asks_identity(service) else sources
+        [*sources, {"configMap": {"name": names.clients(service.name)}}]
+        if consent.requires_mutual_tls(service)
+        else sources
     )
 
 
@@ -149,4 +151,4 @@ def _health_port(service: Service) -> int:
     """The port of the health service: a separate port with mutual TLS, since the kubelet has no TLS (KEP-4939)."""
     assert service.spec.grpc
     port, http_port = service.spec.grpc.port, service.spec.http.port if service.spec.http else None
-    return names.health_port(port, http_port) if consent.asks_identity(service) else port
+    return names.health_port(port, http_port) if consent.requires_mutual_tls(service) else port

@@ -1,4 +1,4 @@
-"""Handover: the endpoint's name follows a service into another namespace or cluster."""
+"""Endpoint handover: the old name of a moved service redirects to another namespace or cluster."""
 
 from freehold.core.handover.plan import CAPABILITY, DNS_TTL, plan
 

@@ -1,8 +1,8 @@
-"""Bridges: what leads from one cluster to the pods of another, address by address.
+"""Remote endpoints: EndpointSlices with the addresses of pods in another cluster.
 
-Names and labels of one cluster mean nothing in the other; addresses do, where pods of both reach each other. So what
-leads to pods there is a list of addresses that the operator keeps (discovery.k8s.io/v1, EndpointSlice), walls name
-addresses, and the side whose consumers stay behind tells the other who they are and where their pods stand.
+Names and labels of a cluster have no meaning in another cluster; pod addresses do, if the pod networks are connected.
+Hence the operator keeps EndpointSlices (discovery.k8s.io/v1) with the counterpart's pod addresses, network policies
+name addresses, and the source of a move publishes consumers and their pod addresses in a ConfigMap for the destination.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from freehold.core.peers import consent, counterpart
 from freehold.core.peers.remote_callers import counterpart_pods
 
 SERVICE_NAME = "kubernetes.io/service-name"
-"""Labels a slice with the Service that it is of; without it, it is nobody's."""
+"""Label of an EndpointSlice: the Service of the endpoints. A slice without the label belongs to no Service."""
 
 
 def objects(case: Case, capability: str) -> tuple[Object, ...]:
-    """All that a service needs which moves to another cluster, or takes over from one; nothing for any other."""
+    """Return the objects for a move between clusters; none without a remote counterpart."""
     other = counterpart.in_remote_cluster(case)
     if other is None:
         return ()
     slices = (_endpoint(case, capability), _servers(case, capability))
-    told = (_callers(case, capability),) if case.observed.aliases.get(case.key) == other else ()
-    return (*filter(None, slices), *told)
+    callers = (_callers(case, capability),) if case.observed.aliases.get(case.key) == other else ()
+    return (*filter(None, slices), *callers)
 
 
 def is_attached(case: Case) -> bool:
-    """Whether the service's own name has the pods of the other cluster behind it at this moment."""
+    """Return whether the service's Service currently has the counterpart's pods as endpoints."""
     live = case.observed.objects.get(Ref("EndpointSlice", names.remote_name(case.name)), {})
     return bool(live.get("metadata", {}).get("labels", {}).get(SERVICE_NAME) == case.name)
 
 
 def _endpoint(case: Case, capability: str) -> Object | None:
-    """What the service's name leads to, once it leads to the other cluster, and until it leads here again."""
-    leading = (routing.endpoint_target(case), routing.current_target(case))
-    led = any(target and remote.is_remote(target.namespace) for target in leading)
+    """Return the counterpart's service pods as an EndpointSlice; attached while the endpoint redirects there."""
+    targets = (routing.endpoint_target(case), routing.current_target(case))
+    redirected = any(target and remote.is_remote(target.namespace) for target in targets)
     serving = [
         pod for pod in counterpart_pods(case.observed, meta.SERVICE) if meta.PROBE not in pod["metadata"]["labels"]
     ]
@@ -47,31 +47,32 @@ def _endpoint(case: Case, capability: str) -> Object | None:
     spec = case.spec
     ports = [("grpc", spec.grpc.port)] if spec.grpc else []
     ports += [("http", spec.http.port)] if spec.http else []
-    labelled = meta.labels(case.service, meta.SERVICE, capability)
-    return _slice(case.service, names.remote_name(case.name), labelled, case.name if led else "", endpoints, ports)
+    labels = meta.labels(case.service, meta.SERVICE, capability)
+    attached = case.name if redirected else ""
+    return _slice(case.service, names.remote_name(case.name), labels, attached, endpoints, ports)
 
 
 def _servers(case: Case, capability: str) -> Object | None:
-    """The names of the database servers there, for those here that copy and follow them."""
+    """Return the counterpart's database instances as an EndpointSlice with host names, for replication."""
     database = case.spec.database
     ports = [(engines.of(database).name, engines.of(database).port)] if database else []
-    called = {pod["metadata"]["name"]: pod for pod in counterpart_pods(case.observed, meta.DATABASE)}
+    instances = {pod["metadata"]["name"]: pod for pod in counterpart_pods(case.observed, meta.DATABASE)}
     endpoints = [
         {**_endpoint_of(pod, ready=True), "hostname": names.remote_name(name)}
-        for name, pod in called.items()
+        for name, pod in instances.items()
         if names.is_instance_pod(case.name, name)
     ]
-    name, of = names.remote_name(names.database(case.name)), names.database_nodes(case.name)
-    labelled = meta.labels(case.service, meta.DATABASE, capability)
-    return _slice(case.service, name, labelled, of, endpoints, ports)
+    name, nodes = names.remote_name(names.database(case.name)), names.database_nodes(case.name)
+    labels = meta.labels(case.service, meta.DATABASE, capability)
+    return _slice(case.service, name, labels, nodes, endpoints, ports)
 
 
 def _callers(case: Case, capability: str) -> Object:
-    """Who may call the service, and the addresses of their pods, for the wall around its pods in the other cluster."""
+    """Return the ConfigMap with consumers and their pod addresses, for the network policy in the other cluster."""
     admitted = consent.consumers(case)
     data = {f"{key.namespace}.{key.name}": " ".join(case.observed.callers.get(key, ())) for key in admitted}
-    labelled = meta.labels(case.service, meta.SERVICE, capability)
-    return meta.build(case.service, "v1", "ConfigMap", names.callers(case.name), labelled, data=data)
+    labels = meta.labels(case.service, meta.SERVICE, capability)
+    return meta.build(case.service, "v1", "ConfigMap", names.callers(case.name), labels, data=data)
 
 
 def _endpoint_of(pod: Object, *, ready: bool) -> Object:
@@ -82,24 +83,24 @@ def _endpoint_of(pod: Object, *, ready: bool) -> Object:
 def _slice(
     service: Service,
     name: str,
-    labelled: dict[str, str],
-    of: str,
+    labels: dict[str, str],
+    attached: str,
     endpoints: list[Object],
     ports: list[tuple[str, int]],
 ) -> Object | None:
-    """of: the Service whose endpoints these are too; empty: nobody's. None where there is none."""
+    """Return an EndpointSlice, or None without endpoints. attached: the Service of the endpoints; empty for none."""
     if not endpoints:
         return None
-    kind = "IPv6" if ":" in endpoints[0]["addresses"][0] else "IPv4"
-    labels = {**labelled, **meta.SLICE_MANAGED_BY, **({SERVICE_NAME: of} if of else {})}
-    listed = [{"name": known, "port": port, "protocol": "TCP"} for known, port in ports]
+    family = "IPv6" if ":" in endpoints[0]["addresses"][0] else "IPv4"
+    labels = {**labels, **meta.SLICE_MANAGED_BY, **({SERVICE_NAME: attached} if attached else {})}
+    open_ports = [{"name": label, "port": port, "protocol": "TCP"} for label, port in ports]
     return meta.build(
         service,
         "discovery.k8s.io/v1",
         "EndpointSlice",
         name,
         labels,
-        addressType=kind,
+        addressType=family,
         endpoints=endpoints,
-        ports=listed,
+        ports=open_ports,
     )

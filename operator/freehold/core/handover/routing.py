@@ -1,4 +1,4 @@
-"""Forwards: names that lead to the service of the same name in another namespace, and what it was called before."""
+"""The endpoint redirect of a moved service: present target, wanted target, and obstacles."""
 
 from __future__ import annotations
 
@@ -13,70 +13,77 @@ from freehold.core.peers.aliases import destination, same_listener
 
 @fact
 def current_target(case: Case) -> Key | None:
-    """The service that its name leads to at this moment; None where it leads to its own pods."""
+    """Return the service to which the endpoint currently redirects; None if it leads to the service's own pods."""
     live = case.observed.objects.get(Ref("Service", case.name), {})
-    if there := live.get("metadata", {}).get("annotations", {}).get(meta.ENDPOINT_TARGET):
-        return Key(there, case.name)
+    if namespace := live.get("metadata", {}).get("annotations", {}).get(meta.ENDPOINT_TARGET):
+        return Key(namespace, case.name)
     name, _, rest = str(live.get("spec", {}).get("externalName", "")).partition(".")
     return Key(rest.partition(".")[0], name) if live.get("spec", {}).get("type") == "ExternalName" else None
 
 
 @fact
 def endpoint_target(case: Case) -> Key | None:
-    """The service that its name is to lead to; it turns only to one that can take the calls, and back only to pods
-    that serve."""
-    now, target = current_target(case), _agreed_target(case)
+    """Return the service to which the endpoint is to redirect; None for the service's own pods.
+
+    The redirect starts once the target can take the calls, and ends once the service's own pods serve.
+    """
+    current, target = current_target(case), _agreed_target(case)
     if target is None:
         serves = deployments.serving(case) and not topology.primary(case).counterpart
-        return now if case.spec.replicas and not serves else None
-    return target if now == target or not obstacle(case, target) else now
+        return current if case.spec.replicas and not serves else None
+    return target if current == target or not obstacle(case, target) else current
 
 
 def runs_here(case: Case) -> bool:
-    """Whether its own pods are to run: until nobody is led to them any more, and again when it is to come back and its
-    data, if it has any, is here."""
-    target, now = _agreed_target(case), current_target(case)
+    """Return whether the service's own pods are to run.
+
+    The pods end once the endpoint redirects to the target, and start again to return, once the primary is local.
+    """
+    target, current = _agreed_target(case), current_target(case)
     if target is None:
-        return now is None or not topology.primary(case).counterpart
-    return target != now
+        return current is None or not topology.primary(case).counterpart
+    return target != current
 
 
 @fact
 def reports_redirect(case: Case) -> bool:
-    """Whether of a move it is told where the name leads, and not where the data is: on the side that goes, but while
-    its data comes back, and on the one that takes over, until the data has come."""
-    now, last = topology.primary(case), case.observed.status.get("move", {})
-    if now.counterpart:
+    """Return whether condition Relocated reports the endpoint redirect (True) or the data move (False).
+
+    The source reports the redirect, except while data returns; the destination reports the redirect until data arrives.
+    """
+    primary, last = topology.primary(case), case.observed.status.get("move", {})
+    if primary.counterpart:
         return not counterpart.takes_data(case)
     if case.spec.database is None or destination(case.service) or current_target(case):
         return True
     replaces = bool(remote.origin(case.spec.placement, case.namespace))
     between = replaces or "namespace" in last.get("to", {})
-    return between and not now.annotation(meta.PROMOTED_AT)
+    return between and not primary.annotation(meta.PROMOTED_AT)
 
 
 def _agreed_target(case: Case) -> Key | None:
-    """The one that is to take over, where both say so."""
+    """Return the destination of the move if both sides declare the move; else None."""
     target = destination(case.service)
     return target if target == case.observed.aliases.get(case.key) else None
 
 
 def alias(target: Key, observed: Observed) -> str:
-    """The whole DNS name that the old one stands for."""
+    """Return the full DNS name of the target, for a Service of type ExternalName."""
     return f"{names.host(target.name, target.namespace)}.{observed.platform.cluster_domain}"
 
 
 def blocked_reason(case: Case, target: Key) -> str:
-    """Why its name cannot lead there until somebody puts that right."""
+    """Return why the endpoint cannot redirect to the target without an action; empty if nothing blocks."""
     peer = case.observed.peers.get(target)
-    lets = _required_edit(case.service, target)
+    edit = _required_edit(case.service, target)
     if peer is None:
-        asked = f"apply one with {lets}"
-        return f"there is no Microservice {target.name} in {remote.describe(target.namespace)} to take it over: {asked}"
+        return f"{remote.describe(target.namespace)} has no Microservice {target.name}; apply one with {edit}"
     if case.observed.aliases.get(case.key) != target:
-        return f"{target} does not take it over: {lets} there lets it"
+        return f"{target} does not declare the source of the move; set {edit} there"
     if not same_listener(peer.grpc, case.spec.grpc):
-        return f"spec.grpc.port and tls of {target} are not the same as here, and consumers know these"
+        return (
+            f"spec.grpc.port or tls differs between {target} and {case.key}; make both equal, since consumers use them"
+        )
     return (
         counterpart.incompatibility(case.service, peer)
         or topology.conflicting_data(case)
@@ -85,18 +92,18 @@ def blocked_reason(case: Case, target: Key) -> str:
 
 
 def _required_edit(service: Service, target: Key) -> str:
-    """What the other side is to say."""
+    """Return the field that the destination must set."""
     if remote.is_remote(target.namespace):
-        return "spec.placement.fromCluster: the Secret there with a kubeconfig for this cluster"
+        return "spec.placement.fromCluster: SECRET (in that cluster, with a kubeconfig for this cluster)"
     return f"spec.placement.from: {service.namespace}"
 
 
 def obstacle(case: Case, target: Key) -> str:
-    """Why its name cannot lead there yet."""
-    if said := blocked_reason(case, target):
-        return said
+    """Return why the endpoint does not redirect to the target yet; empty if it can."""
+    if blocked := blocked_reason(case, target):
+        return blocked
     peer = case.observed.peers[target]
     if case.spec.database and not topology.primary(case).counterpart:
-        return f"its data goes to {remote.describe(target.namespace)} first, and {target} tells how far it is"
+        return f"the data moves to {remote.describe(target.namespace)} first; {target} reports the progress"
     ready = peer.ready and peer.replaces == case.namespace
-    return "" if ready else f"its pods start in {remote.describe(target.namespace)}"
+    return "" if ready else f"the pods start in {remote.describe(target.namespace)}"

@@ -1,7 +1,7 @@
-"""Audit: what the walls would cut, while none stands.
+"""Audit mode: report the connections that network policies would cut.
 
-For moving a service that runs already behind walls: its policies are not written, an observer beside each container
-tells which connections there are, and each is judged by what is declared.
+Audit mode prepares a running service for network policies: no policy is written, an observer container in each pod
+lists TCP connections, and each connection is compared with the declarations.
 """
 
 from __future__ import annotations
@@ -16,74 +16,74 @@ from freehold.core.peers import consent, gateways
 
 DNS_PORT = 53
 NAMED = 5
-"""Connections a message names."""
+"""The number of connections that a message lists."""
 
 
 def findings(case: Case) -> str:
-    """What would be cut: connections that were seen, and what is declared without the provider's consent."""
+    """Return the message on undeclared connections, and on declared providers that do not consent."""
     listed = sorted(set(_connections(case)) | set(_refused(case)))
     if not listed:
-        return "no wall stands (isolation: Audit); Enforced would cut nothing of what was seen so far"
+        return "no network policy exists (isolation: Audit); Enforced would cut none of the connections observed so far"
     more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
-    return f"no wall stands (isolation: Audit); Enforced would cut: {'; '.join(listed[:NAMED])}{more}"
+    return f"no network policy exists (isolation: Audit); Enforced would cut: {'; '.join(listed[:NAMED])}{more}"
 
 
 def _connections(case: Case) -> Iterator[str]:
-    for one in case.observed.connections:
-        mine = names.database(case.name) if one.component == meta.DATABASE else case.name
-        if one.direction == "in" and not _may_enter(case, one):
-            yield f"{_describe_peer(one)} → {mine}:{one.port}{_required_edit(case.service, one)}"
-        if one.direction == "out" and not _may_leave(case, one):
-            yield f"{mine} → {_describe_peer(one)}:{one.port}"
+    for connection in case.observed.connections:
+        name = names.database(case.name) if connection.component == meta.DATABASE else case.name
+        if connection.direction == "in" and not _may_enter(case, connection):
+            yield f"{_describe_peer(connection)} → {name}:{connection.port}{_exception(case.service, connection)}"
+        if connection.direction == "out" and not _may_leave(case, connection):
+            yield f"{name} → {_describe_peer(connection)}:{connection.port}"
 
 
-def _describe_peer(one: ObservedConnection) -> str:
-    """The other side, by name where it is known."""
-    if one.who is None:
-        return one.peer
-    key, component = one.who
+def _describe_peer(connection: ObservedConnection) -> str:
+    """Return the name of the peer if known, else the address."""
+    if connection.peer_service is None:
+        return connection.peer
+    key, component = connection.peer_service
     return str(key) if component == meta.SERVICE else f"{key}-{component}"
 
 
-def _required_edit(service: Service, one: ObservedConnection) -> str:
-    """A Gateway's proxies are pods that are not watched, and so not known by their addresses."""
-    grpc, through = service.spec.grpc, gateways.proxies(service)
-    if one.who or one.component != meta.SERVICE or not grpc or one.port != grpc.port or not through:
+def _exception(service: Service, connection: ObservedConnection) -> str:
+    """Return a note for a connection that may come from a Gateway, whose proxy pods are not watched; else empty."""
+    grpc, proxies = service.spec.grpc, gateways.proxies(service)
+    if not grpc or not proxies or connection.component != meta.SERVICE:
         return ""
-    return f" (unless it is of {through})"
+    return "" if connection.peer_service or connection.port != grpc.port else f" (unless from {proxies})"
 
 
-def _may_enter(case: Case, one: ObservedConnection) -> bool:
+def _may_enter(case: Case, connection: ObservedConnection) -> bool:
     spec = case.spec
-    if one.component == meta.DATABASE:
-        return one.who in [(case.key, component) for component in (meta.SERVICE, meta.MIGRATIONS)]
-    if spec.http and one.port == spec.http.port:
+    if connection.component == meta.DATABASE:
+        return connection.peer_service in [(case.key, component) for component in (meta.SERVICE, meta.MIGRATIONS)]
+    if spec.http and connection.port == spec.http.port:
         return True
     admitted = [(key, meta.SERVICE) for key in consent.consumers(case)]
-    return spec.grpc is not None and one.port == spec.grpc.port and one.who in admitted
+    return spec.grpc is not None and connection.port == spec.grpc.port and connection.peer_service in admitted
 
 
-def _may_leave(case: Case, one: ObservedConnection) -> bool:
-    if one.component == meta.DATABASE:
+def _may_leave(case: Case, connection: ObservedConnection) -> bool:
+    if connection.component == meta.DATABASE:
         return False
-    if one.port == DNS_PORT or one.who == (case.key, meta.DATABASE):
+    if connection.port == DNS_PORT or connection.peer_service == (case.key, meta.DATABASE):
         return True
-    if one.who is None:
-        return _is_outside(case.service, one)
+    if connection.peer_service is None:
+        return _is_outside(case.service, connection)
     consumed = [c for c in case.spec.consumes if consent.refusal(case, c) is None]
     ports = [(c, consent.provider_port(case, c)) for c in consumed]
-    ways = [(key, port) for c, port in ports for key in consent.provider_locations(case, c)]
-    key, component = one.who
-    return component == meta.SERVICE and (key, one.port) in ways
+    targets = [(key, port) for c, port in ports for key in consent.provider_locations(case, c)]
+    key, component = connection.peer_service
+    return component == meta.SERVICE and (key, connection.port) in targets
 
 
-def _is_outside(service: Service, one: ObservedConnection) -> bool:
-    """Whether spec.egress names it."""
-    named = (e for e in service.spec.egress if e.protocol == "TCP" and one.port in e.ports)
-    return any(ip_address(one.peer) in ip_network(outside.cidr, strict=False) for outside in named)
+def _is_outside(service: Service, connection: ObservedConnection) -> bool:
+    """Return whether spec.egress allows a connection."""
+    blocks = (block for block in service.spec.egress if block.protocol == "TCP" and connection.port in block.ports)
+    return any(ip_address(connection.peer) in ip_network(block.cidr, strict=False) for block in blocks)
 
 
 def _refused(case: Case) -> Iterator[str]:
     for consumed in case.spec.consumes:
         if refusal := consent.refusal(case, consumed):
-            yield f"{case.name} → {consent.provider_key(case.service, consumed)}, as {refusal[1]}"
+            yield f"{case.name} → {consent.provider_key(case.service, consumed)} ({refusal[1]})"

@@ -1,8 +1,8 @@
-"""Isolation: every pod of a service is closed both ways, but for what is declared, port by port.
+"""Isolation: network policies that deny all connections of a service's pods except declared ones, port by port.
 
-A service takes calls from its admitted consumers and from the proxies of a Gateway that exposes it. It reaches DNS, its
-own database, the services it consumes, and outside the cluster what it names. Its database takes connections from the
-service and its migrations, and opens none.
+A service accepts calls from admitted consumers and from the proxies of a Gateway in spec.grpc.expose, and connects to
+DNS, its own database, consumed services and spec.egress. A database accepts connections from the service and the
+migrations, and opens none.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ DNS_ON_THE_NODE = {"ipBlock": {"cidr": "169.254.20.10/32"}}
 
 
 def plan(case: Case) -> Plan:
-    """A policy for the service, and one each for its database and its migrations where it has them.
+    """Return the network policies of the service, the database and the migrations.
 
-    None has an owner: the cluster would remove it with the resource, before the pods that it holds have ended. It is
-    removed once they have.
+    Policies have no owner reference: garbage collection would remove a policy before the pods have ended. The operator
+    removes a policy once no pods are left.
     """
     if observer.is_audited(case.service):
-        said = audit.findings(case)
-        return Plan(CAPABILITY, (), Condition(Type.ISOLATION_ENFORCED, State.FALSE, Reason.AUDIT, said))
+        findings = audit.findings(case)
+        return Plan(CAPABILITY, (), Condition(Type.ISOLATION_ENFORCED, State.FALSE, Reason.AUDIT, findings))
     policies = [_policy(case.service, case.name, meta.SERVICE, _ingress(case), _egress(case))]
     if case.spec.database:
         policies.append(_database_policy(case, case.spec.database))
         if case.spec.database.migrations:
-            own = [_dns(), _to_database(case.service, case.spec.database)]
-            policies.append(_policy(case.service, names.migrations(case.name), meta.MIGRATIONS, [], own))
-    through = gateways.proxies(case.service)
+            egress = [_dns(), _to_database(case.service, case.spec.database)]
+            policies.append(_policy(case.service, names.migrations(case.name), meta.MIGRATIONS, [], egress))
+    proxies = gateways.proxies(case.service)
     callers = (*consent.consumers(case), *remote_callers.remote_consumers(case))
-    admitted = ", ".join(map(str, [*callers, *([through] if through else [])])) or "nobody"
-    walls = "1 network policy denies" if len(policies) == 1 else f"{len(policies)} network policies deny"
-    said = f"{walls} all that is not declared, both ways; gRPC admits {admitted}"
-    condition = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, said)
+    admitted = ", ".join(map(str, [*callers, *([proxies] if proxies else [])])) or "nobody"
+    count = "1 network policy denies" if len(policies) == 1 else f"{len(policies)} network policies deny"
+    message = f"{count} undeclared connections in both directions; gRPC admits {admitted}"
+    condition = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, message)
     return Plan(CAPABILITY, tuple(policies), condition, _still_needed(case))
 
 
 def _still_needed(case: Case) -> frozenset[Ref]:
-    """The policies of pods that are there, as of a database that was given up and has not ended yet."""
+    """Return the policies of existing pods, such as the pods of a removed database that have not ended."""
     policies = {
         meta.DATABASE: names.database(case.name),
         meta.MIGRATIONS: names.migrations(case.name),
@@ -66,32 +66,35 @@ def _policy(service: Service, name: str, component: str, ingress: list[Object], 
 
 
 def _database_policy(case: Case, database: Database) -> Object:
-    """While there is more than one server, they and what moves the data reach each other, on either side of a move, and
-    nobody else."""
+    """Return the policy of the database pods.
+
+    During a move, instances, database proxy and switchover Job of both sides also reach each other, and the operator
+    reaches the progress port.
+    """
     moves = topology.is_in_transition(case)
-    parts = (meta.SERVICE, meta.MIGRATIONS, *([meta.DATABASE] if moves else []))
+    components = (meta.SERVICE, meta.MIGRATIONS, *([meta.DATABASE] if moves else []))
     other = counterpart.with_database(case)
-    there = _across(other, case.observed) if other else []
-    callers = [*(_pods(case.key, part) for part in parts), *there]
-    listens = _tcp(engines.of(database).port)
-    ingress = [{"from": callers, "ports": [listens]}]
+    counterparts = _counterpart_pods(other, case.observed) if other else []
+    callers = [*(_pods(case.key, component) for component in components), *counterparts]
+    port = _tcp(engines.of(database).port)
+    ingress = [{"from": callers, "ports": [port]}]
     egress = []
     if moves:
         ingress.append({"from": [_operator(case.observed)], "ports": [_tcp(names.PORT_PROGRESS)]})
-        to = [_pods(case.key, meta.DATABASE), *there]
-        egress = [_dns(), {"to": to, "ports": [listens]}]
+        peers = [_pods(case.key, meta.DATABASE), *counterparts]
+        egress = [_dns(), {"to": peers, "ports": [port]}]
     return _policy(case.service, names.database(case.name), meta.DATABASE, ingress, egress)
 
 
-def _across(other: Key, observed: Observed) -> list[Object]:
-    """The database servers on the other side of a move, and what moves the data there."""
+def _counterpart_pods(other: Key, observed: Observed) -> list[Object]:
+    """Return the policy peers for the counterpart's database pods, including proxy and switchover Job."""
     if remote.is_remote(other.namespace):
         return remote_callers.ip_blocks(remote_callers.counterpart_addresses(observed, meta.DATABASE))
     return [_pods(other, meta.DATABASE)]
 
 
 def _operator(observed: Observed) -> Object:
-    """The operator's pods, to which a move tells how far it is."""
+    """Return the policy peer for the operator's pods, which read the progress of a move."""
     namespace = observed.platform.account.partition(":")[0]
     return {
         "namespaceSelector": {"matchLabels": {meta.NAMESPACE_NAME: namespace}},
@@ -102,12 +105,11 @@ def _operator(observed: Observed) -> Object:
 def _ingress(case: Case) -> list[Object]:
     allowed: list[Object] = []
     callers = [_pods(key, meta.SERVICE) for key in consent.consumers(case)]
-    callers += [
-        block for there in remote_callers.remote_consumers(case).values() for block in remote_callers.ip_blocks(there)
-    ]
-    if through := gateways.proxies(case.service):
-        callers.append(through.peer)
-    # An empty `from` would admit everybody (networking.k8s.io/v1), so without consumers there is no rule at all.
+    for addresses in remote_callers.remote_consumers(case).values():
+        callers += remote_callers.ip_blocks(addresses)
+    if proxies := gateways.proxies(case.service):
+        callers.append(proxies.peer)
+    # An empty `from` admits every caller (networking.k8s.io/v1), so without consumers no rule is written.
     if case.spec.grpc and callers:
         allowed.append({"from": callers, "ports": [_tcp(case.spec.grpc.port)]})
     if case.spec.http:
@@ -122,14 +124,13 @@ def _egress(case: Case) -> list[Object]:
     for consumed in case.spec.consumes:
         if consent.refusal(case, consumed) is None:
             port = consent.provider_port(case, consumed)
-            near = [_pods(key, meta.SERVICE) for key in consent.provider_locations(case, consumed)]
-            far = remote_callers.ip_blocks(
-                case.observed.remote_targets.get(consent.provider_key(case.service, consumed), ())
-            )
-            allowed.append({"to": [*near, *far], "ports": [_tcp(port)]})
-    for outside in case.spec.egress:
-        ports = [{"protocol": outside.protocol, "port": port} for port in outside.ports]
-        allowed.append({"to": [{"ipBlock": {"cidr": outside.cidr}}], "ports": ports})
+            local = [_pods(key, meta.SERVICE) for key in consent.provider_locations(case, consumed)]
+            provider = consent.provider_key(case.service, consumed)
+            addresses = remote_callers.ip_blocks(case.observed.remote_targets.get(provider, ()))
+            allowed.append({"to": [*local, *addresses], "ports": [_tcp(port)]})
+    for block in case.spec.egress:
+        ports = [{"protocol": block.protocol, "port": port} for port in block.ports]
+        allowed.append({"to": [{"ipBlock": {"cidr": block.cidr}}], "ports": ports})
     return allowed
 
 

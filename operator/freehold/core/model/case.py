@@ -1,4 +1,4 @@
-"""The case of one service: everything a capability may look at, and each fact derived from it once."""
+"""The case of a service: the inputs of all capabilities, and facts that are computed once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Case:
-    """A service as declared, with all that was observed for one reconcile.
+    """A declared service with the observations of a reconcile.
 
-    Facts that several capabilities need (which instance is primary, who is the counterpart, ...) are functions marked
-    with `fact`. The case keeps the answers and knows no question by name, so that a package can add facts of its own.
+    Facts for several capabilities, such as the primary or the counterpart, are functions marked with `fact`. The case
+    keeps the answers by function, so each package can add facts.
     """
 
     service: Service
@@ -50,9 +50,9 @@ class Case:
 
 
 def fact(question: Callable[[Case], Answer]) -> Callable[[Case], Answer]:
-    """Mark a pure function of a case as a fact: every caller of one reconcile gets the same answer.
+    """Mark a pure function of a case as a fact: all callers of a reconcile get the same answer.
 
-    The function must return data that nobody changes, and no generator.
+    The function must return immutable data, and no generator.
     """
 
     @wraps(question)

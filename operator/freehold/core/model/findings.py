@@ -1,4 +1,4 @@
-"""What the monitors observed."""
+"""Observations of the monitors."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from freehold.core.model.resources import Key, ObservedConnection
 
 @dataclass(frozen=True)
 class Findings:
-    """Doors that opened and must not have, as sentences: of each service, and of the canaries.
+    """The findings of the sentinel, the canaries and the connection observers.
 
-    canaries: how many could be reached, and so tell whether policies are enforced where they stand. connections: those
-    of each service whose isolation is Audit that its observers saw.
+    breaches: messages on unexpectedly reachable ports, by service. unenforced: messages on nodes without enforcement.
+    canaries: how many canaries could be reached. connections: the observed connections of services in audit mode.
     """
 
     breaches: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)

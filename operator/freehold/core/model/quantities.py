@@ -1,4 +1,4 @@
-"""Kubernetes quantities and latencies: compared by value, for 1024Mi and 1Gi, or 1000ms and 1s, are the same."""
+"""Kubernetes quantities, latencies and times. Quantities are compared by value: 1024Mi equals 1Gi."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ _FORM = re.compile(r"^([+-]?\d+(?:\.\d+)?)(|m|[KMGTPE]i|[kMGTPE])$")
 
 
 def as_number(text: str) -> Decimal:
-    """The value of a quantity (kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity).
+    """Return the value of a quantity (kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity).
 
-    Raises ValueError for text that is none.
+    Raises ValueError for other text.
     """
-    found = _FORM.match(text)
-    if not found:
+    match = _FORM.match(text)
+    if not match:
         raise ValueError(f"{text!r} is not a quantity, like 500m or 1Gi")
-    return Decimal(found[1]) * _SUFFIXES[found[2]]
+    return Decimal(match[1]) * _SUFFIXES[match[2]]
 
 
 def milliseconds(text: str) -> int:
-    """The value of a latency, like 250ms or 2s (`api/v1alpha1/grpc.py`, Latency)."""
+    """Return the value of a latency, like 250ms or 2s (`api/v1alpha1/grpc.py`, Latency)."""
     return int(text[:-2]) if text.endswith("ms") else int(text[:-1]) * 1000
 
 
 def duration(text: str) -> timedelta:
-    """The value of a time as PostgreSQL writes it, like 500ms, 30s, 5min or 1h (`v1alpha1/database.py`, Duration)."""
-    found = _DURATION.match(text)
-    if not found:
+    """Return a time in PostgreSQL's notation, like 500ms, 30s, 5min or 1h (`api/v1alpha1/database.py`, Duration)."""
+    match = _DURATION.match(text)
+    if not match:
         raise ValueError(f"{text!r} is not a time, like 30s or 1h")
-    return int(found[1]) * _UNITS[found[2]]
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def latency(value: int) -> str:
-    """A number of milliseconds as it is written in a resource."""
+    """Return milliseconds in the notation of a resource, like 250ms or 2s."""
     return f"{value}ms" if value % 1000 else f"{value // 1000}s"
 
 
 def timestamp(moment: datetime) -> str:
-    """A time as the API writes it."""
+    """Return a time in the notation of the Kubernetes API (RFC 3339, UTC, seconds)."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,9 +1,8 @@
-"""Clusters: what stands in another cluster, and how it is named here.
+"""Names for the namespaces of remote clusters.
 
-A namespace of another cluster is written `shop@west`, as no namespace of this one can be called. `west` is the Secret
-with that cluster's kubeconfig, in the namespace of the same name here: a namespace means the same in both (KEP-1645,
-'namespace sameness'). So a service that moves to another cluster moves to another namespace, and all that is said of
-these holds.
+A namespace of a remote cluster is written `shop@west`, a name that no local namespace can have. `west` is the Secret
+with the kubeconfig of the remote cluster, in the local namespace `shop`: equal namespaces belong together (KEP-1645,
+'namespace sameness'). A move to another cluster is therefore a move to another namespace, with the same rules.
 """
 
 from __future__ import annotations
@@ -14,48 +13,50 @@ AT = "@"
 
 
 def namespace_in(namespace: str, cluster: str) -> str:
-    """A namespace of another cluster."""
+    """Return the name of a namespace of a remote cluster, like `shop@west`."""
     return f"{namespace}{AT}{cluster}"
 
 
 def is_remote(namespace: str) -> bool:
-    """Whether it is one of another cluster."""
+    """Return whether a namespace belongs to a remote cluster."""
     return AT in namespace
 
 
 def local_name(namespace: str) -> str:
-    """As it is called in its own cluster."""
+    """Return the name of a namespace in its own cluster: `shop` for `shop@west`."""
     return namespace.partition(AT)[0]
 
 
 def cluster(namespace: str) -> str:
-    """The Secret with the kubeconfig of its cluster; empty for one of this cluster."""
+    """Return the Secret with the remote cluster's kubeconfig: `west` for `shop@west`; empty for a local namespace."""
     return namespace.partition(AT)[2]
 
 
-def as_seen_here(namespace: str, whose: str) -> str:
-    """A namespace that somebody in the cluster `whose` speaks of, as it is called here: what is foreign there is ours,
-    for a move has two sides."""
+def as_seen_here(namespace: str, cluster: str) -> str:
+    """Translate a namespace from the point of view of a remote cluster to the local one.
+
+    A namespace local to `cluster` becomes remote, and a remote one becomes local, since a move has two sides.
+    """
     if not namespace or is_remote(namespace):
         return local_name(namespace)
-    return namespace_in(namespace, whose)
+    return namespace_in(namespace, cluster)
 
 
 def destination(placement: Placement, home: str) -> str:
-    """The namespace that a service of namespace `home` is to stand in."""
+    """Return the namespace in which a service of namespace `home` is to be."""
     return namespace_in(home, placement.cluster) if placement.cluster else placement.namespace or home
 
 
 def origin(placement: Placement, home: str) -> str:
-    """The namespace whose service of its name it takes over; empty where it takes over none."""
+    """Return the namespace of the service that a service of namespace `home` replaces; empty if it replaces none."""
     return namespace_in(home, placement.from_cluster) if placement.from_cluster else placement.from_ or ""
 
 
 def placement_field(namespace: str) -> str:
-    """The line of a resource's spec.placement that names it."""
+    """Return the line under spec.placement that names a namespace as the destination."""
     return f"cluster: {cluster(namespace)}" if is_remote(namespace) else f"namespace: {namespace}"
 
 
 def describe(namespace: str) -> str:
-    """For people."""
+    """Return `cluster west` or `namespace people`, for messages."""
     return f"cluster {cluster(namespace)}" if is_remote(namespace) else f"namespace {namespace}"

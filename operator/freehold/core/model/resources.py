@@ -1,7 +1,7 @@
-"""The vocabulary of the core: what is asked for, what is seen, and what is to be done about it.
+"""Data types of the core: declared services, observations, and plans.
 
-Everything here is data, and frozen. `Observed` holds all a capability may look at, the time and fresh passwords
-included, so that the same input always gives the same `Plan`.
+All types are frozen. `Observed` holds every input of a capability, including the time and fresh passwords, so equal
+inputs always give equal plans.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from freehold.api.v1alpha1.microservice import MicroserviceSpec
 from freehold.core.model.conditions import Condition
 
 Object = dict[str, Any]
-"""A Kubernetes object as the API server takes and gives it."""
+"""A Kubernetes object, in the JSON form of the API."""
 
 
 class Ref(NamedTuple):
-    """An object of the service's own namespace."""
+    """Kind and name of an object in the service's own namespace."""
 
     kind: str
     name: str
 
 
 class Key(NamedTuple):
-    """A Microservice, wherever it is."""
+    """Namespace and name of a Microservice. A namespace of another cluster is written as `remote.namespace_in` does."""
 
     namespace: str
     name: str
@@ -38,7 +38,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Service:
-    """One Microservice as its team declared it."""
+    """A declared Microservice."""
 
     key: Key
     uid: str
@@ -58,14 +58,15 @@ class Service:
 
 @dataclass(frozen=True)
 class Peer:
-    """Another Microservice, as far as this one may know it: whether it listens, who consumes whom, and what it offers.
+    """Another Microservice, as far as a consumer, a provider or a counterpart may know the service.
 
-    contract: the descriptor set that it publishes for the image that serves, a serialized FileDescriptorSet; empty
-    while that is not known. calls: the methods it declares to call of each service, like `shop.users.v1.UsersService/
-    GetUser`; where none are declared, all are assumed. replaces: the namespace from which it said to take over the
-    service of its name. heading: the namespace it is to go to. database: its version, empty where it has none.
-    move: what its annotation says of a move (`meta.MOVE`). stopped: what keeps its move from going on. max_backup_age:
-    how old the last backup of its data may be for a move to begin; last_backup_at: when that was made, as it says itself.
+    grpc: the declared endpoint. consumes: the providers the service declares. ready: whether condition Ready is True.
+    contract: the published contract of the serving image, a serialized FileDescriptorSet; empty while unknown.
+    calls: the declared methods of each provider, like `shop.users.v1.UsersService/GetUser`; without methods, all count.
+    replaces: the namespace of the service that this service replaces, as reported in the status.
+    destination: the namespace to which the service is to move. database: engine and version; empty without a database.
+    move: the value of annotation `meta.MOVE`. stopped: the message of a move that is blocked.
+    max_backup_age: spec.placement.maxBackupAge. last_backup_at: the value of annotation `meta.LAST_BACKUP_AT`.
     """
 
     key: Key
@@ -84,22 +85,21 @@ class Peer:
 
 
 class Call(NamedTuple):
-    """A call that a service declares. budget: what it may take, in milliseconds; None: what the provider promises."""
+    """A declared call. budget: the latency budget in milliseconds; None: the provider's own budget."""
 
     provider: Key
     budget: int | None = None
 
 
 class CallNode(NamedTuple):
-    """Where a service stands among those that call each other. budget: what a call of it takes at most, in
-    milliseconds; None where it promises nothing."""
+    """A service in the call graph. budget: the declared latency budget of a call to the service, in milliseconds."""
 
     budget: int | None = None
     calls: tuple[Call, ...] = ()
 
 
 EMPTY = CallNode()
-"""Of a service of which nothing is known."""
+"""The call-graph node of an unknown service."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,11 @@ class StorageClass:
 
 @dataclass(frozen=True)
 class Platform:
-    """What the platform team set for the whole cluster.
+    """Settings of the platform team for the whole cluster.
 
-    operator_image: what probes and observers run from; without it there are none. account: the operator's
-    ServiceAccount, as `namespace:name`. secrets_role: the ClusterRole that lets it keep Secrets in a namespace where
-    somebody binds it. trust_domain: of the identities in certificates (SPIFFE-ID, 2.1). cluster_domain: of the
-    cluster's DNS names.
+    operator_image: the image of probes and observers; without an image there are none. account: the operator's
+    ServiceAccount, as `namespace:name`. secrets_role: the ClusterRole to bind where Secrets are kept.
+    trust_domain: the trust domain of certificates (SPIFFE-ID, section 2.1). cluster_domain: the domain of DNS names.
     """
 
     postgresql_image: str = "docker.io/library/postgres:{version}"
@@ -130,7 +129,7 @@ class Platform:
 
 
 class Issued(NamedTuple):
-    """A certificate with its chain, and its private key, both PEM."""
+    """A certificate with the chain, and the private key, both PEM."""
 
     certificate: str
     key: str
@@ -138,42 +137,50 @@ class Issued(NamedTuple):
 
 @dataclass(frozen=True)
 class Authority:
-    """The certificate authority as far as it is public, PEM: whom to trust, and who may have signed what is in use."""
+    """The public part of the certificate authority, PEM.
+
+    trusted: the authorities to trust. signers: the authorities that may have signed certificates in use.
+    """
 
     trusted: str = ""
     signers: str = ""
 
 
 class ObservedConnection(NamedTuple):
-    """A connection that was seen of a service whose isolation is Audit.
+    """A connection of a service in audit mode.
 
-    component: whose, the service's or its database's. direction: `in` or `out`. port: where it was called, or called
-    to. peer: the other side's address; who: the service and its component that stand there, if they are known.
+    component: the component of the service, `service` or `database`. direction: `in` or `out`. port: the port of the
+    listener. peer: the address of the remote end. peer_service: service and component at the address, if known.
     """
 
     component: str
     direction: str
     port: int
     peer: str
-    who: tuple[Key, str] | None = None
+    peer_service: tuple[Key, str] | None = None
 
 
 @dataclass(frozen=True)
 class Observed:
-    """All a capability may look at.
+    """The inputs of a reconcile of a service.
 
-    objects: the service's own objects, by kind and name. peers: the providers it names and the services that name it.
-    graph: who declares to call whom, and how long that may take, of all services. forwards: the services that moved to
-    another namespace or are about to, each with the one that takes over, where both say so.
-    passwords: fresh ones, to be used only where none is kept. certificates: likewise, by the Secret each is for.
-    secrets_granted: whether Freehold may keep Secrets in this namespace. addresses: every door of every service, as
-    `host:port`, by service. breaches: shut doors of this service that opened to the operator, a stranger to it;
-    unenforced: places of the cluster where what a policy forbids was let through. Both are sentences. connections:
-    those that were seen, where isolation is Audit. gateway_api: whether the cluster serves GRPCRoutes. door: what
-    that of a move under way tells of it (`freehold/door.py`), for people. partner: the objects of the service on the
-    other side of a move between namespaces. callers: of a service whose consumers call it in another cluster, the
-    addresses of their pods. led: the addresses in another cluster that a provider's name leads to, or may soon, by
-    provider. unheard: why nothing more is heard of the other cluster of a move. status: what was last written.
+    now: the time. objects: the service's own objects. pods: the service's own pods.
+    peers: the providers of the service, the consumers, and the counterpart.
+    graph: the call graph of all services, with latency budgets in milliseconds.
+    aliases: services that moved to another namespace or are to move, each with the service that replaces it; only where
+    both declare the move. namespace_labels: the labels of namespaces, by name.
+    passwords: fresh passwords by role, for Secrets without one. certificates: fresh certificates by Secret.
+    secrets_granted: whether the operator may keep Secrets in the namespace.
+    addresses: the ports of all services as `host:port`, by service.
+    breaches: messages on ports of the service that are unexpectedly reachable for the operator.
+    unenforced: messages on nodes whose network plugin does not enforce policies.
+    connections: the observed connections of a service in audit mode.
+    gateway_api: whether the cluster serves GRPCRoutes. copy_progress: the progress of a move, as reported by the
+    database proxy (`freehold/agents/postgresql/proxy.py`), for people.
+    callers: the pod addresses of each consumer, for a service that is called in another cluster.
+    remote_targets: the pod addresses in another cluster to which a provider's name leads or may lead soon, by provider.
+    counterpart: the objects of the counterpart. silent_cluster: why the remote cluster of a move is silent; else empty.
+    status: the last written status.
     """
 
     now: datetime
@@ -204,12 +211,11 @@ class Observed:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a capability wants of the world: these objects, no others of its own but those it keeps, and this said.
+    """The objects and the condition that a capability wants for a service.
 
-    capability: whose plan it is; objects that carry its label and are neither wanted nor kept are removed.
-    keep: objects to leave exactly as they are.
-    discard: objects that hold nothing yet and are to be made anew.
-    shown: what it adds to the resource's status. again: seconds after which it wants to be asked again.
+    capability: the value of label `meta.CAPABILITY`; objects with the label that are neither in `objects` nor in `keep`
+    are removed. keep: objects to leave unchanged. discard: empty objects to delete and create anew.
+    status: fields to add to the resource's status. retry_after: seconds until the next reconcile, or None.
     """
 
     capability: str
@@ -217,5 +223,5 @@ class Plan:
     condition: Condition | None = None
     keep: frozenset[Ref] = frozenset()
     discard: frozenset[Ref] = frozenset()
-    shown: Mapping[str, Any] = field(default_factory=dict)
-    again: float | None = None
+    status: Mapping[str, Any] = field(default_factory=dict)
+    retry_after: float | None = None

@@ -1,4 +1,4 @@
-"""Deployments: what the live one of a service serves."""
+"""The live Deployment of a service."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from freehold.core.model.resources import Object, Ref
 
 
 def serving(case: Case) -> bool:
-    """Whether a pod of the service serves at this moment."""
+    """Return whether a pod of the service currently serves."""
     live = case.observed.objects.get(Ref("Deployment", case.name), {})
     return bool(live.get("status", {}).get("availableReplicas"))
 
 
 def serving_image(case: Case) -> str | None:
-    """The image that the service's pods are to run at this moment; None before there are any."""
+    """Return the image of the live Deployment; None without a Deployment."""
     live = case.observed.objects.get(Ref("Deployment", case.name))
     return image_of(live) if live else None
 
 
 def image_of(deployment: Object) -> str:
-    """The service's image in its Deployment."""
+    """Return the service's image in a Deployment."""
     return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])

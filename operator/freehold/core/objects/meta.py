@@ -1,4 +1,4 @@
-"""What every object carries: labels, an owner, and digests that stand for content."""
+"""Metadata of objects: labels, annotations, owner references, and digests."""
 
 from __future__ import annotations
 
@@ -11,99 +11,122 @@ from freehold.api.v1alpha1.microservice import GROUP, KIND, VERSION
 from freehold.core.model.resources import Object, Service
 
 NAME = "app.kubernetes.io/name"
+"""Label of every object: the name of the Microservice. Written by the operator; a recommended label of Kubernetes."""
 INSTANCE = "app.kubernetes.io/instance"
+"""Label of every object: the name of the Microservice. Written by the operator; selects the pods of a service."""
 VERSION_LABEL = "app.kubernetes.io/version"
+"""Label of objects that belong to an image, such as Deployments and pods: the image's tag. Written by the operator."""
 COMPONENT = "app.kubernetes.io/component"
+"""Label of every object: the part of the service, such as service, database or migrations. Written by the operator."""
 PART_OF = "app.kubernetes.io/part-of"
+"""Label of every object: copied from the Microservice, else the namespace. Written by the operator."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
+"""Label of every object: freehold. Written by the operator, which watches objects by the label."""
 MANAGER = "freehold"
 CAPABILITY = "freehold.dev/capability"
+"""Label of every object: the capability that plans the object. Written by the operator; an object of a capability
+without a plan for the object is removed."""
 CONFIG_HASH = "freehold.dev/config-hash"
-"""Annotates a pod template with the digest of configuration it reads, so that a change rolls the pods."""
+"""Annotation of a pod template: the digest of the configuration the pods read; a change rolls the pods. Also of a
+contract's ConfigMap: the digest of the contract. Written by the operator."""
 APPLIED_HASH = "freehold.dev/applied-hash"
-"""Annotates an object with the digest of what was last applied to it."""
+"""Annotation of every object: the digest of the last applied content. Written by the operator to find drift."""
 PROBE = "freehold.dev/probe"
-"""Label of probe pods. A probe is subject to the service's network policies and is no endpoint of the service."""
+"""Label of probe pods: true. Written by the operator; a probe is subject to the service's network policies and is no
+endpoint of the service."""
 VERIFY_ISOLATION = "freehold.dev/verify-isolation"
-"""Annotation of a Microservice that requests a new isolation probe; any new value does."""
+"""Annotation of a Microservice: any new value requests a new isolation probe. Written by people."""
 IMAGE = "freehold.dev/image"
-"""Annotates a contract with the image it was read from."""
+"""Annotation of a contract's ConfigMap: the image the contract was read from. Written by the operator."""
 READ_CONTRACT = "freehold.dev/read-contract"
-"""Annotates a resource to have its images asked anew what they offer: any new value does."""
+"""Annotation of a Microservice: any new value requests a new reading of the image's contract. Written by people."""
 ACCEPT_CONTRACT = "freehold.dev/accept-contract"
-"""Annotates a resource with the image, or the contract's digest, that is let through whomever it breaks."""
+"""Annotation of a Microservice: the image, or the contract's digest, to roll out although the contract breaks
+consumers. Written by people."""
 EPOCH = "freehold.dev/epoch"
-"""Annotates the claim of a database's volume: the highest owns the data; 0 has not owned it yet."""
+"""Annotation of a database's PersistentVolumeClaim: the epoch, a fencing token. Written by the operator; the highest
+identifies the primary, 0 an instance that never was primary."""
 PROMOTED_AT = "freehold.dev/promoted-at"
-"""Annotates it with the time at which it took over, and"""
+"""Annotation of a database's PersistentVolumeClaim: the time at which the instance became the primary (RFC 3339).
+Written by the operator."""
 WRITE_PAUSE = "freehold.dev/write-pause-ms"
-"""with how long no write was taken then, and"""
+"""Annotation of a database's PersistentVolumeClaim: how long the switchover paused writes, in milliseconds. Written by
+the operator."""
 DATASET_ID = "freehold.dev/dataset-id"
-"""with what stands for the data on it, which a move brings along: the schema on it need not be migrated again."""
+"""Annotation of a database's PersistentVolumeClaim: the identity of the data. Written by the operator; a move keeps the
+identity, so migrations are not run again at the destination."""
 DATA_MOVED_TO = "freehold.dev/data-moved-to"
-"""with the namespace that the data went to, so that nobody takes this volume for it; none, where it is here."""
+"""Annotation of a database's PersistentVolumeClaim: the namespace the data was moved to. Written by the operator; the
+volume holds a stale copy."""
 ENDPOINT_TARGET = "freehold.dev/endpoint-target"
-"""Annotates the Service of a service that moved to another cluster with where its name leads."""
+"""Annotation of the Service of a Microservice that moved to another cluster: the target of the endpoint redirect,
+like shop@west. Written by the operator."""
 PRIMARY = "freehold.dev/primary"
-"""Annotates a database server's pod template with the host of the one it follows, and since which turn."""
+"""Annotation of a standby's pod template: the host of the primary and the epoch since which the standby replicates.
+Written by the operator."""
 ROLE = "freehold.dev/role"
-"""Labels the pods of a move that are no database server, and stand behind the same wall."""
+"""Label of a move's pods that are no database server: database-proxy or switchover. Written by the operator; they are
+subject to the database's network policy."""
 MOVE = "freehold.dev/move"
-"""Annotates a resource to have its move wait before the next step: Paused."""
+"""Annotation of a Microservice: Paused stops a move before the next step. Written by people, usually with
+kubectl freehold move --pause."""
 LAST_BACKUP_AT = "freehold.dev/last-backup-at"
-"""Annotates a resource with the time at which its data was last backed up, by whoever did it (RFC 3339)."""
+"""Annotation of a Microservice: the time of the last backup of the data (RFC 3339). Written by the backup tool;
+compared with spec.placement.maxBackupAge."""
 POD_NAME = "statefulset.kubernetes.io/pod-name"
+"""Label of a StatefulSet's pod: the pod's name. Written by Kubernetes; selects a single database instance."""
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
+"""Label of a namespace: the namespace's name. Written by Kubernetes; selects the namespace in network policies."""
 
 SLICE_MANAGED_BY = {"endpointslice.kubernetes.io/managed-by": "freehold.dev"}
-"""Labels an EndpointSlice as none of the cluster's own controllers'."""
+"""Label of an EndpointSlice that the operator keeps. Kubernetes' own controllers leave the slice alone."""
 
 SERVICE = "service"
 DATABASE = "database"
 MIGRATIONS = "migrations"
 CONTRACT = "contract"
-REMOTE = "abroad"
-"""The component of no pod: that of a service which stands in another cluster."""
+REMOTE = "remote"
+"""The component that no pod has: a Service with this selector has no endpoints but those of the EndpointSlice."""
 
 
 def selector(name: str, component: str) -> dict[str, str]:
-    """The labels that select one service's pods of one component, and no other's."""
+    """Return the labels that select a service's pods of a component."""
     return {INSTANCE: name, COMPONENT: component, MANAGED_BY: MANAGER}
 
 
 def serving(name: str) -> Any:
-    """A label selector of the pods that serve, probes not among them, for where one may say so."""
-    unprobed = {"key": PROBE, "operator": "DoesNotExist"}
-    return {"matchLabels": selector(name, SERVICE), "matchExpressions": [unprobed]}
+    """Return the label selector of a service's pods without probes, where match expressions are possible."""
+    not_a_probe = {"key": PROBE, "operator": "DoesNotExist"}
+    return {"matchLabels": selector(name, SERVICE), "matchExpressions": [not_a_probe]}
 
 
 def labels(service: Service, component: str, capability: str, version: str = "") -> dict[str, str]:
-    """The recommended labels (kubernetes.io/docs/concepts/overview/working-with-objects/common-labels)."""
-    shown = {VERSION_LABEL: version} if version else {}
+    """Return the recommended labels (kubernetes.io/docs/concepts/overview/working-with-objects/common-labels)."""
+    versioned = {VERSION_LABEL: version} if version else {}
     part_of = service.labels.get(PART_OF, service.namespace)
-    named = {NAME: service.name, PART_OF: part_of, CAPABILITY: capability}
-    return {**named, **selector(service.name, component), **shown}
+    common = {NAME: service.name, PART_OF: part_of, CAPABILITY: capability}
+    return {**common, **selector(service.name, component), **versioned}
 
 
 def pod_labels(service: Service, component: str, version: str = "") -> dict[str, str]:
-    """The labels of pods: none of those that may change without a reason for new pods."""
-    shown = {VERSION_LABEL: version} if version else {}
-    return {NAME: service.name, **selector(service.name, component), **shown}
+    """Return the labels of pods. Labels that change without a need for new pods are left out."""
+    versioned = {VERSION_LABEL: version} if version else {}
+    return {NAME: service.name, **selector(service.name, component), **versioned}
 
 
 def image_version(image: str) -> str:
-    """An image's tag as a label's value, empty where it has none that fits."""
+    """Return an image's tag; empty without a tag, or if the tag is no valid label value."""
     tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
     return tag if re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", tag) else ""
 
 
 def image_name(image: str) -> str:
-    """An image without its registry and path, as people are told of it."""
+    """Return an image without registry and path, for messages."""
     return image.rpartition("/")[2]
 
 
 def owner(service: Service) -> Object:
-    """The reference by which the cluster's garbage collector removes an object with its Microservice."""
+    """Return the owner reference by which Kubernetes removes an object together with the Microservice."""
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": KIND,
@@ -124,7 +147,7 @@ def build(
     owned: bool = True,
     **body: Any,
 ) -> Object:
-    """An object of the service's namespace. One that is not owned outlives the Microservice."""
+    """Return an object in the service's namespace. owned: removed together with the Microservice."""
     metadata: Object = {"name": name, "namespace": service.namespace, "labels": labelled}
     if owned:
         metadata["ownerReferences"] = [owner(service)]
@@ -134,7 +157,10 @@ def build(
 def network_policy(
     service: Service, name: str, component: str, capability: str, ingress: list[Object], egress: list[Object]
 ) -> Object:
-    """A wall around a component's pods, both ways. Without an owner, so that it stands until they have ended."""
+    """Return the network policy of a component's pods, for ingress and egress.
+
+    The policy has no owner, because it must exist until the pods have ended.
+    """
     return build(
         service,
         "networking.k8s.io/v1",
@@ -152,6 +178,6 @@ def network_policy(
 
 
 def digest(*parts: Any) -> str:
-    """Ten hexadecimal digits that stand for the content of plain data."""
+    """Return ten hexadecimal digits of the SHA-256 of plain data as JSON."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:10]

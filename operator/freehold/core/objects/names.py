@@ -1,6 +1,6 @@
-"""Every name Freehold gives, each made once, here.
+"""The names of all objects, hosts, files and variables that Freehold creates.
 
-A Microservice's name is at most 40 characters and never contains `-database` (the API server refuses others), so no
+A Microservice's name has at most 40 characters and never contains `-database` (the API server refuses others), so no
 derived name is too long (a StatefulSet's pods carry a label of at most 63 characters) and no two services collide.
 """
 
@@ -12,15 +12,15 @@ from freehold.core.model import remote
 from freehold.core.model.resources import Key
 
 PORT_PROGRESS = 9404
-"""Where the door of a move tells how far it is."""
+"""The port of the database proxy for the progress of a move."""
 BINDING_ROOT = "/bindings"
 IDENTITY_ROOT = "/identity"
 SERVICE_CONFIG = "service-config"
-"""The file, in the binding of a consumed service, that tells gRPC how to call it."""
+"""The file with gRPC's service config in the binding of a consumed service."""
 LAST_PORT = 65535
 REMOTE_SUFFIX = "-remote"
 CA_FILE = "ca.crt"
-"""The file, in a binding or beside a certificate, with the certificate authorities to trust."""
+"""The file with the trusted certificate authorities, in a binding or beside a certificate."""
 
 
 def database(service: str) -> str:
@@ -29,80 +29,80 @@ def database(service: str) -> str:
 
 
 def database_nodes(service: str) -> str:
-    """The headless Service that gives the server's pods their names."""
+    """The headless Service that gives the database pods DNS names."""
     return f"{service}-database-nodes"
 
 
 def database_volume(service: str) -> str:
-    """The claim of the volume that holds the data."""
+    """The claim of the first database instance."""
     return f"{service}-database-data"
 
 
 def database_configuration(service: str) -> str:
-    """The ConfigMap with the server's start script and access rules."""
+    """The ConfigMap with the database server's start script and access rules."""
     return f"{service}-database-configuration"
 
 
 def instance(service: str, number: int) -> str:
-    """The StatefulSet of one of a service's database servers; after a move it is not the first."""
+    """The StatefulSet of a database instance. The first instance has number 1; each move adds another."""
     return database(service) if number == 1 else f"{database(service)}-{number}"
 
 
 def instance_pod(service: str, number: int) -> str:
-    """The one pod of such a server."""
+    """The only pod of a database instance."""
     return f"{instance(service, number)}-0"
 
 
 def is_instance_pod(service: str, name: str) -> bool:
-    """Whether a pod is the one of a database instance, and not the proxy's or a Job's."""
+    """Return whether a name is that of a database instance's pod, not of the database proxy or a Job."""
     return re.fullmatch(rf"{re.escape(database(service))}(-[0-9]+)?-0", name) is not None
 
 
 def instance_host(service: str, namespace: str, number: int) -> str:
-    """Where one server is reached by those who mean this very one, whoever holds the data."""
+    """The DNS name of a database instance, whether primary or standby."""
     pod = instance_pod(service, number)
-    named = remote_name(pod) if remote.is_remote(namespace) else pod
-    return f"{named}.{host(database_nodes(service), namespace)}"
+    hostname = remote_name(pod) if remote.is_remote(namespace) else pod
+    return f"{hostname}.{host(database_nodes(service), namespace)}"
 
 
 def remote_name(name: str) -> str:
-    """What is called so in another cluster, and has another name here: a pod; what leads to a service's pods there."""
+    """The local name of a remote cluster's object: the host of a pod, or the EndpointSlice of a service's pods."""
     return f"{name}{REMOTE_SUFFIX}"
 
 
 def as_counterpart_calls(host: str) -> str:
-    """The host of a server as the other cluster calls it."""
+    """The host of a database instance from the remote cluster's point of view."""
     pod, _, rest = host.partition(".")
     return f"{pod.removesuffix(REMOTE_SUFFIX) if pod.endswith(REMOTE_SUFFIX) else remote_name(pod)}.{rest}"
 
 
 def instance_volume(service: str, number: int) -> str:
-    """The claim of a server's volume."""
+    """The claim of a database instance."""
     return database_volume(service) if number == 1 else f"{database_volume(service)}-{number}"
 
 
 def proxy(service: str) -> str:
-    """The StatefulSet that stands before the servers during a move; no other of a service's is named so."""
+    """The StatefulSet of the database proxy, in front of both instances during a move."""
     return f"{service}-database-proxy"
 
 
 def proxy_pod(service: str) -> str:
-    """The one pod of it."""
+    """The only pod of the database proxy."""
     return f"{proxy(service)}-0"
 
 
 def switchover_job(service: str, digest: str) -> str:
-    """The Job that has one server take over from another."""
+    """The Job of a switchover."""
     return f"{service}-switchover-{digest}"
 
 
 def owner_secret(service: str) -> str:
-    """The Secret of the role that owns the schema, for migrations alone."""
+    """The Secret of the role that owns the schema, mounted only by migrations."""
     return f"{service}-database-owner"
 
 
 def server_secret(service: str) -> str:
-    """The Secret with every role's password, mounted by the server alone."""
+    """The Secret with the passwords of all roles, mounted only by the database server."""
     return f"{service}-database-server"
 
 
@@ -112,97 +112,96 @@ def server_certificate(service: str) -> str:
 
 
 def identity(service: str) -> str:
-    """The Secret with the certificate by which a service proves who it is, where calls are mutually authenticated."""
+    """The Secret with the certificate of a service for mutual TLS."""
     return f"{service}-identity"
 
 
 def clients(service: str) -> str:
-    """The ConfigMap with the identities that may call a service which asks for them."""
+    """The ConfigMap with the identities that may call a service by mutual TLS."""
     return f"{service}-consumers"
 
 
 def migrations_job(service: str, digest: str) -> str:
-    """The Job that brings the schema up to date for one image and command on one volume."""
+    """The Job that migrates the schema, for an image, a command and a volume."""
     return f"{service}-migrations-{digest}"
 
 
 def probe_job(service: str, digest: str) -> str:
-    """The Job that tries, from where the service stands, whom it reaches."""
+    """The Job that attempts connections from the service's position."""
     return f"{service}-probe-{digest}"
 
 
 def contract(service: str, digest: str) -> str:
-    """The ConfigMap with what one image of a service offers."""
+    """The ConfigMap with the contract of an image."""
     return f"{service}-contract-{digest}"
 
 
 def is_contract(service: str, name: str) -> bool:
-    """Whether a ConfigMap of the service's holds a contract."""
+    """Return whether a ConfigMap of the service holds a contract."""
     return name.startswith(f"{service}-contract-")
 
 
 def contract_job(service: str, digest: str) -> str:
-    """The Job that asks an image what it offers."""
+    """The Job that reads the contract of an image."""
     return f"{service}-contract-{digest}"
 
 
 def contract_policy(service: str) -> str:
-    """The network policy of the pods that are asked; with a dot, which no service's name has."""
+    """The network policy of contract readers. The dot prevents a collision with a service's name."""
     return f"{service}.contract"
 
 
 def migrations(service: str) -> str:
-    """The network policy of the migration pods; a service may itself be named `users-migrations`."""
+    """The network policy of migration pods. A service may be named `users-migrations`, hence `-database-`."""
     return f"{service}-database-migrations"
 
 
 def callers(service: str) -> str:
-    """The ConfigMap that tells another cluster who may call the service, and from where."""
+    """The ConfigMap with consumers and their pod addresses, for another cluster."""
     return f"{service}-callers"
 
 
 def consumed(service: str) -> str:
-    """The ConfigMap with the addresses of the services it consumes."""
+    """The ConfigMap with the addresses of consumed services."""
     return f"{service}-consumes"
 
 
 def host(name: str, namespace: str) -> str:
-    """The DNS name of a Service, in the form that every pod of the cluster resolves; of one of another cluster, of that
-    which leads there."""
+    """The DNS name of a Service. For a remote namespace: the name of the local Service that redirects there."""
     return f"{name}.{remote.local_name(namespace)}.svc"
 
 
 def hosts(name: str, namespace: str) -> tuple[str, ...]:
-    """Every DNS name of a Service that a client may reasonably use."""
+    """The DNS names of a Service that clients may use, for certificates."""
     short = host(name, namespace)
     return short, f"{short}.cluster.local", f"{name}.{remote.local_name(namespace)}", name
 
 
 def endpoint(provider: Key, port: int) -> str:
-    """Where a service's gRPC is reached; this never changes while the port does not."""
+    """The gRPC address of a service, `host:port`; constant while the port is."""
     return f"{host(provider.name, provider.namespace)}:{port}"
 
 
 def target(provider: Key, port: int) -> str:
-    """The same for a gRPC client, which resolves it to every pod (grpc.io, 'Custom Name Resolution')."""
+    """The gRPC target of a service, which clients resolve to all pods (grpc.io, 'Custom Name Resolution')."""
     return f"dns:///{endpoint(provider, port)}"
 
 
 def spiffe_id(trust_domain: str, service: Key) -> str:
-    """Who a service is, in its certificate (SPIFFE-ID, 2; the path is the one that is usual for ServiceAccounts)."""
+    """The identity of a service in certificates (SPIFFE-ID, section 2; the path as usual for ServiceAccounts)."""
     return f"spiffe://{trust_domain}/ns/{remote.local_name(service.namespace)}/sa/{service.name}"
 
 
 def health_port(grpc: int, http: int | None) -> int:
-    """Where a service that speaks TLS answers the kubelet's health checks, which do not: beside its own ports."""
+    """The port for health checks of a service with mutual TLS, since the kubelet uses no TLS; next to the own ports."""
     return next(port for port in (grpc + 1, grpc + 2, grpc - 1, grpc - 2) if port <= LAST_PORT and port != http)
 
 
 def tls_variable(provider: str) -> str:
-    """The environment variable that says how a consumed service is spoken to."""
+    """The environment variable with the TLS mode of a consumed service."""
     return f"{provider.upper().replace('-', '_')}_GRPC_TLS"
 
 
 def target_variable(provider: str) -> str:
-    """The environment variable that holds a consumed service's gRPC target."""
+    """The environment variable with the gRPC target of a consumed service."""
     return f"{provider.upper().replace('-', '_')}_GRPC_TARGET"

@@ -1,4 +1,4 @@
-"""The connection observer, a container beside each container of a service in audit mode."""
+"""The connection observer, a container in each pod of a service in audit mode."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ RESOURCES: Object = {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"me
 
 
 def is_audited(service: Service) -> bool:
-    """Whether no wall stands around the service."""
+    """Return whether the service is in audit mode and has no network policies."""
     return service.spec.isolation is IsolationMode.AUDIT
 
 
 def containers(case: Case) -> list[Object]:
-    """The container that goes beside those of a pod, where isolation is Audit."""
+    """Return the observer container of a pod in audit mode; none otherwise."""
     if not is_audited(case.service) or not case.observed.platform.operator_image:
         return []
     command = ["python3", "-m", "freehold.agents.connection_observer"]

@@ -1,7 +1,7 @@
-"""Pods: how every one of them is built, and what is the matter with one that does not run.
+"""Pods: builders of templates and containers, readers of live pods, and causes of failures.
 
 All pods satisfy the Pod Security Standard `restricted` (kubernetes.io/docs/concepts/security/pod-security-standards),
-write to named volumes alone, and hold no ServiceAccount token.
+write only to volumes and have no ServiceAccount token.
 """
 
 from __future__ import annotations
@@ -25,61 +25,61 @@ CONTAINER_SECURITY: Object = {
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 POD_SECURITY: Object = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-"""What can be said of a whole pod, for a container that is added later, as by a debugger or an admission hook."""
+"""The security context of the pod, for containers that a debugger or an admission hook adds later."""
 SERVICE: Object = {"requests": {"cpu": "25m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
-"""What a container of a service's image asks for, unless its owner says otherwise."""
+"""The default resources of a container with the service's image."""
 DISK = "ephemeral-storage"
 SCRATCH: Object = {"requests": {DISK: "64Mi"}, "limits": {DISK: "1Gi"}}
-"""Of the node's disk, for /tmp and the log, unless the owner says otherwise: a full disk ends every pod of the node."""
+"""The default ephemeral storage, for /tmp and the log; a full disk evicts all pods of the node."""
 LAST_LINES = 3
 LINE_LIMIT = 300
 IMAGE_REASONS = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 PUBLIC_KEYS = {"type", "provider", "host", "port", "database", "username", "uri", "ca.crt", "tls.crt"}
-"""What anybody may know of a Secret of ours; the password in a URI is one that is known by itself."""
+"""The keys of Freehold's Secrets that need no masking; the password of a URI is masked under its own key."""
 SHORTEST_SECRET = 8
-"""Characters; hiding a shorter text would make a riddle of the log around it."""
+"""The minimum length of a masked text; masking shorter texts would make logs unreadable."""
 CONFIG_REASONS = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 
 
 class Trouble(NamedTuple):
-    """What keeps a pod from running, in words for its owner."""
+    """The reason and the message for a pod that does not run."""
 
     reason: Reason
     message: str
 
 
-def container(name: str, image: str, asked: Resources | None, usual: Object, **body: Any) -> Object:
-    """A hardened container; the end of its log is kept where the operator can read it without access to logs."""
+def container(name: str, image: str, resources: Resources | None, default: Object, **body: Any) -> Object:
+    """Return a hardened container, whose termination message has the end of the log."""
     return {
         "name": name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "securityContext": CONTAINER_SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "resources": _bounded(asked.model_dump(exclude_defaults=True) if asked else usual),
+        "resources": _bounded(resources.model_dump(exclude_defaults=True) if resources else default),
         **body,
     }
 
 
 def _bounded(resources: Object) -> Object:
-    """With a bound on the node's disk, where none is named: half a bound could contradict the other half."""
+    """Return resources with default requests and limits of disk, unless either is declared."""
     if any(DISK in part for part in resources.values()):
         return resources
-    return {part: {**resources.get(part, {}), **usual} for part, usual in SCRATCH.items()}
+    return {part: {**resources.get(part, {}), **default} for part, default in SCRATCH.items()}
 
 
 def template(labels: dict[str, str], annotations: dict[str, str], **spec: Any) -> Object:
-    """A pod template without a token and without the variables of every Service around it."""
+    """Return a pod template without a ServiceAccount token and without environment variables of other Services."""
     metadata: Object = {"labels": labels}
     if annotations:
         metadata["annotations"] = annotations
     security = {**POD_SECURITY, **spec.pop("securityContext", {})}
-    usual: Object = {"automountServiceAccountToken": False, "enableServiceLinks": False, "securityContext": security}
-    return {"metadata": metadata, "spec": {**usual, **spec}}
+    defaults: Object = {"automountServiceAccountToken": False, "enableServiceLinks": False, "securityContext": security}
+    return {"metadata": metadata, "spec": {**defaults, **spec}}
 
 
 def component_pods(observed: Observed, component: str) -> list[Object]:
-    """The service's pods of one component that are not on their way out, without probes."""
+    """Return the service's pods of a component, without terminating pods and probes."""
     return [
         pod
         for pod in observed.pods
@@ -90,48 +90,48 @@ def component_pods(observed: Observed, component: str) -> list[Object]:
 
 
 def component_of(pod: Object) -> str:
-    """Which part of its service a pod is."""
+    """Return the component of a pod; empty without the label."""
     return str(pod["metadata"]["labels"].get(meta.COMPONENT, ""))
 
 
 def job_of(pod: Object) -> str:
-    """The Job that made a pod; empty where none did."""
+    """Return the Job of a pod; empty for other pods."""
     return str(pod["metadata"]["labels"].get("batch.kubernetes.io/job-name", ""))
 
 
 def of_job(observed: Observed, job: str) -> list[Object]:
-    """The pods that a Job made."""
+    """Return the pods of a Job."""
     return [pod for pod in observed.pods if job_of(pod) == job]
 
 
-def last_words(status: Object) -> dict[str, Any] | None:
-    """The JSON object that a container left as its termination message; None without one."""
+def termination_message(status: Object) -> dict[str, Any] | None:
+    """Return the termination message of a container as a JSON object; None for any other message."""
     try:
-        said = json.loads(status.get("state", {}).get("terminated", {}).get("message", ""))
+        message = json.loads(status.get("state", {}).get("terminated", {}).get("message", ""))
     except ValueError:
         return None
-    return said if isinstance(said, dict) else None
+    return message if isinstance(message, dict) else None
 
 
 def is_ready(pod: Object) -> bool:
-    """Whether the kubelet says so."""
+    """Return whether the pod's condition Ready is True."""
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))
 
 
 def has_address(pod: Object) -> bool:
-    """Whether it is reached by an address of its own: once it has one, until it has ended."""
+    """Return whether the pod has an address and has not ended."""
     status = pod.get("status", {})
     return bool(status.get("podIP")) and status.get("phase") not in ("Succeeded", "Failed")
 
 
 def is_running(pod: Object) -> bool:
-    """Whether one of its containers runs at this moment."""
+    """Return whether a container of the pod currently runs."""
     statuses = pod.get("status", {}).get("containerStatuses", [])
     return any("running" in status.get("state", {}) for status in statuses)
 
 
 def trouble(pods: Iterable[Object], observed: Observed) -> Trouble | None:
-    """The first thing that keeps any of these pods from running, if there is one; what is secret is not repeated."""
+    """Return the first cause that keeps a pod from running, or None; Secrets' values are masked."""
     for pod in pods:
         found = _scheduling_trouble(pod) or _container_trouble(pod, observed)
         if found:
@@ -140,32 +140,32 @@ def trouble(pods: Iterable[Object], observed: Observed) -> Trouble | None:
 
 
 def failing_health_check(pods: Iterable[Object]) -> Trouble | None:
-    """The first pod that has started and says of itself that it cannot serve."""
+    """Return the first started pod whose health check fails, or None."""
     for pod in pods:
         for status in pod.get("status", {}).get("containerStatuses", []):
             if status.get("started") and not status.get("ready") and "running" in status.get("state", {}):
                 name = pod["metadata"]["name"]
-                said = f"{name} runs, but its health check says that it cannot serve; its log may say why"
-                return Trouble(Reason.PODS_NOT_READY, said)
+                message = f"{name} runs, but the health check fails; read the log of the pod"
+                return Trouble(Reason.PODS_NOT_READY, message)
     return None
 
 
 def last_lines(text: str, secret: Iterable[str] = ()) -> str:
-    """The end of a log, short enough for a condition, without what is secret and other passwords that can be told."""
-    # Before lines are cut, for a password whose end is cut off is not known as one.
-    for known in secret:
-        text = text.replace(known, "***")
-    hidden = re.sub(r"(://[^:/@\s]+:)[^@\s]+@", r"\1***@", text)
-    hidden = re.sub(r"(?i)(password['\"]?\s*[=:]\s*)\S+", r"\1***", hidden)
-    lines = [line.strip() for line in hidden.splitlines() if line.strip()]
+    """Return the last lines of a log for a condition, with `secret` texts and recognizable passwords masked."""
+    # Masked before lines are cut, since a truncated password is not recognizable.
+    for value in secret:
+        text = text.replace(value, "***")
+    masked = re.sub(r"(://[^:/@\s]+:)[^@\s]+@", r"\1***@", text)
+    masked = re.sub(r"(?i)(password['\"]?\s*[=:]\s*)\S+", r"\1***", masked)
+    lines = [line.strip() for line in masked.splitlines() if line.strip()]
     return " / ".join(line[:LINE_LIMIT] for line in lines[-LAST_LINES:])
 
 
 def _secret_lines(observed: Observed) -> list[str]:
-    """The passwords and keys that the service's Secrets hold, line by line."""
-    found = [live.get("data", {}) for ref, live in observed.objects.items() if ref.kind == "Secret"]
+    """Return the lines of the passwords and keys in the service's Secrets."""
+    secrets = [live.get("data", {}) for ref, live in observed.objects.items() if ref.kind == "Secret"]
     values = [
-        base64.b64decode(data[key]).decode(errors="replace") for data in found for key in data.keys() - PUBLIC_KEYS
+        base64.b64decode(data[key]).decode(errors="replace") for data in secrets for key in data.keys() - PUBLIC_KEYS
     ]
     lines = [line for value in values for line in value.splitlines()]
     return [line for line in lines if len(line) >= SHORTEST_SECRET and not line.startswith("-----")]
@@ -174,8 +174,8 @@ def _secret_lines(observed: Observed) -> list[str]:
 def _scheduling_trouble(pod: Object) -> Trouble | None:
     for condition in pod.get("status", {}).get("conditions", []):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            said = condition.get("message", "the scheduler gave no reason")
-            return Trouble(Reason.UNSCHEDULABLE, f"no node takes pod {pod['metadata']['name']}: {said}")
+            cause = condition.get("message", "the scheduler gave no reason")
+            return Trouble(Reason.UNSCHEDULABLE, f"no node takes pod {pod['metadata']['name']}: {cause}")
     return None
 
 
@@ -190,24 +190,24 @@ def _container_trouble(pod: Object, observed: Observed) -> Trouble | None:
 
 
 def _statuses(pod: Object) -> list[Object]:
-    """Of its containers; one that runs beside them is ended with them, which is no trouble where it ran only once."""
+    """Return the statuses of the containers; of init and sidecar containers only waiting or restarted ones."""
     status = pod.get("status", {})
-    beside = [s for s in status.get("initContainerStatuses", []) if s.get("restartCount") or "waiting" in s["state"]]
-    return [*beside, *status.get("containerStatuses", [])]
+    init = [s for s in status.get("initContainerStatuses", []) if s.get("restartCount") or "waiting" in s["state"]]
+    return [*init, *status.get("containerStatuses", [])]
 
 
 def _waiting_trouble(status: Object) -> Trouble | None:
     waiting = status.get("state", {}).get("waiting", {})
-    reason, said = waiting.get("reason", ""), waiting.get("message", "").strip()
+    reason, message = waiting.get("reason", ""), waiting.get("message", "").strip()
     if reason in IMAGE_REASONS:
         image = status.get("image", "")
         return Trouble(
             Reason.IMAGE_PULL_FAILED,
-            f"image {image} cannot be pulled: {said or reason}; "
-            f"push it, correct its name, or let the nodes pull from its registry",
+            f"image {image} cannot be pulled: {message or reason}; "
+            f"push the image, correct its name, or let the nodes pull from its registry",
         )
     if reason in CONFIG_REASONS:
-        return Trouble(Reason.CANNOT_START, f"container {status['name']} cannot start: {said or reason}")
+        return Trouble(Reason.CANNOT_START, f"container {status['name']} cannot start: {message or reason}")
     return None
 
 
@@ -217,8 +217,8 @@ def _exit_trouble(pod: Object, status: Object, observed: Observed) -> Trouble | 
     if ended is None:
         return None
     killed = " (out of memory)" if ended.get("reason") == "OOMKilled" else ""
-    said = last_lines(ended.get("message", ""), _secret_lines(observed)) or "it logged nothing"
+    log = last_lines(ended.get("message", ""), _secret_lines(observed)) or "the log is empty"
     return Trouble(
         Reason.CRASH_LOOPING,
-        f"{pod['metadata']['name']} stopped with exit code {ended['exitCode']}{killed}: {said}",
+        f"{pod['metadata']['name']} stopped with exit code {ended['exitCode']}{killed}: {log}",
     )

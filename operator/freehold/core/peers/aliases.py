@@ -1,4 +1,4 @@
-"""Aliases: names of services that moved, and where they lead."""
+"""Aliases: names of services that moved or are to move, and their replacements."""
 
 from __future__ import annotations
 
@@ -9,49 +9,55 @@ from freehold.core.model import remote
 from freehold.core.model.resources import Key, Service
 
 Aliases = Mapping[Key, Key]
-"""A service that moved, or is about to, and the one that takes over."""
+"""Services that moved or are to move, each with the replacement."""
 
 
-def predecessors(forwards: Aliases, key: Key) -> tuple[Key, ...]:
-    """The services that this one took over, the latest first; a ring of them ends where it began."""
-    found: list[Key] = []
-    now: Key | None = key
-    while now := next((old for old, new in forwards.items() if new == now and old not in (key, *found)), None):
-        found.append(now)
-    return tuple(found)
+def predecessors(aliases: Aliases, key: Key) -> tuple[Key, ...]:
+    """Return the services that `key` replaces, directly or indirectly, the latest first.
+
+    In a ring of aliases the chain ends before `key`.
+    """
+    replaced: list[Key] = []
+    current: Key | None = key
+    while current := next(
+        (old for old, new in aliases.items() if new == current and old not in (key, *replaced)), None
+    ):
+        replaced.append(current)
+    return tuple(replaced)
 
 
-def all_names(forwards: Aliases, key: Key) -> tuple[Key, ...]:
-    """What a service is called, and was before."""
-    return key, *predecessors(forwards, key)
+def all_names(aliases: Aliases, key: Key) -> tuple[Key, ...]:
+    """Return the present name of a service, followed by the former names."""
+    return key, *predecessors(aliases, key)
 
 
-def resolve(forwards: Aliases, key: Key) -> Key:
-    """Where a service that is named so is found in the end."""
+def resolve(aliases: Aliases, key: Key) -> Key:
+    """Return the service at the end of the chain of aliases that starts at `key`."""
     seen = {key}
-    while (further := forwards.get(key)) and further not in seen:
-        seen.add(key := further)
+    while (target := aliases.get(key)) and target not in seen:
+        seen.add(key := target)
     return key
 
 
 def replaced_services(service: Service, services: Mapping[Key, Service]) -> tuple[Service, ...]:
-    """The services that this one took over, of these, the latest first."""
-    found: list[Service] = []
-    now: Service | None = service
-    while now and (whence := remote.origin(now.spec.placement, now.namespace)):
-        now = services.get(Key(whence, service.name))
-        if now is None or now in (service, *found) or destination(now) != (found[-1] if found else service).key:
+    """Return the services among `services` that `service` replaces, the latest first; both sides declare the move."""
+    replaced: list[Service] = []
+    current: Service | None = service
+    while current and (source := remote.origin(current.spec.placement, current.namespace)):
+        current = services.get(Key(source, service.name))
+        successor = replaced[-1] if replaced else service
+        if current is None or current in (service, *replaced) or destination(current) != successor.key:
             break
-        found.append(now)
-    return tuple(found)
+        replaced.append(current)
+    return tuple(replaced)
 
 
 def destination(service: Service) -> Key | None:
-    """The service of its name, in another namespace, that is to take its calls over."""
-    named = remote.destination(service.spec.placement, service.namespace)
-    return Key(named, service.name) if named != service.namespace else None
+    """Return the service of the same name in the namespace to move to; None without a move."""
+    namespace = remote.destination(service.spec.placement, service.namespace)
+    return Key(namespace, service.name) if namespace != service.namespace else None
 
 
-def same_listener(one: Grpc | None, other: Grpc | None) -> bool:
-    """Whether who can call the one can call the other."""
-    return one == other if one is None or other is None else (one.port, one.tls) == (other.port, other.tls)
+def same_listener(left: Grpc | None, right: Grpc | None) -> bool:
+    """Return whether the same clients can call both endpoints: equal port and TLS mode, or neither exists."""
+    return left == right if left is None or right is None else (left.port, left.tls) == (right.port, right.tls)

@@ -1,4 +1,7 @@
-"""Who may reach whom: a consumer declares `consumes`, the provider consents, and only both together open anything."""
+"""Consent between consumers and providers.
+
+A path opens only if the consumer declares `spec.consumes` and the provider admits the consumer's namespace.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ DEFAULT_PORT = 50051
 
 
 def provider_key(service: Service, consumed: Consumed) -> Key:
-    """Which service is meant; without a namespace, one of the consumer's own."""
+    """Return the consumed service; the default namespace is the consumer's own."""
     return Key(consumed.namespace or service.namespace, consumed.name)
 
 
 def provider_port(case: Case, consumed: Consumed) -> int:
-    """The provider's port; while it is away the one last known, so that its absence restarts nobody."""
+    """Return the provider's gRPC port. While no provider exists, the last known port, so that no consumer restarts."""
     peer = case.observed.peers.get(provider_key(case.service, consumed))
     if peer and peer.grpc:
         return peer.grpc.port
@@ -29,7 +32,7 @@ def provider_port(case: Case, consumed: Consumed) -> int:
 
 
 def is_mutual(case: Case, consumed: Consumed) -> bool:
-    """Whether the provider asks its callers to prove themselves; while it is away, whether it last did."""
+    """Return whether the provider requires mutual TLS. While no provider exists, the last known mode counts."""
     peer = case.observed.peers.get(provider_key(case.service, consumed))
     if peer and peer.grpc:
         return peer.grpc.tls is Tls.MUTUAL
@@ -37,33 +40,34 @@ def is_mutual(case: Case, consumed: Consumed) -> bool:
 
 
 def _last_known(case: Case) -> Mapping[str, str]:
-    """What the service was last told of those it consumes."""
-    told: Mapping[str, str] = case.observed.objects.get(Ref("ConfigMap", names.consumed(case.name)), {}).get("data", {})
-    return told
+    """Return the ports and TLS modes of consumed services that were last published to the service."""
+    live = case.observed.objects.get(Ref("ConfigMap", names.consumed(case.name)), {})
+    published: Mapping[str, str] = live.get("data", {})
+    return published
 
 
-def asks_identity(service: Service) -> bool:
-    """Whether the service asks its callers to prove themselves."""
+def requires_mutual_tls(service: Service) -> bool:
+    """Return whether the service requires mutual TLS of callers."""
     return service.spec.grpc is not None and service.spec.grpc.tls is Tls.MUTUAL
 
 
 @fact
 def needs_identity(case: Case) -> bool:
-    """Whether the service proves itself to its callers, or to one it calls."""
-    return asks_identity(case.service) or any(is_mutual(case, consumed) for consumed in case.spec.consumes)
+    """Return whether the service needs a certificate for mutual TLS, as a provider or as a consumer."""
+    return requires_mutual_tls(case.service) or any(is_mutual(case, consumed) for consumed in case.spec.consumes)
 
 
 def refusal(case: Case, consumed: Consumed) -> tuple[Reason, str] | None:
-    """Why this service cannot be consumed, and who can change that; None where it can."""
+    """Return reason and message if the service cannot consume a provider; None if consumption is allowed."""
     provider = provider_key(case.service, consumed)
     peer = case.observed.peers.get(provider)
     where = f"{provider.name} in namespace {provider.namespace}"
     if peer is None:
-        return Reason.PROVIDER_NOT_FOUND, f"{where} does not exist; it is used as soon as it does"
+        return Reason.PROVIDER_NOT_FOUND, f"{where} does not exist; correct spec.consumes, or deploy the provider"
     if peer.grpc is None:
         return (
             Reason.PROVIDER_HAS_NO_ENDPOINT,
-            f"{where} declares no spec.grpc, so there is nothing to consume",
+            f"{where} declares no spec.grpc; declare spec.grpc there, or remove the entry under spec.consumes",
         )
     if not _is_admitted(peer, case.key, case.observed):
         return Reason.CONSUMER_NOT_ALLOWED, not_admitted(provider, case.namespace)
@@ -71,56 +75,60 @@ def refusal(case: Case, consumed: Consumed) -> tuple[Reason, str] | None:
 
 
 def not_admitted(provider: Key, namespace: str) -> str:
-    """What is said, in a condition and on a terminal alike, of a provider that does not consent."""
+    """Return the message for a provider that does not admit a namespace, in conditions and on terminals."""
     hint = f"its owner can add {namespace} under spec.grpc.consumers"
     return f"{provider.name} in namespace {provider.namespace} admits no consumers from namespace {namespace}; {hint}"
 
 
 @fact
 def consumers(case: Case) -> list[Key]:
-    """The services that declare to consume this one and are admitted, in order; by a name that it took over too, as
-    they were there."""
+    """Return the admitted consumers of the service, sorted.
+
+    A consumer may use the name of a replaced service; then the replaced service's rule counts.
+    """
     if case.spec.grpc is None:
         return []
-    formers = _predecessors(case.key, case.observed)
-    alike = (one for one in formers if aliases.same_listener(one.grpc, case.spec.grpc))
-    called = [as_peer(case.service), *alike]
+    replaced = _predecessors(case.key, case.observed)
+    same_port = (former for former in replaced if aliases.same_listener(former.grpc, case.spec.grpc))
+    providers = [as_peer(case.service), *same_port]
     return sorted(
         peer.key
         for peer in case.observed.peers.values()
-        if any(one.key in peer.consumes and _is_admitted(one, peer.key, case.observed) for one in called)
+        if any(known.key in peer.consumes and _is_admitted(known, peer.key, case.observed) for known in providers)
     )
 
 
 def _is_admitted(provider: Peer, consumer: Key, observed: Observed) -> bool:
-    """Whether the provider consents, to the consumer where it stands or to one that it took over, as it stood."""
+    """Return whether the provider admits the consumer, or a service that the consumer replaced."""
     if admits(provider, consumer.namespace, observed.namespace_labels):
         return True
     return any(
-        provider.key in one.consumes and admits(provider, one.key.namespace, observed.namespace_labels)
-        for one in _predecessors(consumer, observed)
+        provider.key in former.consumes and admits(provider, former.key.namespace, observed.namespace_labels)
+        for former in _predecessors(consumer, observed)
     )
 
 
 def _predecessors(key: Key, observed: Observed) -> list[Peer]:
-    """The services that one took over, as far as they are known."""
-    return [observed.peers[one] for one in aliases.predecessors(observed.aliases, key) if one in observed.peers]
+    """Return the known services that `key` replaced, the latest first."""
+    return [
+        observed.peers[former] for former in aliases.predecessors(observed.aliases, key) if former in observed.peers
+    ]
 
 
 def provider_locations(case: Case, consumed: Consumed) -> tuple[Key, ...]:
-    """Where the pods of a consumed service stand in this cluster: as it is named and, if it moves, where it goes."""
-    named = provider_key(case.service, consumed)
-    keys = dict.fromkeys((named, aliases.resolve(case.observed.aliases, named)))
+    """Return the services of the local cluster whose pods may answer: the declared provider, and where it moves to."""
+    declared = provider_key(case.service, consumed)
+    keys = dict.fromkeys((declared, aliases.resolve(case.observed.aliases, declared)))
     return tuple(key for key in keys if not remote.is_remote(key.namespace))
 
 
 def as_peer(service: Service) -> Peer:
-    """A service as far as others may know it."""
+    """Return the service as a peer, with the fields that consent needs."""
     return Peer(service.key, service.spec.grpc, frozenset(provider_key(service, c) for c in service.spec.consumes))
 
 
 def admits(provider: Peer, namespace: str, labels: Mapping[str, Mapping[str, str]]) -> bool:
-    """Whether the provider consents to consumers from this namespace."""
+    """Return whether the provider admits consumers from a namespace. labels: the labels of known namespaces."""
     rule = provider.grpc.consumers if provider.grpc else Consumers()
     if rule.from_ is ConsumersFrom.ALL:
         return True
@@ -130,12 +138,12 @@ def admits(provider: Peer, namespace: str, labels: Mapping[str, Mapping[str, str
 
 
 def selects(selector: NamespaceSelector, labels: Mapping[str, str]) -> bool:
-    """A label selector's meaning (kubernetes.io/docs/concepts/overview/working-with-objects/labels)."""
+    """Return whether a label selector matches (kubernetes.io/docs/concepts/overview/working-with-objects/labels)."""
     exact = all(labels.get(key) == value for key, value in selector.match_labels.items())
-    return exact and all(_holds(requirement, labels) for requirement in selector.match_expressions)
+    return exact and all(_matches(requirement, labels) for requirement in selector.match_expressions)
 
 
-def _holds(requirement: SelectorRequirement, labels: Mapping[str, str]) -> bool:
+def _matches(requirement: SelectorRequirement, labels: Mapping[str, str]) -> bool:
     present = requirement.key in labels
     match requirement.operator:
         case "Exists":

@@ -1,7 +1,7 @@
-"""Pairs: a service with a database and the one of its name, in another namespace, that its data goes to or came from.
+"""Counterparts: two Microservices of the same name in two namespaces or clusters that take part in a move.
 
-Both declare the move (`peers/aliases.py`), so each side sees the other's servers and does its own part. Whose the data
-is says the volume with the highest turn, wherever it stands; who is to have it says the resource that goes.
+Both declare the move (`peers/aliases.py`), so each side observes the objects of the other and does its own part. The
+claim with the highest epoch identifies the primary; the source's spec.placement decides where the primary is to be.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from freehold.core.objects import names
 
 @fact
 def with_database(case: Case) -> Key | None:
-    """The other side, where both agree and have databases of one kind."""
+    """Return the counterpart if both declare the move and the same database; else None."""
     other = of(case)
     peer = case.observed.peers.get(other) if other else None
     return other if peer and not incompatibility(case.service, peer) else None
@@ -25,49 +25,48 @@ def with_database(case: Case) -> Key | None:
 
 @fact
 def of(case: Case) -> Key | None:
-    """The service that it moves to, or took over from, where both agree."""
-    going = case.observed.aliases.get(case.key)
-    return going or next((old for old, new in case.observed.aliases.items() if new == case.key), None)
+    """Return the counterpart, as source or destination, if both declare the move; else None."""
+    destination = case.observed.aliases.get(case.key)
+    return destination or next((old for old, new in case.observed.aliases.items() if new == case.key), None)
 
 
 @fact
 def in_remote_cluster(case: Case) -> Key | None:
-    """The other side, where it stands in another cluster."""
+    """Return the counterpart if it is in another cluster; else None."""
     other = of(case)
     return other if other and remote.is_remote(other.namespace) else None
 
 
 def incompatibility(service: Service, peer: Peer) -> str:
-    """Why the data of one cannot become the other's."""
-    mine = engines.describe(service.spec.database)
-    if mine == peer.database:
+    """Return why the databases of a service and the counterpart differ; empty if equal."""
+    own = engines.describe(service.spec.database)
+    if own == peer.database:
         return ""
-    here, there = mine or "no database", peer.database or "no database"
-    return f"{peer.key} has {there}, and {service.key} {here}; give both the same spec.database"
+    differing = f"{peer.key} has {peer.database or 'no database'}, {service.key} has {own or 'no database'}"
+    return f"{differing}; give both the same spec.database"
 
 
 @fact
 def untrusted(case: Case) -> str:
-    """Why the servers of two clusters cannot know each other: each trusts another authority. Empty where they can."""
+    """Return why the instances of two clusters do not trust each other's certificates; empty if they do."""
     other = in_remote_cluster(case)
     if other is None:
         return ""
-    there = case.observed.counterpart.get(Ref("Secret", names.server_certificate(case.name)), {}).get("data", {})
-    known = base64.b64decode(there.get(names.CA_FILE, "")).decode()
-    if not known or _certificates(known) & _certificates(case.observed.authority.trusted):
+    secret = case.observed.counterpart.get(Ref("Secret", names.server_certificate(case.name)), {})
+    bundle = base64.b64decode(secret.get("data", {}).get(names.CA_FILE, "")).decode()
+    if not bundle or _certificates(bundle) & _certificates(case.observed.authority.trusted):
         return ""
-    where = remote.describe(other.namespace)
-    said = f"{where} trusts another certificate authority: copy Secret freehold-ca between the operators' namespaces"
-    return f"{said} and restart the operator that gets it"
+    differing = f"{remote.describe(other.namespace)} trusts another certificate authority"
+    return f"{differing}; copy Secret freehold-ca between the operators' namespaces and restart the receiving operator"
 
 
 def _certificates(bundle: str) -> set[str]:
-    """Each of a bundle, PEM."""
+    """Return the certificates of a PEM bundle."""
     return {part.strip() for part in bundle.split("-----BEGIN CERTIFICATE-----") if part.strip()}
 
 
 def takes_data(case: Case) -> bool:
-    """Whether this side is to own the data of the two: where the one that goes no longer says so, that one is."""
+    """Return whether the primary is to be on the service's side, as the source of the move declares."""
     if case.key in case.observed.aliases:
         return remote.destination(case.spec.placement, case.namespace) == case.namespace
     other = of(case)

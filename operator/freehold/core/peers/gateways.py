@@ -1,4 +1,4 @@
-"""Gateways: the way in for callers from outside the cluster, and the pods that stand for it."""
+"""Gateways, through which callers outside the cluster reach a service, and the proxy pods of Gateways."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from freehold.core.model.resources import Key, Object, Service
 from freehold.core.objects import meta
 
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
-"""The label of what an implementation deploys for a Gateway, in the Gateway's own namespace (GEP-1762)."""
+"""The label of objects that an implementation deploys for a Gateway, in the Gateway's namespace (GEP-1762)."""
 
 
 class Proxies(NamedTuple):
-    """The pods that pass a Gateway's calls on: those of a namespace that carry these labels, none of Freehold's.
+    """The proxy pods of a Gateway: pods of a namespace with all of `labels`, except Freehold's own pods.
 
-    gateway: the Gateway's namespace and name.
+    gateway: namespace and name of the Gateway.
     """
 
     gateway: Key
@@ -24,31 +24,31 @@ class Proxies(NamedTuple):
     def __str__(self) -> str:
         return f"the proxies of Gateway {self.gateway}"
 
-    def are(self, others: Proxies) -> bool:
-        """Whether others, of which no more labels are known than theirs, are among these."""
+    def include(self, others: Proxies) -> bool:
+        """Return whether all pods of `others` are pods of `self`, as far as the labels tell."""
         return self.namespace == others.namespace and set(self.labels) <= set(others.labels)
 
     @property
     def peer(self) -> Object:
-        """As a network policy names them. A pod of Freehold's comes in by consent, whatever it is labelled besides."""
-        others = {"key": meta.MANAGED_BY, "operator": "NotIn", "values": [meta.MANAGER]}
+        """The peer of a network policy rule. Pods of Freehold are excluded, because consent alone admits them."""
+        unmanaged = {"key": meta.MANAGED_BY, "operator": "NotIn", "values": [meta.MANAGER]}
         return {
             "namespaceSelector": {"matchLabels": {meta.NAMESPACE_NAME: self.namespace}},
-            "podSelector": {"matchLabels": dict(self.labels), "matchExpressions": [others]},
+            "podSelector": {"matchLabels": dict(self.labels), "matchExpressions": [unmanaged]},
         }
 
 
-def usual(gateway: Key) -> Proxies:
-    """Those that the Gateway API describes."""
+def default_proxies(gateway: Key) -> Proxies:
+    """Return the proxies as the Gateway API labels them (GEP-1762)."""
     return Proxies(gateway, gateway.namespace, ((GATEWAY_NAME, gateway.name),))
 
 
 def proxies(service: Service) -> Proxies | None:
-    """Through whom a service takes calls from outside the cluster, where it does."""
+    """Return the proxies that call a service for clients outside the cluster; None without spec.grpc.expose."""
     expose = service.spec.grpc.expose if service.spec.grpc else None
     if expose is None:
         return None
     gateway = Key(expose.gateway.namespace or service.namespace, expose.gateway.name)
     if expose.proxies is None:
-        return usual(gateway)
+        return default_proxies(gateway)
     return Proxies(gateway, expose.proxies.namespace, tuple(sorted(expose.proxies.pod_labels.items())))

@@ -1,4 +1,4 @@
-"""Doors: what of a service listens, and where."""
+"""The ports on which a service and its database listen."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from freehold.core.objects import names
 
 
 class Part(StrEnum):
-    """What of a service listens."""
+    """The part of a service behind a port."""
 
     ENDPOINT = "endpoint"
-    PAGE = "page"
+    HTTP = "http"
     DATABASE = "database"
 
 
 class ServicePort(NamedTuple):
-    """A port of a service, or of its database."""
+    """A port of a service or its database."""
 
     service: Key
     part: Part
@@ -27,22 +27,22 @@ class ServicePort(NamedTuple):
 
     @property
     def target(self) -> str:
-        """The Service object in front of it; the network policy behind it has the same name."""
+        """The name of the Service, and of the network policy, of the port."""
         return names.database(self.service.name) if self.part is Part.DATABASE else self.service.name
 
     @property
     def name(self) -> str:
-        """As it is called within its namespace: `users-database:5432`."""
+        """The short name within the namespace: `users-database:5432`."""
         return f"{self.target}:{self.port}"
 
     @property
     def full_name(self) -> str:
-        """As it is called from anywhere: `shop/users-database:5432`."""
+        """The name with the namespace: `shop/users-database:5432`."""
         return f"{self.service.namespace}/{self.name}"
 
     @property
     def host(self) -> str:
-        """The DNS name a client connects to: `users-database.shop.svc`."""
+        """The DNS name for clients: `users-database.shop.svc`."""
         return names.host(self.target, self.service.namespace)
 
     @property
@@ -52,9 +52,9 @@ class ServicePort(NamedTuple):
 
 
 def ports_of(service: Service) -> tuple[ServicePort, ...]:
-    """All of a service that listens."""
+    """Return the ports of a service: gRPC endpoint, HTTP, database."""
     spec = service.spec
     endpoint = (ServicePort(service.key, Part.ENDPOINT, spec.grpc.port),) if spec.grpc else ()
-    page = (ServicePort(service.key, Part.PAGE, spec.http.port),) if spec.http else ()
+    http = (ServicePort(service.key, Part.HTTP, spec.http.port),) if spec.http else ()
     database = (ServicePort(service.key, Part.DATABASE, engines.of(spec.database).port),) if spec.database else ()
-    return (*endpoint, *page, *database)
+    return (*endpoint, *http, *database)

@@ -1,4 +1,4 @@
-"""Callers in another cluster, by the addresses of their pods."""
+"""Callers in another cluster, and the pods of a remote counterpart, by address."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from freehold.core.peers import counterpart
 
 
 def ip_blocks(addresses: Iterable[str]) -> list[Object]:
-    """Each address as the peer of a network policy."""
+    """Return the peers of a network policy rule for pod addresses, IPv4 or IPv6."""
     return [{"ipBlock": {"cidr": f"{address}/{128 if ':' in address else 32}"}} for address in addresses]
 
 
 def remote_consumers(case: Case) -> Mapping[Key, tuple[str, ...]]:
-    """Those in the other cluster who call it by the name it had there, with the addresses of their pods."""
+    """Return pod addresses of consumers in the counterpart's cluster that call the service by the former name."""
     other = counterpart.in_remote_cluster(case)
     if other is None or case.observed.aliases.get(other) != case.key:
         return {}
-    told = case.observed.counterpart.get(Ref("ConfigMap", names.callers(case.name)), {}).get("data", {})
-    whose = remote.cluster(other.namespace)
-    found: dict[Key, tuple[str, ...]] = {}
-    for named, addresses in sorted(told.items()):
-        namespace, _, name = named.partition(".")
-        found[Key(remote.namespace_in(namespace, whose), name)] = tuple(addresses.split())
-    return found
+    published = case.observed.counterpart.get(Ref("ConfigMap", names.callers(case.name)), {}).get("data", {})
+    cluster = remote.cluster(other.namespace)
+    consumers: dict[Key, tuple[str, ...]] = {}
+    for consumer, addresses in sorted(published.items()):
+        namespace, _, name = consumer.partition(".")
+        consumers[Key(remote.namespace_in(namespace, cluster), name)] = tuple(addresses.split())
+    return consumers
 
 
 def counterpart_addresses(observed: Observed, component: str) -> list[str]:
-    """The addresses of the other side's pods of a component, those that are ending among them."""
+    """Return the addresses of the counterpart's pods of a component, including terminating pods."""
     return [pod["status"]["podIP"] for pod in counterpart_pods(observed, component)]
 
 
 def counterpart_pods(observed: Observed, component: str) -> list[Object]:
-    """The other side's pods of a component that have an address."""
-    found = (live for ref, live in sorted(observed.counterpart.items()) if ref.kind == "Pod")
-    return [pod for pod in found if pods.component_of(pod) == component and pods.has_address(pod)]
+    """Return the counterpart's pods of a component that have an address."""
+    remote_pods = (live for ref, live in sorted(observed.counterpart.items()) if ref.kind == "Pod")
+    return [pod for pod in remote_pods if pods.component_of(pod) == component and pods.has_address(pod)]

@@ -35,7 +35,7 @@ def plan(case: Case, database: Database) -> Plan:
     if pair := _proxied_instances(case, former):
         objects.append(workloads.proxy(case, database, *pair, CAPABILITY))
     again, discarded = standby.next_deadline(case), standby.discarded(case, database)
-    return Plan(CAPABILITY, tuple(objects), None, standby.kept(case, keep), discarded, again=again)
+    return Plan(CAPABILITY, tuple(objects), None, standby.kept(case, keep), discarded, retry_after=again)
 
 
 def _former_primary(case: Case) -> Instance | None:

@@ -1,4 +1,4 @@
-"""Verification: connection attempts that prove the isolation of a service."""
+"""Verification: connection attempts that verify the isolation of a service."""
 
 from freehold.core.verification.plan import AFTER_FAILURE, PERIOD, plan
 

@@ -1,9 +1,9 @@
-"""Verification: whether the walls stand, found out by trying.
+"""Verification of isolation by connection attempts.
 
-From where the service stands (its labels, account and node, so that it is behind the very same policies) a probe tries
-every door that is declared open to it and a fair sample of all that are not. It runs when the service's walls have
-changed, when somebody asks, every hour, and soon again while something differs. What it found is kept in the status,
-and the probe is removed. Besides, the operator itself tries the service's doors all the while, as a stranger would.
+A probe runs with the service's labels and account on a node of the service, hence behind the same network policies, and
+tries all ports declared open to the service and a random sample of other ports. A probe runs after changes of the
+policies, on request, every hour, and sooner while something differs. The status keeps the result; the probe is removed.
+In addition, the operator itself tries the service's ports continuously as an unmanaged pod (`monitors/sentinel.py`).
 """
 
 from __future__ import annotations
@@ -20,115 +20,124 @@ from freehold.core.verification import probe_job
 
 CAPABILITY = "verification"
 PERIOD = timedelta(hours=1)
-SOONEST, LATEST = timedelta(seconds=30), timedelta(minutes=10)
-"""While something differs: after 30 seconds, and then ever less often."""
+MIN_RETRY, MAX_RETRY = timedelta(seconds=30), timedelta(minutes=10)
+"""The bounds of the time between probes while something differs; the time grows with the age of the difference."""
 AFTER_FAILURE = timedelta(minutes=5)
 NAMED = 3
-"""Pairs a message names; the status names them all."""
-ENFORCE = "see that the cluster's network plugin enforces NetworkPolicies"
-NO_WORD = "the probe ended without a word"
-Proof = dict[str, Any]
-"""status.isolation: verifiedAt, pairs tried, differences, and a digest of what was proven."""
+"""The number of pairs that a message lists; the status lists all."""
+ENFORCE = "check that the cluster's network plugin enforces NetworkPolicies"
+NO_RESULT = "the probe ended without a result"
+Verification = dict[str, Any]
+"""status.isolation: verifiedAt, pairs, differences, and policyHash, the digest of the verified policies."""
 
 
 def plan(case: Case) -> Plan:
-    """A probe where one is due, and what was found last."""
+    """Return the probe Job if one is due, and condition and status of the last result."""
     if not routing.runs_here(case):
         return Plan(CAPABILITY, ())
     if observer.is_audited(case.service):
-        said = "not tried: no wall stands (isolation: Audit)"
-        return Plan(CAPABILITY, (), Condition(Type.ISOLATION_VERIFIED, State.UNKNOWN, Reason.AUDIT, said))
-    before: Proof | None = case.observed.status.get("isolation")
-    asked = meta.digest(_walls(case.observed), case.service.annotations.get(meta.VERIFY_ISOLATION, ""))
-    job = Ref("Job", names.probe_job(case.name, meta.digest(asked, before["verifiedAt"] if before else "")))
-    found = probe_job.result(case, job.name)
-    proof = {**found, "policyHash": asked} if found else before
-    ended = None if found else jobs.ended(case.observed.objects.get(job))
-    condition = Condition(Type.ISOLATION_VERIFIED, *_state(case, proof, job, failed=ended is not None))
-    shown = {"isolation": proof} if proof else {}
+        message = "not verified: no network policy exists (isolation: Audit)"
+        return Plan(CAPABILITY, (), Condition(Type.ISOLATION_VERIFIED, State.UNKNOWN, Reason.AUDIT, message))
+    last: Verification | None = case.observed.status.get("isolation")
+    policy_hash = meta.digest(_policies(case.observed), case.service.annotations.get(meta.VERIFY_ISOLATION, ""))
+    job = Ref("Job", names.probe_job(case.name, meta.digest(policy_hash, last["verifiedAt"] if last else "")))
+    result = probe_job.result(case, job.name)
+    verification = {**result, "policyHash": policy_hash} if result else last
+    ended = None if result else jobs.ended(case.observed.objects.get(job))
+    condition = Condition(Type.ISOLATION_VERIFIED, *_state(case, verification, job, failed=ended is not None))
+    status = {"isolation": verification} if verification else {}
     if job not in case.observed.objects:
-        objects = (probe_job.job(case, job.name, CAPABILITY),) if _is_due(case, asked) else ()
-        again = _seconds(case.observed, _next(case.observed, before) if before else None)
-        return Plan(CAPABILITY, objects, condition, shown=shown, again=again)
-    # A probe is removed once what it found is in the status, for the next one has another name; one that found nothing
-    # is removed after a while, to be made anew.
-    over = ended + AFTER_FAILURE if ended else None
-    keep = frozenset() if over and case.observed.now >= over else frozenset({job})
-    return Plan(CAPABILITY, (), condition, keep, shown=shown, again=_seconds(case.observed, over))
+        objects = (probe_job.job(case, job.name, CAPABILITY),) if _is_due(case, policy_hash) else ()
+        retry_after = _seconds(case.observed, _next(case.observed, last) if last else None)
+        return Plan(CAPABILITY, objects, condition, status=status, retry_after=retry_after)
+    # A probe is removed once the status has the result, since the next probe has another name. A probe without a result
+    # is removed after a while and created anew.
+    expires = ended + AFTER_FAILURE if ended else None
+    keep = frozenset() if expires and case.observed.now >= expires else frozenset({job})
+    return Plan(CAPABILITY, (), condition, keep, status=status, retry_after=_seconds(case.observed, expires))
 
 
-def _is_due(case: Case, asked: str) -> bool:
-    before = case.observed.status.get("isolation")
+def _is_due(case: Case, policy_hash: str) -> bool:
+    """Return whether a probe is due: policies changed, a request was made, or the period is over."""
+    last = case.observed.status.get("isolation")
     if not case.observed.platform.operator_image:
         return False
-    # It waits until the service is said to be well: being proven must not delay being Ready.
-    if not deployments.serving(case) or not _is_well(case.observed):
+    # The probe starts only after the endpoint is reported ready, because verification must not delay Ready.
+    if not deployments.serving(case) or not _is_endpoint_ready(case.observed):
         return False
     if Ref("NetworkPolicy", case.name) not in case.observed.objects:
-        return False  # it comes back in a moment
+        return False  # the policy is about to be created
     if case.observed.breaches or case.observed.unenforced:
-        return False  # that the walls do not stand is known already
-    return before is None or before["policyHash"] != asked or case.observed.now >= _next(case.observed, before)
+        return False  # missing enforcement is already known
+    return last is None or last["policyHash"] != policy_hash or case.observed.now >= _next(case.observed, last)
 
 
-def _is_well(observed: Observed) -> bool:
+def _is_endpoint_ready(observed: Observed) -> bool:
+    """Return whether the last written EndpointReady is True."""
     conditions = observed.status.get("conditions", [])
     return any(c["type"] == Type.ENDPOINT_READY and c["status"] == State.TRUE for c in conditions)
 
 
-def _next(observed: Observed, before: Proof) -> datetime:
-    proven = _time(before["verifiedAt"])
-    if not before["differences"]:
-        return proven + PERIOD
+def _next(observed: Observed, last: Verification) -> datetime:
+    """Return when the next probe is due after the last result."""
+    verified = _time(last["verifiedAt"])
+    if not last["differences"]:
+        return verified + PERIOD
     conditions = observed.status.get("conditions", [])
-    turned = next((_time(c["lastTransitionTime"]) for c in conditions if c["type"] == Type.ISOLATION_VERIFIED), proven)
-    return proven + min(max(SOONEST, proven - turned), LATEST)
+    changed = (_time(c["lastTransitionTime"]) for c in conditions if c["type"] == Type.ISOLATION_VERIFIED)
+    return verified + min(max(MIN_RETRY, verified - next(changed, verified)), MAX_RETRY)
 
 
-def _walls(observed: Observed) -> dict[str, str]:
-    """What Freehold wants of each of the service's policies, as digests; what somebody else made of them is undone."""
+def _policies(observed: Observed) -> dict[str, str]:
+    """Return the digests of the applied network policies by name; foreign edits are reverted and do not count."""
     policies = {ref.name: live for ref, live in observed.objects.items() if ref.kind == "NetworkPolicy"}
     return {name: live["metadata"].get("annotations", {}).get(meta.APPLIED_HASH, "") for name, live in policies.items()}
 
 
-def _state(case: Case, proof: Proof | None, job: Ref, *, failed: bool) -> tuple[State, Reason, str]:
+def _state(case: Case, verification: Verification | None, job: Ref, *, failed: bool) -> tuple[State, Reason, str]:
+    """Return status, reason and message of IsolationVerified."""
     if case.observed.breaches:
         return State.FALSE, Reason.UNEXPECTEDLY_REACHABLE, f"{'; '.join(case.observed.breaches)}; {ENFORCE}"
     if case.observed.unenforced:
         return State.FALSE, Reason.POLICIES_NOT_ENFORCED, f"{'; '.join(case.observed.unenforced)}; {ENFORCE}"
-    if proof and proof["differences"]:
-        return _wrong(proof)
-    if proof:
-        said = f"{proof['pairs']} of {proof['pairs']} pairs as declared, proven {proof['verifiedAt']}"
-        return State.TRUE, Reason.VERIFIED, f"{said} by connection attempts from where {case.name} stands"
+    if verification and verification["differences"]:
+        return _differing(verification)
+    if verification:
+        pairs = verification["pairs"]
+        message = (
+            f"{pairs} of {pairs} pairs as declared, verified {verification['verifiedAt']} by a probe of {case.name}"
+        )
+        return State.TRUE, Reason.VERIFIED, message
     if failed:
         trouble = pods.trouble(pods.of_job(case.observed, job.name), case.observed)
-        return State.UNKNOWN, Reason.PROBE_FAILED, f"{trouble.message if trouble else NO_WORD}; tried again in minutes"
+        cause = trouble.message if trouble else NO_RESULT
+        return State.UNKNOWN, Reason.PROBE_FAILED, f"{cause}; another probe follows after five minutes"
     if job in case.observed.objects:
-        return State.UNKNOWN, Reason.PROBING, f"{job.name} tries whom {case.name} reaches"
+        return State.UNKNOWN, Reason.PROBING, f"Job {job.name} attempts connections"
     if not case.observed.platform.operator_image:
-        return (
-            State.UNKNOWN,
-            Reason.NOT_PROBED_YET,
-            "not probed: the operator was not told its own image (FREEHOLD_IMAGE)",
-        )
-    return State.UNKNOWN, Reason.NOT_PROBED_YET, "probed as soon as its pods serve"
+        message = "not probed: the operator does not know its own image; set FREEHOLD_IMAGE"
+        return State.UNKNOWN, Reason.NOT_PROBED_YET, message
+    return State.UNKNOWN, Reason.NOT_PROBED_YET, "the probe starts once the pods serve"
 
 
-def _wrong(proof: Proof) -> tuple[State, Reason, str]:
-    """A door that opens needs somebody. One that stays shut may be its owner's trouble, not this service's."""
-    opened = [d for d in proof["differences"] if d["found"] == "Open"]
-    listed = [f"{d['from']} → {d['to']} is {d['found'].lower()}" for d in opened or proof["differences"]]
+def _differing(verification: Verification) -> tuple[State, Reason, str]:
+    """Return status, reason and message for differences.
+
+    An open port needs an action. A closed port may be the provider's fault, so the status is Unknown.
+    """
+    differences = verification["differences"]
+    opened = [d for d in differences if d["found"] == "Open"]
+    listed = [f"{d['from']} → {d['to']} is {d['found'].lower()}" for d in opened or differences]
     more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
-    said = f"{len(listed)} of {proof['pairs']} pairs {'is' if len(listed) == 1 else 'are'} not as declared"
-    named = f"{said}, found {proof['verifiedAt']}: {', '.join(listed[:NAMED])}{more}"
+    state = f"{len(listed)} of {verification['pairs']} pairs {'is' if len(listed) == 1 else 'are'} not as declared"
+    message = f"{state}, found {verification['verifiedAt']}: {', '.join(listed[:NAMED])}{more}"
     if opened:
-        return State.FALSE, Reason.MISMATCH, f"{named}; {ENFORCE}"
-    return State.UNKNOWN, Reason.UNREACHABLE, f"{named}; is the provider well, or does another policy shut it?"
+        return State.FALSE, Reason.MISMATCH, f"{message}; {ENFORCE}"
+    return State.UNKNOWN, Reason.UNREACHABLE, f"{message}; check the provider's conditions and other network policies"
 
 
 def _seconds(observed: Observed, moment: datetime | None) -> float | None:
-    """Until then; None when it is past, for then it is something else that is waited for, and whose coming is seen."""
+    """Return the seconds until a moment; None for a past moment, because an event causes the next reconcile."""
     left = (moment - observed.now).total_seconds() if moment else 0.0
     return left if left > 0 else None
 

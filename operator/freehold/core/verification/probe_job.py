@@ -1,7 +1,7 @@
-"""Probes: pods that stand where a service stands, and try whom it reaches.
+"""Probe Jobs: pods that attempt connections from a service's position.
 
-A probe wears the service's labels, so that it is behind the very same policies, and runs under its account on a node of
-its pods. It holds no credentials, opens nothing by being there, and is never Ready, so that nobody calls it.
+A probe has the service's labels, hence the same network policies, and runs with the service's account on a node of the
+service's pods. A probe has no credentials, listens on no port and is never Ready, hence never an endpoint.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from freehold.core.objects import meta, names, pods
 from freehold.core.peers import consent
 
 SAMPLE = 100
-"""Doors tried at once that are declared shut, so that a probe stays small however many services there are."""
+"""The maximum number of ports declared closed that a probe tries, however many services exist."""
 NEVER_READY = "freehold.dev/never-ready"
-"""A readiness gate that nobody opens keeps a probe out of the endpoints (kubernetes.io, 'Pod readiness')."""
+"""A readiness gate that is never met and so keeps a probe out of the endpoints (kubernetes.io, 'Pod readiness')."""
 RESOURCES: Object = {"requests": {"cpu": "10m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}}
 
 
 def job(case: Case, name: str, capability: str) -> Object:
-    """The Job of one probe; it runs once and ends by itself."""
+    """Return the Job of a probe, which runs once and ends."""
     container = pods.container(
         "probe",
         case.observed.platform.operator_image,
@@ -48,55 +48,51 @@ def job(case: Case, name: str, capability: str) -> Object:
 
 
 def _arguments(case: Case, salt: str) -> Iterator[str]:
-    for address, answers in sorted(_open(case).items()):
-        if answers:  # a door nobody stands behind says nothing of the wall around it
+    for address, ready in sorted(_open_ports(case).items()):
+        if ready:  # a refused connection to a port without a listener tells nothing about policies
             yield f"--open={address}"
-    for address in _shut(case, salt):
+    for address in _closed_ports(case, salt):
         yield f"--closed={address}"
 
 
-def _open(case: Case) -> dict[str, bool]:
-    """The doors that are declared open to the service, and whether somebody is known to stand behind each."""
-    ways: dict[str, bool] = {}
+def _open_ports(case: Case) -> dict[str, bool]:
+    """Return the ports declared open to the service, each with whether the listener is known to be ready."""
+    ports: dict[str, bool] = {}
     if case.spec.database:
         host = names.host(names.database(case.name), case.namespace)
-        ways[f"{host}:{engines.of(case.spec.database).port}"] = readiness.database_ready(case)
+        ports[f"{host}:{engines.of(case.spec.database).port}"] = readiness.database_ready(case)
     for consumed in case.spec.consumes:
         if consent.refusal(case, consumed) is None:
             port = consent.provider_port(case, consumed)
             for provider in consent.provider_locations(case, consumed):
-                # Its own cluster's probe tries those of another; here one would come before the wall there knows of it.
-                ways[names.endpoint(provider, port)] = (
-                    case.observed.peers[provider].ready and provider not in case.observed.remote_targets
-                )
-    return ways
+                # Not tried in a remote cluster, whose network policies do not know the probe's address yet.
+                remote = provider in case.observed.remote_targets
+                ports[names.endpoint(provider, port)] = case.observed.peers[provider].ready and not remote
+    return ports
 
 
-def _shut(case: Case, salt: str) -> list[str]:
-    """A fair sample of all other doors, another one each time; its own it does not need to open."""
-    opened = _open(case)
-    others = (a for key, doors in case.observed.addresses.items() for a in doors if key != case.key and a not in opened)
+def _closed_ports(case: Case, salt: str) -> list[str]:
+    """Return a random sample of the other services' ports that are declared closed, depending on `salt`."""
+    opened, ports = _open_ports(case), case.observed.addresses
+    others = (port for key, listed in ports.items() for port in listed if key != case.key and port not in opened)
     return sorted(sorted(others, key=lambda address: meta.digest(salt, address))[:SAMPLE])
 
 
 def _beside(service: Service) -> Object:
-    """On a node where the service stands."""
+    """Return the affinity to a node of the service's pods."""
     term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": meta.serving(service.name)}
     return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
 def result(case: Case, job: str) -> dict[str, Any] | None:
-    """What a probe said as it ended: verifiedAt, pairs tried, and the differences, as the status shows them."""
+    """Return verifiedAt, pairs and differences of an ended probe, as in status.isolation; None without a result."""
     for pod in pods.of_job(case.observed, job):
         for status in pod.get("status", {}).get("containerStatuses", []):
-            said = pods.last_words(status)
-            if said and {"tried", "differences"} <= said.keys():
-                wrong = [_difference(case.service, address, found) for address, found in said["differences"]]
-                return {
-                    "verifiedAt": status["state"]["terminated"]["finishedAt"],
-                    "pairs": said["tried"],
-                    "differences": wrong,
-                }
+            answer = pods.termination_message(status)
+            if answer and {"tried", "differences"} <= answer.keys():
+                differences = [_difference(case.service, address, found) for address, found in answer["differences"]]
+                verified_at = status["state"]["terminated"]["finishedAt"]
+                return {"verifiedAt": verified_at, "pairs": answer["tried"], "differences": differences}
     return None
 
 

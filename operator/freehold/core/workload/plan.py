@@ -41,7 +41,7 @@ def _with_wait(plan: Plan, verdict: rollout_gate.Verdict) -> Plan:
 
 def _plan(case: Case) -> Plan:
     objects: tuple[Object, ...] = (front.account(case.service), front.build(case))
-    if consent.asks_identity(case.service):
+    if consent.requires_mutual_tls(case.service):
         objects += (container.clients(case, front.labels(case.service)),)
     if case.spec.replicas > 1:
         objects += (front.disruption_budget(case.service),)

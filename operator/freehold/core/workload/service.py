@@ -27,7 +27,9 @@ def build(case: Case) -> Object:
     ports: list[Object] = []
     if case.spec.grpc:
         port = {"name": "grpc", "port": case.spec.grpc.port, "targetPort": "grpc", "protocol": "TCP"}
-        ports.append({**port, "appProtocol": "https" if consent.asks_identity(case.service) else "kubernetes.io/h2c"})
+        ports.append(
+            {**port, "appProtocol": "https" if consent.requires_mutual_tls(case.service) else "kubernetes.io/h2c"}
+        )
     if case.spec.http:
         port = {"name": "http", "port": case.spec.http.port, "targetPort": "http", "protocol": "TCP"}
         ports.append({**port, "appProtocol": "http"})

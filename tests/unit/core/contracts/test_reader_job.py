@@ -151,7 +151,7 @@ def test_silent_reader_is_repeated_ever_less_often() -> None:
     (job,) = [ref for ref in seen.objects if ref.kind == "Job"]
     plan = contracts.plan(Case(subject, seen))
     assert job in plan.keep
-    assert plan.again == 300
+    assert plan.retry_after == 300
     status = report(Case(subject, seen), reconcile(subject, seen)).status
     due = replace(seen, now=NOW + timedelta(minutes=5), status=status)
     assert job not in contracts.plan(Case(subject, due)).keep
@@ -162,7 +162,7 @@ def test_silent_reader_is_repeated_ever_less_often() -> None:
     )
     later = NOW + timedelta(hours=5)
     old = [{**c, "lastTransitionTime": "2026-01-01T00:00:00Z"} for c in status["conditions"]]
-    assert contracts.plan(Case(subject, replace(seen, status={"conditions": old}))).again == 3600
+    assert contracts.plan(Case(subject, replace(seen, status={"conditions": old}))).retry_after == 3600
     assert job not in contracts.plan(Case(subject, replace(seen, now=later, status={"conditions": old}))).keep
 
 
@@ -172,7 +172,7 @@ def test_only_temporary_faults_are_read_again(again: bool, seconds: float | None
     subject = service()
     answer = {"fault": "ContractUnreadable", "message": "nothing answers", "retry": again}
     seen = with_answers(observed(), subject, json.dumps(answer))
-    assert contracts.plan(Case(subject, seen)).again == seconds
+    assert contracts.plan(Case(subject, seen)).retry_after == seconds
     assert len(reader_jobs(seen, service(resources={"limits": {"memory": "2Gi"}}))) == 1, (
         "more resources make a new Job"
     )
@@ -184,7 +184,7 @@ def test_invalid_contract_is_read_again_only_on_request() -> None:
     seen = with_answers(observed(), subject, '{"fault":"ContractInvalid","message":"wrong descriptors"}')
     late = replace(seen, now=NOW + timedelta(days=1))
     assert not reader_jobs(late, subject)
-    assert contracts.plan(Case(subject, late)).again is None
+    assert contracts.plan(Case(subject, late)).retry_after is None
     again = replace(subject, annotations={meta.READ_CONTRACT: "please"})
     assert len(reader_jobs(late, again)) == 1
 

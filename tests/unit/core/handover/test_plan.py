@@ -1,4 +1,4 @@
-"""A service goes to another namespace: its name turns once, to one that can take its calls, and back the same way."""
+"""Endpoint handover: the name redirects once the destination is ready, and returns in the same way."""
 
 from __future__ import annotations
 
@@ -14,159 +14,191 @@ from freehold.core.peers import aliases, consent
 from tests.unit.core.worlds import GRPC, IMAGE, objects_of, observed, peer, peers, reconcile, service
 
 HERE, THERE, PAYMENTS = Key("shop", "users"), Key("people", "users"), Key("shop", "payments")
-GOES, STAYS = service(placement={"namespace": "people"}), service()
-COMES = service(namespace="people", placement={"from": "shop"})
+MOVING, STAYING = service(placement={"namespace": "people"}), service()
+DESTINATION = service(namespace="people", placement={"from": "shop"})
 READY = replace(peer("users", "people"), replaces="shop")
 POD: Object = {"spec": {"containers": [{"name": "service", "image": IMAGE}]}}
 SPEC: Object = {"replicas": 1, "template": POD}
 DEPLOYMENT = {"kind": "Deployment", "metadata": {"name": "users", "generation": 1}, "spec": SPEC}
-SERVES = {**DEPLOYMENT, "status": {"availableReplicas": 1, "replicas": 1, "updatedReplicas": 1}}
+SERVING = {**DEPLOYMENT, "status": {"availableReplicas": 1, "replicas": 1, "updatedReplicas": 1}}
 ALIAS = {"kind": "Service", "spec": {"type": "ExternalName", "externalName": "users.people.svc.cluster.local"}}
-LEADS = {**ALIAS, "metadata": {"name": "users"}}
+REDIRECT = {**ALIAS, "metadata": {"name": "users"}}
 
 
-def seen(other: Peer | None, *objects: Object, agreed: bool = True, status: Object | None = None) -> Observed:
+def world(other: Peer | None, *objects: Object, agreed: bool = True, status: Object | None = None) -> Observed:
+    """Return an observation with a consumer, and with the counterpart. agreed: both sides declare the move."""
     consumer = peer("payments", "shop", HERE)
     known = peers(consumer, other) if other else peers(consumer)
-    forwarded = {HERE: THERE} if agreed else {}
-    return observed(objects, peers=known, aliases=forwarded, status=status or {})
+    known_aliases = {HERE: THERE} if agreed else {}
+    return observed(objects, peers=known, aliases=known_aliases, status=status or {})
 
 
-def judged(subject: Service, world: Observed) -> tuple[str, bool, Condition | None]:
-    """What its name leads to, whether its pods are wanted, and what is said of that."""
-    plans = reconcile(subject, world)
+def outcome(subject: Service, seen: Observed) -> tuple[str, bool, Condition | None]:
+    """Return the redirect's DNS name, whether pods are wanted, and condition Relocated."""
+    plans = reconcile(subject, seen)
     wanted = objects_of(plans)
     spec, deployment = (wanted[Ref(kind, "users")]["spec"] for kind in ("Service", "Deployment"))
-    said = (plan.condition for plan in plans if plan.condition and plan.condition.type is Type.RELOCATED)
-    return spec.get("externalName", ""), bool(deployment["replicas"]), next(said, None)
+    conditions = (plan.condition for plan in plans if plan.condition and plan.condition.type is Type.RELOCATED)
+    return spec.get("externalName", ""), bool(deployment["replicas"]), next(conditions, None)
 
 
 @pytest.mark.parametrize(
-    ("says", "other", "agreed", "reason", "message"),
+    ("description", "other", "agreed", "reason", "message"),
     [
-        ("nobody is there", None, False, Reason.MOVE_BLOCKED, "there is no Microservice users in namespace people"),
-        ("it does not agree", READY, False, Reason.MOVE_BLOCKED, "people/users does not take it over"),
         (
-            "it listens elsewhere",
+            "no Microservice at the destination",
+            None,
+            False,
+            Reason.MOVE_BLOCKED,
+            "namespace people has no Microservice users",
+        ),
+        (
+            "not declared there",
+            READY,
+            False,
+            Reason.MOVE_BLOCKED,
+            "people/users does not declare the source of the move",
+        ),
+        (
+            "another port",
             replace(peer("users", "people", grpc={"port": 6000}), replaces="shop"),
             True,
             Reason.MOVE_BLOCKED,
-            "are not the same as here",
+            "differs between people/users and shop/users",
         ),
-        ("it is not ready", replace(READY, ready=False), True, Reason.MOVING_PODS, "pods start in namespace people"),
-        ("its walls do not stand yet", replace(READY, replaces=""), True, Reason.MOVING_PODS, "pods start in"),
+        ("not ready", replace(READY, ready=False), True, Reason.MOVING_PODS, "pods start in namespace people"),
+        (
+            "policies not adapted yet",
+            replace(READY, replaces=""),
+            True,
+            Reason.MOVING_PODS,
+            "pods start in",
+        ),
     ],
 )
-def test_the_name_stays_while(says: str, other: Peer | None, agreed: bool, reason: Reason, message: str) -> None:
-    leads, pods, said = judged(GOES, seen(other, SERVES, agreed=agreed))
-    assert (leads, pods) == ("", True), says
-    assert said
-    assert said.reason is reason
-    assert message in said.message
-    assert said.state is (State.FALSE if reason is Reason.MOVE_BLOCKED else State.UNKNOWN)
+def test_redirect_waits_while(description: str, other: Peer | None, agreed: bool, reason: Reason, message: str) -> None:
+    """The endpoint is not redirected while the destination is missing, different or not ready."""
+    target, pods, condition = outcome(MOVING, world(other, SERVING, agreed=agreed))
+    assert (target, pods) == ("", True), description
+    assert condition
+    assert condition.reason is reason
+    assert message in condition.message
+    assert condition.state is (State.FALSE if reason is Reason.MOVE_BLOCKED else State.UNKNOWN)
 
 
-def test_the_name_turns_before_the_pods_end() -> None:
-    assert judged(GOES, seen(READY, SERVES))[:2] == ("users.people.svc.cluster.local", True)
-    leads, pods, said = judged(GOES, seen(READY, SERVES, LEADS))
-    assert (leads, pods) == ("users.people.svc.cluster.local", False)
-    assert said == Condition(
+def test_redirect_precedes_end_of_pods() -> None:
+    """The endpoint is redirected before the source's pods end."""
+    assert outcome(MOVING, world(READY, SERVING))[:2] == ("users.people.svc.cluster.local", True)
+    target, pods, condition = outcome(MOVING, world(READY, SERVING, REDIRECT))
+    assert (target, pods) == ("users.people.svc.cluster.local", False)
+    assert condition == Condition(
         Type.RELOCATED,
         State.TRUE,
         Reason.RELOCATED,
-        "users.shop.svc leads to people/users; who consumes it by that name: shop/payments",
+        "users.shop.svc redirects to people/users; consumers that use the old name: shop/payments",
     )
 
 
-def test_once_turned_it_stays_so_whatever_befalls_the_other() -> None:
-    world = seen(replace(READY, ready=False), LEADS)
-    assert judged(GOES, world)[:2] == ("users.people.svc.cluster.local", False)
-    endpoint = next(p.condition for p in reconcile(GOES, world) if p.condition and p.condition.type == "EndpointReady")
+def test_redirect_kept_while_target_not_ready() -> None:
+    """A completed redirect stays while the target is not ready."""
+    seen = world(replace(READY, ready=False), REDIRECT)
+    assert outcome(MOVING, seen)[:2] == ("users.people.svc.cluster.local", False)
+    endpoint = next(p.condition for p in reconcile(MOVING, seen) if p.condition and p.condition.type == "EndpointReady")
     assert (endpoint.state, endpoint.reason) == (State.UNKNOWN, Reason.REDIRECTED)
 
 
 @pytest.mark.parametrize(
-    ("subject", "world"),
+    ("subject", "seen"),
     [
-        (STAYS, seen(READY, LEADS)),
-        (STAYS, seen(READY, LEADS, DEPLOYMENT)),
-        (GOES, seen(None, LEADS, agreed=False)),
-        (GOES, seen(READY, LEADS, DEPLOYMENT, agreed=False)),
+        (STAYING, world(READY, REDIRECT)),
+        (STAYING, world(READY, REDIRECT, DEPLOYMENT)),
+        (MOVING, world(None, REDIRECT, agreed=False)),
+        (MOVING, world(READY, REDIRECT, DEPLOYMENT, agreed=False)),
     ],
-    ids=["taken back", "its pods start", "the other is gone", "the other says no"],
+    ids=["aborted", "pods start", "destination deleted", "destination does not declare"],
 )
-def test_it_turns_back_only_to_pods_that_serve(subject: Service, world: Observed) -> None:
-    assert judged(subject, world)[:2] == ("users.people.svc.cluster.local", True)
-    back = replace(world, objects={**world.objects, Ref("Deployment", "users"): SERVES})
-    assert judged(subject, back)[:2] == ("", True)
+def test_return_waits_for_own_pods(subject: Service, seen: Observed) -> None:
+    """The endpoint returns only once the service's own pods serve."""
+    assert outcome(subject, seen)[:2] == ("users.people.svc.cluster.local", True)
+    serving = replace(seen, objects={**seen.objects, Ref("Deployment", "users"): SERVING})
+    assert outcome(subject, serving)[:2] == ("", True)
 
 
-def test_one_that_is_scaled_to_none_turns_back_at_once() -> None:
-    assert judged(service(replicas=0), seen(READY, LEADS))[0] == ""
+def test_return_scaled_to_zero() -> None:
+    """The endpoint of a service with zero replicas returns at once."""
+    assert outcome(service(replicas=0), world(READY, REDIRECT))[0] == ""
 
 
-def test_a_move_that_was_taken_back_is_told_and_a_service_that_never_moved_is_told_nothing_of() -> None:
+def test_return_reported_only_after_move() -> None:
+    """AtDestination is reported after a return, not for a service that never moved."""
     moved = {"move": {"from": {"namespace": "shop"}, "to": {"namespace": "people"}, "step": "Relocated"}}
-    said = judged(STAYS, seen(READY, SERVES, status=moved))[2]
-    assert said
-    assert (said.reason, said.message) == (Reason.AT_DESTINATION, "stands in namespace shop")
-    assert judged(STAYS, seen(READY, SERVES))[2] is None
+    condition = outcome(STAYING, world(READY, SERVING, status=moved))[2]
+    assert condition
+    assert (condition.reason, condition.message) == (Reason.AT_DESTINATION, "in namespace shop, as declared")
+    assert outcome(STAYING, world(READY, SERVING))[2] is None
 
 
-def test_the_way_there_closes_once_nobody_can_have_been_told_of_it() -> None:
-    def plan_of(world: Observed) -> Plan:
-        return next(plan for plan in reconcile(STAYS, world) if plan.capability == handover.CAPABILITY)
+def test_return_previous_target_expires() -> None:
+    """The path to the previous target closes once cached DNS answers have expired."""
+
+    def plan_of(seen: Observed) -> Plan:
+        return next(plan for plan in reconcile(STAYING, seen) if plan.capability == handover.CAPABILITY)
 
     moved: Object = {"to": {"namespace": "people"}, "step": "MovingPods"}
-    turned = seen(READY, SERVES, status={"move": moved, "endpointTarget": "people"})
+    returned = world(READY, SERVING, status={"move": moved, "endpointTarget": "people"})
     for _ in range(2):
-        plan = plan_of(turned)
+        plan = plan_of(returned)
         assert plan.condition
         assert (plan.condition.state, plan.condition.reason) == (State.UNKNOWN, Reason.REDIRECTING_ENDPOINT)
-        assert plan.again == handover.DNS_TTL.total_seconds()
-        turned = replace(turned, status=plan.shown)
-    plan = plan_of(replace(turned, now=turned.now + handover.DNS_TTL))
+        assert plan.retry_after == handover.DNS_TTL.total_seconds()
+        returned = replace(returned, status=plan.status)
+    plan = plan_of(replace(returned, now=returned.now + handover.DNS_TTL))
     assert plan.condition
     assert plan.condition.reason is Reason.AT_DESTINATION
-    assert "previousTarget" not in plan.shown
+    assert "previousTarget" not in plan.status
 
 
-def test_its_own_namespace_is_no_move() -> None:
+def test_destination_own_namespace() -> None:
+    """The service's own namespace is no destination."""
     assert aliases.destination(service(placement={"namespace": "shop"})) is None
 
 
-def test_who_takes_over_says_whom_or_why_not() -> None:
-    former = peer("users", "shop")
-    said = judged(COMES, observed(peers=peers(former), aliases={HERE: THERE}))[2]
-    assert said
-    assert (said.state, said.reason) == (State.TRUE, Reason.RELOCATED)
-    refused = judged(COMES, observed(peers=peers(former)))[2]
-    assert refused
-    assert (refused.state, refused.reason) == (State.UNKNOWN, Reason.WAITING_FOR_CONSENT)
-    assert judged(COMES, observed())[2] is None, "the other is gone, and it is a service like any other"
+def test_destination_condition() -> None:
+    """The destination reports the replaced service, or waits for the source's declaration."""
+    source = peer("users", "shop")
+    agreed = outcome(DESTINATION, observed(peers=peers(source), aliases={HERE: THERE}))[2]
+    assert agreed
+    assert (agreed.state, agreed.reason) == (State.TRUE, Reason.RELOCATED)
+    waiting = outcome(DESTINATION, observed(peers=peers(source)))[2]
+    assert waiting
+    assert (waiting.state, waiting.reason) == (State.UNKNOWN, Reason.WAITING_FOR_CONSENT)
+    assert outcome(DESTINATION, observed())[2] is None, "no condition once the source is deleted"
 
 
-def test_whom_the_other_admits_is_admitted_here_and_nobody_else() -> None:
-    stranger, own = peer("stranger", "bank", HERE), peer("desk", "people", THERE)
-    world = observed(peers=peers(peer("users", "shop"), peer("payments", "shop", HERE), stranger, own))
-    assert consent.consumers(Case(COMES, world)) == [own.key]
-    assert consent.consumers(Case(COMES, replace(world, aliases={HERE: THERE}))) == [own.key, PAYMENTS]
+def test_destination_admits_consumers_of_source() -> None:
+    """Consumers of the source are admitted at the destination, and no others."""
+    refused, own = peer("stranger", "bank", HERE), peer("desk", "people", THERE)
+    seen = observed(peers=peers(peer("users", "shop"), peer("payments", "shop", HERE), refused, own))
+    assert consent.consumers(Case(DESTINATION, seen)) == [own.key]
+    assert consent.consumers(Case(DESTINATION, replace(seen, aliases={HERE: THERE}))) == [own.key, PAYMENTS]
 
 
-def test_who_admits_the_other_admits_the_one_that_takes_over() -> None:
+def test_destination_admitted_like_source() -> None:
+    """Providers that admit the source admit the destination."""
     ledger = Key("shop", "ledger")
     moved = service(namespace="people", placement={"from": "shop"}, consumes=[{"name": "ledger", "namespace": "shop"}])
     (consumed,) = moved.spec.consumes
-    for named, admitted in (((ledger,), True), ((), False)):
-        world = observed(peers=peers(peer("ledger"), peer("users", "shop", *named)), aliases={HERE: THERE})
-        assert (consent.refusal(Case(moved, world), consumed) is None) is admitted
+    for consumes, admitted in (((ledger,), True), ((), False)):
+        seen = observed(peers=peers(peer("ledger"), peer("users", "shop", *consumes)), aliases={HERE: THERE})
+        assert (consent.refusal(Case(moved, seen), consumed) is None) is admitted
     provider = service("ledger")
     known = peers(peer("users", "shop", ledger), peer("users", "people", ledger))
     assert consent.consumers(Case(provider, observed(peers=known))) == [HERE]
     assert consent.consumers(Case(provider, observed(peers=known, aliases={HERE: THERE}))) == [THERE, HERE]
 
 
-def test_certificates_prove_the_old_name_too() -> None:
+def test_destination_certificate_has_old_name() -> None:
+    """The destination's certificate includes the source's name."""
     mutual = service(namespace="people", placement={"from": "shop"}, grpc={**GRPC, "tls": "Mutual"})
     (request,) = certificates.requests(
         Case(mutual, observed(peers=peers(peer("users", "shop")), aliases={HERE: THERE}))
@@ -174,7 +206,8 @@ def test_certificates_prove_the_old_name_too() -> None:
     assert {"users.people.svc", "users.shop.svc"} <= set(request.hosts)
 
 
-def test_names_are_followed_to_the_end_and_a_ring_of_them_ends() -> None:
+def test_aliases_chain_and_ring() -> None:
+    """Aliases are followed to the end of a chain; a ring ends."""
     hr = Key("hr", "users")
     chain = {HERE: THERE, THERE: hr}
     assert aliases.resolve(chain, HERE) == hr

@@ -1,164 +1,47 @@
-"""What is said of who may reach whom is what the network policies make of it, and the way to open it opens it."""
+"""Reachability agrees with the network policies, and fixes open what they name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 
 import pytest
 import yaml
 from freehold.api.v1alpha1.microservice import MicroserviceSpec
-from freehold.core import isolation
 from freehold.core.isolation import reachability
 from freehold.core.isolation.reachability import Access
-from freehold.core.model.case import Case
 from freehold.core.model.resources import Key, Object, Service
 from freehold.core.objects import meta, names, observer
-from freehold.core.peers import aliases, consent, gateways
-from freehold.core.peers.gateways import Proxies
+from freehold.core.peers import gateways
 from freehold.core.peers.ports import Part, ServicePort, ports_of
 from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.unit.core.worlds import DATABASE, observed, service
-from tests.unit.netpol import worlds as network
-from tests.unit.netpol.oracle import Connection, World, permitted
-
-HOMES = ["shop", "accounts"]
-NAMES = ["users", "payments", "users-migrations"]
-Labels = Mapping[str, Mapping[str, str]]
-selectors = st.fixed_dictionaries(
-    {},
-    optional={
-        "matchLabels": st.dictionaries(st.just("team"), st.sampled_from(["sales", "ads"]), min_size=1),
-        "matchExpressions": st.lists(
-            st.fixed_dictionaries(
-                {"key": st.sampled_from(["team", meta.NAMESPACE_NAME]), "operator": st.sampled_from(["In", "NotIn"])}
-                | {"values": st.lists(st.sampled_from(["sales", "ads", *HOMES]), min_size=1)}
-            ),
-            max_size=1,
-        ),
-    },
-)
-consumers = st.sampled_from([{"from": "SameNamespace"}, {"from": "All"}]) | st.fixed_dictionaries(
-    {"from": st.just("Selector"), "selector": selectors}
-)
-GATEWAYS = [{"name": "public"}, {"name": "public", "namespace": "gateways"}]
-ENVOY: Object = {"namespace": "envoy", "podLabels": {"app": "envoy", "owner": "public"}}
-SHARED: Object = {"namespace": "envoy", "podLabels": {"app": "envoy"}}
-OWN: Object = {"namespace": "shop", "podLabels": {"app.kubernetes.io/name": "payments"}}
-"""Labels that a service's pods carry as well; those come in by consent alone."""
-exposed = st.none() | st.fixed_dictionaries(
-    {"gateway": st.sampled_from(GATEWAYS), "hostnames": st.just(["users.example.com"])},
-    optional={"proxies": st.sampled_from([ENVOY, SHARED, OWN])},
-)
-grpcs = st.fixed_dictionaries(
-    {"port": st.sampled_from([5432, 50051]), "consumers": consumers}, optional={"expose": exposed}
-)
-specs = st.fixed_dictionaries(
-    {
-        "grpc": st.none() | grpcs,
-        "http": st.none() | st.fixed_dictionaries({"port": st.sampled_from([8080, 50052])}),
-        "database": st.none() | st.sampled_from([DATABASE, {**DATABASE, "migrations": None}]),
-        "isolation": st.sampled_from(["Enforced", "Enforced", "Audit"]),
-        "consumes": st.lists(
-            st.fixed_dictionaries({"name": st.sampled_from(NAMES), "namespace": st.none() | st.sampled_from(HOMES)}),
-            max_size=3,
-            unique_by=lambda consumed: str(consumed["name"]),
-        ),
-        "egress": st.lists(
-            st.fixed_dictionaries(
-                {"cidr": st.sampled_from(["0.0.0.0/0", "10.244.1.0/24", "203.0.113.0/24", "2001:db8::/32"])}
-                | {"ports": st.sampled_from([[443], [8080, 50051, 5432]]), "protocol": st.sampled_from(["TCP", "UDP"])}
-            ),
-            max_size=1,
-        ),
-    }
-)
-
-
-def moves(key: Key, keys: Sequence[Key]) -> st.SearchStrategy[Object]:
-    """Of a name that is there twice, the one in shop may go where the other takes over; each may do so alone."""
-    both = all(Key(home, key.name) in keys for home in HOMES)
-    side = {"namespace": "accounts"} if key.namespace == "shop" else {"from": "shop"}
-    return st.sampled_from([side, side, {}]) if both else st.just({})
-
-
-@st.composite
-def shops(draw: st.DrawFn) -> tuple[dict[Key, Service], Labels]:
-    """Services of two namespaces that often name each other, and the labels of both."""
-    keys = draw(st.lists(st.builds(Key, st.sampled_from(HOMES), st.sampled_from(NAMES)), min_size=2, unique=True))
-    services = {key: service(key.name, key.namespace, **draw(specs), placement=draw(moves(key, keys))) for key in keys}
-    teams = {home: draw(st.dictionaries(st.just("team"), st.sampled_from(["sales", "ads"]))) for home in HOMES}
-    return services, {home: {meta.NAMESPACE_NAME: home, **team} for home, team in teams.items()}
-
-
-class Network:
-    """The pods of all services, a stranger beside them, and the policies that the operator plans for each service."""
-
-    def __init__(self, services: Mapping[Key, Service], labels: Labels) -> None:
-        self.addresses: dict[tuple[Key, str], str] = {}
-        self.world = World(nodes=network.NODES)
-        named = {home: labels.get(home, {meta.NAMESPACE_NAME: home}) for home in [*HOMES, "gateways", "envoy"]}
-        self.world.namespaces = [network.namespace(home, **own) for home, own in named.items()]
-        peers = {key: consent.as_peer(one) for key, one in services.items()}
-        leading = {
-            old.key: one.key for one in services.values() for old in aliases.replaced_services(one, services)[:1]
-        }
-        for key, one in services.items():
-            for component in (meta.SERVICE, meta.DATABASE):
-                self._run(key, component, meta.pod_labels(one, component))
-            others = {other: peer for other, peer in peers.items() if other != key}
-            plan = isolation.plan(Case(one, observed(peers=others, aliases=leading, namespace_labels=labels)))
-            self.world.policies.extend(plan.objects)
-        self._run(Key("shop", "stranger"), meta.SERVICE, {"app": "stranger"})
-        for number, one in enumerate(reachability.proxies(services.values())):
-            self._run(proxy(number, one), meta.SERVICE, dict(one.labels))
-
-    def _run(self, key: Key, component: str, labels: dict[str, str]) -> None:
-        number = len(self.world.pods)
-        address = f"10.244.{number % 2}.{number + 2}"
-        self.addresses[key, component] = address
-        self.world.pods.append(network.pod(f"{key}-{component}", address, labels))
-
-    def permits(self, source: Key, door: ServicePort) -> bool:
-        component = meta.DATABASE if door.part is Part.DATABASE else meta.SERVICE
-        here, there = self.addresses[source, meta.SERVICE], self.addresses[door.service, component]
-        return permitted(self.world, Connection(here, there, "TCP", door.port))
-
-
-def proxy(number: int, one: Proxies) -> Key:
-    """The pod that stands for these."""
-    return Key(one.namespace, f"proxy-{number}")
-
-
-def place(source: reachability.Source, gates: Sequence[Proxies]) -> Key:
-    """Where a source stands."""
-    if isinstance(source, Proxies):
-        return proxy(gates.index(source), source)
-    return source.key if source else Key("shop", "stranger")
+from tests.unit.core.isolation.networks import HOMES, OWN, Labels, Network, pod_of, shops
+from tests.unit.core.worlds import DATABASE, service
 
 
 @given(shops())
-def test_what_is_said_is_what_the_network_policies_make_of_it(shop: tuple[dict[Key, Service], Labels]) -> None:
+def test_reachability_agrees_with_network_policies(shop: tuple[dict[Key, Service], Labels]) -> None:
+    """Each verdict agrees with an evaluation of the planned network policies, and names these policies."""
     services, labels = shop
-    judged = Network(services, labels)
-    for door in (door for one in services.values() for door in ports_of(one)):
-        gates = reachability.proxies(services.values())
-        for source in (*services.values(), *gates, None):
-            verdict = reachability.verdict(source, door, services, labels)
+    network_of_shop = Network(services, labels)
+    for port in (port for one in services.values() for port in ports_of(one)):
+        all_proxies = reachability.proxies(services.values())
+        for source in (*services.values(), *all_proxies, None):
+            verdict = reachability.verdict(source, port, services, labels)
             if verdict is None:
                 continue
-            key = place(source, gates)
-            permitted = judged.permits(key, door)
-            # What a block of addresses means for pods is undefined; the oracle admits those that are in it.
-            shut_within = door.part is not Part.PAGE and not observer.is_audited(services[door.service])
+            key = pod_of(source, all_proxies)
+            permitted = network_of_shop.permits(key, port)
+            # The meaning of an address block for pods is undefined; the oracle admits pods within the block.
+            closed_by_ingress = port.part is not Part.HTTP and not observer.is_audited(services[port.service])
             sender = source if isinstance(source, Service) else None
-            assert verdict.way is not Access.UNKNOWN or (sender and sender.spec.egress and not shut_within)
-            assert verdict.way is Access.UNKNOWN or (verdict.way is Access.OPEN) is permitted, (key, door)
-            policies = {(o["metadata"]["name"], o["metadata"]["namespace"]) for o in judged.world.policies}
-            named = re.findall(r"NetworkPolicy (\S+) in namespace (\S+) ", " ".join(g.said for g in verdict.grounds))
-            sides = [one for one in (sender, services[door.service]) if one and not observer.is_audited(one)]
+            assert verdict.access is not Access.UNKNOWN or (sender and sender.spec.egress and not closed_by_ingress)
+            assert verdict.access is Access.UNKNOWN or (verdict.access is Access.OPEN) is permitted, (key, port)
+            policies = {(o["metadata"]["name"], o["metadata"]["namespace"]) for o in network_of_shop.world.policies}
+            named = re.findall(
+                r"NetworkPolicy (\S+) in namespace (\S+) ", " ".join(check.message for check in verdict.checks)
+            )
+            sides = [one for one in (sender, services[port.service]) if one and not observer.is_audited(one)]
             assert set(named) <= policies and len(named) == len(sides)
 
 
@@ -167,20 +50,22 @@ USERS_DATABASE = ServicePort(USERS, Part.DATABASE, 5432)
 SHOP = {one.key: one for one in [service(http={"port": 8080}, database=DATABASE), service("payments")]}
 
 
-def judged(
-    source: reachability.Source, door: ServicePort, *others: Service, labels: Labels | None = None
+def verdict_on(
+    source: reachability.Source, port: ServicePort, *others: Service, labels: Labels | None = None
 ) -> reachability.Verdict:
+    """Return the verdict in SHOP with other services."""
     services = SHOP | {one.key: one for one in others}
     verdict = reachability.verdict(
-        source, door, services, labels if labels is not None else {"shop": {}, "accounts": {}}
+        source, port, services, labels if labels is not None else {"shop": {}, "accounts": {}}
     )
     assert verdict is not None
     return verdict
 
 
-def test_the_doors_of_a_service_have_names_and_addresses() -> None:
-    shown = [(door.name, door.full_name, door.address) for door in ports_of(SHOP[USERS])]
-    assert shown == [
+def test_ports_names_and_addresses() -> None:
+    """The names and addresses of a service's ports."""
+    named = [(port.name, port.full_name, port.address) for port in ports_of(SHOP[USERS])]
+    assert named == [
         ("users:50051", "shop/users:50051", "users.shop.svc:50051"),
         ("users:8080", "shop/users:8080", "users.shop.svc:8080"),
         ("users-database:5432", "shop/users-database:5432", "users-database.shop.svc:5432"),
@@ -188,29 +73,33 @@ def test_the_doors_of_a_service_have_names_and_addresses() -> None:
     assert USERS_DATABASE.target == names.database("users"), "the policy and the Service of a database share a name"
 
 
-def test_nobody_asks_of_a_service_and_its_own_endpoint_or_page() -> None:
+def test_reachability_own_ports() -> None:
+    """No verdict exists for a service and its own gRPC or HTTP port."""
     own = SHOP[USERS]
-    asked = {door.part: reachability.verdict(own, door, SHOP, {}) is not None for door in ports_of(own)}
-    assert asked == {Part.ENDPOINT: False, Part.PAGE: False, Part.DATABASE: True}
+    judged = {port.part: reachability.verdict(own, port, SHOP, {}) is not None for port in ports_of(own)}
+    assert judged == {Part.ENDPOINT: False, Part.HTTP: False, Part.DATABASE: True}
 
 
-def test_a_database_has_one_owner_and_no_field_opens_it() -> None:
-    assert judged(SHOP[USERS], USERS_DATABASE).way is Access.OPEN
+def test_reachability_database_of_other_service() -> None:
+    """A database is open only for the owner; no field opens a database."""
+    assert verdict_on(SHOP[USERS], USERS_DATABASE).access is Access.OPEN
     for source in (SHOP[Key("shop", "payments")], None):
-        refused = judged(source, USERS_DATABASE)
-        assert refused.way is Access.CLOSED
-        assert refused.remedies[0].startswith("No field opens it: a database has one owner.")
+        refused = verdict_on(source, USERS_DATABASE)
+        assert refused.access is Access.CLOSED
+        assert refused.fixes[0].startswith("No field opens a database to other services.")
 
 
-def test_a_page_is_open_to_strangers_and_shut_to_services() -> None:
-    page = ServicePort(USERS, Part.PAGE, 8080)
-    assert judged(None, page).way is Access.OPEN
-    grounds = {ground.about: ground.way for ground in judged(SHOP[Key("shop", "payments")], page).grounds}
-    assert grounds == {"declared": Access.CLOSED, "page": Access.OPEN, "out": Access.CLOSED, "in": Access.OPEN}
+def test_reachability_http_port() -> None:
+    """An HTTP port is open for unmanaged pods and closed for services."""
+    http = ServicePort(USERS, Part.HTTP, 8080)
+    assert verdict_on(None, http).access is Access.OPEN
+    checks = {check.subject: check.access for check in verdict_on(SHOP[Key("shop", "payments")], http).checks}
+    expected = {"declared": Access.CLOSED, "http": Access.OPEN, "egress": Access.CLOSED, "ingress": Access.OPEN}
+    assert checks == expected
 
 
 @pytest.mark.parametrize(
-    ("says", "egress", "way"),
+    ("description", "egress", "access"),
     [
         ("addresses outside the cluster", {"cidr": "203.0.113.0/24", "ports": [8080]}, Access.CLOSED),
         ("all addresses", {"cidr": "0.0.0.0/0", "ports": [443, 8080]}, Access.UNKNOWN),
@@ -223,72 +112,77 @@ def test_a_page_is_open_to_strangers_and_shut_to_services() -> None:
         ("a part of a private network", {"cidr": "10.96.7.1/16", "ports": [8080]}, Access.UNKNOWN),
     ],
 )
-def test_addresses_that_pods_may_have_may_open_a_page_and_nothing_else(says: str, egress: Object, way: Access) -> None:
+def test_reachability_egress_with_pod_addresses(description: str, egress: Object, access: Access) -> None:
+    """Egress to pod addresses makes HTTP ports unknown, and no other port."""
     payments = service("payments", egress=[egress])
-    assert judged(payments, ServicePort(USERS, Part.PAGE, 8080)).way is way, says
+    assert verdict_on(payments, ServicePort(USERS, Part.HTTP, 8080)).access is access, description
     everything = service("payments", egress=[{**egress, "ports": [5432, 50051]}])
-    assert {judged(everything, door).way for door in ports_of(SHOP[USERS]) if door.part is not Part.PAGE} == {
+    assert {verdict_on(everything, port).access for port in ports_of(SHOP[USERS]) if port.part is not Part.HTTP} == {
         Access.CLOSED
     }
 
 
-def test_consent_by_selector_is_unknown_while_the_namespaces_labels_are() -> None:
+def test_reachability_unknown_namespace_labels() -> None:
+    """Consent by selector is unknown without the labels of the namespace."""
     consumers = {"from": "Selector", "selector": {"matchLabels": {"team": "sales"}}}
     ledger = service("ledger", "accounts", grpc={"consumers": consumers})
     payments = service("payments", consumes=[{"name": "ledger", "namespace": "accounts"}])
-    door = ports_of(ledger)[0]
-    assert judged(payments, door, ledger, labels={}).way is Access.UNKNOWN
-    assert judged(service("payments"), door, ledger, labels={}).way is Access.CLOSED, "without a declaration it is shut"
-    assert judged(payments, door, ledger, labels={"shop": {"team": "sales"}}).way is Access.OPEN
+    port = ports_of(ledger)[0]
+    assert verdict_on(payments, port, ledger, labels={}).access is Access.UNKNOWN
+    assert verdict_on(service("payments"), port, ledger, labels={}).access is Access.CLOSED, "not declared"
+    assert verdict_on(payments, port, ledger, labels={"shop": {"team": "sales"}}).access is Access.OPEN
 
 
-def test_a_service_does_not_pass_for_a_gateways_proxies() -> None:
+def test_reachability_service_labelled_like_gateway() -> None:
+    """A service with the labels of a Gateway's proxies is not admitted as a proxy."""
     expose = {"gateway": {"name": "public"}, "hostnames": ["users.example.com"], "proxies": OWN}
     users, payments = service(grpc={"expose": expose}), service("payments", isolation="Audit")
     network = Network({one.key: one for one in (users, payments)}, {"shop": {meta.NAMESPACE_NAME: "shop"}})
-    (door,) = ports_of(users)
-    assert network.permits(Key("shop", "proxy-0"), door)
-    assert not network.permits(payments.key, door), "no wall holds it back, and its labels are those that are asked for"
+    (port,) = ports_of(users)
+    assert network.permits(Key("shop", "proxy-0"), port)
+    assert not network.permits(payments.key, port), "no egress policy closes, and the labels match"
 
 
-def test_a_gateways_proxies_reach_what_is_exposed_through_it_and_pages_alone() -> None:
-    public = gateways.usual(Key("gateways", "public"))
+def test_reachability_from_gateway() -> None:
+    """The proxies of a Gateway reach exposed gRPC ports and HTTP ports only."""
+    public = gateways.default_proxies(Key("gateways", "public"))
     expose: Object = {"gateway": {"name": "public", "namespace": "gateways"}, "hostnames": ["users.example.com"]}
     subject = service(grpc={"expose": expose}, http={"port": 8080}, database=DATABASE)
-    ways = {door.part: judged(public, door, subject).way for door in ports_of(subject)}
-    assert ways == {Part.ENDPOINT: Access.OPEN, Part.PAGE: Access.OPEN, Part.DATABASE: Access.CLOSED}
-    other = gateways.usual(Key("shop", "public"))
-    assert judged(other, ports_of(subject)[0], subject).way is Access.CLOSED
-    shut = judged(public, ports_of(SHOP[USERS])[0])
-    assert shut.way is Access.CLOSED
-    assert shut.remedies == (
+    access = {port.part: verdict_on(public, port, subject).access for port in ports_of(subject)}
+    assert access == {Part.ENDPOINT: Access.OPEN, Part.HTTP: Access.OPEN, Part.DATABASE: Access.CLOSED}
+    other = gateways.default_proxies(Key("shop", "public"))
+    assert verdict_on(other, ports_of(subject)[0], subject).access is Access.CLOSED
+    closed = verdict_on(public, ports_of(SHOP[USERS])[0])
+    assert closed.access is Access.CLOSED
+    assert closed.fixes == (
         "Set spec.grpc.expose of shop/users to {gateway: {name: public, namespace: gateways}, hostnames: [NAME]}.",
     )
 
 
-def obeyed(remedy: str, spec: MicroserviceSpec) -> MicroserviceSpec:
-    """A spec after somebody did what the sentence says."""
-    whole = spec.model_dump(by_alias=True)
-    if added := re.match(r"Add (\{.*\}) to spec\.consumes of ", remedy):
-        whole["consumes"].append(yaml.safe_load(added[1]))
-    elif put := re.match(r"Set spec\.grpc\.consumers of \S+ to (\{.*\}), or to \{from: All\}\.", remedy):
-        whole["grpc"]["consumers"] = yaml.safe_load(put[1])
-    return MicroserviceSpec.model_validate(whole)
+def fixed(fix: str, spec: MicroserviceSpec) -> MicroserviceSpec:
+    """Return a spec after the edit of a fix."""
+    fields = spec.model_dump(by_alias=True)
+    if added := re.match(r"Add (\{.*\}) to spec\.consumes of ", fix):
+        fields["consumes"].append(yaml.safe_load(added[1]))
+    elif replaced := re.match(r"Set spec\.grpc\.consumers of \S+ to (\{.*\}), or to \{from: All\}\.", fix):
+        fields["grpc"]["consumers"] = yaml.safe_load(replaced[1])
+    return MicroserviceSpec.model_validate(fields)
 
 
 @pytest.mark.parametrize("home", HOMES)
-def test_what_to_write_opens_it_and_cuts_off_nobody(home: str) -> None:
+def test_reachability_fixes_open_connection(home: str) -> None:
+    """Following the fixes opens the connection and keeps other consumers admitted."""
     ledger, payments = service("ledger", "accounts"), service("payments", home)
     neighbour = service("neighbour", "accounts", consumes=[{"name": "ledger"}])
-    door = ports_of(ledger)[0]
+    port = ports_of(ledger)[0]
     labels: Labels = {each: {meta.NAMESPACE_NAME: each} for each in HOMES}
-    remedies = judged(payments, door, ledger, labels=labels).remedies
-    assert len(remedies) == (1 if home == "accounts" else 2)
-    for remedy in remedies:
-        change: Object = {"spec": obeyed(remedy, (ledger if "grpc" in remedy else payments).spec)}
-        if "grpc" in remedy:
+    fixes = verdict_on(payments, port, ledger, labels=labels).fixes
+    assert len(fixes) == (1 if home == "accounts" else 2)
+    for fix in fixes:
+        change: Object = {"spec": fixed(fix, (ledger if "grpc" in fix else payments).spec)}
+        if "grpc" in fix:
             ledger = Service(ledger.key, ledger.uid, 2, **change)
         else:
             payments = Service(payments.key, payments.uid, 2, **change)
-    assert judged(payments, door, ledger, labels=labels).way is Access.OPEN
-    assert judged(neighbour, door, ledger, labels=labels).way is Access.OPEN
+    assert verdict_on(payments, port, ledger, labels=labels).access is Access.OPEN
+    assert verdict_on(neighbour, port, ledger, labels=labels).access is Access.OPEN

@@ -1,4 +1,4 @@
-"""A case derives each of its facts once."""
+"""A case computes each fact once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from freehold.core.reconcile import reconcile, report
 from tests.golden import cases
 
 
-def test_fact_is_derived_once_for_each_case() -> None:
-    """A fact asked twice of one case is computed once; another case computes its own."""
+def test_fact_computed_once_for_each_case() -> None:
+    """Two requests for a fact of a case compute the fact once; another case computes the fact again."""
     computed = []
 
     @fact
@@ -30,16 +30,16 @@ def test_fact_is_derived_once_for_each_case() -> None:
     assert [id(case) for case in computed] == [id(first), id(second)]
 
 
-def test_case_at_rest_derives_primary_and_counterpart_once() -> None:
-    """One reconcile of a service at rest computes which instance is primary, and who is the counterpart, once each."""
+def test_fact_primary_and_counterpart_computed_once() -> None:
+    """A reconcile of a service at rest computes the primary and the counterpart once each."""
     case = Case(*cases.observed("serving"))
     derived = _calls(lambda: report(case, reconcile(case)), topology.primary, counterpart.of, topology.of)
     assert derived == {"primary": 1, "of": 2}
 
 
 def _calls(action: Callable[[], object], *facts: Callable[[Case], object]) -> dict[str, int]:
-    """How often each fact is computed while `action` runs; answers from the case's memory do not count."""
-    codes = {one.__wrapped__.__code__: one.__name__ for one in facts}  # type: ignore[attr-defined]
+    """Count how often each fact is computed during `action`, without memoized answers."""
+    codes = {fact.__wrapped__.__code__: fact.__name__ for fact in facts}  # type: ignore[attr-defined]
     counted: Counter[str] = Counter()
 
     def trace(frame: FrameType, event: str, _: Any) -> None:

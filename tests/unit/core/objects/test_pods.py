@@ -1,4 +1,4 @@
-"""How pods are built, and what ails one, in words for its owner. The statuses are a kubelet's, shortened."""
+"""Builders of pods, and the causes of pods that do not run. The statuses are shortened statuses of a kubelet."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from freehold.core.objects import pods
 from tests.unit.core.worlds import observed
 
 
-def pod(status: Object, *, leaving: bool = False) -> Object:
-    """A pod of users' service with this status."""
+def pod(status: Object, *, terminating: bool = False) -> Object:
+    """Return a pod of service users."""
     labels = {"app.kubernetes.io/component": "service"}
-    gone = {"deletionTimestamp": "2026-01-02T03:04:05Z"} if leaving else {}
-    return {"metadata": {"name": "users-7d9f-x2x", "labels": labels, **gone}, "status": status}
+    deleted = {"deletionTimestamp": "2026-01-02T03:04:05Z"} if terminating else {}
+    return {"metadata": {"name": "users-7d9f-x2x", "labels": labels, **deleted}, "status": status}
 
 
 def container(**status: object) -> Object:
@@ -47,15 +47,15 @@ BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting fa
 
 
 @pytest.mark.parametrize(
-    ("says", "status", "expected"),
+    ("description", "status", "expected"),
     [
-        ("a pod that was just made", {"phase": "Pending"}, None),
+        ("a new pod", {"phase": "Pending"}, None),
         ("a pod whose containers are being created", waiting("ContainerCreating"), None),
         ("a pod that starts", container(state={"running": {}}, started=False), None),
         ("a pod that is ready", container(state={"running": {}}, ready=True), None),
         ("a container that ended well", container(state=ended(0, reason="Completed")), None),
         (
-            "a pod no node takes",
+            "a pod that no node takes",
             UNSCHEDULABLE,
             (
                 Reason.UNSCHEDULABLE,
@@ -63,12 +63,12 @@ BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting fa
             ),
         ),
         (
-            "an image that is not there",
+            "a missing image",
             waiting("ErrImagePull", "users:1: not found"),
             (
                 Reason.IMAGE_PULL_FAILED,
                 "image users:1 cannot be pulled: users:1: not found; "
-                "push it, correct its name, or let the nodes pull from its registry",
+                "push the image, correct its name, or let the nodes pull from its registry",
             ),
         ),
         (
@@ -77,7 +77,7 @@ BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting fa
             (
                 Reason.IMAGE_PULL_FAILED,
                 "image users:1 cannot be pulled: ImagePullBackOff; "
-                "push it, correct its name, or let the nodes pull from its registry",
+                "push the image, correct its name, or let the nodes pull from its registry",
             ),
         ),
         (
@@ -96,14 +96,14 @@ BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting fa
         (
             "a container that has just failed",
             container(state=ended(2)),
-            (Reason.CRASH_LOOPING, "users-7d9f-x2x stopped with exit code 2: it logged nothing"),
+            (Reason.CRASH_LOOPING, "users-7d9f-x2x stopped with exit code 2: the log is empty"),
         ),
         (
             "a container that took too much memory",
             container(state={"running": {}}, lastState=ended(137, reason="OOMKilled")),
             (
                 Reason.CRASH_LOOPING,
-                "users-7d9f-x2x stopped with exit code 137 (out of memory): it logged nothing",
+                "users-7d9f-x2x stopped with exit code 137 (out of memory): the log is empty",
             ),
         ),
         (
@@ -113,88 +113,96 @@ BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting fa
         ),
     ],
 )
-def test_trouble(says: str, status: Object, expected: tuple[Reason, str] | None) -> None:
-    assert pods.trouble([pod({"phase": "Running"}), pod(status)], observed()) == expected, says
+def test_trouble_of_pod(description: str, status: Object, expected: tuple[Reason, str] | None) -> None:
+    """The first cause that keeps a pod from running has a reason and a message."""
+    assert pods.trouble([pod({"phase": "Running"}), pod(status)], observed()) == expected, description
 
 
 @pytest.mark.parametrize(
-    ("says", "log", "shown"),
+    ("description", "log", "expected"),
     [
         ("nothing", "", ""),
         ("one line", "boom\n", "boom"),
         ("the last three of many", "a\nb\nc\nd\n\n", "b / c / d"),
-        ("without the space around them", "  a  \n\n\n b", "a / b"),
+        ("without surrounding space", "  a  \n\n\n b", "a / b"),
         (
-            "a password of a connection string is not shown",
+            "a password of a connection string",
             "cannot connect to postgresql://app:s3cr3t-word@users-database.shop.svc:5432/app",
             "cannot connect to postgresql://app:***@users-database.shop.svc:5432/app",
         ),
         (
-            "nor any other on the same line",
+            "two passwords on a line",
             "tried postgresql://app:one@a/x, then postgresql://owner:two@b/x",
             "tried postgresql://app:***@a/x, then postgresql://owner:***@b/x",
         ),
-        ("nor one with a slash or colon in it", "postgresql://app:a/b:c@host/x", "postgresql://app:***@host/x"),
+        ("a password with slash and colon", "postgresql://app:a/b:c@host/x", "postgresql://app:***@host/x"),
         (
-            "an address without a password stays",
+            "an address without a password",
             "http://users.shop.svc:8080/healthz",
             "http://users.shop.svc:8080/healthz",
         ),
     ],
 )
-def test_last_lines(says: str, log: str, shown: str) -> None:
-    assert pods.last_lines(log) == shown, says
+def test_last_lines_masked_and_short(description: str, log: str, expected: str) -> None:
+    """The last lines of a log, with passwords in URIs masked."""
+    assert pods.last_lines(log) == expected, description
 
 
 @pytest.mark.parametrize(
-    ("says", "log", "shown"),
+    ("description", "log", "expected"),
     [
-        ("a password by itself", "used Xk3-s3cr3t_word and failed", "used *** and failed"),
-        ("in a URI, whose host stays", "postgresql://app:Xk3-s3cr3t_word@db/app", "postgresql://app:***@db/app"),
+        ("a password alone", "used Xk3-s3cr3t_word and failed", "used *** and failed"),
+        ("a password in a URI", "postgresql://app:Xk3-s3cr3t_word@db/app", "postgresql://app:***@db/app"),
         ("a line of a key", "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG", "-----BEGIN PRIVATE KEY----- / ***"),
-        ("what anybody may know", "no route to users-database.shop.svc", "no route to users-database.shop.svc"),
+        ("a public value", "no route to users-database.shop.svc", "no route to users-database.shop.svc"),
         ("a word too short to be a secret", "abc", "abc"),
     ],
 )
-def test_what_a_secret_holds_is_not_repeated(says: str, log: str, shown: str) -> None:
+def test_trouble_masks_values_of_secrets(description: str, log: str, expected: str) -> None:
+    """Values of the service's Secrets are masked in the log of a failed container."""
     key = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG\n-----END PRIVATE KEY-----\n"
     binding = {"password": "Xk3-s3cr3t_word", "host": "users-database.shop.svc", "another": "abc"}
-    held = {"users-database": binding, "users-database-tls": {"tls.key": key}}
+    secret_data = {"users-database": binding, "users-database-tls": {"tls.key": key}}
     secrets = [
         {
             "kind": "Secret",
             "metadata": {"name": name},
             "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
         }
-        for name, data in held.items()
+        for name, data in secret_data.items()
     ]
-    found = pods.trouble([pod(container(state=ended(1, log)))], observed(secrets))
-    assert found and found.message == f"users-7d9f-x2x stopped with exit code 1: {shown}", says
+    trouble = pods.trouble([pod(container(state=ended(1, log)))], observed(secrets))
+    assert trouble and trouble.message == f"users-7d9f-x2x stopped with exit code 1: {expected}", description
 
 
-def test_a_password_is_not_shown_where_the_line_is_cut_off_behind_it() -> None:
+def test_last_lines_truncated_password_masked() -> None:
+    """A password is masked before the line is cut."""
     long = "x" * 270 + " postgresql://app:" + "s3cr3t" * 10 + "@host/app"
     assert "s3cr3t" not in pods.last_lines(long)
 
 
-def test_a_line_is_cut_short_enough_for_a_condition() -> None:
+def test_last_lines_length_limited() -> None:
+    """Long lines are cut to a length for a condition."""
     assert len(pods.last_lines("\n".join(["y" * 5000] * 3))) < 1000
 
 
-def test_a_pod_on_its_way_out_is_nobodys_trouble() -> None:
-    seen = observed(pods=(pod({}), pod(waiting("ErrImagePull"), leaving=True)))
-    assert pods.component_pods(seen, "service") == [pod({})]
-    assert pods.component_pods(seen, "database") == []
+def test_component_pods_without_terminating() -> None:
+    """Terminating pods are not listed."""
+    world = observed(pods=(pod({}), pod(waiting("ErrImagePull"), terminating=True)))
+    assert pods.component_pods(world, "service") == [pod({})]
+    assert pods.component_pods(world, "database") == []
 
 
-def test_running_and_ready_are_what_the_kubelet_says() -> None:
+def test_pod_running_and_ready() -> None:
+    """A pod is running and ready as the kubelet reports."""
     running = pod({**container(state={"running": {}}), "conditions": [{"type": "Ready", "status": "True"}]})
     assert pods.is_running(running) and pods.is_ready(running)
     assert not pods.is_running(pod({})) and not pods.is_ready(pod({}))
     assert not pods.is_running(pod(container(state=ended(0))))
 
 
-def test_no_container_may_fill_its_nodes_disk() -> None:
+def test_container_disk_limit_default() -> None:
+    """Declared resources without disk get the default request and limit of disk."""
     limits = {"limits": {"memory": "1Gi"}}
     bounded = pods.container("service", "users:1", Resources.model_validate(limits), {})["resources"]
     assert bounded == {
@@ -203,11 +211,14 @@ def test_no_container_may_fill_its_nodes_disk() -> None:
     }
 
 
-def test_an_owner_who_names_a_bound_on_the_disk_gets_that_and_no_other() -> None:
-    asked = {"limits": {"ephemeral-storage": "32Mi"}}
-    assert pods.container("service", "users:1", Resources.model_validate(asked), {})["resources"] == asked
+def test_container_disk_limit_declared() -> None:
+    """A declared limit of disk gets no default request."""
+    declared = {"limits": {"ephemeral-storage": "32Mi"}}
+    resources = Resources.model_validate(declared)
+    assert pods.container("service", "users:1", resources, {})["resources"] == declared
 
 
-def test_what_holds_for_a_container_that_is_added_later_is_said_of_the_pod() -> None:
+def test_template_pod_security_context() -> None:
+    """The pod's security context also covers containers added later."""
     security = pods.template({}, {}, securityContext={"fsGroup": 999})["spec"]["securityContext"]
     assert security == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}, "fsGroup": 999}

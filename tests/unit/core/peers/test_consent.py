@@ -1,4 +1,4 @@
-"""Both sides agree: a consumer declares, a provider consents, and nothing less opens anything."""
+"""Consent: a path opens only if the consumer declares the provider and the provider admits the consumer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from freehold.core.peers import consent
 from tests.unit.core.worlds import observed, peer, peers, reconcile, service
 
 SALES = {"kubernetes.io/metadata.name": "sales", "team": "sales", "tier": "gold"}
-BARE = {"kubernetes.io/metadata.name": "sales"}
+UNLABELLED = {"kubernetes.io/metadata.name": "sales"}
 
 
 def expression(key: str, operator: str, *values: str) -> Object:
@@ -21,51 +21,54 @@ def expression(key: str, operator: str, *values: str) -> Object:
 
 
 @pytest.mark.parametrize(
-    ("says", "consumers", "labels", "admitted"),
+    ("description", "consumers", "labels", "admitted"),
     [
-        ("nothing said admits no other namespace", {}, SALES, False),
+        ("the default admits no other namespace", {}, SALES, False),
         ("SameNamespace admits no other namespace", {"from": "SameNamespace"}, SALES, False),
         ("All admits every namespace", {"from": "All"}, SALES, True),
-        ("All admits a namespace nothing is known of", {"from": "All"}, None, True),
+        ("All admits an unknown namespace", {"from": "All"}, None, True),
     ],
 )
-def test_from(says: str, consumers: Object, labels: dict[str, str] | None, admitted: bool) -> None:
+def test_consent_by_from(description: str, consumers: Object, labels: dict[str, str] | None, admitted: bool) -> None:
+    """`from` admits the own namespace, or all namespaces."""
     provider = peer("users", "accounts", grpc={"consumers": consumers})
-    assert consent.admits(provider, "sales", {"sales": labels} if labels else {}) is admitted, says
+    assert consent.admits(provider, "sales", {"sales": labels} if labels else {}) is admitted, description
 
 
 @pytest.mark.parametrize(
-    ("says", "selector", "labels", "admitted"),
+    ("description", "selector", "labels", "admitted"),
     [
-        ("an empty selector selects every namespace", {}, BARE, True),
-        ("a label that is there matches", {"matchLabels": {"team": "sales"}}, SALES, True),
+        ("an empty selector selects every namespace", {}, UNLABELLED, True),
+        ("an equal label matches", {"matchLabels": {"team": "sales"}}, SALES, True),
         ("a label of another value does not", {"matchLabels": {"team": "ads"}}, SALES, False),
-        ("a label that is not there does not", {"matchLabels": {"team": "sales"}}, BARE, False),
+        ("a missing label does not", {"matchLabels": {"team": "sales"}}, UNLABELLED, False),
         ("every label must match", {"matchLabels": {"team": "sales", "tier": "iron"}}, SALES, False),
         ("In: one of the values", expression("team", "In", "ads", "sales"), SALES, True),
         ("In: none of the values", expression("team", "In", "ads"), SALES, False),
-        ("In: no such label", expression("team", "In", "sales"), BARE, False),
+        ("In: no such label", expression("team", "In", "sales"), UNLABELLED, False),
         ("NotIn: none of the values", expression("team", "NotIn", "ads"), SALES, True),
         ("NotIn: one of the values", expression("team", "NotIn", "ads", "sales"), SALES, False),
-        ("NotIn: no such label", expression("team", "NotIn", "sales"), BARE, True),
-        ("Exists: the label is there", expression("team", "Exists"), SALES, True),
-        ("Exists: it is not", expression("team", "Exists"), BARE, False),
-        ("DoesNotExist: it is not", expression("team", "DoesNotExist"), BARE, True),
-        ("DoesNotExist: the label is there", expression("team", "DoesNotExist"), SALES, False),
+        ("NotIn: no such label", expression("team", "NotIn", "sales"), UNLABELLED, True),
+        ("Exists: the label exists", expression("team", "Exists"), SALES, True),
+        ("Exists: no such label", expression("team", "Exists"), UNLABELLED, False),
+        ("DoesNotExist: no such label", expression("team", "DoesNotExist"), UNLABELLED, True),
+        ("DoesNotExist: the label exists", expression("team", "DoesNotExist"), SALES, False),
         (
-            "labels and expressions must both hold",
+            "labels and expressions must both match",
             {"matchLabels": {"team": "sales"}, **expression("tier", "NotIn", "gold")},
             SALES,
             False,
         ),
     ],
 )
-def test_selector(says: str, selector: Object, labels: dict[str, str], admitted: bool) -> None:
+def test_consent_by_selector(description: str, selector: Object, labels: dict[str, str], admitted: bool) -> None:
+    """A selector admits the namespaces with matching labels."""
     provider = peer("users", "accounts", grpc={"consumers": {"from": "Selector", "selector": selector}})
-    assert consent.admits(provider, "sales", {"sales": labels}) is admitted, says
+    assert consent.admits(provider, "sales", {"sales": labels}) is admitted, description
 
 
-def test_a_selector_selects_nothing_of_a_namespace_that_is_not_known() -> None:
+def test_consent_selector_unknown_namespace() -> None:
+    """A selector does not admit a namespace with unknown labels."""
     consumers = {"from": "Selector", "selector": {"matchLabels": {"team": "sales"}}}
     assert not consent.admits(peer("users", "accounts", grpc={"consumers": consumers}), "sales", {})
 
@@ -75,41 +78,42 @@ OPEN: Object = {"port": 6000, "consumers": {"from": "All"}}
 
 
 @pytest.mark.parametrize(
-    ("says", "provider", "reason"),
+    ("description", "provider", "reason"),
     [
-        ("a provider that does not exist", None, Reason.PROVIDER_NOT_FOUND),
-        ("one without an endpoint", peer("users", "accounts", grpc=None), Reason.PROVIDER_HAS_NO_ENDPOINT),
-        ("one that does not consent", peer("users", "accounts"), Reason.CONSUMER_NOT_ALLOWED),
-        ("one that consents", peer("users", "accounts", grpc=OPEN), None),
-        ("one that consents and is not ready", peer("users", "accounts", grpc=OPEN, ready=False), None),
+        ("no provider", None, Reason.PROVIDER_NOT_FOUND),
+        ("a provider without an endpoint", peer("users", "accounts", grpc=None), Reason.PROVIDER_HAS_NO_ENDPOINT),
+        ("a provider that does not consent", peer("users", "accounts"), Reason.CONSUMER_NOT_ALLOWED),
+        ("a provider that consents", peer("users", "accounts", grpc=OPEN), None),
+        ("a provider that consents and is not ready", peer("users", "accounts", grpc=OPEN, ready=False), None),
     ],
 )
-def test_only_consent_opens_the_way_out(says: str, provider: Peer | None, reason: Reason | None) -> None:
+def test_consent_opens_egress(description: str, provider: Peer | None, reason: Reason | None) -> None:
+    """The consumer's egress opens only with the provider's consent."""
     consumer = service("payments", "sales", consumes=[{"name": "users", "namespace": "accounts"}])
-    seen = observed(peers=peers(provider) if provider else {})
-    dependencies, isolation = reconcile(consumer, seen)[:2]
+    world = observed(peers=peers(provider) if provider else {})
+    dependencies, isolation = reconcile(consumer, world)[:2]
     assert dependencies.condition is not None
-    assert dependencies.condition.reason == (reason or Reason.RESOLVED), says
-    targets = [
-        to["podSelector"]["matchLabels"] for rule in isolation.objects[0]["spec"]["egress"] for to in rule["to"][:1]
-    ]
+    assert dependencies.condition.reason == (reason or Reason.RESOLVED), description
+    egress = isolation.objects[0]["spec"]["egress"]
+    targets = [target["podSelector"]["matchLabels"] for rule in egress for target in rule["to"][:1]]
     opened = any(target.get("app.kubernetes.io/instance") == "users" for target in targets)
-    assert opened is (reason is None), says
+    assert opened is (reason is None), description
 
 
 @pytest.mark.parametrize(
-    ("says", "consumers", "consumes", "opened"),
+    ("description", "consumers", "consumes", "opened"),
     [
         ("declared and admitted", {"from": "All"}, [USERS], True),
         ("admitted and not declared", {"from": "All"}, [], False),
-        ("declares another of that name", {"from": "All"}, [Key("sales", "users")], False),
+        ("another service of the same name declared", {"from": "All"}, [Key("sales", "users")], False),
         ("declared and not admitted", {"from": "SameNamespace"}, [USERS], False),
     ],
 )
-def test_both_sides_open_the_way_in(says: str, consumers: Object, consumes: list[Key], opened: bool) -> None:
+def test_consent_opens_ingress(description: str, consumers: Object, consumes: list[Key], opened: bool) -> None:
+    """The provider's ingress opens only for declared and admitted consumers."""
     provider = service("users", "accounts", grpc={"port": 6000, "consumers": consumers})
-    seen = observed(peers=peers(peer("payments", "sales", *consumes)))
-    ingress: list[dict[str, Any]] = reconcile(provider, seen)[1].objects[0]["spec"]["ingress"]
+    world = observed(peers=peers(peer("payments", "sales", *consumes)))
+    ingress: list[dict[str, Any]] = reconcile(provider, world)[1].objects[0]["spec"]["ingress"]
     caller = {
         "podSelector": {
             "matchLabels": {
@@ -121,25 +125,27 @@ def test_both_sides_open_the_way_in(says: str, consumers: Object, consumes: list
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "sales"}},
     }
     allowed = [{"from": [caller], "ports": [{"protocol": "TCP", "port": 6000}]}]
-    assert ingress == (allowed if opened else []), says
+    assert ingress == (allowed if opened else []), description
 
 
-def test_a_provider_that_went_away_keeps_the_address_it_had() -> None:
+def test_consent_removed_provider_keeps_port() -> None:
+    """The last known port counts while the provider does not exist."""
     consumer = service("payments", consumes=[{"name": "users"}])
-    known = {
+    published = {
         "kind": "ConfigMap",
         "metadata": {"name": "payments-consumes"},
         "data": {"users.port": "6001"},
     }
-    gone = observed([known])
-    assert consent.provider_port(Case(consumer, gone), consumer.spec.consumes[0]) == 6001
-    back = observed([known], peers=peers(peer("users", grpc={"port": 6002})))
-    assert consent.provider_port(Case(consumer, back), consumer.spec.consumes[0]) == 6002
-    never = observed()
-    assert consent.provider_port(Case(consumer, never), consumer.spec.consumes[0]) == 50051
+    removed = observed([published])
+    assert consent.provider_port(Case(consumer, removed), consumer.spec.consumes[0]) == 6001
+    recreated = observed([published], peers=peers(peer("users", grpc={"port": 6002})))
+    assert consent.provider_port(Case(consumer, recreated), consumer.spec.consumes[0]) == 6002
+    never_seen = observed()
+    assert consent.provider_port(Case(consumer, never_seen), consumer.spec.consumes[0]) == 50051
 
 
-def test_a_refusal_names_who_can_change_it() -> None:
+def test_consent_refusal_names_owner() -> None:
+    """The message of a refusal names the field that the provider's owner can change."""
     consumer = service("payments", "sales", consumes=[{"name": "users", "namespace": "accounts"}])
     refused = consent.refusal(
         Case(consumer, observed(peers=peers(peer("users", "accounts")))), consumer.spec.consumes[0]

@@ -1,4 +1,4 @@
-"""Another cluster as one more namespace: how it is called on either side, and what leads there."""
+"""A move to another cluster: names of remote namespaces, and remote endpoints."""
 
 from __future__ import annotations
 
@@ -26,30 +26,34 @@ GRPC = service().spec.grpc
 SERVER = Ref("Secret", "users-database-tls")
 
 
-def goes() -> Service:
+def moving() -> Service:
+    """Return users, moving to cluster west."""
     return service(database=DATABASE, placement={"cluster": "west"})
 
 
-def paired(**partner: Object) -> Observed:
-    """users goes to west, and is taken over there."""
+def paired(**remote_objects: Object) -> Observed:
+    """Return an observation of users during a move to cluster west, declared on both sides."""
     peer = Peer(THERE, GRPC, frozenset(), replaces="shop", destination="shop@west", database="PostgreSQL 15")
-    objects = {Ref(live["kind"], name): live for name, live in partner.items()}
+    objects = {Ref(live["kind"], name): live for name, live in remote_objects.items()}
     return replace(observed(), peers={THERE: peer}, aliases={HERE: THERE}, counterpart=objects)
 
 
 def pod(address: str, component: str, name: str = "users-x", **labels: str) -> Object:
-    labelled = {**meta.selector("users", component), **labels}
-    return {"kind": "Pod", "metadata": {"name": name, "labels": labelled}, "status": {"podIP": address}}
+    """Return a remote pod of users with an address."""
+    labels = {**meta.selector("users", component), **labels}
+    return {"kind": "Pod", "metadata": {"name": name, "labels": labels}, "status": {"podIP": address}}
 
 
 @pytest.mark.parametrize(
-    ("said", "heard"), [("shop@east", "shop"), ("shop", "shop@west"), ("people", "people@west"), ("", "")]
+    ("remote_name", "local_name"), [("shop@east", "shop"), ("shop", "shop@west"), ("people", "people@west"), ("", "")]
 )
-def test_what_one_side_says_is_turned_into_how_it_is_called_on_the_other(said: str, heard: str) -> None:
-    assert remote.as_seen_here(said, "west") == heard
+def test_remote_namespace_translated(remote_name: str, local_name: str) -> None:
+    """A namespace from the remote cluster's point of view is translated to the local one."""
+    assert remote.as_seen_here(remote_name, "west") == local_name
 
 
-def test_where_a_service_goes_and_comes_from() -> None:
+def test_remote_destination_and_origin() -> None:
+    """Destination and origin of a placement, with the cluster."""
     assert remote.destination(Placement(cluster="west"), "shop") == "shop@west"
     assert remote.destination(Placement(namespace="people"), "shop") == "people"
     assert remote.destination(Placement(), "shop") == "shop"
@@ -57,18 +61,20 @@ def test_where_a_service_goes_and_comes_from() -> None:
     assert remote.origin(Placement(), "shop") == ""
 
 
-def test_a_server_that_follows_across_clusters_names_the_other_as_each_side_calls_it() -> None:
-    leader = Instance(1, 1, counterpart="shop@east")
-    said = str(replica_of(goes(), leader))
-    assert said == "users-database-0-remote.users-database-nodes.shop.svc@1"
-    template = {"metadata": {"annotations": {meta.PRIMARY: said}}}
-    seen = Instance(1, 0, server={"spec": {"template": template}}, counterpart="shop@west")
-    assert seen.replicates_from == replica_of(goes(), Instance(1, 1)), "seen from there, it follows the one here"
-    assert names.as_counterpart_calls(names.as_counterpart_calls(said)) == said
+def test_remote_replica_of_translated() -> None:
+    """A standby's `replica_of` names the primary as the cluster of the standby calls the host."""
+    primary = Instance(1, 1, counterpart="shop@east")
+    source = str(replica_of(moving(), primary))
+    assert source == "users-database-0-remote.users-database-nodes.shop.svc@1"
+    template = {"metadata": {"annotations": {meta.PRIMARY: source}}}
+    standby = Instance(1, 0, server={"spec": {"template": template}}, counterpart="shop@west")
+    assert standby.replicates_from == replica_of(moving(), Instance(1, 1)), "from the other side, the local primary"
+    assert names.as_counterpart_calls(names.as_counterpart_calls(source)) == source
 
 
-def test_certificates_prove_the_names_of_both_sides_which_are_the_same() -> None:
-    alone, both = certificates.requests(Case(goes(), observed())), certificates.requests(Case(goes(), paired()))
+def test_remote_certificates_unchanged() -> None:
+    """Certificates do not change for a move between clusters, since the names are equal."""
+    alone, both = certificates.requests(Case(moving(), observed())), certificates.requests(Case(moving(), paired()))
     assert alone == both and not [host for request in both for host in request.hosts if "@" in host]
 
 
@@ -76,70 +82,76 @@ def test_certificates_prove_the_names_of_both_sides_which_are_the_same() -> None
     ("placement", "message"),
     [({"cluster": "West"}, "pattern"), ({"fromCluster": "a.b"}, "pattern"), ({"cluster": "x" * 64}, "63 characters")],
 )
-def test_a_cluster_is_named_as_a_secret_is(placement: Object, message: str) -> None:
+def test_remote_cluster_name_is_secret_name(placement: Object, message: str) -> None:
+    """A cluster's name must be a valid name of a Secret."""
     with pytest.raises(ValidationError, match=message):
         Placement.model_validate(placement)
 
 
-def test_an_address_is_led_to_while_its_pod_has_one_and_serves() -> None:
-    leaving = pod("10.2.0.8", "service", "users-z")
-    leaving["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
-    leaving["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
-    over = pod("10.2.0.9", "service", "users-y")
-    over["status"]["phase"] = "Succeeded"
+def test_remote_endpoints_of_existing_pods() -> None:
+    """The EndpointSlice has the pods with an address, without probes and ended pods."""
+    terminating = pod("10.2.0.8", "service", "users-z")
+    terminating["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
+    terminating["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    ended = pod("10.2.0.9", "service", "users-y")
+    ended["status"]["phase"] = "Succeeded"
     probe = pod("10.2.0.7", "service", "users-probe", **{meta.PROBE: "true"})
-    seen = paired(x=pod("10.2.0.6", "service"), z=leaving, y=over, probe=probe)
-    (points, *_) = endpoint_slices.objects(Case(goes(), seen), "forwarding")
-    told = {point["addresses"][0]: point["conditions"]["ready"] for point in points["endpoints"]}
-    assert told == {"10.2.0.6": False, "10.2.0.8": False}, "none is ready: one not yet, one no more"
-    assert endpoint_slices.SERVICE_NAME not in points["metadata"]["labels"], "the name does not lead there yet"
+    world = paired(x=pod("10.2.0.6", "service"), z=terminating, y=ended, probe=probe)
+    (endpoint_slice, *_) = endpoint_slices.objects(Case(moving(), world), "handover")
+    ready = {point["addresses"][0]: point["conditions"]["ready"] for point in endpoint_slice["endpoints"]}
+    assert ready == {"10.2.0.6": False, "10.2.0.8": False}, "a starting pod and a terminating pod are not ready"
+    assert endpoint_slices.SERVICE_NAME not in endpoint_slice["metadata"]["labels"], "not redirected yet"
 
 
-def test_servers_have_names_here_and_what_moves_the_data_has_none() -> None:
-    seen = paired(
+def test_remote_instances_have_host_names() -> None:
+    """Database instances have host names; the database proxy has none and is admitted by address."""
+    world = paired(
         s=pod("10.2.0.5", "database", "users-database-0"), d=pod("10.2.0.4", "database", "users-database-proxy-0")
     )
-    (servers, _) = endpoint_slices.objects(Case(goes(), seen), "forwarding")
-    assert [point["hostname"] for point in servers["endpoints"]] == ["users-database-0-remote"]
-    assert sorted(remote_callers.counterpart_addresses(seen, meta.DATABASE)) == ["10.2.0.4", "10.2.0.5"], (
-        "the wall lets in both"
-    )
+    (instances, _) = endpoint_slices.objects(Case(moving(), world), "handover")
+    assert [point["hostname"] for point in instances["endpoints"]] == ["users-database-0-remote"]
+    assert sorted(remote_callers.counterpart_addresses(world, meta.DATABASE)) == ["10.2.0.4", "10.2.0.5"]
 
 
-def test_nothing_leads_from_a_service_that_moves_within_its_cluster() -> None:
-    near = Key("people", "users")
-    seen = replace(observed(), aliases={HERE: near}, counterpart={Ref("Pod", "x"): pod("10.1.0.6", "service")})
-    assert endpoint_slices.objects(Case(service(placement={"namespace": "people"}), seen), "forwarding") == ()
+def test_remote_endpoints_only_between_clusters() -> None:
+    """A move within the cluster has no remote endpoints."""
+    local = Key("people", "users")
+    world = replace(observed(), aliases={HERE: local}, counterpart={Ref("Pod", "x"): pod("10.1.0.6", "service")})
+    assert endpoint_slices.objects(Case(service(placement={"namespace": "people"}), world), "handover") == ()
 
 
-def test_who_was_left_behind_is_told_by_the_side_that_leads_here_alone() -> None:
-    told: Object = {"kind": "ConfigMap", "data": {"shop.payments": "10.1.0.7 10.1.0.8", "web.front": ""}}
-    taker = service(database=DATABASE, placement={"fromCluster": "east"})
-    other = Key("shop@east", "users")
-    seen = replace(observed(), aliases={other: HERE}, counterpart={Ref("ConfigMap", "users-callers"): told})
-    assert remote_callers.remote_consumers(Case(taker, seen)) == {
+def test_remote_consumers_from_source() -> None:
+    """The consumers of the source are known to the destination, and not the other way round."""
+    published: Object = {"kind": "ConfigMap", "data": {"shop.payments": "10.1.0.7 10.1.0.8", "web.front": ""}}
+    destination = service(database=DATABASE, placement={"fromCluster": "east"})
+    source = Key("shop@east", "users")
+    counterparts = {Ref("ConfigMap", "users-callers"): published}
+    world = replace(observed(), aliases={source: HERE}, counterpart=counterparts)
+    assert remote_callers.remote_consumers(Case(destination, world)) == {
         Key("shop@east", "payments"): ("10.1.0.7", "10.1.0.8"),
         Key("web@east", "front"): (),
     }
-    assert remote_callers.remote_consumers(Case(goes(), replace(seen, aliases={HERE: THERE}))) == {}
+    assert remote_callers.remote_consumers(Case(moving(), replace(world, aliases={HERE: THERE}))) == {}
 
 
-def test_an_address_of_either_kind_is_a_block_of_one() -> None:
+def test_remote_ip_blocks() -> None:
+    """An address of either IP family is a block with a single address."""
     assert [block["ipBlock"]["cidr"] for block in remote_callers.ip_blocks(["10.2.0.6", "fd00::6"])] == [
         "10.2.0.6/32",
         "fd00::6/128",
     ]
 
 
-def test_sides_with_an_authority_in_common_trust_each_other() -> None:
-    mine, other = (certificate_authority.generate(datetime.now(UTC))["ca.crt"] for _ in range(2))
-    seen = replace(paired(), authority=Authority(trusted=mine))
+def test_remote_authorities_in_common() -> None:
+    """Clusters with a common certificate authority trust each other."""
+    own, other = (certificate_authority.generate(datetime.now(UTC))["ca.crt"] for _ in range(2))
+    world = replace(paired(), authority=Authority(trusted=own))
 
     def trusting(bundle: str) -> Observed:
         encoded = base64.b64encode(bundle.encode()).decode()
-        return replace(seen, counterpart={SERVER: {"data": {"ca.crt": encoded}}})
+        return replace(world, counterpart={SERVER: {"data": {"ca.crt": encoded}}})
 
-    assert counterpart.untrusted(Case(goes(), trusting(mine))) == ""
-    assert counterpart.untrusted(Case(goes(), trusting(other + mine))) == "", "as while one is renewed"
-    assert "trusts another certificate authority" in counterpart.untrusted(Case(goes(), trusting(other)))
-    assert counterpart.untrusted(Case(goes(), seen)) == "", "not known yet"
+    assert counterpart.untrusted(Case(moving(), trusting(own))) == ""
+    assert counterpart.untrusted(Case(moving(), trusting(other + own))) == "", "both are trusted during a rotation"
+    assert "trusts another certificate authority" in counterpart.untrusted(Case(moving(), trusting(other)))
+    assert counterpart.untrusted(Case(moving(), world)) == "", "the remote authority is unknown"

@@ -9,7 +9,7 @@ import pytest
 from freehold.core.model.resources import Object, Observed, Service
 from freehold.core.objects import meta
 
-from tests.unit.core.peers.test_counterpart import CLAIM, HERE, SERVER, THERE, Two, apart, goes, stays, takes
+from tests.unit.core import sides
 from tests.unit.core.relocation.test_plan import (
     SECOND,
     SECOND_CLAIM,
@@ -21,6 +21,7 @@ from tests.unit.core.relocation.test_plan import (
     steps,
     users,
 )
+from tests.unit.core.sides import CLAIM, HERE, SERVER, THERE, Sides, apart
 from tests.unit.core.worlds import NOW, placed, reconcile
 
 FRESH, OLD = "2026-01-02T02:04:06Z", "2026-01-02T02:04:04Z"
@@ -113,22 +114,22 @@ def within(service: Service, age: str) -> Service:
     return replace(service, spec=service.spec.model_copy(update={"placement": placement}))
 
 
-def both(source: Service, destination: Service) -> Two:
+def both(source: Service, destination: Service) -> Sides:
     """Return the two sides after the declaration of a move, at rest."""
     two = apart()
     two.edit(destination)
     two.edit(source)
-    two.rest()
+    two.settle()
     return two
 
 
 @pytest.mark.parametrize(
     ("source", "destination"),
     [
-        (within(goes(), "1h"), takes()),
-        (goes(), within(takes(), "1h")),
-        (within(goes(), "24h"), within(takes(), "1h")),
-        (within(goes(), "1h"), within(takes(), "24h")),
+        (within(sides.source(), "1h"), sides.destination()),
+        (sides.source(), within(sides.destination(), "1h")),
+        (within(sides.source(), "24h"), within(sides.destination(), "1h")),
+        (within(sides.source(), "1h"), within(sides.destination(), "24h")),
     ],
     ids=["source", "destination", "destination is shorter", "source is shorter"],
 )
@@ -136,7 +137,7 @@ def test_backup_required_by_either_side(source: Service, destination: Service) -
     """Either side may require a backup; the side with the data records the backup, and the shorter age counts."""
     destination = backed_up(destination, FRESH)  # does not count: the data is at the source
     two = both(backed_up(source, OLD), destination)
-    assert two.said[THERE] == ["", "MoveBlocked"] and CLAIM not in two.objects(THERE)
+    assert two.reasons[THERE] == ["", "MoveBlocked"] and CLAIM not in two.objects(THERE)
     for key in (THERE, HERE):
         condition = relocated(two.seen[key].status)
         assert condition["reason"] == "MoveBlocked" and f"is of {OLD};" in condition["message"]
@@ -144,35 +145,35 @@ def test_backup_required_by_either_side(source: Service, destination: Service) -
             "requires one within 1h" in condition["message"] and "microservice users -n shop " in condition["message"]
         )
     two.edit(backed_up(source, FRESH))
-    two.rest()
+    two.settle()
     assert two.owners() == {"people"}
 
 
 def test_backup_ages_during_namespace_move() -> None:
     """A copy at the destination continues once started, whatever the age of the backup."""
-    source = backed_up(within(goes(), "1h"), FRESH)
+    source = backed_up(within(sides.source(), "1h"), FRESH)
     two = apart()
-    two.edit(takes())
+    two.edit(sides.destination())
     two.edit(source)
     for key in (THERE, HERE, THERE):
-        two.look(key)
+        two.reconcile(key)
     assert SERVER in two.objects(THERE)
     two.edit(backed_up(source, OLD))
-    two.rest()
-    assert "MoveBlocked" not in two.said[THERE] and two.owners() == {"people"}
+    two.settle()
+    assert "MoveBlocked" not in two.reasons[THERE] and two.owners() == {"people"}
 
 
 def test_backup_for_late_return() -> None:
     """After the rollback window a return copies again, and the backup is recorded where the data is."""
-    destination = within(takes(), "1h")
-    two = both(backed_up(goes(), FRESH), destination)
+    destination = within(sides.destination(), "1h")
+    two = both(backed_up(sides.source(), FRESH), destination)
     two.seen = {key: late(seen) for key, seen in two.seen.items()}
-    two.rest()
-    two.edit(backed_up(stays(), "2026-01-02T05:00:00Z"))
-    two.rest()
+    two.settle()
+    two.edit(backed_up(sides.staying(), "2026-01-02T05:00:00Z"))
+    two.settle()
     assert two.owners() == {"people"}
     assert "microservice users -n people " in relocated(two.seen[HERE].status)["message"]
     two.edit(backed_up(destination, "2026-01-02T05:00:00Z"))
-    two.rest()
+    two.settle()
     assert two.objects(THERE)[CLAIM]["metadata"]["annotations"][meta.DATA_MOVED_TO] == "shop"
     assert client_pod(two.seen[HERE]) == "users-database-2-0"

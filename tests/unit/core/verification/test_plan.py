@@ -1,4 +1,4 @@
-"""When a service's walls are tried, from where, and what is said of what was found."""
+"""When isolation is verified, from where, and how results are reported."""
 
 from __future__ import annotations
 
@@ -26,49 +26,64 @@ PAYMENTS = service("payments", database=DATABASE, consumes=[{"name": "users"}])
 MINUTE = timedelta(minutes=1)
 
 
-def well(subject: Service = PAYMENTS, **seen: Any) -> Observed:
-    """A service at rest whose status says so."""
-    usual = {"peers": peers(peer("users")), "addresses": ADDRESSES}
-    found = settled(subject, observed(**{**usual, **seen}))
-    return replace(found, status=report(Case(subject, found), reconcile(subject, found)).status)
+def ready(subject: Service = PAYMENTS, **fields: Any) -> Observed:
+    """Return the observation of a service at rest, with status."""
+    defaults = {"peers": peers(peer("users")), "addresses": ADDRESSES}
+    seen = settled(subject, observed(**{**defaults, **fields}))
+    return replace(seen, status=report(Case(subject, seen), reconcile(subject, seen)).status)
 
 
-def asked(seen: Observed, subject: Service = PAYMENTS) -> Plan:
+def plan_of(seen: Observed, subject: Service = PAYMENTS) -> Plan:
+    """Return the plan of verification."""
     return verification.plan(Case(subject, seen))
 
 
-def said(seen: Observed, subject: Service = PAYMENTS) -> Condition:
-    condition = asked(seen, subject).condition
+def condition_of(seen: Observed, subject: Service = PAYMENTS) -> Condition:
+    """Return condition IsolationVerified."""
+    condition = plan_of(seen, subject).condition
     assert condition
     return condition
 
 
 def probed(seen: Observed, answer: object, subject: Service = PAYMENTS, after: timedelta = MINUTE) -> Observed:
-    """The cluster once the probe that is asked for has run, and ended with these words."""
-    (job,) = asked(seen, subject).objects
+    """Return the observation once the planned probe has ended. answer: the termination message."""
+    (job,) = plan_of(seen, subject).objects
     now = (NOW + after).strftime("%Y-%m-%dT%H:%M:%SZ")
-    done = {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": now}]}
+    status = {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": now}]}
     ended = {"exitCode": 0, "finishedAt": now, "message": answer if isinstance(answer, str) else json.dumps(answer)}
     labels = {**job["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": job["metadata"]["name"]}
     metadata = {"name": f"{job['metadata']['name']}-x", "labels": labels}
     pod: Object = {"metadata": metadata, "status": {"containerStatuses": [{"state": {"terminated": ended}}]}}
-    objects = {**seen.objects, Ref("Job", job["metadata"]["name"]): {**job, "status": done}}
+    objects = {**seen.objects, Ref("Job", job["metadata"]["name"]): {**job, "status": status}}
     return replace(seen, objects=objects, pods=(pod,), now=NOW + after)
 
 
 def recorded(seen: Observed, subject: Service = PAYMENTS) -> Observed:
-    """The same once what was found is in the status and the probe is removed."""
+    """Return the observation once the status has the result and the probe is removed."""
     status = report(Case(subject, seen), reconcile(subject, seen)).status
     objects = {ref: live for ref, live in seen.objects.items() if "-probe-" not in ref.name}
     return replace(seen, status=status, objects=objects, pods=())
+
+
+def with_changed_policy(objects: Any) -> Any:
+    """Return the objects with another wanted network policy."""
+    ref = Ref("NetworkPolicy", "payments")
+    metadata = {**objects[ref]["metadata"], "annotations": {"freehold.dev/applied-hash": "another"}}
+    return {**objects, ref: {**objects[ref], "metadata": metadata}}
+
+
+def after_policy_change(seen: Observed) -> Observed:
+    """Return the observation with another wanted network policy."""
+    return replace(seen, objects=with_changed_policy(seen.objects))
 
 
 CLEAN = {"tried": 4, "differences": []}
 WRONG = {"tried": 4, "differences": [["users-database.shop.svc:5432", "Open"]]}
 
 
-def test_a_probe_tries_every_door_as_it_is_declared() -> None:
-    (job,) = asked(well()).objects
+def test_probe_tries_declared_ports() -> None:
+    """A probe tries ports declared open and ports declared closed."""
+    (job,) = plan_of(ready()).objects
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["command"][:3] == ["python3", "-m", "freehold.agents.connectivity_probe"]
     assert container["command"][3:] == [
@@ -79,17 +94,19 @@ def test_a_probe_tries_every_door_as_it_is_declared() -> None:
     ]
 
 
-def test_a_provider_that_does_not_answer_or_consent_is_no_proof_of_anything() -> None:
-    away = well(peers=peers(peer("users", ready=False)))
-    assert "users.shop.svc:50051" not in str(asked(away).objects)
+def test_probe_without_ready_or_consent() -> None:
+    """A provider that is not ready is not tried as open; without consent a port must be closed."""
+    not_ready = ready(peers=peers(peer("users", ready=False)))
+    assert "users.shop.svc:50051" not in str(plan_of(not_ready).objects)
     refused = service("payments", consumes=[{"name": "users", "namespace": "accounts"}])
-    abroad = {**ADDRESSES, Key("accounts", "users"): ("users.accounts.svc:50051",)}
-    seen = well(refused, peers=peers(peer("users", "accounts")), addresses=abroad)
-    assert "--closed=users.accounts.svc:50051" in str(asked(seen, refused).objects)
+    addresses = {**ADDRESSES, Key("accounts", "users"): ("users.accounts.svc:50051",)}
+    seen = ready(refused, peers=peers(peer("users", "accounts")), addresses=addresses)
+    assert "--closed=users.accounts.svc:50051" in str(plan_of(seen, refused).objects)
 
 
-def test_a_probe_stands_where_the_service_stands_and_is_not_of_it() -> None:
-    (job,) = asked(well()).objects
+def test_probe_position_and_rights() -> None:
+    """A probe has the service's labels, account and node, no credentials, and is never Ready."""
+    (job,) = plan_of(ready()).objects
     template = job["spec"]["template"]
     assert (
         template["metadata"]["labels"].items()
@@ -103,117 +120,119 @@ def test_a_probe_stands_where_the_service_stands_and_is_not_of_it() -> None:
     spec = template["spec"]
     assert spec["serviceAccountName"] == "payments" and spec["automountServiceAccountToken"] is False
     assert "volumes" not in spec and "env" not in spec["containers"][0]
-    assert spec["readinessGates"], "a probe that were Ready would be called"
+    assert spec["readinessGates"], "a Ready probe would be an endpoint"
     (term,) = spec["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     assert term["topologyKey"] == "kubernetes.io/hostname"
 
 
-def test_many_doors_are_sampled_fairly() -> None:
+def test_probe_samples_all_ports() -> None:
+    """Random samples cover nearly all ports in 60 probes."""
     many = {Key("shop", f"a{n}"): (f"a{n}.shop.svc:50051",) for n in range(1000)}
-    seen, tried = well(addresses=many), set()
+    seen, tried = ready(addresses=many), set()
     for round_ in range(60):
-        (job,) = asked(seen).objects
-        shut = [
-            word for word in job["spec"]["template"]["spec"]["containers"][0]["command"] if word.startswith("--closed")
-        ]
-        assert len(shut) == probe_job.SAMPLE
-        tried |= set(shut)
+        (job,) = plan_of(seen).objects
+        command = job["spec"]["template"]["spec"]["containers"][0]["command"]
+        closed = [argument for argument in command if argument.startswith("--closed")]
+        assert len(closed) == probe_job.SAMPLE
+        tried |= set(closed)
         seen = replace(recorded(probed(seen, CLEAN, after=round_ * verification.PERIOD)), addresses=many)
         seen = replace(seen, now=seen.now + verification.PERIOD)
-    assert len(tried) > 990, "each door has its turn"
+    assert len(tried) > 990, "nearly all ports are tried"
 
 
-def test_what_it_found_is_said_and_kept_and_the_probe_is_removed() -> None:
-    seen = probed(well(), CLEAN)
-    assert said(seen).state is State.TRUE
-    assert "4 of 4 pairs as declared, proven 2026-01-02T03:05:05Z" in said(seen).message
-    assert asked(seen).keep, "it stays until its result is in the status"
+def test_result_kept_in_status() -> None:
+    """The result is reported and kept in the status; then the probe is removed."""
+    seen = probed(ready(), CLEAN)
+    assert condition_of(seen).state is State.TRUE
+    assert "4 of 4 pairs as declared, verified 2026-01-02T03:05:05Z" in condition_of(seen).message
+    assert plan_of(seen).keep, "the Job stays until the status has the result"
     after = recorded(seen)
     assert after.status["isolation"]["pairs"] == 4
-    plan = asked(after)
+    plan = plan_of(after)
     assert (plan.objects, plan.keep) == ((), frozenset())
-    assert plan.again == verification.PERIOD.total_seconds()
-    assert said(after) == said(seen)
+    assert plan.retry_after == verification.PERIOD.total_seconds()
+    assert condition_of(after) == condition_of(seen)
 
 
-def test_a_difference_is_named_and_tried_again_soon_and_then_less_often() -> None:
-    seen = recorded(probed(well(), WRONG))
-    assert said(seen).state is State.FALSE
-    assert "shop/payments → users-database.shop.svc:5432 is open" in said(seen).message
+def test_result_mismatch_retried() -> None:
+    """A difference is named and verified again soon, then less often."""
+    seen = recorded(probed(ready(), WRONG))
+    assert condition_of(seen).state is State.FALSE
+    assert "shop/payments → users-database.shop.svc:5432 is open" in condition_of(seen).message
     assert seen.status["isolation"]["differences"] == [
         {"from": "shop/payments", "to": "users-database.shop.svc:5432", "declared": "Closed", "found": "Open"}
     ]
     assert report(Case(PAYMENTS, seen), reconcile(PAYMENTS, seen)).status["conditions"][0]["status"] == "False"
-    assert asked(seen).again == 30
+    assert plan_of(seen).retry_after == 30
     later = replace(seen, now=seen.now + timedelta(seconds=30))
     again = recorded(probed(later, WRONG, after=5 * MINUTE))
-    assert asked(again).again == 240, "as long again as it has been so"
+    assert plan_of(again).retry_after == 240, "as long as the difference has lasted"
     assert recorded(probed(later, CLEAN, after=5 * MINUTE)).status["isolation"]["differences"] == []
 
 
-def test_a_provider_that_does_not_answer_is_named_and_held_against_nobody() -> None:
-    shut = {"tried": 4, "differences": [["users.shop.svc:50051", "Closed"]]}
-    seen = recorded(probed(well(), shut))
-    assert (said(seen).state, said(seen).reason) == (State.UNKNOWN, "Unreachable")
-    assert "1 of 4 pairs is not as declared" in said(seen).message
+def test_result_unreachable_keeps_ready() -> None:
+    """An unreachable provider is named and does not affect Ready."""
+    unreachable = {"tried": 4, "differences": [["users.shop.svc:50051", "Closed"]]}
+    seen = recorded(probed(ready(), unreachable))
+    assert (condition_of(seen).state, condition_of(seen).reason) == (State.UNKNOWN, "Unreachable")
+    assert "1 of 4 pairs is not as declared" in condition_of(seen).message
     assert report(Case(PAYMENTS, seen), reconcile(PAYMENTS, seen)).status["conditions"][0]["status"] == "True"
-    assert asked(seen).again == 60, "it has not been known for a minute"
+    assert plan_of(seen).retry_after == 60, "the difference is younger than a minute"
 
 
 @pytest.mark.parametrize(
-    ("says", "change", "expected"),
+    ("description", "change", "expected"),
     [
-        ("nothing happened", lambda seen: seen, False),
+        ("nothing changed", lambda seen: seen, False),
         ("an hour has passed", lambda seen: replace(seen, now=seen.now + verification.PERIOD), True),
-        ("a wall changed", lambda seen: replace(seen, objects=rebuilt(seen.objects)), True),
-        ("its walls do not stand", lambda seen: replace(rebuilt_world(seen), breaches=("a → b is open",)), False),
-        ("policies are not enforced", lambda seen: replace(rebuilt_world(seen), unenforced=("a → b",)), False),
+        ("a network policy changed", after_policy_change, True),
+        (
+            "an unexpectedly reachable port",
+            lambda seen: replace(after_policy_change(seen), breaches=("a → b is open",)),
+            False,
+        ),
+        ("policies are not enforced", lambda seen: replace(after_policy_change(seen), unenforced=("a → b",)), False),
     ],
 )
-def test_it_is_tried_again_when(says: str, change: Any, expected: bool) -> None:
-    seen = change(recorded(probed(well(), CLEAN)))
-    assert bool(asked(seen).objects) is expected, says
+def test_probe_repeated_when(description: str, change: Any, expected: bool) -> None:
+    """A probe repeats after an hour and after changes of policies, not while policies are not enforced."""
+    seen = change(recorded(probed(ready(), CLEAN)))
+    assert bool(plan_of(seen).objects) is expected, description
 
 
-def test_it_is_tried_when_somebody_asks() -> None:
-    seen = recorded(probed(well(), CLEAN))
-    assert asked(seen, replace(PAYMENTS, annotations={"freehold.dev/verify-isolation": "now"})).objects
+def test_probe_on_request() -> None:
+    """A new value of the annotation requests a probe."""
+    seen = recorded(probed(ready(), CLEAN))
+    assert plan_of(seen, replace(PAYMENTS, annotations={"freehold.dev/verify-isolation": "now"})).objects
 
 
-def test_it_is_not_tried_before_the_service_is_well() -> None:
-    assert not asked(replace(well(), status={})).objects
-    assert not asked(observed(addresses=ADDRESSES)).objects
+def test_probe_waits_for_endpoint() -> None:
+    """No probe runs before the endpoint is ready."""
+    assert not plan_of(replace(ready(), status={})).objects
+    assert not plan_of(observed(addresses=ADDRESSES)).objects
 
 
-def test_a_probe_that_found_nothing_is_made_anew_after_a_while() -> None:
-    seen = probed(well(), "killed")
-    assert (said(seen).state, said(seen).reason) == (State.UNKNOWN, "ProbeFailed")
-    assert asked(seen).keep and asked(seen).again == 300
-    assert not asked(replace(seen, now=seen.now + verification.AFTER_FAILURE)).keep
+def test_probe_without_result_repeated() -> None:
+    """A probe without a result is removed after a while and created anew."""
+    seen = probed(ready(), "killed")
+    assert (condition_of(seen).state, condition_of(seen).reason) == (State.UNKNOWN, "ProbeFailed")
+    assert plan_of(seen).keep and plan_of(seen).retry_after == 300
+    assert not plan_of(replace(seen, now=seen.now + verification.AFTER_FAILURE)).keep
 
 
 @pytest.mark.parametrize("trouble", ["breaches", "unenforced"])
-def test_what_the_sentinel_saw_is_said_at_once_and_taken_back(trouble: str) -> None:
-    proven = recorded(probed(well(), CLEAN))
-    seen = replace(proven, **{trouble: ("freehold-system/freehold → payments-database.shop.svc:5432 is open",)})
-    assert said(seen).state is State.FALSE
-    assert "payments-database.shop.svc:5432 is open" in said(seen).message
-    assert "enforces NetworkPolicies" in said(seen).message
-    assert said(replace(seen, **{trouble: ()})).state is State.TRUE
+def test_sentinel_findings_reported(trouble: str) -> None:
+    """Findings of the sentinel are reported at once, and end with the finding."""
+    verified = recorded(probed(ready(), CLEAN))
+    seen = replace(verified, **{trouble: ("freehold-system/freehold → payments-database.shop.svc:5432 is open",)})
+    assert condition_of(seen).state is State.FALSE
+    assert "payments-database.shop.svc:5432 is open" in condition_of(seen).message
+    assert "enforces NetworkPolicies" in condition_of(seen).message
+    assert condition_of(replace(seen, **{trouble: ()})).state is State.TRUE
 
 
-def test_a_service_is_ready_without_a_proof_and_not_with_a_bad_one() -> None:
-    fresh = well()
-    ready = fresh.status["conditions"][0]
-    assert (ready["status"], said(fresh).state) == ("True", State.UNKNOWN)
-
-
-def rebuilt(objects: Any) -> Any:
-    """The same objects, with another wall wanted."""
-    ref = Ref("NetworkPolicy", "payments")
-    metadata = {**objects[ref]["metadata"], "annotations": {"freehold.dev/applied-hash": "another"}}
-    return {**objects, ref: {**objects[ref], "metadata": metadata}}
-
-
-def rebuilt_world(seen: Observed) -> Observed:
-    return replace(seen, objects=rebuilt(seen.objects))
+def test_ready_before_first_probe() -> None:
+    """A service is Ready before the first probe."""
+    seen = ready()
+    condition = seen.status["conditions"][0]
+    assert (condition["status"], condition_of(seen).state) == ("True", State.UNKNOWN)
