@@ -10,21 +10,24 @@ import (
 
 const url = "postgresql://user:secret@host:5432/app"
 
-func TestWhatIsNotSetHasADefault(t *testing.T) {
+// Settings that are not in the environment have defaults.
+func TestReadDefaults(t *testing.T) {
 	read, err := settings.Read(environment(map[string]string{"DATABASE_URL": url}))
 	if want := (settings.Settings{GRPCPort: 50051, DatabaseURL: url, LongestCall: 5 * time.Second}); read != want {
 		t.Errorf("got %+v, error %v", read, err)
 	}
 }
 
-func TestACallMayTakeItsLatencyBudget(t *testing.T) {
+// The latency budget limits a call.
+func TestReadLatencyBudget(t *testing.T) {
 	read, err := settings.Read(environment(map[string]string{"DATABASE_URL": url, "LATENCY_BUDGET_MS": "250"}))
 	if read.LongestCall != 250*time.Millisecond {
 		t.Errorf("got %v, error %v", read.LongestCall, err)
 	}
 }
 
-func TestWhatCannotBeUsedIsNamed(t *testing.T) {
+// An error for a missing or invalid setting names the setting and does not contain the password.
+func TestReadInvalid(t *testing.T) {
 	for want, set := range map[string]map[string]string{
 		"DATABASE_URL must be set, like":                             {},
 		"DATABASE_URL must be set":                                   {"DATABASE_URL": "postgresql://user:sec%ret@host/app"},
