@@ -38,6 +38,7 @@ export function fromCall(service: string, error: ServiceError): Refusal {
 }
 
 function sentence(text: string): string {
-  const capitalized = /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text; // field names stay unchanged
+  // Field names keep their case.
+  const capitalized = /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   return /[.!?]$/.test(capitalized) ? capitalized : `${capitalized}.`;
 }

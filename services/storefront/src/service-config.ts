@@ -11,7 +11,7 @@ export function readPublished(file: string | undefined): unknown {
   return JSON.parse(readFileSync(file, "utf8"), inNanoseconds);
 }
 
-/** Pads the fraction of a timeout to nine digits: grpc-js interprets the digits as nanoseconds, whatever their number. */
+/** Pads the fraction of a timeout to nine digits, because grpc-js always interprets the digits as nanoseconds. */
 function inNanoseconds(key: string, value: unknown): unknown {
   if (key !== "timeout" || typeof value !== "string") return value;
   return value.replace(/\.(\d{1,9})s$/, (_, fraction: string) => `.${fraction.padEnd(9, "0")}s`);

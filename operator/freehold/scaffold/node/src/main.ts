@@ -25,7 +25,7 @@ main().catch((error: unknown) => {
   process.exitCode = 1;
 });
 
-/** Returns one sentence for an error that the user can correct, such as a missing database; otherwise the stack trace. */
+/** Returns one sentence for an error that the user can correct, such as a missing database, or the stack trace. */
 function reason(error: unknown): string {
   if (error instanceof SettingsError || error instanceof MigrationError) return error.message;
   const { code, message, stack } = error as NodeJS.ErrnoException;

@@ -49,9 +49,7 @@ def test_get_note_not_found(shared: Server) -> None:
         ("i", "ä" * 10_001, "it has 10001"),
     ],
 )
-def test_invalid_request_is_refused(
-    shared: Server, note_id: str, text: str, sentence: str
-) -> None:
+def test_invalid_request_is_refused(shared: Server, note_id: str, text: str, sentence: str) -> None:
     """An invalid request is refused with a message about the field."""
     with pytest.raises(grpc.RpcError) as refused:
         shared.notes.PutNote(pb.PutNoteRequest(id=note_id, text=text), timeout=5)
