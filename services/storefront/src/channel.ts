@@ -77,7 +77,7 @@ type Method<Request, Response> = (
   callback: (error: ServiceError | null, response: Response) => void,
 ) => ClientUnaryCall;
 
-/** Makes a call; throws a Refusal, or Gone if the client has cancelled the request, which cancels the call. */
+/** Makes a call; throws a Refusal, or Cancelled if the client has cancelled the request, which cancels the call. */
 export function call<Request, Response>(
   service: string,
   method: Method<Request, Response>,
@@ -85,11 +85,11 @@ export function call<Request, Response>(
   { deadline, signal }: Limits,
 ): Promise<Answer<Response>> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) throw new Gone();
+    if (signal.aborted) throw new Cancelled();
     let value: Response;
     const calling = method(request, new Metadata(), { deadline }, (error, response) => {
       value = response;
-      if (error) reject(signal.aborted ? new Gone() : fromCall(service, error));
+      if (error) reject(signal.aborted ? new Cancelled() : fromCall(service, error));
     });
     signal.addEventListener("abort", () => {
       calling.cancel();
@@ -102,4 +102,4 @@ export function call<Request, Response>(
 }
 
 /** The client has cancelled the request. */
-export class Gone extends Error {}
+export class Cancelled extends Error {}

@@ -34,7 +34,7 @@ function table(rows: readonly Html[]): Html {
 function row({ number, recipient, amount, issueTime, settlement }: Invoice): Html {
   return html`<tr id="invoice-${number.toString()}">
     <th scope="row">${number.toString()}</th>
-    <td class="whom">${person(recipient)}</td>
+    <td class="recipient">${person(recipient)}</td>
     <td class="price">${price(amount)}</td>
     <td>${moment(issueTime)}</td>
     <td>${settlement ? paid(settlement) : settling(number)}</td>

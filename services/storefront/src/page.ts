@@ -88,10 +88,10 @@ function ordering(
   action: string,
   who: string,
   button: string,
-  nobody: string,
+  empty: string,
 ): Html {
   const people = "items" in users ? users.items : [];
-  if (people.length === 0) return html`<p>${nobody}</p>`;
+  if (people.length === 0) return html`<p>${empty}</p>`;
   return orderForm({ action, who, button, people, typed: typed(action), key });
 }
 
@@ -129,7 +129,7 @@ table { width: 100%; border-collapse: collapse }
 th, td { text-align: start; vertical-align: baseline; padding: .4rem 1rem .4rem 0; border-top: 1px solid var(--line) }
 thead th { border: 0; font-size: .85rem; font-weight: normal }
 td form { margin: 0 }
-.whom { min-width: 9rem; width: 60%; overflow-wrap: anywhere }
+.recipient { min-width: 9rem; width: 60%; overflow-wrap: anywhere }
 .price { white-space: nowrap }
 @media (min-width: 45rem) { td time { white-space: nowrap } }
 .wide { grid-column: 1 / -1 }

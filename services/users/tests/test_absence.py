@@ -86,14 +86,14 @@ def await_registered(calls: Load, more: int) -> None:
         time.sleep(0.01)
 
 
-def refuses(database: Database) -> None:
+def refuse_connections(database: Database) -> None:
     """End all sessions and refuse new ones for a time."""
     database.stop()
     time.sleep(AWAY)
     database.resume()
 
 
-def holds(database: Database) -> None:
+def hold_connections(database: Database) -> None:
     """End all sessions, and suspend the postmaster, so that new connections are not answered for a time."""
     with psycopg.connect(database.admin, autocommit=True) as admin:
         (first, *_) = admin.execute("SELECT pg_read_file('postmaster.pid')").fetchone() or ("",)
@@ -108,19 +108,21 @@ def holds(database: Database) -> None:
             os.kill(postmaster, signal.SIGCONT)
 
 
-def ends_sessions(database: Database) -> None:
+def end_sessions(database: Database) -> None:
     """End all sessions; new ones are accepted at once."""
     database.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database.name}'")
 
 
-@pytest.mark.parametrize(("leave", "away"), [(refuses, AWAY), (holds, AWAY), (ends_sessions, 0)])
+@pytest.mark.parametrize(
+    ("interrupt", "away"), [(refuse_connections, AWAY), (hold_connections, AWAY), (end_sessions, 0)]
+)
 def test_short_outage_fails_no_call(
-    database: Database, server: Server, leave: Callable[[Database], None], away: float
+    database: Database, server: Server, interrupt: Callable[[Database], None], away: float
 ) -> None:
     """During short outages no call fails or is lost, and the delay is bounded."""
     with load(server) as calls:
         for _ in range(5):
-            leave(database)
+            interrupt(database)
             await_registered(calls, RATE // 2)
 
     assert not calls.failed
@@ -128,14 +130,14 @@ def test_short_outage_fails_no_call(
     with psycopg.connect(database.url("owner")) as connection:
         stored = [address for (address,) in connection.execute("SELECT email FROM users")]
     assert sorted(stored) == sorted(calls.registered)
-    print(f"{leave.__name__}: {calls.made} calls, the longest {calls.longest * 1000:.0f} ms")
+    print(f"{interrupt.__name__}: {calls.made} calls, the longest {calls.longest * 1000:.0f} ms")
 
 
 def test_short_outage_keeps_health(database: Database, server: Server) -> None:
     """The health status does not change during short outages."""
     users = UsersServiceStub(server.channel)
     for _ in range(5):
-        refuses(database)
+        refuse_connections(database)
         users.ListUsers(pb.ListUsersRequest(), timeout=5)  # the database is available again
 
     server.await_health(SERVING)

@@ -171,7 +171,7 @@ def test_client_list_is_read_per_call(guarded: Guarded) -> None:
     with guarded.channel(guarded.payments.trusting(guarded.authority.certificate)) as channel:
         listed(channel)
         publish(guarded.directory, users, guarded.authority.certificate, ())
-        with pytest.raises(grpc.RpcError) as nobody:
+        with pytest.raises(grpc.RpcError) as unlisted:
             listed(channel)
         publish(guarded.directory, users, guarded.authority.certificate, ("storefront", "payments"))
         again = listed(channel)
@@ -179,7 +179,7 @@ def test_client_list_is_read_per_call(guarded: Guarded) -> None:
         with pytest.raises(grpc.RpcError) as unknown:
             listed(channel)
 
-    assert nobody.value.code() is DENIED
+    assert unlisted.value.code() is DENIED
     assert unknown.value.code() is UNAVAILABLE
     assert again == pb.ListUsersResponse()
 

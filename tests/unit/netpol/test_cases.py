@@ -123,16 +123,7 @@ def test_ingress_peers(case: str) -> None:
 )
 def test_ingress_ports(ports: list[Object], open_to_all: set[tuple[str, int]]) -> None:
     """Each form of `ports` opens exactly the expected ports, and never ICMP."""
-    trials = [
-        ("TCP", 80),
-        ("TCP", 8080),
-        ("TCP", 8085),
-        ("TCP", 9090),
-        ("TCP", 53),
-        ("UDP", 53),
-        ("UDP", 80),
-        ("SCTP", 7),
-    ]
+    trials = [("TCP", number) for number in (80, 8080, 8085, 9090, 53)] + [("UDP", 53), ("UDP", 80), ("SCTP", 7)]
     found = {trial for trial in trials if "outsider" in reached(ingress({"ports": ports}), "users", *trial)}
     assert found == open_to_all
     assert "outsider" not in reached(ingress({"ports": ports}), "users", "ICMP", None)

@@ -86,8 +86,8 @@ func refuse(database *testdb.Database) {
 // During short outages no call fails or is lost, the delay is bounded, and the health status does not change.
 func TestShortOutageFailsNoCall(t *testing.T) {
 	for how, one := range map[string]struct {
-		leave func(*testdb.Database)
-		away  time.Duration
+		interrupt func(*testdb.Database)
+		away      time.Duration
 	}{
 		"refused connections":    {refuse, away},
 		"unanswered connections": {func(d *testdb.Database) { d.Hold(func() { time.Sleep(away) }) }, away},
@@ -99,7 +99,7 @@ func TestShortOutageFailsNoCall(t *testing.T) {
 			go func() { defer close(ended); l.run(t, s, stop) }()
 			l.awaitPaid(t, 25) // so that the pool has reached its size
 			for range 5 {
-				one.leave(s.database)
+				one.interrupt(s.database)
 				l.awaitPaid(t, 25) // so that no call waits for two outages
 			}
 			close(stop)

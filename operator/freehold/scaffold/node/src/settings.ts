@@ -18,7 +18,7 @@ export class SettingsError extends Error {}
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   if (environment.GRPC_TLS !== undefined) {
     throw new SettingsError(
-      "GRPC_TLS must not be set: this service speaks plaintext; under Freehold, leave out spec.grpc.tls",
+      "GRPC_TLS must not be set: only plaintext is supported; under Freehold, leave out spec.grpc.tls",
     );
   }
   return {

@@ -32,7 +32,7 @@ def test_repr_without_password() -> None:
         ({"DATABASE_URL": "postgresql://user:sec%ret@host/app"}, "DATABASE_URL must be set"),
         ({"DATABASE_URL": URL, "GRPC_PORT": "0"}, "GRPC_PORT must be a number from 1 to 65535; it is '0'"),
         ({"DATABASE_URL": URL, "LATENCY_BUDGET_MS": "250ms"}, "LATENCY_BUDGET_MS must be a number from 1"),
-        ({"DATABASE_URL": URL, "GRPC_TLS": "Mutual"}, "GRPC_TLS is set, but this service speaks plaintext"),
+        ({"DATABASE_URL": URL, "GRPC_TLS": "Mutual"}, "GRPC_TLS is set, but this service supports plaintext"),
     ],
 )
 def test_invalid_setting(environment: dict[str, str], sentence: str) -> None:

@@ -39,7 +39,7 @@ func Read(environment func(string) string) (Settings, error) {
 		return Settings{}, err
 	}
 	if environment("GRPC_TLS") != "" {
-		return Settings{}, errors.New("GRPC_TLS is set, but this service speaks plaintext alone; " +
+		return Settings{}, errors.New("GRPC_TLS is set, but this service supports plaintext only; " +
 			"see README.md for the steps to mutual TLS, and keep spec.grpc.tls: Plaintext until then")
 	}
 	return Settings{port, url, time.Duration(budget) * time.Millisecond}, nil

@@ -34,7 +34,7 @@ func TestReadInvalid(t *testing.T) {
 		"DATABASE_URL must name files that can be read":              {"DATABASE_URL": url + "?sslmode=verify-full&sslrootcert=/none"},
 		`GRPC_PORT must be a number from 1 to 65535; it is "70000"`:  {"DATABASE_URL": url, "GRPC_PORT": "70000"},
 		"LATENCY_BUDGET_MS must be a number from 1":                  {"DATABASE_URL": url, "LATENCY_BUDGET_MS": "250ms"},
-		"GRPC_TLS is set, but this service speaks plaintext alone; ": {"DATABASE_URL": url, "GRPC_TLS": "Mutual"},
+		"GRPC_TLS is set, but this service supports plaintext only; ": {"DATABASE_URL": url, "GRPC_TLS": "Mutual"},
 	} {
 		_, err := settings.Read(environment(set))
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "sec") {

@@ -28,7 +28,7 @@ def settings(environment: Mapping[str, str]) -> Settings:
     """Read the environment; raise SettingsError for a missing or invalid setting."""
     if environment.get("GRPC_TLS"):
         raise SettingsError(
-            "GRPC_TLS is set, but this service speaks plaintext alone; "
+            "GRPC_TLS is set, but this service supports plaintext only; "
             "see README.md for the steps to mutual TLS, and keep spec.grpc.tls: Plaintext until then"
         )
     return Settings(

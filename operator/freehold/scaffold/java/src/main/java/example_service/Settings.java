@@ -15,7 +15,7 @@ record Settings(int port, Database database, Duration longestCall) {
     static Settings read(Map<String, String> environment) throws SettingsException {
         if (environment.containsKey("GRPC_TLS")) {
             throw new SettingsException(
-                    "GRPC_TLS must not be set: this service speaks plaintext; under Freehold, leave out spec.grpc.tls");
+                    "GRPC_TLS must not be set: only plaintext is supported; under Freehold, leave out spec.grpc.tls");
         }
         return new Settings(
                 number(environment, "GRPC_PORT", "50051", 65535),
