@@ -29,11 +29,11 @@ func TestReadLatencyBudget(t *testing.T) {
 // An error for a missing or invalid setting names the setting and does not contain the password.
 func TestReadInvalid(t *testing.T) {
 	for want, set := range map[string]map[string]string{
-		"DATABASE_URL must be set, like":                             {},
-		"DATABASE_URL must be set":                                   {"DATABASE_URL": "postgresql://user:sec%ret@host/app"},
-		"DATABASE_URL must name files that can be read":              {"DATABASE_URL": url + "?sslmode=verify-full&sslrootcert=/none"},
-		`GRPC_PORT must be a number from 1 to 65535; it is "70000"`:  {"DATABASE_URL": url, "GRPC_PORT": "70000"},
-		"LATENCY_BUDGET_MS must be a number from 1":                  {"DATABASE_URL": url, "LATENCY_BUDGET_MS": "250ms"},
+		"DATABASE_URL must be set, like":                              {},
+		"DATABASE_URL must be set":                                    {"DATABASE_URL": "postgresql://user:sec%ret@host/app"},
+		"DATABASE_URL must name files that can be read":               {"DATABASE_URL": url + "?sslmode=verify-full&sslrootcert=/none"},
+		`GRPC_PORT must be a number from 1 to 65535; it is "70000"`:   {"DATABASE_URL": url, "GRPC_PORT": "70000"},
+		"LATENCY_BUDGET_MS must be a number from 1":                   {"DATABASE_URL": url, "LATENCY_BUDGET_MS": "250ms"},
 		"GRPC_TLS is set, but this service supports plaintext only; ": {"DATABASE_URL": url, "GRPC_TLS": "Mutual"},
 	} {
 		_, err := settings.Read(environment(set))
