@@ -1,8 +1,8 @@
-"""A chart's values.yaml read with its comments: the table of its README and the JSON schema Helm checks values against.
+"""Reads a chart's values.yaml with its comments, for the table of the README and the JSON schema that Helm validates.
 
-A value is documented by the comment right above it: `# -- ` starts its description, further lines go on with it, and a
-line `# @schema {…}` adds to the schema what a default cannot tell (an enumeration, a pattern, bounds), in JSON Schema's
-own words. A mapping without a description is a section: its values are documented instead.
+A value is documented by the comment directly above: `# -- ` starts the description, further comment lines continue the
+text, and a line `# @schema {…}` adds JSON Schema keywords that a default cannot express (enumeration, pattern, bounds).
+A mapping without a description is a section: its values are documented instead.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ DESCRIBES = "# -- "
 CONSTRAINS = "# @schema "
 TYPES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string", "seq": "array", "map": "object"}
 DRAFT = "http://json-schema.org/draft-07/schema#"
-"""The draft that both Helm 3 and Helm 4 read."""
+"""The draft that both Helm 3 and Helm 4 support."""
 
 Schema = dict[str, Any]
 
 
 class ValuesError(Exception):
-    """Something in a values.yaml that cannot be documented; says where and what to write."""
+    """A values.yaml has a value without documentation; the message has the place and the fix."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """One value. path: its keys from the top. default: what the chart sets, as plain data. inner: a section's own."""
+    """One value. path: keys from the root. default: plain data. inner: the values of a section."""
 
     path: tuple[str, ...]
     default: Any
@@ -45,11 +45,11 @@ class Value:
 
 
 def read(file: Path) -> list[Value]:
-    """The values of a file, in its order. Raises ValuesError where one is not documented."""
+    """Return the values of a file in order; raise ValuesError for a value without a description."""
     text = file.read_text()
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     if not isinstance(root, yaml.MappingNode):
-        raise ValuesError(f"{file}: is not a mapping of values")
+        raise ValuesError(f"{file}: not a mapping of values")
     return list(_mapping(root, (), text.splitlines(), file))
 
 
@@ -62,30 +62,30 @@ def _mapping(node: yaml.MappingNode, path: tuple[str, ...], lines: list[str], fi
         if not description and isinstance(held, yaml.MappingNode) and held.value:
             inner = list(_mapping(held, where, lines, file))
         elif not description:
-            said = f"{file}:{key.start_mark.line + 1}: {'.'.join(where)} has no description"
-            raise ValuesError(f"{said}; write '{DESCRIBES}what it does' in the line above it")
+            place = f"{file}:{key.start_mark.line + 1}: {'.'.join(where)} has no description"
+            raise ValuesError(f"{place}; write '{DESCRIBES}what it does' in the line above it")
         yield Value(where, default, TYPES[held.tag.rpartition(":")[2]], description, constraints, inner)
 
 
 def _comment(lines: list[str], key: int) -> tuple[str, Schema]:
-    """The description and the constraints in the comment that ends right above a key's line."""
+    """Return the description and the constraints in the comment directly above a key."""
     start = key
     while start and lines[start - 1].lstrip().startswith("#"):
         start -= 1
-    said: list[str] = []
+    description: list[str] = []
     constraints: Schema = {}
     for line in (line.strip() for line in lines[start:key]):
         if line.startswith(CONSTRAINS):
             constraints |= yaml.safe_load(line.removeprefix(CONSTRAINS))
         elif line.startswith(DESCRIBES):
-            said = [line.removeprefix(DESCRIBES)]
-        elif said:
-            said.append(line.removeprefix("#").strip())
-    return " ".join(said), constraints
+            description = [line.removeprefix(DESCRIBES)]
+        elif description:
+            description.append(line.removeprefix("#").strip())
+    return " ".join(description), constraints
 
 
 def schema(values: list[Value], title: str) -> Schema:
-    """The JSON Schema of a chart's values. Helm itself adds `global` when the chart is another one's dependency."""
+    """Return the JSON Schema of a chart's values; `global` is allowed for charts that depend on this one."""
     shared = {"description": "Values shared with the chart that depends on this one.", "type": "object"}
     return {"$schema": DRAFT, "title": title, **_object(values, {"global": shared})}
 
@@ -102,7 +102,7 @@ def _schema(value: Value) -> Schema:
 
 
 def table(values: list[Value]) -> str:
-    """The values as a Markdown table: name, default and meaning."""
+    """Return the values as a Markdown table: name, default and meaning."""
     rows = [f"| `{'.'.join(v.path)}` | `{_shown(v.default)}` | {_escaped(v.description)} |" for v in _flat(values)]
     return "\n".join(["| Value | Default | What it does |", "|---|---|---|", *rows])
 

@@ -1,7 +1,6 @@
-"""The demo: the shop in a real cluster. A person registers, pays, and settles an invoice; each service has its own
-database; a wall stands.
+"""The demo: the shop in a cluster. Registers a person, makes a payment, settles an invoice and tests the isolation.
 
-Run again, it reuses all that is there and takes a minute or two.
+A second run reuses the cluster and the images and takes a minute or two.
 """
 
 from __future__ import annotations
@@ -51,8 +50,8 @@ def main() -> None:
     with _forwarded(stage) as address:
         print(f"A purchase   {_purchase(stage, address)}")
         print(f"An invoice   {_invoice(stage, address)}")
-    print(f"A wall       {_wall(stage)}")
-    print(f"All walls    {_proof(stage)}")
+    print(f"A refusal    {_refused_connection(stage)}")
+    print(f"Isolation    {_verification(stage)}")
     print("Next         the shop's page: kubectl port-forward -n shop deployment/storefront 8080:8080")
     print("             kubectl freehold matrix -n shop · kubectl describe msvc payments -n shop · make down")
     print(f"             after: export KUBECONFIG={stage.kubeconfig} PATH={tools_bin()}:{FREEHOLD.parent}:$PATH")
@@ -73,13 +72,13 @@ def _shop(stage: Stage) -> None:
 
 @contextmanager
 def _forwarded(stage: Stage) -> Iterator[str]:
-    """The storefront's address on this machine, by a port forwarded for as long as it is needed."""
+    """Forward a local port to the storefront while the context is open; yield the URL."""
     command = ["kubectl", "port-forward", "-n", SHOP, "deployment/storefront", ":8080", "--address", "127.0.0.1"]
     forward = subprocess.Popen(command, env=stage.environment(), stdout=subprocess.PIPE, text=True)
     try:
         # kubectl prints one line once it listens: Forwarding from 127.0.0.1:PORT -> 8080
-        said = forward.stdout.readline() if forward.stdout else ""
-        port = said.partition("127.0.0.1:")[2].partition(" ")[0]
+        line = forward.stdout.readline() if forward.stdout else ""
+        port = line.partition("127.0.0.1:")[2].partition(" ")[0]
         if not port:
             raise StageError("kubectl port-forward to the storefront did not start")
         yield f"http://127.0.0.1:{port}"
@@ -89,7 +88,7 @@ def _forwarded(stage: Stage) -> Iterator[str]:
 
 
 def _purchase(stage: Stage, address: str) -> str:
-    """Registers a person and makes a payment over the storefront's API, then looks into both databases."""
+    """Register a person and make a payment through the storefront's API; count the rows in both databases."""
     answer = _post(address, "/api/payments", _order(address))
     paid = answer["payment"]
     return (
@@ -99,12 +98,12 @@ def _purchase(stage: Stage, address: str) -> str:
 
 
 def _invoice(stage: Stage, address: str) -> str:
-    """Issues an invoice and settles it over the storefront's API, then looks for it in its database and on the page."""
+    """Issue and settle an invoice through the storefront's API; find the invoice in its database and on the page."""
     number = _post(address, "/api/invoices", _order(address))["invoice"]["number"]
     settled = _post(address, f"/api/invoices/{number}/settle", {})["invoice"]
     person, paid = settled["recipient"], settled["settlement"]
     amount = f"{paid['amount']} {paid['currency']}"
-    took = _shown(address, number, (person["name"], person["email"], amount))
+    took = _page_milliseconds(address, number, (person["name"], person["email"], amount))
     return (
         f"No. {number} to {person['name']} <{person['email']}>, {amount}, paid: joined by invoices "
         f"({_rows(stage, 'invoices')}) from users and payments; shown on the shop's page, {took} ms"
@@ -112,13 +111,13 @@ def _invoice(stage: Stage, address: str) -> str:
 
 
 def _order(address: str) -> dict[str, str]:
-    """A new order of Ada's, who is registered by it if she was not."""
+    """Return a new order for Ada, and register Ada if necessary."""
     user = _post(address, "/api/users", ADA)["user"]["id"]
     return {"userId": user, **PRICE, "idempotencyKey": f"demo-{os.getpid()}-{time.time_ns()}"}
 
 
-def _shown(address: str, number: int, wanted: tuple[str, ...]) -> str:
-    """How many milliseconds the page took, on which the row of a settled invoice has all that is wanted."""
+def _page_milliseconds(address: str, number: int, wanted: tuple[str, ...]) -> str:
+    """Return the server's time for the page in milliseconds; raise StageError unless the invoice shows all texts."""
     try:
         with urllib.request.urlopen(f"{address}/", timeout=10) as answer:
             page = answer.read().decode()
@@ -132,17 +131,19 @@ def _shown(address: str, number: int, wanted: tuple[str, ...]) -> str:
 
 
 def _post(address: str, path: str, body: dict[str, str]) -> Any:
-    """What the shop answers. A 503 says to try again with the same key, as when it has just been started and one of
-    its services has not looked up the other yet; that is done for a while, and said."""
+    """POST to the shop and return the answer; retry on 503 with the same idempotency key, and print each retry.
+
+    A new shop answers 503 until all of its services have resolved each other's names.
+    """
     deadline = time.monotonic() + TRY_AGAIN_SECONDS
     while True:
         try:
             return _once(address, path, body)
         except urllib.error.HTTPError as error:
-            said = error.read().decode()[:500].strip()
+            message = error.read().decode()[:500].strip()
             if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
-                raise StageError(f"POST {path}: HTTP {error.code}: {said}") from error
-            print(f"Trying again {said}")
+                raise StageError(f"POST {path}: HTTP {error.code}: {message}") from error
+            print(f"Retrying     {message}")
             time.sleep(1)
 
 
@@ -154,24 +155,24 @@ def _once(address: str, path: str, body: dict[str, str]) -> Any:
 
 
 def _rows(stage: Stage, service: str) -> str:
-    """What a service's own table has, like 1 row on users-database-0."""
+    """Return the number of rows in a service's own table, such as `1 row on users-database-0`."""
     pod = f"{service}-database-0"
     server = ("-n", SHOP, pod, "--", "psql", "-h", "/var/run/postgresql", "-U", "postgres")
     found = stage.run("kubectl", "exec", *server, "-Atc", COUNT + service, "app").strip()
     return f"{found} on {pod}"
 
 
-def _wall(stage: Stage) -> str:
-    """An attempt to connect, from where the storefront stands."""
+def _refused_connection(stage: Stage) -> str:
+    """Try to connect from the storefront to the users' database; return the outcome."""
     pod = ("-n", SHOP, "deployment/storefront", "--", "node", "-e")
-    said = stage.run("kubectl", "exec", *pod, REACH + REPORT).strip()
-    return f"storefront → users-database:5432 {said}, as declared"
+    outcome = stage.run("kubectl", "exec", *pod, REACH + REPORT).strip()
+    return f"storefront → users-database:5432 {outcome}, as declared"
 
 
-def _proof(stage: Stage) -> str:
-    """What the probes found, once each has answered."""
-    proven = ("--for=condition=IsolationVerified", "--timeout=120s")
-    stage.run("kubectl", "wait", "msvc", "--all", "-n", SHOP, *proven)
+def _verification(stage: Stage) -> str:
+    """Wait until all probes have reported; return the summary."""
+    verified = ("--for=condition=IsolationVerified", "--timeout=120s")
+    stage.run("kubectl", "wait", "msvc", "--all", "-n", SHOP, *verified)
     return stage.run(FREEHOLD, "matrix", "-n", SHOP).strip().splitlines()[-1]
 
 

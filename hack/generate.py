@@ -1,13 +1,13 @@
-"""Writes what is generated from another file, or with --check says what is out of date.
+"""Writes the generated files; with --check, reports the outdated ones.
 
     models → manifests/crd/…            the CustomResourceDefinition
            → charts/freehold/files/…    its copy in the chart
-    charts/freehold/values.yaml → values.schema.json and README.md (its text is in README.md.in)
+    charts/freehold/values.yaml → values.schema.json and README.md (with the text of README.md.in)
     charts/freehold → manifests/install/freehold.yaml
     models, conditions, labels, commands, metrics, values → docs/reference/…
 
-Run it as `python -m hack.generate`. It needs Helm: the one that `python -m localcluster tools helm` compiles, or one on
-PATH. Exit code 1: something is out of date.
+Run as `python -m hack.generate`. Needs Helm: the one that `python -m localcluster tools helm` compiles, or one on PATH.
+Exit code 1: a file is out of date.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ metadata:
 
 
 def helm() -> str:
-    """The Helm to use: the one compiled from its pinned module, so that all get the same output, or the one on PATH."""
+    """Return the Helm compiled from the pinned module, whose output is the same for all, or else Helm on PATH."""
     pinned = tools_bin() / "helm"
     found = str(pinned) if pinned.exists() else shutil.which("helm")
     if not found:
-        sys.exit("generate: Helm is not here. Compile the pinned one with `python -m localcluster tools helm`.")
+        sys.exit("generate: Helm was not found. Compile the pinned version with `python -m localcluster tools helm`.")
     return found
 
 
@@ -67,7 +67,7 @@ def readme() -> str:
 
 
 def install() -> str:
-    """The chart with its default values as plain manifests, without what only Helm reads."""
+    """Return the chart with its default values as plain manifests, without Helm's labels and comments."""
     command = [helm(), "template", "freehold", str(CHART), "--namespace", NAMESPACE, "--set", "crds.keep=false"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -77,7 +77,7 @@ def install() -> str:
     return HEAD + "\n".join(kept).replace("\n\n---", "\n---") + "\n"
 
 
-# In this order: each may read what the ones before it wrote.
+# In order of dependency: a file may be generated from the ones before.
 GENERATED: dict[Path, Callable[[], str]] = {
     ROOT / "manifests/crd" / CRD: as_yaml,
     CHART / "files" / CRD: as_yaml,
@@ -90,7 +90,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing, and fail when something would change")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of date")
     check = parser.parse_args().check
     stale = [file for file, make in GENERATED.items() if not up_to_date(file, make(), check=check)]
     if check and stale:
@@ -98,7 +98,7 @@ def main() -> None:
 
 
 def up_to_date(file: Path, wanted: str, *, check: bool) -> bool:
-    """Whether a file holds what it should; shows the difference with check, else writes it."""
+    """Whether a file has the wanted content; print the difference with `check`, otherwise write the file."""
     name = str(file.relative_to(ROOT))
     current = file.read_text() if file.exists() else ""
     if current == wanted:

@@ -1,11 +1,11 @@
-"""What the operator may do and what of it it did: its roles, held against the API server's audit log.
+"""Compares the operator's RBAC rights with the rights it used, from the API server's audit log.
 
-    python -m hack.rights AUDIT_LOG…                     its roles as the chart makes them
-    python -m hack.rights --kubeconfig FILE AUDIT_LOG…   its roles in that cluster
+    python -m hack.rights AUDIT_LOG…                     the rights of the chart
+    python -m hack.rights --kubeconfig FILE AUDIT_LOG…   the rights in a cluster
 
-A right is a verb on a kind of resource, wherever it is granted or used. The log must hold every request of the operator
-(`python -m localcluster up --audit`), from a time in which it did all it ever does, as in the end-to-end tests. Exit
-code 1: it was granted something that it never used.
+A right is a verb on a resource type, in any namespace. The log must contain all requests of the operator
+(`python -m localcluster up --audit`) during a run of all its features, such as the end-to-end tests. Exit code 1: a
+granted right was never used.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Object = dict[str, Any]
 
 
 class Right(NamedTuple):
-    """resource: as kubectl names it, like `jobs.batch` or `microservices.freehold.dev/status`."""
+    """A verb on a resource with kubectl's name, such as `jobs.batch` or `microservices.freehold.dev/status`."""
 
     resource: str
     verb: str
@@ -42,7 +42,7 @@ class Right(NamedTuple):
 
 @dataclass(frozen=True)
 class Rights:
-    """What one ServiceAccount may do by its own roles, and what it did."""
+    """The rights that a ServiceAccount has by its own roles, and those it used."""
 
     roles: tuple[str, ...]
     granted: frozenset[Right]
@@ -53,38 +53,36 @@ class Rights:
         return self.granted - self.used
 
     def __str__(self) -> str:
-        """Both sets and how they differ, one resource a line."""
+        """Format both sets and their differences, one resource per line."""
         others = self.used - self.granted
         parts = [
-            _part(
-                f"granted   {len(self.granted)} rights, by {', '.join(self.roles) or 'no role at all'}", self.granted
-            ),
+            _part(f"granted   {len(self.granted)} rights, by {', '.join(self.roles) or 'no role'}", self.granted),
             _part(f"used      {len(self.used)} rights", self.used),
-            _part(f"besides   {len(others)} rights of everybody, used as well", others),
+            _part(f"besides   {len(others)} rights of all users, also used", others),
             _part(f"not used  {len(self.unused)} rights that were granted", self.unused),
         ]
         return "\n".join(parts)
 
 
 def compare(objects: Iterable[Object], requests: Iterable[audit.Request], account: str = ACCOUNT) -> Rights:
-    """objects: all roles and bindings there are. account: a ServiceAccount, as NAMESPACE/NAME."""
+    """Compare rights and requests. objects: all roles and bindings. account: a ServiceAccount as NAMESPACE/NAME."""
     roles = _roles(list(objects), account)
     names = tuple(sorted({f"{role['kind']} {role['metadata']['name']}" for role in roles}))
     return Rights(names, frozenset(_granted(roles)), frozenset(_used(requests)))
 
 
 def user(account: str) -> str:
-    """The name by which the API server knows a ServiceAccount, given as NAMESPACE/NAME."""
+    """Return the API server's user name of a ServiceAccount given as NAMESPACE/NAME."""
     return "system:serviceaccount:" + account.replace("/", ":")
 
 
 def chart() -> list[Object]:
-    """What the chart makes by default, all of it."""
+    """Return all objects of the chart with default values."""
     return list(yaml.safe_load_all(INSTALL.read_text()))
 
 
 def in_cluster(kubeconfig: Path) -> list[Object]:
-    """All roles and bindings of a cluster."""
+    """Return all roles and bindings of a cluster."""
     command = [str(tools_bin() / "kubectl"), f"--kubeconfig={kubeconfig}", "get", KINDS, "-A", "-o", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -94,14 +92,14 @@ def in_cluster(kubeconfig: Path) -> list[Object]:
 
 
 def lines(files: Iterable[Path]) -> Iterator[bytes]:
-    """The whole lines of audit logs; one that is still being written is left out."""
+    """Yield the complete lines of audit logs; an incomplete last line is left out."""
     for file in files:
         with file.open("rb") as log:
             yield from (line for line in log if line.endswith(b"\n"))
 
 
 def _roles(objects: list[Object], account: str) -> list[Object]:
-    """The roles bound to the account, and those that it may bind itself."""
+    """Return the roles bound to the account, and those the account may bind to itself."""
     bound = {_role_of(body) for body in objects if body["kind"].endswith("Binding") and _binds(body, account)}
     own = [body for body in objects if _identity(body) in bound]
     rules = [rule for role in own for rule in role.get("rules") or () if "bind" in rule["verbs"]]
@@ -112,7 +110,9 @@ def _roles(objects: list[Object], account: str) -> list[Object]:
 
 def _binds(binding: Object, account: str) -> bool:
     subjects = binding.get("subjects") or ()
-    names = (f"{one.get('namespace')}/{one['name']}" for one in subjects if one["kind"] == "ServiceAccount")
+    names = (
+        f"{subject.get('namespace')}/{subject['name']}" for subject in subjects if subject["kind"] == "ServiceAccount"
+    )
     return account in names
 
 
@@ -136,10 +136,10 @@ def _used(requests: Iterable[audit.Request]) -> Iterator[Right]:
         if not request.allowed:
             continue
         yield Right(_named(request.group, request.resource), request.verb)
-        # A server-side apply that makes its object is asked for the right to create as well.
+        # A server-side apply that creates its object needs the right to create as well.
         if request.verb == "patch" and request.made:
             yield Right(_named(request.group, request.resource), "create")
-        # The right to bind is asked for when a binding is written, and is in no request of its own.
+        # A write of a binding needs the right to bind, which has no request of its own.
         if request.group == RBAC and request.resource.endswith("bindings") and request.verb in audit.WRITES:
             yield from (Right(f"{kind}.{RBAC}", "bind") for kind in ("roles", "clusterroles"))
 
@@ -150,20 +150,22 @@ def _named(group: str, resource: str) -> str:
 
 
 def _part(head: str, rights: frozenset[Right]) -> str:
-    """A set of rights under its heading, the verbs of each resource together."""
+    """Format rights under a heading, with the verbs of a resource in one line."""
     sets = itertools.groupby(sorted(rights), key=lambda right: right.resource)
-    rows = [f"          {resource:<40} {' '.join(right.verb for right in those)}" for resource, those in sets]
+    rows = [f"          {resource:<40} {' '.join(right.verb for right in rows)}" for resource, rows in sets]
     return "\n".join([head, *rows])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m hack.rights", description=__doc__.partition("\n")[0])
     parser.add_argument("logs", nargs="+", type=Path, metavar="AUDIT_LOG", help="audit logs of one API server")
-    parser.add_argument("--kubeconfig", type=Path, help="the cluster whose roles count; left out, those of the chart")
-    parser.add_argument("--account", default=ACCOUNT, help="whose rights, as NAMESPACE/NAME; default: %(default)s")
-    told = parser.parse_args(arguments)
-    objects = in_cluster(told.kubeconfig) if told.kubeconfig else chart()
-    rights = compare(objects, audit.requests(lines(told.logs), user(told.account)), told.account)
+    parser.add_argument("--kubeconfig", type=Path, help="read the roles of this cluster; default: those of the chart")
+    parser.add_argument(
+        "--account", default=ACCOUNT, help="the ServiceAccount, as NAMESPACE/NAME; default: %(default)s"
+    )
+    options = parser.parse_args(arguments)
+    objects = in_cluster(options.kubeconfig) if options.kubeconfig else chart()
+    rights = compare(objects, audit.requests(lines(options.logs), user(options.account)), options.account)
     print(rights)
     return 1 if rights.unused else 0
 

@@ -1,8 +1,8 @@
-"""Where Freehold is tried: the local cluster, kind, or the cluster of the current context; and how it gets there.
+"""The cluster for the demo and the tests (local cluster, kind, or current context), and the installation of Freehold.
 
-CLUSTER=local|kind|current chooses; left out, kind where Docker or Podman runs, else the local cluster: the usual one,
-or the one that LOCAL_CLUSTER names. The current context is used only when asked for by that word, and after it was
-named and confirmed.
+CLUSTER=local|kind|current selects the cluster. The default is kind where Docker or Podman runs, otherwise the local
+cluster with the name in LOCAL_CLUSTER. The current context is used only with CLUSTER=current, and after the user has
+confirmed its name.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ IMAGES = ("operator", "postgres", "users", "payments", "invoices", "storefront")
 
 
 class StageError(Exception):
-    """Something the user must know or correct; shown as it is, without a traceback."""
+    """An error the user can act on; printed without a traceback."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A cluster to work in. kind: local, kind or current. kubeconfig: the file that leads to it.
+    """A cluster. kind: local, kind or current. kubeconfig: the file with its address and credentials.
 
-    audit_log: what its API server was asked, where that was wanted and the cluster can.
+    audit_log: the API server's audit log, if requested and supported by the kind of cluster.
     """
 
     kind: str
@@ -44,12 +44,12 @@ class Stage:
     audit_log: Path | None = None
 
     def environment(self) -> dict[str, str]:
-        """For kubectl and helm: the pinned tools first, this cluster and no other."""
+        """Return the environment for kubectl and helm: pinned tools first in PATH, and the cluster's kubeconfig."""
         path = f"{tools_bin()}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, "PATH": path, "KUBECONFIG": str(self.kubeconfig)}
 
     def run(self, *command: str | Path, text: str | None = None) -> str:
-        """Run a command against this cluster; what it printed. Raises StageError with what it said."""
+        """Run a command against the cluster and return its output; raise StageError with its errors on failure."""
         done = subprocess.run(
             list(map(str, command)), env=self.environment(), input=text, capture_output=True, text=True, check=False
         )
@@ -58,7 +58,7 @@ class Stage:
         return done.stdout
 
     def put_on_nodes(self, folder: Path) -> None:
-        """Build the image of a folder with a Dockerfile, localhost/freehold/FOLDER:dev, for the nodes to have."""
+        """Build the image of a folder with a Dockerfile (localhost/freehold/FOLDER:dev) and load it on the nodes."""
         if self.kind == "local":
             cluster.load(_where(), images.ensure_folders([folder]).values())
         elif self.kind == "kind":
@@ -66,19 +66,19 @@ class Stage:
             self.run(container_engine() or "docker", "build", "--tag", reference, folder)
             self.run("kind", "load", "docker-image", reference, "--name", KIND_NAME)
         else:
-            raise StageError(f"the nodes of this cluster cannot be given the image of {folder}; push it to a registry")
+            raise StageError(f"cannot load the image of {folder} on the nodes of this cluster; push it to a registry")
 
 
 def choose() -> str:
-    """The kind of cluster to use."""
-    asked = os.environ.get("CLUSTER", "")
-    if asked not in ("", "local", "kind", "current"):
-        raise StageError(f"CLUSTER is {asked!r}; it can be local, kind or current")
-    return asked or ("kind" if container_engine() else "local")
+    """Return the kind of cluster to use."""
+    choice = os.environ.get("CLUSTER", "")
+    if choice not in ("", "local", "kind", "current"):
+        raise StageError(f"CLUSTER is {choice!r}; set it to local, kind or current")
+    return choice or ("kind" if container_engine() else "local")
 
 
 def container_engine() -> str | None:
-    """Docker or Podman, where one of them runs."""
+    """Return docker or podman if one of them runs, otherwise None."""
     for engine in ("docker", "podman"):
         if shutil.which(engine) and not _status([engine, "info"]):
             return engine
@@ -86,11 +86,10 @@ def container_engine() -> str | None:
 
 
 def introduce(what: str, kind: str) -> None:
-    """Say what is about to be used, before anything is."""
+    """Print which cluster will be used, before anything changes."""
     where = {
-        "local": "No Docker here: using a local Kubernetes of its own (localcluster/), nothing else on this machine is"
-        " touched.",
-        "kind": "Using kind: a cluster named freehold in containers of its own.",
+        "local": "No Docker found: using the local Kubernetes (localcluster/), nothing else on this machine changes.",
+        "kind": "Using kind: a cluster named freehold in its own containers.",
         "current": "Using the cluster of your current context.",
     }
     print(f"{what}. {where[kind]}")
@@ -101,7 +100,7 @@ def introduce(what: str, kind: str) -> None:
 
 
 def prepare(kind: str, names: Sequence[str] = IMAGES, *, audit: bool = False) -> Stage:
-    """Tools, cluster and images, each made where it is not there yet. audit: whether a local cluster keeps a log."""
+    """Create the missing tools, cluster and images. audit: whether a local cluster keeps an audit log."""
     with step("tools") as progress:
         tools.ensure(tools.DEFAULT_GROUPS, progress)
         progress.detail = "kubectl, helm" if kind != "local" else "kube-apiserver, kubelet, …, kubectl, helm"
@@ -118,19 +117,19 @@ def prepare(kind: str, names: Sequence[str] = IMAGES, *, audit: bool = False) ->
 
 
 def install(stage: Stage, *arguments: str) -> None:
-    """Install or upgrade Freehold by its chart, and wait until the operator runs the image that was just loaded."""
+    """Install or upgrade Freehold with its chart, and wait until the operator runs the loaded image."""
     with step("freehold") as progress:
         progress.detail = "helm install freehold charts/freehold"
-        # A definition that an earlier install kept, or that was applied by hand, is taken into the release.
-        taking = ("--create-namespace", "--take-ownership", "--force-conflicts", "--wait", "--timeout", "3m")
-        # The tag stays the same while the image changes, so what it is made of tells the Deployment to roll.
+        # Take over a CRD that an earlier installation left, or that was applied without Helm.
+        release = ("--create-namespace", "--take-ownership", "--force-conflicts", "--wait", "--timeout", "3m")
+        # The tag is the same for every build; the annotation with the fingerprint makes the Deployment roll.
         made_of = ("--set-string", f"podAnnotations.freehold\\.dev/made-of={_fingerprint(stage)}")
-        options = ("--namespace", SYSTEM_NAMESPACE, *taking, *made_of, *arguments)
+        options = ("--namespace", SYSTEM_NAMESPACE, *release, *made_of, *arguments)
         stage.run("helm", "upgrade", "--install", "freehold", ROOT / "charts/freehold", *options)
 
 
 def grant(namespace: str) -> dict[str, Any]:
-    """What lets Freehold keep Secrets in a namespace."""
+    """Return the RoleBinding that lets Freehold manage Secrets in a namespace."""
     group = "rbac.authorization.k8s.io"
     return {
         "apiVersion": f"{group}/v1",
@@ -142,7 +141,7 @@ def grant(namespace: str) -> dict[str, Any]:
 
 
 def _fingerprint(stage: Stage) -> str:
-    """Stands for the content of the operator's image; empty where it comes from a registry."""
+    """Return the fingerprint of the operator's image, or an empty string for an image from a registry."""
     return "" if stage.kind == "current" else archive(chosen(["operator"])[0], by_name()).stem.rpartition("-")[2]
 
 
@@ -153,14 +152,16 @@ def _where() -> ClusterPaths:
 def _local(*, audit: bool) -> Stage:
     where = _where()
     if os.geteuid():
-        raise StageError("the local cluster makes network namespaces; run this as root, or install Docker for kind")
-    # One that logs already goes on to: what else uses the cluster has chosen so.
+        raise StageError(
+            "the local cluster needs root to create network namespaces; run as root, or install Docker for kind"
+        )
+    # `audit=False` would turn off the log of a cluster that another user of the cluster has turned on.
     cluster.up(where, audit=audit or None)
     return Stage("local", where.kubeconfig, where.audit_log if audit else None)
 
 
 def _kind() -> Stage:
-    """The cluster of localcluster/kind.yaml; images come from the same Dockerfiles."""
+    """Create the cluster of localcluster/kind.yaml unless present; images have the same Dockerfiles."""
     kubeconfig = cache() / "kind-kubeconfig"
     stage = Stage("kind", kubeconfig)
     with step("cluster") as progress:
@@ -174,19 +175,19 @@ def _kind() -> Stage:
 
 
 def _current() -> Stage:
-    """The user's own cluster, once they have typed its name."""
+    """Return the user's own cluster, after the user has typed the name of its context."""
     files = os.environ.get("KUBECONFIG", str(Path("~/.kube/config").expanduser())).split(os.pathsep)
     stage = Stage("current", Path(files[0]))
     context = stage.run("kubectl", "config", "current-context").strip()
-    print(f"The current context is {context}. Freehold and its examples will be installed there.")
-    print("Its nodes must be able to pull the images that charts/freehold and manifests/examples name.")
-    if os.environ.get("CONFIRM") != context and input("Type its name to go on: ").strip() != context:
+    print(f"The current context is {context}. Freehold and its examples will be installed in that cluster.")
+    print("Its nodes must be able to pull the images of charts/freehold and manifests/examples.")
+    if os.environ.get("CONFIRM") != context and input("Type the name of the context to continue: ").strip() != context:
         raise StageError(f"not confirmed; nothing was changed in {context}")
     return stage
 
 
 def _load_into_kind(stage: Stage, names: Iterable[str], progress: Step) -> None:
-    """The same Dockerfiles, built by the engine that kind's nodes run in."""
+    """Build the images with the container engine of kind's nodes, and load them into the nodes."""
     engine = container_engine() or "docker"
     for recipe in chosen(names):
         build_with(engine, recipe, progress)
@@ -198,7 +199,7 @@ def _status(command: list[str]) -> int:
 
 
 def main() -> None:
-    """`python -m hack.stage`: cluster, images and Freehold, ready to apply to."""
+    """Run `python -m hack.stage`: create cluster and images, and install Freehold."""
     kind = choose()
     introduce("Freehold", kind)
     stage = prepare(kind)

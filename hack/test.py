@@ -1,6 +1,6 @@
-"""Runs every kind of test, one after the other, and ends with a plain summary. `make test` calls it.
+"""Runs all kinds of tests in sequence and prints a summary. `make test` calls this program.
 
-It uses the standard library alone, for it is what makes the environment that everything else needs.
+Uses the standard library only, because the first stage creates the Python environment.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ STAGES = (
     ("test-services", "users, payments, invoices, storefront, each in its own language"),
     ("test-localcluster", "the local cluster itself"),
     ("test-move", "the data of a move, with real servers"),
-    ("test-e2e", "stories in a real cluster"),
-    ("bench-slice", "a slice of the benchmarks, for their bounds"),
+    ("test-e2e", "end-to-end tests in a cluster"),
+    ("bench-slice", "a part of the benchmarks, with limits"),
 )
 
 
 def main() -> int:
-    """Every stage runs, whatever became of those before, but for those that cannot without the tools."""
+    """Run all stages, also after failures; stop only if the tools cannot be built."""
     results: list[tuple[str, str, int, float]] = []
     for target, what in STAGES:
         print(f"\n== make {target}: {what}", flush=True)

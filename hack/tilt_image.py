@@ -1,9 +1,8 @@
-"""Builds an image for Tilt without Docker, puts it on the local cluster's nodes, and says under which name.
+"""Builds an image for Tilt without Docker, loads it on the local cluster's nodes, and writes its name to a file.
 
     DOCKERFILE='FROM …' python -m hack.tilt_image NAME FILE
 
-The name, written to FILE, ends in a digest of all the image is made from: an unchanged image keeps its name, and so its
-pods.
+The name ends in a digest of the image's inputs: an unchanged image keeps its name, and its pods are not restarted.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ def main() -> None:
 
 
 def recipe(name: str, dockerfile: Path) -> Recipe:
-    """The image of this Dockerfile, its tag a digest of all it is made from."""
+    """Return the recipe of a Dockerfile, with a digest of its inputs as tag."""
     untagged = Recipe(name, "", dockerfile)
     return replace(untagged, tag=f"live-{fingerprint(untagged, by_name())}")
 
 
 def put_on_nodes(image: Recipe, step: progress.Step) -> None:
-    """Builds it, and returns once every node has it."""
+    """Build the image and import it on every node."""
     with locked(builder.folder() / ".lock", "another build of images"):
         archive = builder.build(image, by_name(), step)
         cluster.load(ClusterPaths(), [archive])

@@ -1,4 +1,4 @@
-"""`python -m localcluster`: a real Kubernetes of two nodes on a machine without Docker."""
+"""`python -m localcluster`: a Kubernetes cluster of two nodes on a machine without Docker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEED_ROOT = ("up", "down", "load", "netpol", "link")
 
 
 def main() -> int:
-    # The builder of images has options of its own, --help among them.
+    # The `images` command has its own parser, including --help.
     if sys.argv[1:2] == ["images"]:
         return images.main(sys.argv[2:])
     options = _parser().parse_args()
@@ -28,13 +28,13 @@ def main() -> int:
         print(f"localcluster: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nlocalcluster: interrupted; the same command again goes on from here", file=sys.stderr)
+        print("\nlocalcluster: interrupted; run the same command again to continue", file=sys.stderr)
         return 130
 
 
 def _check_root(command: str) -> None:
     if os.geteuid():
-        raise LocalClusterError(f"`{command}` makes network and process namespaces; run it as root")
+        raise LocalClusterError(f"`{command}` needs root to create network and process namespaces; run it as root")
 
 
 def _up(where: ClusterPaths, options: argparse.Namespace) -> None:
@@ -78,36 +78,36 @@ def _load(where: ClusterPaths, options: argparse.Namespace) -> None:
         archives += images.ensure(names, progress).values()
         archives += images.ensure_folders(map(Path, folders), progress).values()
         done = cluster.load(where, archives)
-        progress.detail = f"{', '.join(options.images)} ({done} imports, the rest was there)"
+        progress.detail = f"{', '.join(options.images)} ({done} imports, the others were present)"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m localcluster", description=__doc__)
-    parser.add_argument("--name", default=DEFAULT_NAME, help="which cluster; a second one needs a second name")
+    parser.add_argument("--name", default=DEFAULT_NAME, help="the name of the cluster; each cluster has its own")
     commands = parser.add_subparsers(dest="command", required=True)
 
-    up = commands.add_parser("up", help="bring the cluster up, or put right what is missing of it")
-    audit = "log every change made through the API, and all the operator asks for (lasts until `down`)"
+    up = commands.add_parser("up", help="create the cluster, or repair the parts that are missing or stopped")
+    audit = "log every write through the API and every request of the operator (until `down`)"
     up.add_argument("--audit", action=argparse.BooleanOptionalAction, default=None, help=audit)
     up.set_defaults(run=_up)
-    commands.add_parser("down", help="end it and remove all it made").set_defaults(run=_down)
-    commands.add_parser("status", help="what runs, and whether it is well").set_defaults(run=_status)
-    walls = "whether nodes enforce network policies; off stays off, through `up` as well, until `on` or `down`"
-    netpol = commands.add_parser("netpol", help=walls)
+    commands.add_parser("down", help="stop the cluster and remove everything `up` created").set_defaults(run=_down)
+    commands.add_parser("status", help="list the parts of the cluster and their health").set_defaults(run=_status)
+    enforcement = "turn network policy enforcement on or off; `off` persists across `up`, until `on` or `down`"
+    netpol = commands.add_parser("netpol", help=enforcement)
     netpol.add_argument("choice", choices=("on", "off"))
     netpol.set_defaults(run=_netpol)
-    wire = "let pods of this cluster and another reach each other, and each other's API servers; lasts until a `down`"
-    link = commands.add_parser("link", help=wire)
-    link.add_argument("other", metavar="OTHER", help="the name of the other cluster, which is up as well")
+    linking = "connect the pods and API servers of this cluster and another, until `down` of either"
+    link = commands.add_parser("link", help=linking)
+    link.add_argument("other", metavar="OTHER", help="the name of the other cluster; both must be running")
     link.set_defaults(run=_link)
-    env = 'shell lines that let kubectl and helm find it: eval "$(python -m localcluster env)"'
+    env = 'print shell exports for kubectl and helm: eval "$(python -m localcluster env)"'
     commands.add_parser("env", help=env).set_defaults(run=_env)
-    group = commands.add_parser("tools", help="compile the tools (default: those of the cluster, and helm)")
+    group = commands.add_parser("tools", help="compile the tools (default: those the cluster needs, and helm)")
     group.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(tools.GROUPS))
     group.set_defaults(run=_tools)
-    commands.add_parser("images", help="build images; `images --help` says which")
-    load = commands.add_parser("load", help="put images on the nodes")
-    kinds = "an image built here, a folder with a Dockerfile (the image is called after it), or an OCI archive"
+    commands.add_parser("images", help="build images; see `images --help`")
+    load = commands.add_parser("load", help="import images on the nodes")
+    kinds = "a built-in image, a folder with a Dockerfile (its name is the image's name), or an OCI archive"
     load.add_argument("images", nargs="+", metavar="NAME|FOLDER|ARCHIVE", help=kinds)
     load.set_defaults(run=_load)
     return parser

@@ -1,13 +1,13 @@
-"""A Kubernetes API without nodes, for tests and figures: etcd and kube-apiserver on this machine's loopback.
+"""A Kubernetes API without nodes, for tests and benchmarks: etcd and kube-apiserver on the loopback interface.
 
     with ApiServer() as api:
         ...  # api.kubeconfig is a path
 
-Ready in a few seconds, needs no privileges, and leaves nothing behind. Make it in a thread that lives as long as it
-should: the kernel ends its programs with the thread that started them. With `controllers=True` the controller manager
-runs too (garbage collection, namespaces, Deployments, Jobs); with `nodes=N` also the scheduler and kwok, which
-plays N nodes on which every pod becomes Ready and every Job's pod succeeds; `volumes=M` gives them M volumes to claim.
-`stages` is a folder of kwok Stages to play instead.
+Startup takes a few seconds, needs no privileges and leaves no files behind. Create the object in a thread that outlives
+its use: the kernel kills the programs when the thread that started them ends. `controllers=True` adds the controller
+manager (garbage collection, namespaces, Deployments, Jobs). `nodes=N` also adds the scheduler and kwok, which simulates
+N nodes on which every pod becomes Ready and every Job's pod succeeds. `volumes=M` adds M PersistentVolumes.
+`stages` names a folder with other kwok Stages.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ spec:
 """
 
 
-# Whoever tries simulated pods, as the operator does, must reach nobody: no connection can be opened to an address of
-# this kind (multicast, RFC 2365), and the kernel says so at once, where another might be somebody's.
+# Connections to simulated pods must reach no real host. The kernel refuses connections to multicast addresses (here
+# administratively scoped ones, RFC 2365) immediately; an address of any other range might belong to a real host.
 SIMULATED_PODS = "239.192.0.1/16"
 
 
 class ApiServer:
-    """The API server as a context manager; `kubeconfig` is an administrator's, `logs` the folder of its logs."""
+    """The API server as a context manager; `kubeconfig` has administrator rights, `logs` is the folder of the logs."""
 
     def __init__(
         self,
@@ -107,11 +107,11 @@ class ApiServer:
 
     @property
     def audit_log(self) -> Path:
-        """What `audit.POLICY` says, one JSON document a line (with `audit=True`)."""
+        """The path of the audit log: one JSON document per line, filtered by `audit.POLICY` (with `audit=True`)."""
         return self.logs / "audit.log"
 
     def pid(self, program: str) -> int:
-        """The process id of one of its programs, such as `kube-apiserver`."""
+        """Return the process id of a program, such as `kube-apiserver`."""
         return self._processes[program].pid
 
     def _start(self) -> None:
@@ -131,7 +131,7 @@ class ApiServer:
         self._run("kube-apiserver", controlplane.apiserver(self._plane))
         self._wait_ready()
         if self._controllers:
-            # Its ports would meet those of another one on this machine.
+            # The default port could collide with another controller manager on this machine.
             argv = [*controlplane.controller_manager(self._plane), "--secure-port=0"]
             self._run(controlplane.CONTROLLER_MANAGER, argv)
         if self._nodes:
@@ -152,7 +152,7 @@ class ApiServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # Also when the tests are killed, and nobody is left to end it.
+                # The programs must also end when the test process is killed and runs no cleanup.
                 preexec_fn=functools.partial(_end_with, os.getpid()),
                 start_new_session=True,
             )
@@ -165,20 +165,20 @@ class ApiServer:
         while True:
             for program, process in self._processes.items():
                 if process.poll() is not None:
-                    raise LocalClusterError(f"{program} ended with {process.returncode}:\n{self._last_words(program)}")
+                    raise LocalClusterError(f"{program} ended with {process.returncode}:\n{self._log_tail(program)}")
             try:
                 with urllib.request.urlopen(f"{self._plane.url}/readyz", timeout=2, context=context):
                     return
             except OSError as error:
                 if time.monotonic() > deadline:
-                    words = self._last_words("kube-apiserver")
+                    tail = self._log_tail("kube-apiserver")
                     raise LocalClusterError(
-                        f"The API server was not ready in {READY_SECONDS:.0f} s:\n{words}"
+                        f"The API server was not ready within {READY_SECONDS:.0f} s. End of the log:\n{tail}"
                     ) from error
                 time.sleep(0.05)
 
     def _simulate(self) -> None:
-        """kwok keeps the nodes' leases and moves their pods on, by the stages it is given."""
+        """Start kwok, which renews the leases of the nodes and moves pods through the configured Stages."""
         stages = [f"--config={file}" for file in sorted(self._stages.glob("*.yaml"))]
         argv = [str(paths.tools_bin() / "kwok"), f"--kubeconfig={self.kubeconfig}", *stages]
         manages = [
@@ -194,21 +194,21 @@ class ApiServer:
         wait = ["wait", "--for=condition=Ready", "node", "--all", f"--timeout={READY_SECONDS:.0f}s"]
         run([*kubectl, *wait], timeout=READY_SECONDS + 5)
 
-    def _last_words(self, program: str) -> str:
+    def _log_tail(self, program: str) -> str:
         return "\n".join((self.logs / f"{program}.log").read_text(errors="replace").splitlines()[-10:])
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports nobody listens on; all are held until the last is found, so that they differ."""
+    """Return free TCP ports; all are bound until the last is found, which makes them distinct."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((ADDRESS, 0))
-        return [one.getsockname()[1] for one in sockets]
+        for bound in sockets:
+            bound.bind((ADDRESS, 0))
+        return [bound.getsockname()[1] for bound in sockets]
 
 
 def _end_with(parent: int) -> None:
-    """Asks the kernel to kill this process when the one that started it ends."""
+    """Make the kernel kill the current process when the parent process ends (prctl PR_SET_PDEATHSIG)."""
     set_parent_death_signal = 1
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
     if os.getppid() != parent:
@@ -216,6 +216,6 @@ def _end_with(parent: int) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Nothing of it is kept, so that there is nothing to wait for politely."""
+    """Kill a process; no data is kept, and a graceful shutdown would only take time."""
     process.kill()
     process.wait()

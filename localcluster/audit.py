@@ -1,4 +1,4 @@
-"""The API server's audit log: what is logged, and who asked for what, one line of JSON for each request."""
+"""The API server's audit log: the audit policy, and a reader of the log, which has one JSON document per request."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 LOG_MEGABYTES = 250
 OLDER_LOGS = 3
-"""Kept beside the one that is written when it is full, so that a long run loses nothing: a gigabyte in all."""
+"""Rotated logs kept besides the current one, so that a long run loses no entries: one gigabyte in all."""
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-# All that the operator asks for, so that its rights can be held against it. Of everybody else, what changed and what it
-# was changed to; their reads are left out, as there are a thousand to one write.
+# Every request of the operator is logged, so that tests can compare the requests with the operator's RBAC rights. For
+# other users only writes are logged, with their content: reads outnumber writes a thousand to one.
 POLICY = """\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -34,9 +34,10 @@ rules:
 
 @dataclass(frozen=True)
 class Request:
-    """One request about a resource that was answered. resource: with its subresource, like `microservices/status`.
+    """One answered request for a resource.
 
-    allowed: whether the asker had the right to, whatever became of it then.
+    resource: includes the subresource, such as `microservices/status`.
+    allowed: whether the user was authorized, regardless of the response.
     """
 
     verb: str
@@ -49,7 +50,7 @@ class Request:
 
     @property
     def made(self) -> bool:
-        """Whether it made an object that was not there."""
+        """Whether the request created an object."""
         return self.status == 201
 
     def __str__(self) -> str:
@@ -58,28 +59,28 @@ class Request:
 
 @dataclass
 class Log:
-    """Reads on from where it was last read. user: whose writes count."""
+    """A cursor over the audit log that returns each write of `user` once."""
 
     path: Path
     user: str
     offset: int = 0
 
     def skip(self) -> None:
-        """What was written so far does not count."""
+        """Move the cursor to the end of the log."""
         self.offset = self.path.stat().st_size if self.path.exists() else 0
 
     def writes(self) -> list[Request]:
-        """The user's writes since the last call."""
+        """Return the user's writes since the last call."""
         with self.path.open("rb") as log:
             log.seek(self.offset)
-            # A line that is still being written is left for the next call.
+            # An incomplete last line is left for the next call.
             whole = log.read().rpartition(b"\n")[0]
         self.offset += len(whole) + 1 if whole else 0
         return [request for request in requests(whole.splitlines(), self.user) if request.verb in WRITES]
 
 
 def options(log: Path, policy: Path) -> list[str]:
-    """What kube-apiserver is told; writes the policy."""
+    """Write the audit policy and return the audit flags of kube-apiserver."""
     policy.parent.mkdir(parents=True, exist_ok=True)
     policy.write_text(POLICY)
     kept = [f"--audit-log-maxsize={LOG_MEGABYTES}", f"--audit-log-maxbackup={OLDER_LOGS}"]
@@ -87,15 +88,15 @@ def options(log: Path, policy: Path) -> list[str]:
 
 
 def files(log: Path) -> list[Path]:
-    """The log and the older ones it was turned into when it was full, `audit-TIME.log` beside it, the oldest first."""
+    """Return the current log and the rotated ones (`audit-TIME.log` in the same folder), oldest first."""
     return [*sorted(log.parent.glob(f"{log.stem}-*{log.suffix}")), log]
 
 
 def requests(lines: Iterable[str | bytes], user: str, since: datetime | None = None) -> Iterator[Request]:
-    """The user's requests about resources, each once. since: those that came then or later, a time with its zone."""
+    """Yield each of the user's requests for resources once; with `since` (timezone-aware), only later ones."""
     for line in lines:
         entry = json.loads(line)
-        # A watch counts from its beginning, for its end may be minutes away.
+        # A watch is reported when the response starts; the end may come minutes later.
         answered = "ResponseStarted" if entry["verb"] == "watch" else "ResponseComplete"
         if entry["user"]["username"] != user or entry["stage"] != answered or "objectRef" not in entry:
             continue

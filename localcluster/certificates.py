@@ -1,7 +1,7 @@
-"""Certificates and kubeconfigs: who each part of the cluster is, and whom it believes.
+"""Certificates and kubeconfigs of the cluster's components and of the administrator.
 
-All are made together, in one go, and kept; a set that is incomplete, was made for something else, or ends soon is made
-anew as a whole.
+All files are created in one run and kept. If the set is incomplete, has other identities or is close to expiry, the
+whole set is created again.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VALID = datetime.timedelta(days=3650)
 RENEW_BEFORE = datetime.timedelta(days=30)
-# Clocks differ, and containers may see theirs a moment early.
+# Clocks differ between machines, and containers may read an earlier time.
 BACKDATE = datetime.timedelta(hours=1)
 CLUSTER_AUTHORITY = "ca"
-# Signs the API server's own identity towards extension servers; apart from the other, or any client could claim it.
+# Signs the API server's client certificate for extension API servers. Were the cluster CA used, every client with a
+# certificate of the cluster could pose as the API server.
 FRONT_PROXY_AUTHORITY = "front-proxy-ca"
 SERVICE_ACCOUNT_KEY = "service-account"
 
 
 @dataclass(frozen=True)
 class Identity:
-    """One certificate: a client's (`common_name` is the user, `groups` its groups), or with `hosts` a server's."""
+    """One certificate: for a client (`common_name` is the user, `groups` the groups), or with `hosts` for a server."""
 
     file: str
     common_name: str
@@ -43,7 +44,7 @@ class Identity:
 
 
 def ensure(folder: Path, identities: Sequence[Identity]) -> bool:
-    """Makes the set in `folder` unless it is there already; answers whether it had to."""
+    """Create the set in `folder` unless a valid one is present; return whether the set was created."""
     wanted = json.dumps([asdict(identity) for identity in identities], indent=1)
     manifest = folder / "identities.json"
     if manifest.exists() and manifest.read_text() == wanted and not _ends_soon(folder):
@@ -56,13 +57,13 @@ def ensure(folder: Path, identities: Sequence[Identity]) -> bool:
     _write_key(folder / f"{SERVICE_ACCOUNT_KEY}.key", key := _key())
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     (folder / f"{SERVICE_ACCOUNT_KEY}.pub").write_bytes(public)
-    # Last: its presence says that the set is complete.
+    # Written last: the presence of the manifest marks a complete set.
     manifest.write_text(wanted)
     return True
 
 
 def write_kubeconfig(target: Path, pki: Path, identity: str, server: str, context: str) -> None:
-    """A kubeconfig with everything inside, so that it can be copied anywhere."""
+    """Write a kubeconfig with inline certificates, which can be copied to any place."""
 
     def data(file: str) -> str:
         return base64.b64encode((pki / file).read_bytes()).decode()

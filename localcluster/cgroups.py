@@ -1,6 +1,6 @@
-"""A control group for each node, so that several kubelets share one machine without meeting.
+"""One control group per node, so that several kubelets on one machine do not interfere with each other.
 
-Version 1 has a tree for each controller, version 2 one for all; a node's group is made in every tree there is.
+cgroup v1 has one hierarchy per controller, cgroup v2 a single one; the node's group is created in every hierarchy.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from pathlib import Path
 from .errors import LocalClusterError
 
 MOUNTS = Path("/proc/self/mounts")
-# A new group of version 1 has no processors and no memory until it is told which.
+# A new v1 cpuset group has no processors and no memory nodes until both files are written.
 CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")
 CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
 REMOVE_SECONDS = 10.0
 
 
 def ensure(name: str) -> None:
-    """Makes the group `name` at the top of every tree."""
+    """Create the group `name` at the top of every hierarchy."""
     for tree in trees():
         group = tree / name
         delegated = tree / "cgroup.subtree_control"
@@ -31,7 +31,7 @@ def ensure(name: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Removes the group and those below it, from the leaves up; its processes have ended."""
+    """Remove the group and its descendants, children first; call only after the processes have ended."""
     for tree in trees():
         group = tree / name
         if group.is_dir():
@@ -41,19 +41,19 @@ def remove(name: str) -> None:
 
 
 def trees() -> list[Path]:
-    """Where the trees are mounted."""
+    """Return the mount points of the cgroup hierarchies."""
     mounts = (line.split() for line in MOUNTS.read_text().splitlines())
-    return [Path(where) for _, where, kind, *_ in mounts if kind in ("cgroup", "cgroup2")]
+    return [Path(mount_point) for _, mount_point, kind, *_ in mounts if kind in ("cgroup", "cgroup2")]
 
 
 def _delegate(tree: Path, delegated: Path) -> None:
-    """Version 2: a group has the controllers that the one above it hands down."""
+    """cgroup v2: enable the controllers for the children of the top-level group."""
     for controller in set(CONTROLLERS) & set((tree / "cgroup.controllers").read_text().split()):
         delegated.write_text(f"+{controller}")
 
 
 def _remove_empty(group: Path) -> None:
-    """A group is busy for a moment after its last process ended, and there is nothing to watch."""
+    """Remove one group; retry, because a group stays busy for a moment after its last process ended."""
     deadline = time.monotonic() + REMOVE_SECONDS
     while True:
         try:

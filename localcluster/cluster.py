@@ -1,4 +1,4 @@
-"""The cluster as a whole: up, down, and how it is."""
+"""The cluster as a whole: creation, removal, settings, and network policy enforcement."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ZONES = ("a", "b")
 API_PORT = 6443
 SYSTEM_IMAGES = ("pause", "base", "coredns", "local-path-provisioner", "metrics-server")
 MANIFESTS = Path(__file__).with_name("manifests")
-# What must work before the cluster is of use, by namespace. Figures come later, after two rounds.
+# The Deployments `up` waits for, by namespace. metrics-server is excluded: it is Ready only after two scrape rounds.
 NEEDED = (("kube-system", "coredns"), ("local-path-storage", "local-path-provisioner"))
 SYSTEM_NAMESPACES = ("kube-system", "local-path-storage")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What was chosen when the cluster was first brought up, kept so that every later command means the same one."""
+    """Settings chosen at the first `up` and kept, so that later commands use the same addresses."""
 
     host_block: str
     audit: bool
@@ -38,7 +38,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One cluster: its files, its network, and the machines it is made of."""
+    """One cluster: its files, its network and its machines."""
 
     paths: ClusterPaths
     network: network.ClusterNetwork
@@ -50,19 +50,19 @@ class Cluster:
         return (self.control, *self.nodes)
 
     def kubectl(self, *arguments: str | Path, stdin: str | None = None, timeout: float = 60) -> str:
-        """Runs kubectl as the administrator."""
+        """Run kubectl as the administrator and return its output."""
         command = [paths.tools_bin() / "kubectl", f"--kubeconfig={self.paths.kubeconfig}", *arguments]
         return run(command, stdin=stdin, timeout=timeout)
 
 
-def alone(where: ClusterPaths) -> AbstractContextManager[None]:
-    """Held by whatever changes what a cluster is made of."""
+def exclusive(where: ClusterPaths) -> AbstractContextManager[None]:
+    """Hold the lock of a cluster while its machines or network are changed."""
     return locked(where.lock, f"another `up`, `down` or `link` of {where.name}", wait=False)
 
 
 def up(where: ClusterPaths, *, audit: bool | None = None) -> None:
-    """Brings the cluster up, or puts right what is missing of it; does nothing to one that is well."""
-    with alone(where):
+    """Create the cluster, or repair missing and stopped parts; leave healthy parts unchanged."""
+    with exclusive(where):
         with step("tools", "compiled and cached") as progress:
             packages.ensure(progress)
             tools.ensure(tools.CLUSTER_GROUPS, progress)
@@ -75,8 +75,8 @@ def up(where: ClusterPaths, *, audit: bool | None = None) -> None:
             try:
                 _start(cluster, archives.values(), progress)
             except LocalClusterError as error:
-                troubles = [trouble for machine in cluster.machines for trouble in machine.troubles()]
-                raise LocalClusterError("\n".join([str(error), *troubles])) from error
+                failures = [failure for machine in cluster.machines for failure in machine.failures()]
+                raise LocalClusterError("\n".join([str(error), *failures])) from error
 
 
 def _start(cluster: Cluster, archives: Iterable[Path], progress: Step) -> None:
@@ -87,7 +87,7 @@ def _start(cluster: Cluster, archives: Iterable[Path], progress: Step) -> None:
     network.ensure(cluster.network)
     for machine in cluster.nodes:
         if not machine.running():
-            # As after a reboot. The kubelet looks for seconds at every group whose processes are gone.
+            # State after a reboot: the kubelet spends seconds on every group without processes.
             cgroups.remove(machine.name)
         cgroups.ensure(machine.name)
     for machine in cluster.machines:
@@ -95,13 +95,13 @@ def _start(cluster: Cluster, archives: Iterable[Path], progress: Step) -> None:
     with ThreadPoolExecutor() as pool:
         loaded = pool.submit(_load_when_ready, cluster, list(archives))
         readiness.api(cluster)
-        # Without validation here: it asks for every schema, and waits for metrics-server's while that is not up.
+        # No validation: kubectl would request every schema and wait for metrics-server's API, which is not up yet.
         apply = ("apply", "--server-side", "--force-conflicts", "--validate=false", f"--filename={MANIFESTS}")
-        readiness.until(lambda: cluster.kubectl(*apply), f"The manifests in {MANIFESTS} were not taken")
+        readiness.until(lambda: cluster.kubectl(*apply), f"The manifests in {MANIFESTS} could not be applied")
         progress.say("waiting for the nodes")
         loaded.result()
         readiness.nodes(cluster)
-    progress.say("waiting for names and volumes")
+    progress.say("waiting for DNS and volumes")
     readiness.addons(cluster, NEEDED)
     progress.detail = f"{len(ZONES)} nodes, zones {' and '.join(ZONES)}, {policies(cluster.paths)}"
 
@@ -113,8 +113,8 @@ def _load_when_ready(cluster: Cluster, archives: list[Path]) -> None:
 
 
 def down(where: ClusterPaths) -> None:
-    """Ends the cluster and removes all it made: processes, namespaces, links, control groups, data."""
-    with alone(where), step("down") as progress:
+    """Stop the cluster and remove everything it created: processes, namespaces, links, control groups, data."""
+    with exclusive(where), step("down") as progress:
         if not where.root.exists():
             progress.detail = "nothing to remove"
             return
@@ -125,13 +125,13 @@ def down(where: ClusterPaths) -> None:
         for machine in cluster.nodes:
             cgroups.remove(machine.name)
         shutil.rmtree(where.root)
-        progress.detail = f"{where.name} is gone; tools and images stay in {paths.cache()}"
+        progress.detail = f"{where.name} is removed; tools and images are kept in {paths.cache()}"
 
 
 def enforce_policies(where: ClusterPaths, *, on: bool) -> None:
-    """Has every node enforce network policies or none of them, until it is chosen otherwise or the cluster ends."""
+    """Turn network policy enforcement on all nodes on or off, until the next call or until the cluster is removed."""
     if not where.root.exists():
-        raise LocalClusterError(f"{where.name} is not up; `python -m localcluster up` brings it up")
+        raise LocalClusterError(f"{where.name} is not running; start it with `python -m localcluster up`")
     where.policies_off.parent.mkdir(exist_ok=True)
     if on:
         where.policies_off.unlink(missing_ok=True)
@@ -143,33 +143,33 @@ def enforce_policies(where: ClusterPaths, *, on: bool) -> None:
 
 
 def policies(where: ClusterPaths) -> str:
-    """Whether network policies are enforced, in words."""
+    """Return a text about the state of network policy enforcement."""
     if where.policies_off.exists():
-        return "network policies NOT enforced (`python -m localcluster netpol on` ends that)"
+        return "network policies NOT enforced (to enforce them: `python -m localcluster netpol on`)"
     return "network policies enforced"
 
 
 def settings(where: ClusterPaths, audit: bool | None = None) -> Settings:
-    """The cluster's settings, chosen now if this is its first start; they are kept before anything else is made."""
+    """Return the settings of the cluster; at the first call, choose them and write them before any resource exists."""
     file = where.root / "settings.json"
     if file.exists():
-        known = _kept(file)
+        known = _read(file)
     else:
-        # One at a time: two clusters that come up at once must not choose the same addresses.
-        with locked(paths.cache() / "locks" / ".addresses", "another cluster's choice of addresses"):
+        # Two clusters that start at the same time must not choose the same addresses.
+        with locked(paths.cache() / "locks" / ".addresses", "the address allocation of another cluster"):
             known = Settings(_new_block(where.name), audit=False)
-            _keep(known, file)
+            _write(known, file)
     chosen = known if audit is None else replace(known, audit=audit)
     if chosen != known:
-        _keep(chosen, file)
+        _write(chosen, file)
     return chosen
 
 
-def _kept(file: Path) -> Settings:
+def _read(file: Path) -> Settings:
     return Settings(**json.loads(file.read_text()))
 
 
-def _keep(chosen: Settings, file: Path) -> None:
+def _write(chosen: Settings, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_suffix(".new")
     fresh.write_text(json.dumps(asdict(chosen)))
@@ -177,42 +177,42 @@ def _keep(chosen: Settings, file: Path) -> None:
 
 
 def _new_block(name: str) -> str:
-    """An address block for a cluster that is new; its namespaces are refused when somebody else has made them."""
+    """Return an address block for a new cluster; raise LocalClusterError if its namespaces exist already."""
     if taken := network.namespaces() & {name, *(f"{name}-{zone}" for zone in ZONES)}:
         raise LocalClusterError(
-            f"This machine has network namespaces {', '.join(sorted(taken))}, but {paths.cache()} has no such cluster. "
-            "Was it started with another FREEHOLD_CACHE? Use that one with `down`, or give this cluster another --name."
+            f"Network namespaces {', '.join(sorted(taken))} exist, but {paths.cache()} has no cluster of that name. "
+            "If the cluster uses another FREEHOLD_CACHE, run `down` with that value; otherwise choose another --name."
         )
-    # Those of clusters that are starting, or were not started since the machine was, are on no interface.
-    promised = [_kept(file).host_block for file in paths.cache().glob("cluster*/settings.json")]
-    return str(network.free_host_block(promised))
+    # Clusters that are starting, or have been stopped since the last boot, have a block but no interface.
+    reserved = [_read(file).host_block for file in paths.cache().glob("cluster*/settings.json")]
+    return str(network.free_host_block(reserved))
 
 
 def describe(where: ClusterPaths, chosen: Settings) -> Cluster:
-    """The cluster by name alone, for what needs no configuration: its machines have no services in this view."""
+    """Return the cluster without its configuration: the machines have no services. Reads no certificates."""
     plan = network.plan(where.name, ZONES, ipaddress.IPv4Network(chosen.host_block))
     control = Machine(plan.hub, where.machine("control-plane"), ())
-    nodes = (Machine(one.name, where.machine(one.name), ()) for one in plan.nodes)
+    nodes = (Machine(member.name, where.machine(member.name), ()) for member in plan.nodes)
     return Cluster(where, plan, control, tuple(nodes))
 
 
 def configure(where: ClusterPaths, chosen: Settings) -> Cluster:
-    """Writes certificates, kubeconfigs and configuration, all of which come out the same on every run."""
+    """Write certificates, kubeconfigs and configuration, and return the cluster; idempotent."""
     plan = network.plan(where.name, ZONES, ipaddress.IPv4Network(chosen.host_block))
     root = where.machine("control-plane")
     audit_log = where.audit_log if chosen.audit else None
     plane = controlplane.ControlPlane(root, where.pki, plan.api_address, API_PORT, 2379, 2380, audit_log)
     identities = controlplane.identities(plane.address)
-    for one in plan.nodes:
-        identities += node.identities(one)
+    for member in plan.nodes:
+        identities += node.identities(member)
     certificates.ensure(where.pki, identities)
     for program in (controlplane.CONTROLLER_MANAGER, controlplane.SCHEDULER):
         certificates.write_kubeconfig(plane.kubeconfig(program), where.pki, program, plane.url, where.name)
     certificates.write_kubeconfig(where.kubeconfig, where.pki, "admin", plane.url, where.name)
-    roots = {one: where.machine(one.name) for one in plan.nodes}
+    roots = {member: where.machine(member.name) for member in plan.nodes}
     nodes = (
-        node.configure(one, root, where.pki, plane.url, where.policies_off, [r for r in roots.values() if r != root])
-        for one, root in roots.items()
+        node.configure(member, root, where.pki, plane.url, where.policies_off, [r for r in roots.values() if r != root])
+        for member, root in roots.items()
     )
     return Cluster(where, plan, Machine(plan.hub, root, _control_services(plane)), tuple(nodes))
 
@@ -230,5 +230,5 @@ def _control_services(plane: controlplane.ControlPlane) -> tuple[ServiceSpec, ..
 
 
 def load(where: ClusterPaths, archives: Iterable[Path]) -> int:
-    """Puts images on every node; answers how many imports that took."""
+    """Import images on every node; return the number of imports."""
     return nodeimages.load(describe(where, settings(where)).nodes, archives)

@@ -1,4 +1,4 @@
-"""The programs of the control plane and how they are called: etcd, API server, controller manager, scheduler."""
+"""The commands of the control plane's programs: etcd, API server, controller manager, scheduler."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCHEDULER = "kube-scheduler"
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """Where one control plane keeps its files and listens. The client address of etcd is for the API server alone."""
+    """The addresses and files of a control plane. etcd's client port serves the API server only."""
 
     root: Path
     pki: Path
@@ -42,7 +42,7 @@ class ControlPlane:
 
 
 def identities(*addresses: str) -> list[Identity]:
-    """The certificates of a control plane that is reached at these addresses."""
+    """Return the identities of a control plane that serves on these addresses."""
     return [
         Identity("apiserver", "kube-apiserver", hosts=(*API_NAMES, str(SERVICES[1]), "127.0.0.1", *addresses)),
         Identity("apiserver-kubelet-client", "kube-apiserver-kubelet-client", (ADMINISTRATORS,)),
@@ -54,7 +54,7 @@ def identities(*addresses: str) -> list[Identity]:
 
 
 def etcd(plane: ControlPlane) -> list[str]:
-    """Nothing is flushed to disk on every write: a cluster for development may be lost with the machine's power."""
+    """Return the command of etcd. Writes are not synced to disk: a power failure may lose this development cluster."""
     client, peer = (f"http://127.0.0.1:{port}" for port in (plane.etcd_port, plane.etcd_peer_port))
     return [
         str(paths.tools_bin() / "etcd"),
@@ -71,7 +71,7 @@ def etcd(plane: ControlPlane) -> list[str]:
 
 
 def apiserver(plane: ControlPlane) -> list[str]:
-    """Role-based access, Node restriction; Pod Security and admission policies are on by default."""
+    """Return the command of the API server; Pod Security and admission policies are on by default."""
     pki = plane.pki
     return [
         str(paths.tools_bin() / "kube-apiserver"),
@@ -94,7 +94,7 @@ def apiserver(plane: ControlPlane) -> list[str]:
         "--requestheader-extra-headers-prefix=X-Remote-Extra-",
         f"--proxy-client-cert-file={pki / 'front-proxy-client.crt'}",
         f"--proxy-client-key-file={pki / 'front-proxy-client.key'}",
-        # Extension servers and webhooks are reached at their pods: the control plane has no kube-proxy.
+        # The API server connects to pods of extension servers and webhooks: the control plane has no kube-proxy.
         "--enable-aggregator-routing=true",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
         f"--service-account-key-file={pki / f'{SERVICE_ACCOUNT_KEY}.pub'}",
@@ -123,7 +123,7 @@ def scheduler(plane: ControlPlane) -> list[str]:
 
 
 def _client(plane: ControlPlane, program: str) -> list[str]:
-    """There is one of each, so that nothing is gained by an election, and seconds are lost."""
+    """Return the flags of both clients. There is one instance of each; leader election would only delay the start."""
     kubeconfig = plane.kubeconfig(program)
     return [
         str(paths.tools_bin() / program),

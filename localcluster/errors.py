@@ -1,7 +1,7 @@
-"""What went wrong, where, and how to put it right, in a sentence the user can act on."""
+"""The error type of the local cluster."""
 
 from __future__ import annotations
 
 
 class LocalClusterError(Exception):
-    """Something the user must know or correct; its text is shown as it is, without a traceback."""
+    """An error the user can act on; the message names state, cause and action, and is printed without a traceback."""

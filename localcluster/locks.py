@@ -1,4 +1,4 @@
-"""One at a time: a lock on a file, which the kernel lets go when its holder ends, however it ends."""
+"""An exclusive lock on a file; the kernel releases the lock when the holding process ends."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .errors import LocalClusterError
 
 @contextmanager
 def locked(path: Path, holder: str, *, wait: bool = True) -> Iterator[None]:
-    """Holds the lock; waits for `holder` to finish, or with `wait=False` says that it is at work and gives up."""
+    """Hold the lock; with `wait=False`, raise LocalClusterError about `holder` if the lock is taken."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
-            raise LocalClusterError(f"{holder} is at work (it holds {path}); run this again when it is done") from error
+            raise LocalClusterError(f"{holder} is running (lock: {path}); try again when it has finished") from error
         yield

@@ -1,8 +1,7 @@
-"""A machine: a network, mount and process namespace with its own /run, /var/lib and /var/log, and its services.
+"""A machine: network, mount and process namespaces with own /run, /var/lib and /var/log, and a list of services.
 
-To the programs on it a machine looks like a computer of its own: they keep their usual paths, and nothing of the real
-machine's is shared or changed. Its mounts are its own, and its processes end with the first of them, so that `stop` has
-one process to end and nothing to unmount.
+Programs on a machine use their default paths and share no state with the real machine. All mounts are in the machine's
+mount namespace, and all processes end with the first one; `stop` kills one process and unmounts nothing.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from typing import Any
 from .errors import LocalClusterError
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
-# Hidden on a machine, which has its own: what it needs of the real machine must live elsewhere.
+# Each machine has its own; files of the real machine that it needs must be in other folders.
 OWN_FOLDERS = ("/run", "/var/lib", "/var/log")
 END_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """A program of a machine; see supervisor.Service for the meaning of the fields."""
+    """A program of a machine; supervisor.Service documents the fields."""
 
     name: str
     argv: list[str]
@@ -40,7 +39,7 @@ class ServiceSpec:
 
 @dataclass(frozen=True)
 class Machine:
-    """`root` keeps its state; `name` is its host name and that of its network namespace."""
+    """A simulated machine. `root` has its state; `name` is the host name and the name of the network namespace."""
 
     name: str
     root: Path
@@ -52,11 +51,11 @@ class Machine:
 
     @property
     def journal(self) -> Path:
-        """What its first process did: which services it started, and which ended."""
+        """The log of the first process: starts and ends of services."""
         return self.root / "supervisor.log"
 
     def folder(self, path: str) -> Path:
-        """Where a folder of the machine, such as /var/log, is found from outside."""
+        """Return the real path of a folder of the machine, such as /var/log."""
         return self.root / path.strip("/").replace("/", "-")
 
     def specification(self) -> str:
@@ -71,26 +70,26 @@ class Machine:
         )
 
     def running(self) -> int | None:
-        """The process id of its first process, if that very process is still alive."""
+        """Return the process id of the first process, or None if the recorded process has ended."""
         recorded = self._recorded()
         if recorded is None or started_at(recorded["pid"]) != recorded["started"]:
             return None
         return int(recorded["pid"])
 
     def has_network(self) -> bool:
-        """Whether it stands in the namespace of its name, and not in one that was deleted under it."""
+        """Whether the first process is in the current network namespace of the machine's name, not in a deleted one."""
         try:
             return Path(f"/proc/{self.running()}/ns/net").samefile(f"/run/netns/{self.name}")
         except OSError:
             return False
 
     def since(self) -> float:
-        """When it was started, in seconds of the Unix epoch."""
+        """Return the time of the last start, in seconds of the Unix epoch."""
         recorded = self._recorded()
         return float(recorded["since"]) if recorded else 0.0
 
     def start(self) -> None:
-        """Starts it unless it runs; when its specification changed, only the services that differ start anew."""
+        """Start the machine; if it runs and its specification changed, restart only the services that differ."""
         spec = self.root / "specification.json"
         pid = self.running()
         if pid and self.has_network():
@@ -102,7 +101,7 @@ class Machine:
         check_reachable(self.root, SUPERVISOR, Path(sys.executable))
         for path in OWN_FOLDERS:
             self.folder(path).mkdir(parents=True, exist_ok=True)
-        # As after a reboot: what these say was true before is not.
+        # The content of these folders is invalid after a start, as after a reboot.
         for stale in (self.folder("/run"), self.folder("/var/lib") / "cni"):
             shutil.rmtree(stale, ignore_errors=True)
             stale.mkdir()
@@ -110,13 +109,13 @@ class Machine:
         outer = self._spawn(spec)
         pid = self._first_process(outer)
         self.record.write_text(json.dumps({"pid": pid, "started": started_at(pid), "since": time.time()}))
-        # It goes on once it is on record; had this ended before, it would have ended too.
+        # The supervisor waits for this line, and ends if this process dies before the record is written.
         assert outer.stdin is not None
         outer.stdin.write(b"go\n")
         outer.stdin.close()
 
     def stop(self) -> None:
-        """Ends it and everything on it; the kernel ends the rest of a process namespace with its first process."""
+        """Kill the first process; the kernel ends all others of the process namespace."""
         pid = self.running()
         if pid:
             os.kill(pid, signal.SIGKILL)
@@ -124,19 +123,19 @@ class Machine:
         self.record.unlink(missing_ok=True)
 
     def enter(self, *argv: str | Path) -> list[str]:
-        """The command that runs `argv` on the machine (its files and network; not its process ids)."""
+        """Return the command that runs `argv` with the mounts and the network of the machine."""
         pid = self.running()
         if not pid:
-            raise LocalClusterError(f"{self.name} is not running; `python -m localcluster up` starts it")
+            raise LocalClusterError(f"{self.name} is not running; start it with `python -m localcluster up`")
         return ["nsenter", f"--target={pid}", "--mount", "--net", "--", *map(str, argv)]
 
-    def troubles(self) -> list[str]:
-        """What ended lately although it should run, each with the last words of its log."""
+    def failures(self) -> list[str]:
+        """Return a message for each service that ended recently, with the last lines of its log."""
         journal = self.journal.read_text().splitlines()[-20:] if self.journal.exists() else []
         ended = {line.split()[1] for line in journal if " ended with " in line}
         logs = [self.root / "logs" / f"{name}.log" for name in sorted(ended)]
-        words = {log: log.read_text(errors="replace").splitlines()[-2:] for log in logs}
-        return [f"{self.name}: {log.stem} ends again and again ({log}):\n" + "\n".join(words[log]) for log in logs]
+        tails = {log: log.read_text(errors="replace").splitlines()[-2:] for log in logs}
+        return [f"{self.name}: {log.stem} ends repeatedly ({log}):\n" + "\n".join(tails[log]) for log in logs]
 
     def _recorded(self) -> dict[str, Any] | None:
         try:
@@ -145,7 +144,7 @@ class Machine:
             return None
 
     def _spawn(self, spec: Path) -> subprocess.Popen[bytes]:
-        """Starts the supervisor in its namespaces, detached from this terminal."""
+        """Start the supervisor in new namespaces, detached from the terminal."""
         enter = ["nsenter", f"--net=/run/netns/{self.name}"]
         namespaces = ["--mount", "--propagation=private", "--pid", "--fork", "--mount-proc", "--uts", "--ipc"]
         with self.journal.open("ab") as log:
@@ -159,7 +158,7 @@ class Machine:
             )
 
     def _first_process(self, outer: subprocess.Popen[bytes]) -> int:
-        """The process id, out here, of the process that `unshare` has made process 1 in there."""
+        """Return the process id, outside the namespace, of process 1 of the new process namespace."""
         deadline = time.monotonic() + END_SECONDS
         while time.monotonic() < deadline and outer.poll() is None:
             children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
@@ -170,7 +169,10 @@ class Machine:
 
 
 def started_at(pid: int) -> str | None:
-    """When a process started, in ticks since boot: with its id this names one process for ever. None when it ended."""
+    """Return when a process started, in clock ticks since boot, or None if it ended.
+
+    Process id and start time together identify a process: ids are reused (proc(5), field 22 of /proc/PID/stat).
+    """
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -180,13 +182,13 @@ def started_at(pid: int) -> str | None:
 
 
 def check_reachable(*needed: Path) -> None:
-    """A machine sees the real one's files, save those under the folders it has of its own."""
+    """Raise LocalClusterError if a path is in a folder that a machine replaces with its own."""
     for path in needed:
         for folder in OWN_FOLDERS:
             if Path(folder) in path.absolute().parents:
                 raise LocalClusterError(
-                    f"{path} lies under {folder}, which a node has of its own. "
-                    "Set FREEHOLD_CACHE (and keep the project and its Python) somewhere else, such as under /home."
+                    f"{path} is in {folder}, which every node replaces with its own. "
+                    "Set FREEHOLD_CACHE, and move the project and its Python, to another folder, such as /home."
                 )
 
 

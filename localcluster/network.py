@@ -1,7 +1,7 @@
-"""The cluster's network: a hub, a namespace for each node around it, and one link to this machine.
+"""The cluster's network: a hub, one network namespace per node, and one link between the hub and the machine.
 
-Addresses are from the blocks kept for documentation, so that they meet nobody's. This machine gets one of them, on one
-link; it learns no route to pods or services and forwards nothing, so none of their packets ever leaves the namespaces.
+All addresses are from the blocks reserved for documentation (RFC 5737) and collide with no real network. The machine
+gets one address on one link, no route to pods or Services, and forwards no packets: pod traffic stays in namespaces.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from dataclasses import dataclass
 from .errors import LocalClusterError
 from .run import run, succeeds
 
-# The link between this machine and the hub: the first block of four that is free here.
+# The links between the machine and the hubs; each cluster gets a free block of four addresses.
 HOST_BLOCKS = ipaddress.IPv4Network("198.51.100.0/24")
-# The links between the hub and the nodes exist in the namespaces alone, so that every cluster may use the same.
+# The links between a hub and its nodes are visible in the namespaces only; every cluster uses the same addresses.
 NODE_BLOCKS = ipaddress.IPv4Network("192.0.2.0/24")
-# The pods of all clusters. Each has a part of its own, for pods of linked clusters speak to each other.
+# The pods of all clusters. Each cluster has its own part, because pods of linked clusters connect to each other.
 PODS = ipaddress.IPv4Network("10.244.0.0/16")
-# No cluster's services are seen from outside it.
+# Service addresses are not reachable from outside the cluster and are the same in every cluster.
 SERVICES = ipaddress.IPv4Network("10.96.0.0/16")
 DNS_ADDRESS = "10.96.0.10"
 
-# The hub passes packets between nodes, and between them and the wires to other clusters (links.py); neither this
-# machine's to pods, nor pods' to this machine, nor those of one other cluster to the next. What goes over a wire comes
-# from an address that one cluster alone has. A node's is none: of a packet that it cannot deliver it says so in the
-# name of its API server.
+# The hub forwards packets between nodes, and between nodes and the links to other clusters (links.py). It does not
+# forward between the machine and pods, nor between two other clusters. Only source addresses that are unique among
+# clusters may pass a link. Node addresses are not unique: in ICMP errors from a node the source is replaced by the
+# address of the API server.
 HUB_RULES = f"""
 table inet freehold_hub
 delete table inet freehold_hub
@@ -46,7 +46,7 @@ table inet freehold_hub {{
 
 @dataclass(frozen=True)
 class Link:
-    """Two ends of a wire, in a block of four addresses."""
+    """A veth pair with a block of four addresses."""
 
     block: ipaddress.IPv4Network
 
@@ -61,7 +61,7 @@ class Link:
 
 @dataclass(frozen=True)
 class NodeNetwork:
-    """Where a node stands: its namespace, its link to the hub, the addresses of its pods and of all its cluster's."""
+    """A node's network: namespace, link to the hub, addresses of its pods and of all pods of the cluster."""
 
     name: str
     zone: str
@@ -83,17 +83,17 @@ class ClusterNetwork:
 
     @property
     def index(self) -> int:
-        """Which of this machine's clusters it is: no two that are up have the same."""
+        """The number of the cluster on this machine; unique among running clusters."""
         return block_index(self.host_link.block)
 
     @property
     def api_address(self) -> str:
-        """The address of the control plane, for nodes, pods and this machine alike."""
+        """The address of the control plane, the same for nodes, pods and the machine."""
         return self.host_link.far
 
 
 def plan(name: str, zones: tuple[str, ...], host_block: ipaddress.IPv4Network) -> ClusterNetwork:
-    """The addresses of a cluster with one node a zone; where its block stands among all says which pods are its own."""
+    """Return the addresses of a cluster with one node per zone; the index of `host_block` selects the pod addresses."""
     blocks = list(NODE_BLOCKS.subnets(new_prefix=30))
     pods = list(PODS.subnets(new_prefix=22))[block_index(host_block)]
     own = list(pods.subnets(new_prefix=24))
@@ -104,31 +104,31 @@ def plan(name: str, zones: tuple[str, ...], host_block: ipaddress.IPv4Network) -
 
 
 def block_index(host_block: ipaddress.IPv4Network) -> int:
-    """Where a block stands among those for the links between this machine and a hub."""
+    """Return the index of a block among all blocks for links between the machine and a hub."""
     return list(HOST_BLOCKS.subnets(new_prefix=30)).index(host_block)
 
 
-def free_host_block(promised: Iterable[str] = ()) -> ipaddress.IPv4Network:
-    """A block of documentation addresses that nothing on this machine uses and no cluster was `promised`."""
+def free_host_block(reserved: Iterable[str] = ()) -> ipaddress.IPv4Network:
+    """Return a block outside `reserved` that no route of the machine uses; raise LocalClusterError if none is left."""
     routes = json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"]))
-    block = first_free_block([*routes, *({"dst": block} for block in promised)])
+    block = first_free_block([*routes, *({"dst": block} for block in reserved)])
     if block is None:
         raise LocalClusterError(
-            f"Every address of {HOST_BLOCKS} is in use on this machine; the cluster needs four. "
-            "`ip route show` lists them; `python -m localcluster --name NAME down` frees those of another cluster."
+            f"All addresses of {HOST_BLOCKS} are in use on this machine; a cluster needs four. "
+            "See `ip route show`; remove another cluster with `python -m localcluster --name NAME down`."
         )
     return block
 
 
 def first_free_block(routes: Sequence[Mapping[str, str]]) -> ipaddress.IPv4Network | None:
-    """The first block that meets none of the machine's routes, given as `ip -json route` prints them."""
+    """Return the first block that overlaps no route; `routes` has the format of `ip -json route`."""
     used = [ipaddress.IPv4Network(route["dst"], strict=False) for route in routes if route["dst"] != "default"]
     blocks = HOST_BLOCKS.subnets(new_prefix=30)
     return next((block for block in blocks if not any(block.overlaps(taken) for taken in used)), None)
 
 
 def ensure(network: ClusterNetwork) -> None:
-    """Makes the namespaces, links, addresses and routes that are not there."""
+    """Create the missing namespaces, links, addresses and routes."""
     present = namespaces()
     for name in (network.hub, *(node.name for node in network.nodes)):
         if name not in present:
@@ -142,16 +142,16 @@ def ensure(network: ClusterNetwork) -> None:
 
 
 def ensure_rules(network: ClusterNetwork) -> None:
-    """Puts the rules of the hub in force, all at once."""
+    """Replace the nftables rules of the hub in one transaction."""
     rules = HUB_RULES % network.api_address
     run(["nsenter", f"--net=/run/netns/{network.hub}", "nft", "-f", "-"], stdin=rules)
 
 
 def remove(network: ClusterNetwork) -> None:
-    """Removes the wires, which end with either of their ends, and the namespaces."""
+    """Remove the links and the namespaces; a veth pair is removed with either end."""
     present = namespaces()
     if network.hub in present:
-        # At once, not when the last process in there has ended: with them go the routes of hubs it is linked to.
+        # Deleted now, not when the last process in the namespace ends: linked hubs then drop their routes at once.
         for wire in json.loads(run(["ip", "-json", "-n", network.hub, "link", "show", "type", "veth"])):
             run(["ip", "-n", network.hub, "link", "delete", wire["ifname"]])
     for name in (*(node.name for node in network.nodes), network.hub):
@@ -181,19 +181,19 @@ def _connect_node(hub: str, node: NodeNetwork) -> None:
     run(["ip", "-n", node.name, "address", "replace", f"{node.link.far}/30", "dev", "eth0"])
     run(["ip", "-n", node.name, "link", "set", "eth0", "up"])
     run(["ip", "-n", node.name, "route", "replace", "default", "via", node.link.near])
-    # A pod that is gone is unreachable at once, instead of its packets going round between node and hub.
+    # A packet to a removed pod is refused at the node; without this route it would loop between node and hub.
     run(["ip", "-n", node.name, "route", "replace", "unreachable", str(node.pods)])
     run(["ip", "-n", hub, "route", "replace", str(node.pods), "via", node.link.far])
 
 
 def connect(near: list[str], wire: str, far: str, far_end: str) -> None:
-    """Lays a wire between two namespaces, unless one lies there with both of its ends."""
+    """Create a veth pair between two namespaces unless both ends exist."""
     ends = [(near, wire), (["-n", far], far_end)]
     present = [end for end in ends if _has_link(*end)]
     if present == ends:
         return
     for where, name in present:
-        # Its other end is in a namespace that was deleted, and not all of whose processes have ended.
+        # The peer is in a deleted namespace that still has processes.
         succeeds(["ip", *where, "link", "delete", name])
     run(["ip", *near, "link", "add", wire, "type", "veth", "peer", "name", far_end, "netns", far])
 

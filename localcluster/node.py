@@ -1,7 +1,7 @@
-"""A node: containerd, kube-proxy, the network policy agent and the kubelet, and what each is told.
+"""A node: containerd, kube-proxy, the network policy agent and the kubelet, with their configuration.
 
-Paths in here are those the node sees; see machine.py. The kubelet is started only when the agent says that the node's
-policies are in, so that no pod is ever without its walls.
+Paths in configuration files are paths inside the machine; see machine.py. The kubelet starts only after the agent has
+reported that the network policies are in force, so that no pod runs without them.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ PROXY_USER = "system:kube-proxy"
 POLICY_AGENT_USER = "freehold:network-policy-agent"
 PROJECT = Path(__file__).resolve().parent.parent
 MAX_PODS = 110
-# Where containerd's CNI library notes the addresses it gave, before the API server hears of them.
+# containerd's CNI library (libcni) writes allocated pod addresses to this folder before the API server knows them.
 SANDBOXES = "/var/lib/cni/results"
 
-# No registry is reachable, so a missing image fails at once, and a collected one would never come back.
+# No registry is reachable: a missing image fails at once, and image garbage collection is disabled.
 CONTAINERD = f"""\
 version = 2
 root = "/var/lib/containerd"
@@ -42,7 +42,7 @@ disabled_plugins = [
   address = "{CONTAINERD_SOCKET}"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{PAUSE_IMAGE}"
-  # Lowering a score below one's own needs a capability that root may lack.
+  # Lowering the OOM score below the parent's needs a capability that root may lack.
   restrict_oom_score_adj = true
   disable_hugetlb_controller = true
   tolerate_missing_hugetlb_controller = true
@@ -57,7 +57,7 @@ disabled_plugins = [
 
 
 def identities(node: NodeNetwork) -> list[Identity]:
-    """Who the node's programs are, each with its own name and no more rights than that name has."""
+    """Return the identities of the node's programs; each has its own user and that user's rights only."""
     return [
         Identity(f"{node.name}-kubelet", f"system:node:{node.name}", ("system:nodes",)),
         Identity(f"{node.name}-serving", f"system:node:{node.name}", hosts=(node.name, node.address)),
@@ -67,9 +67,9 @@ def identities(node: NodeNetwork) -> list[Identity]:
 
 
 def configure(
-    node: NodeNetwork, root: Path, pki: Path, api_url: str, policies_off: Path, neighbours: Sequence[Path] = ()
+    node: NodeNetwork, root: Path, pki: Path, api_url: str, policies_off: Path, other_nodes: Sequence[Path] = ()
 ) -> Machine:
-    """Writes the node's configuration and describes its machine; `neighbours` are the roots of the other nodes."""
+    """Write the node's configuration and return its machine; `other_nodes` are the root folders of the other nodes."""
     for program in ("kubelet", "kube-proxy", "network-policy"):
         write_kubeconfig(root / f"{program}.kubeconfig", pki, f"{node.name}-{program}", api_url, "node")
     cni = root / "cni"
@@ -78,22 +78,24 @@ def configure(
     _write(root / "resolv.conf", "# Pods ask the cluster's own server; there is no other.\n")
     _write(root / "kubelet.yaml", yaml.safe_dump(_kubelet(node, root, pki)))
     _write(root / "kube-proxy.yaml", yaml.safe_dump(_kube_proxy(node, root)))
-    return Machine(node.name, root, _services(node, root, policies_off, neighbours))
+    return Machine(node.name, root, _services(node, root, policies_off, other_nodes))
 
 
-def _services(node: NodeNetwork, root: Path, policies_off: Path, neighbours: Sequence[Path]) -> tuple[ServiceSpec, ...]:
+def _services(
+    node: NodeNetwork, root: Path, policies_off: Path, other_nodes: Sequence[Path]
+) -> tuple[ServiceSpec, ...]:
     binaries, logs = paths.tools_bin(), root / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     ready = "/run/network-policy.ready"
     agent = [
         *(sys.executable, "-m", "localcluster.netpol", "--node", node.name, "--pod-cidr", str(node.pods)),
-        # To the agent, pods of another cluster are what they are to this one's API: addresses, and no strangers.
+        # Pods of other clusters are outside this range: to the agent they are plain addresses, for `ipBlock` only.
         *("--cluster-cidr", str(node.cluster_pods)),
         *("--kubeconfig", str(root / "network-policy.kubeconfig"), "--ready-file", ready),
         *("--off-file", str(policies_off)),
         *("--sandboxes", SANDBOXES),
-        # So that a new pod's first packet is known on the other nodes as well.
-        *(word for other in neighbours for word in ("--sandboxes", f"{other}/var-lib/cni/results")),
+        # The agent also reads the results of the other nodes, and so recognizes the first packet of their new pods.
+        *(word for other in other_nodes for word in ("--sandboxes", f"{other}/var-lib/cni/results")),
     ]
     kubelet = [
         str(binaries / "kubelet"),
@@ -120,7 +122,7 @@ def _services(node: NodeNetwork, root: Path, policies_off: Path, neighbours: Seq
 
 
 def _pod_network(node: NodeNetwork) -> dict[str, Any]:
-    """Every packet between pods is routed, so that the node's forward rules see each of them."""
+    """Return the CNI configuration: point-to-point links, so that the node's forward chain sees every pod packet."""
     ranges = [[{"subnet": str(node.pods)}]]
     ipam = {
         "type": "host-local",
@@ -162,7 +164,7 @@ def _kubelet(node: NodeNetwork, root: Path, pki: Path) -> dict[str, Any]:
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "volumePluginDir": "/var/lib/kubelet/volume-plugins",
-        # A pod that fails is seen and tried again within seconds: people and tests wait for it.
+        # Failed pods are retried within seconds: developers and tests wait for them.
         "syncFrequency": "10s",
         "fileCheckFrequency": "0s",
     }
@@ -179,7 +181,7 @@ def _kube_proxy(node: NodeNetwork, root: Path) -> dict[str, Any]:
         "bindAddress": node.address,
         "healthzBindAddress": "127.0.0.1:10256",
         "metricsBindAddress": "127.0.0.1:10249",
-        # The machine's own limit stays as it is.
+        # Leave the machine's own limits unchanged.
         "conntrack": {"maxPerCore": 0, "min": 0},
     }
 

@@ -1,4 +1,4 @@
-"""Images onto the nodes: imported from archives, and only where they are not there yet."""
+"""Imports images from archives into the containerd of each node, unless present."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IMPORT_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Archive:
-    """An image in an OCI archive: its full name and the digest of its manifest."""
+    """An image in an OCI archive: its full name, and the digest of its manifest."""
 
     path: Path
     name: str
@@ -28,23 +28,25 @@ class Archive:
 
 
 def read_archive(path: Path) -> Archive:
-    """Reads the index of an OCI archive; raises LocalClusterError when it holds no image with a name."""
+    """Read the index of an OCI archive; raise LocalClusterError if the archive has no image with a name."""
     try:
         with tarfile.open(path) as archive:
             index = archive.extractfile("index.json")
             manifest = json.load(index)["manifests"][0] if index else {}
             return Archive(path, manifest["annotations"][NAME_ANNOTATION], manifest["digest"])
     except FileNotFoundError as error:
-        raise LocalClusterError(f"{path} does not exist; `python -m localcluster images` builds the images") from error
+        raise LocalClusterError(
+            f"{path} does not exist; build the images with `python -m localcluster images`"
+        ) from error
     except (tarfile.TarError, KeyError, IndexError, json.JSONDecodeError) as error:
         raise LocalClusterError(
-            f"{path} is no OCI archive with a named image ({error}). "
-            "Write it with: buildah push IMAGE oci-archive:FILE:localhost/freehold/NAME:TAG"
+            f"{path} is not an OCI archive with a named image ({error}). "
+            "Write the archive with: buildah push IMAGE oci-archive:FILE:localhost/freehold/NAME:TAG"
         ) from error
 
 
 def load(machines: Iterable[Machine], paths: Iterable[Path]) -> int:
-    """Imports the archives on every node at once; answers how many imports that took."""
+    """Import the archives on all nodes concurrently; return the number of imports."""
     archives = [read_archive(path) for path in paths]
     with ThreadPoolExecutor() as pool:
         return sum(pool.map(lambda machine: _load(machine, archives), machines))
@@ -59,7 +61,7 @@ def _load(machine: Machine, archives: list[Archive]) -> int:
 
 
 def _present(machine: Machine) -> dict[str, str]:
-    """The names and manifest digests of the images on a node."""
+    """Return the manifest digest of each image on a node, by image name."""
     rows = (line.split() for line in run([*_ctr(machine), "list"]).splitlines()[1:])
     return {row[0]: row[2] for row in rows if len(row) > 2}
 

@@ -1,6 +1,6 @@
-"""Debian packages the nodes need: installed when missing, and nothing else of the machine changed.
+"""Installs the Debian packages a node needs, if missing, and changes nothing else on the machine.
 
-apt is told to upgrade nothing; services that the packages bring are neither started nor enabled.
+apt upgrades no package, and services of the new packages are neither started nor enabled.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PACKAGES = (
     "nftables",
     "runc",
 )
-# Units that come enabled with these packages; only those of packages installed just now are disabled.
+# systemd units that these packages enable. Only units of newly installed packages are disabled.
 UNITS = {"containerd": "containerd.service"}
 POLICY = Path("/usr/sbin/policy-rc.d")
 NO_SERVICES = "#!/bin/sh\n# Made by Freehold's local cluster for the time of one installation.\nexit 101\n"
@@ -32,29 +32,29 @@ OPTIONS = (
     "--quiet",
     "--no-install-recommends",
     "--no-upgrade",
-    # Else apt also upgrades installed packages that share a source package with a new one.
+    # By default apt also upgrades installed packages of the same source package.
     "--option=APT::Get::Upgrade-By-Source-Package=false",
     "--option=DPkg::Lock::Timeout=300",
 )
 
 
 def missing() -> list[str]:
-    """The packages this machine has not got."""
-    asked = subprocess.run(
+    """Return the packages that are not installed."""
+    query = subprocess.run(
         ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *PACKAGES],
         capture_output=True,
         text=True,
     )
-    installed = {line.split()[0] for line in asked.stdout.splitlines() if line.endswith(" installed")}
+    installed = {line.split()[0] for line in query.stdout.splitlines() if line.endswith(" installed")}
     return [package for package in PACKAGES if package not in installed]
 
 
 def ensure(step: Step) -> None:
-    """Installs what is missing, after saying so."""
+    """Install the missing packages; print their names first."""
     if not shutil.which("apt-get"):
         raise LocalClusterError(
-            "The local cluster is made for Debian and Ubuntu (apt-get was not found). "
-            "With Docker or Podman, CLUSTER=kind runs anywhere."
+            "The local cluster needs Debian or Ubuntu (apt-get was not found). "
+            "On other systems use Docker or Podman with CLUSTER=kind."
         )
     wanted = missing()
     if not wanted:
@@ -64,14 +64,14 @@ def ensure(step: Step) -> None:
     run(["apt-get", "update", "--quiet"], timeout=300)
     _install(wanted)
     for package in set(wanted) & set(UNITS):
-        # The helper refuses to work outside a package's own script unless it is told the package.
+        # deb-systemd-helper refuses to run outside a maintainer script unless this variable names a package.
         run(["deb-systemd-helper", "disable", UNITS[package]], env={"DPKG_MAINTSCRIPT_PACKAGE": package})
     step.detail = f"installed from Debian: {', '.join(wanted)}"
 
 
 def _install(wanted: list[str]) -> None:
-    """Runs apt-get with a policy that starts no service; the policy is seen by apt-get alone (a mount of its own)."""
-    # One of ours can only have stayed behind when an installation was killed.
+    """Run apt-get with a policy-rc.d that starts no service; a private mount limits the policy to apt-get."""
+    # A file with this content is a leftover of an installation that was killed.
     ours = not POLICY.exists() or POLICY.read_text() == NO_SERVICES
     if ours:
         POLICY.write_text(NO_SERVICES)

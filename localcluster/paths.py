@@ -1,4 +1,4 @@
-"""Where everything of the local cluster lives: one cache folder, and nothing outside it that outlives `down`."""
+"""The paths of the local cluster. All are in one cache folder; nothing outside the folder remains after `down`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFAULT_NAME = "freehold"
 
 
 def cache() -> Path:
-    """The cache folder: $FREEHOLD_CACHE, else freehold/ in the user's cache folder."""
+    """Return the cache folder: $FREEHOLD_CACHE, or else freehold/ in the user's cache folder."""
     named = os.environ.get("FREEHOLD_CACHE")
     if named:
         return Path(named).expanduser().resolve()
@@ -22,26 +22,27 @@ def cache() -> Path:
 
 
 def tools() -> Path:
-    """One folder for each compiled group of tools, and `current/bin`, which links to the newest of each."""
+    """Return the tools folder: one folder per compiled group, and `current/bin` with links to the newest of each."""
     return cache() / "tools"
 
 
 def tools_bin() -> Path:
-    """The folder to put on PATH: kubectl, helm, kubelet, …"""
+    """Return the folder for PATH, with kubectl, helm, kubelet and the other tools."""
     return tools() / "current" / "bin"
 
 
 @dataclass(frozen=True)
 class ClusterPaths:
-    """The state of one cluster. A second cluster gets a second name and so a second folder."""
+    """The paths of one cluster; each cluster has its own name and folder."""
 
     name: str = DEFAULT_NAME
 
     def __post_init__(self) -> None:
-        """A link of the machine is called `NAME-0`, and the kernel gives such names 15 characters."""
+        """Check the name: interfaces are named `NAME-0`, and the kernel limits interface names to 15 characters."""
         if not re.fullmatch(r"[a-z]([-a-z0-9]{0,11}[a-z0-9])?", self.name):
             raise LocalClusterError(
-                f"{self.name!r} cannot name a cluster: at most 13 lower-case letters, digits and dashes, a letter first"
+                f"{self.name!r} is not a valid cluster name: use at most 13 lower-case letters, digits and dashes, "
+                "starting with a letter"
             )
 
     @property
@@ -59,19 +60,19 @@ class ClusterPaths:
 
     @property
     def audit_log(self) -> Path:
-        """What the API server was asked, where the cluster was brought up with `--audit`."""
+        """The API server's audit log; exists if the cluster runs with `--audit`."""
         return self.machine("control-plane") / "logs" / "audit.log"
 
     @property
     def policies_off(self) -> Path:
-        """While this file exists, no node enforces network policies; all nodes look at the same one."""
+        """The file that turns network policy enforcement off on all nodes while present."""
         return self.root / "network-policy" / "off"
 
     @property
     def lock(self) -> Path:
-        """Held while `up`, `down` or `link` runs, so that two of them never work on one cluster."""
+        """The lock that `up`, `down` and `link` hold, so that only one of them changes a cluster at a time."""
         return cache() / "locks" / self.name
 
     def machine(self, machine: str) -> Path:
-        """State, configuration and logs of one machine (the control plane or a node)."""
+        """Return the folder with state, configuration and logs of a machine (the control plane or a node)."""
         return self.root / machine

@@ -1,4 +1,4 @@
-"""Progress as the user reads it: one line a step, with what it took and what it did."""
+"""Progress messages: one line per step, with duration and result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GREEN, RED, DIM = "32", "31", "2"
 
 
 def duration(seconds: float) -> str:
-    """`0.4s`, `14s`, `6m02s`: short enough for a column."""
+    """Format a duration for a narrow column: `0.4s`, `14s`, `6m02s`."""
     if seconds < 9.95:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
@@ -28,14 +28,14 @@ def line(mark: str, name: str, taken: str, detail: str) -> str:
 
 @dataclass
 class Step:
-    """What a step has to say: `say` while it works; `detail`, set at the end, stands in its last line."""
+    """A running step. `say` updates the progress message; `detail` at the end becomes the result in the final line."""
 
     name: str
     detail: str = ""
     started: float = field(default_factory=time.monotonic)
 
     def say(self, detail: str) -> None:
-        """Replaces the detail shown beside the step; where nothing can be redrawn, it is printed as a line."""
+        """Show a progress message; without a terminal, print a line instead of redrawing."""
         if detail == self.detail:
             return
         self.detail = detail
@@ -45,7 +45,7 @@ class Step:
 
 @contextmanager
 def step(name: str, detail: str = "") -> Iterator[Step]:
-    """Shows a step while it runs, and ✓ or ✗ with its duration and last detail when it ends."""
+    """Show a step while it runs, and at the end ✓ or ✗ with duration and detail."""
     current = Step(name, detail)
     stop = threading.Event()
     painter = threading.Thread(target=_redraw, args=(current, stop), daemon=True)

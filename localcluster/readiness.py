@@ -1,4 +1,4 @@
-"""Whether each part is up, by what it says itself now and not by what was last written about it."""
+"""Waits until the parts of a cluster are ready, based on current reports rather than on stored state."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .run import succeeds
 if TYPE_CHECKING:
     from .cluster import Cluster
 
-# How long a part may take to come up, on a busy machine too, before that is reported as a failure.
+# The time a part has to become ready on a busy machine, before a failure is reported.
 PATIENCE_SECONDS = 90
 POLL_SECONDS = 0.1
 
 
 def until(attempt: Callable[[], object], failure: str) -> None:
-    """Tries until it succeeds, for what cannot be watched because what would tell is not there yet."""
+    """Retry `attempt` until success or timeout (LocalClusterError); for conditions without a watchable object."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -37,34 +37,34 @@ def until(attempt: Callable[[], object], failure: str) -> None:
 
 
 def api(cluster: Cluster) -> None:
-    """Until the API server says that it is ready."""
+    """Wait until the API server reports ready."""
     logs = cluster.control.root / "logs"
     until(
         lambda: cluster.kubectl("get", "--raw=/readyz", "--request-timeout=2s"),
-        f"The API server was not ready after {PATIENCE_SECONDS} s; see {logs}",
+        f"The API server was not ready within {PATIENCE_SECONDS} s; see {logs}",
     )
 
 
 def policies(machine: Machine, *, on: bool) -> None:
-    """Until a node's table of network policies is in force, or gone."""
+    """Wait until a node's network policy table is in force (`on`) or removed."""
     command = machine.enter("nft", "-t", "list", "table", *TABLE.split())
 
     def attempt() -> None:
         if succeeds(command) is not on:
-            raise LocalClusterError(f"its table is {'not in force' if on else 'still in force'}")
+            raise LocalClusterError(f"the nftables table is {'not in force' if on else 'still in force'}")
 
     log = machine.root / "logs" / "network-policy.log"
-    until(attempt, f"The network policy agent of {machine.name} did not follow; see {log}")
+    until(attempt, f"The network policy agent of {machine.name} did not react; see {log}")
 
 
 def containerd(machine: Machine) -> None:
-    """Until a node's containerd listens."""
+    """Wait until a node's containerd listens on its socket."""
     socket = machine.folder("/run") / "containerd" / "containerd.sock"
     until(socket.stat, f"containerd of {machine.name} did not start; see {machine.root / 'logs'}")
 
 
 def nodes(cluster: Cluster) -> None:
-    """Until each kubelet reports since its machine was started, and reports Ready."""
+    """Wait until every kubelet has renewed its lease since the last start of its machine, and every node is Ready."""
     logs = ", ".join(str(machine.root / "logs") for machine in cluster.nodes)
     failure = f"A node did not become Ready; see {logs}"
     for machine in cluster.nodes:
@@ -75,11 +75,11 @@ def nodes(cluster: Cluster) -> None:
 
 
 def addons(cluster: Cluster, deployments: Iterable[tuple[str, str]]) -> None:
-    """Until the Deployments (namespace, name) are rolled out, with pods that run since their machine was started."""
+    """Wait until Deployments (namespace, name) are rolled out, with pods started after their node's machine."""
     since = {machine.name: machine.since() for machine in cluster.nodes}
     for namespace, name in deployments:
         rollout = ("rollout", "status", f"deployment/{name}", f"--timeout={PATIENCE_SECONDS}s")
-        failure = f"{name} in namespace {namespace} did not come up"
+        failure = f"Deployment {name} in namespace {namespace} did not become ready"
         until(functools.partial(_check_pods, cluster, namespace, name, since), failure)
         cluster.kubectl("-n", namespace, *rollout, timeout=PATIENCE_SECONDS + 5)
 
@@ -95,17 +95,17 @@ def _check_pods(cluster: Cluster, namespace: str, deployment: str, since: dict[s
     names = [pod["metadata"]["name"] for pod in pods if is_stale(pod, since)]
     stale = [name for name in names if name.startswith(f"{deployment}-")]
     if stale:
-        raise LocalClusterError(f"{', '.join(stale)}: not started again since the node was started")
+        raise LocalClusterError(f"{', '.join(stale)}: not restarted since the last start of the node")
 
 
 def is_stale(pod: dict[str, Any], since: dict[str, float]) -> bool:
-    """Whether what is written about a running pod is from before its node was started."""
+    """Whether the status of a running pod dates from before the last start of its node."""
     states = (container["state"] for container in pod["status"].get("containerStatuses", []))
     started = [seconds(state["running"]["startedAt"]) for state in states if "running" in state]
-    # The API server keeps whole seconds.
+    # The API server truncates times to whole seconds.
     return any(moment + 1 < since.get(pod["spec"].get("nodeName"), 0.0) for moment in started)
 
 
 def seconds(moment: str) -> float:
-    """A time as the API server writes it, in seconds of the Unix epoch."""
+    """Convert a time in the API server's format to seconds of the Unix epoch."""
     return datetime.fromisoformat(moment).timestamp()

@@ -1,4 +1,4 @@
-"""Short commands of the machine: run, wait, and say plainly what failed."""
+"""Runs short commands of the machine and reports failures with their output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run(
     cwd: Path | None = None,
     timeout: float = 60,
 ) -> str:
-    """Runs a command to its end and returns its standard output; raises LocalClusterError with its last words."""
+    """Run a command and return its standard output; raise LocalClusterError with the end of its output on failure."""
     shown = " ".join(map(str, argv))
     try:
         done = subprocess.run(
@@ -31,17 +31,17 @@ def run(
             timeout=timeout,
         )
     except FileNotFoundError as error:
-        raise LocalClusterError(f"{argv[0]} is not installed; it was needed for: {shown}") from error
+        raise LocalClusterError(f"{argv[0]} is not installed; needed for: {shown}") from error
     except subprocess.TimeoutExpired as error:
-        raise LocalClusterError(f"no end after {timeout:.0f} s: {shown}") from error
+        raise LocalClusterError(f"timed out after {timeout:.0f} s: {shown}") from error
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip())[-2000:]
-        raise LocalClusterError(f"exit code {done.returncode} from: {shown}\n{said}")
+        output = (done.stderr.strip() or done.stdout.strip())[-2000:]
+        raise LocalClusterError(f"exit code {done.returncode} from: {shown}\n{output}")
     return done.stdout
 
 
 def succeeds(argv: Sequence[str | Path]) -> bool:
-    """Whether a command that only asks something answers yes (exit code 0)."""
+    """Whether a read-only command exits with code 0."""
     try:
         run(argv)
     except LocalClusterError:

@@ -1,8 +1,8 @@
-"""The first process of a machine (see machine.py): mounts its folders, starts its services in order, restarts them.
+"""The first process of a machine (see machine.py): mounts folders, starts services in order and restarts them.
 
-It runs as process 1 of a process namespace, so that when it dies the kernel ends everything on the machine at once.
-Run as a script, by path, with a specification file as its only argument; it needs the standard library alone.
-SIGHUP makes it read the file again.
+The supervisor is process 1 of a process namespace: when it dies, the kernel kills all processes of the machine.
+Run as a script, by path, with a specification file as the only argument; uses the standard library only.
+SIGHUP makes the supervisor read the file again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SIGNALS = {signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM}
 
 @dataclass
 class Service:
-    """One program; `ready` (none, a socket or a file) is what the services after it wait for at the first start."""
+    """One program. At the first start, later services wait for `ready_socket` or `ready_file`, if set."""
 
     name: str
     argv: list[str]
@@ -65,16 +65,19 @@ def report(message: str) -> None:
 
 
 def main(specification: Path) -> None:
-    """Waits for the word that it is on record, so that no machine runs that nobody knows of; then runs for ever."""
+    """Wait until the parent has recorded this process (a line on stdin), then supervise until SIGTERM.
+
+    Without the line the parent is gone, and the machine must not run: no later command would find the process.
+    """
     if not sys.stdin.readline():
-        report("not wanted: whoever started this is gone")
+        report("ending: the parent process died before it recorded this machine")
         return
     spec: dict[str, Any] = json.loads(specification.read_text())
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     socket.sethostname(spec["machine"])
     for source, target in spec["binds"].items():
         subprocess.run(["mount", "--bind", source, target], check=True)
-    # Containers ask for mounts that follow the machine's; a private mount has none to follow.
+    # Kubernetes containers with mount propagation need a shared parent mount; a private mount propagates nothing.
     subprocess.run(["mount", "--make-rshared", "/"], check=True)
     services = read_services(specification)
     while True:
@@ -93,7 +96,7 @@ def read_services(specification: Path) -> list[Service]:
 
 
 def replace(running: list[Service], wanted: list[Service]) -> list[Service]:
-    """Ends the services that are no longer wanted as they are; those that are the same go on undisturbed."""
+    """Kill removed and changed services; return the wanted services, unchanged ones still running."""
     for service in running:
         if service.process is not None and service not in wanted:
             report(f"{service.name} changed or is no longer wanted; ending it")
@@ -103,7 +106,7 @@ def replace(running: list[Service], wanted: list[Service]) -> list[Service]:
 
 
 def start_due(services: list[Service]) -> bool:
-    """Starts whatever should run and does not; answers whether every service has been ready once."""
+    """Start services that should run and do not; return whether every service has been ready once."""
     for service in services:
         if service.process is None and time.monotonic() >= service.not_before:
             service.start()
@@ -116,7 +119,7 @@ def start_due(services: list[Service]) -> bool:
 
 
 def reap(services: list[Service]) -> None:
-    """Takes leave of every process that ended: services, to restart them, and orphans, which fall to process 1."""
+    """Reap ended processes: services, which are scheduled for a restart, and orphans, whose parent is process 1."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)

@@ -1,7 +1,7 @@
-"""Tools compiled from pinned Go modules, once for each content of their go.mod and go.sum.
+"""Tools compiled from pinned Go modules, once per content of go.mod and go.sum.
 
-Each folder `tools/<group>/` is a Go module whose `tool` directives name the commands and whose go.sum checks every
-byte. A group is compiled into `<cache>/tools/<group>-<hash>/bin`; `<cache>/tools/current/bin` links to the newest.
+Each folder `tools/<group>/` is a Go module: its `tool` directives name the commands, its go.sum has the checksums.
+A group is compiled into `<cache>/tools/<group>-<hash>/bin`; `<cache>/tools/current/bin` has links to the newest.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from .progress import Step
 from .run import run
 
 SOURCES = Path(__file__).parent / "tools"
-# In the order in which they are wanted. kind, kwok, checks and ghz are compiled when asked for.
+# In order of need. kind, kwok, checks and ghz are compiled on request.
 CLUSTER_GROUPS = ("kubernetes", "system", "metrics")
 DEFAULT_GROUPS = (*CLUSTER_GROUPS, "helm")
 GROUPS = (*DEFAULT_GROUPS, "kind", "kwok", "checks", "ghz")
-# How long a group takes on two cores, for the line that is shown while it compiles.
+# Compile time in minutes on two cores, for the progress message.
 MINUTES = {"kubernetes": 5, "system": 2, "metrics": 2, "helm": 3}
-# The module's last path element is not always the command's name.
+# Commands whose name is not the last element of the module path.
 COMMAND_NAMES = {"go.etcd.io/etcd/server/v3": "etcd"}
 FLAGS = ("-trimpath", "-buildvcs=false", "-mod=readonly")
 COMPONENT_VERSION = "k8s.io/component-base/version"
-# Whatever the user has set must neither change the result nor need a compiler for C.
+# Settings of the user must not change the result or require a C compiler.
 ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
 
 
 @dataclass(frozen=True)
 class Group:
-    """One go.mod: what it compiles (package path → command name), and the linker flags that carry versions."""
+    """One go.mod: the commands (package path → command name) and the linker flags with their versions."""
 
     name: str
     commands: dict[str, str]
@@ -55,7 +55,7 @@ class Group:
 
 
 def read(name: str) -> Group:
-    """Reads a group's pins; its digest covers the pins, the checksums, and how it is compiled."""
+    """Read a group; the digest covers go.mod, go.sum and the compiler flags."""
     module, sums = ((SOURCES / name / file).read_text() for file in ("go.mod", "go.sum"))
     link = link_flags(module)
     digest = hashlib.sha256("\0".join([module, sums, link, *FLAGS]).encode()).hexdigest()[:16]
@@ -63,14 +63,14 @@ def read(name: str) -> Group:
 
 
 def commands(module: str) -> dict[str, str]:
-    """The `tool` directives of a go.mod, each with the name of the command it becomes."""
+    """Return the `tool` directives of a go.mod, each with its command name."""
     block = re.search(r"^tool \(\n(.*?)^\)", module, re.MULTILINE | re.DOTALL)
     packages = block.group(1).split() if block else re.findall(r"^tool (\S+)$", module, re.MULTILINE)
     return {package: COMMAND_NAMES.get(package, package.rsplit("/", 1)[-1]) for package in packages}
 
 
 def link_flags(module: str) -> str:
-    """No symbol tables, and the version that each program reports, which is read from its pin."""
+    """Return linker flags that omit the symbol tables and set each program's version to the pinned one."""
     values = {}
     if found := re.search(r"k8s\.io/kubernetes (v(\d+)\.(\d+)\.\S+)", module):
         version, major, minor = found.groups()
@@ -84,7 +84,7 @@ def link_flags(module: str) -> str:
 
 
 def kubernetes_version() -> str:
-    """The pinned version of Kubernetes, such as `1.34.4`."""
+    """Return the pinned version of Kubernetes, such as `1.34.4`."""
     found = re.search(r"k8s\.io/kubernetes v(\S+)", (SOURCES / "kubernetes" / "go.mod").read_text())
     if not found:
         raise LocalClusterError(f"{SOURCES}/kubernetes/go.mod does not require k8s.io/kubernetes")
@@ -92,7 +92,7 @@ def kubernetes_version() -> str:
 
 
 def ensure(names: tuple[str, ...], step: Step) -> None:
-    """Compiles the groups that are not in the cache, and links all of them into `current/bin`."""
+    """Compile the groups that are not in the cache, and link all commands into `current/bin`."""
     groups = [read(name) for name in names]
     with locked(paths.tools() / ".lock", "another compilation of the tools"):
         for group in groups:
@@ -103,7 +103,7 @@ def ensure(names: tuple[str, ...], step: Step) -> None:
 
 
 def gateway_api(kind: str) -> Path:
-    """The file with a definition of the Gateway API's standard channel, like `grpcroutes`, from its pinned module."""
+    """Return the path of a CRD of the Gateway API's standard channel, such as `grpcroutes`, in the pinned module."""
     _check_go()
     module, folder = "sigs.k8s.io/gateway-api", SOURCES / "gatewayapi"
     found = json.loads(run(["go", "mod", "download", "-json", module], cwd=folder, env=ENVIRONMENT, timeout=300))

@@ -1,6 +1,6 @@
-"""The images of the local cluster, built from Dockerfiles without a registry and kept in the cache by their content.
+"""The images of the local cluster, built from Dockerfiles without a registry and cached by their content.
 
-`ensure` builds what is missing and returns the archives; `reference` says under which name a pod asks for an image.
+`ensure` builds missing images and returns their archives; `reference` returns the name for a pod spec.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from ..progress import Step
 from .builder import ENGINES, archive, build, build_with, clear_interrupted, folder
 from .recipes import SYSTEM, Recipe, by_name, chosen, from_folder
 
-# What Freehold and its examples run. The rest is made when something needs it.
+# The images of Freehold and its examples; other images are built on demand.
 DEFAULT = ("operator", "postgres", "users", "payments", "invoices", "storefront")
 
 
 def ensure(names: Iterable[str], step: Step | None = None) -> dict[str, Path]:
-    """Name → archive (OCI, its reference inside) of each image; builds those that no archive has yet.
+    """Build missing images and return name → OCI archive for each name; the archive contains the reference.
 
-    The programs of coredns, local-path-provisioner and metrics-server must have been compiled before (tools.ensure).
+    coredns, local-path-provisioner and metrics-server need their compiled programs (tools.ensure).
     """
     return _built(chosen(names), step or Step("images"))
 
 
 def ensure_folders(folders: Iterable[Path], step: Step | None = None) -> dict[str, Path]:
-    """The same for folders with a Dockerfile of their own: the image of `orders/` is localhost/freehold/orders:dev."""
+    """Build images of folders with a Dockerfile: the image of `orders/` is localhost/freehold/orders:dev."""
     return _built([from_folder(folder) for folder in folders], step or Step("images"))
 
 
@@ -47,14 +47,14 @@ def _built(wanted: Sequence[Recipe], step: Step) -> dict[str, Path]:
 
 
 def reference(name: str) -> str:
-    """The full name of an image, such as `localhost/freehold/postgres:15`."""
+    """Return the full name of an image, such as `localhost/freehold/postgres:15`."""
     return chosen([name])[0].reference
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m localcluster images [NAME…]`: builds images; returns the exit code."""
+    """Run `python -m localcluster images [NAME…]`: build images and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m localcluster images", description="Build the images.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"without one: {', '.join(DEFAULT)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: {', '.join(DEFAULT)}")
     parser.add_argument("--builder", choices=("buildah", *ENGINES), default="buildah")
     parser.add_argument("--system", action="store_true", help="the local cluster's own images as well")
     options = parser.parse_args(arguments)

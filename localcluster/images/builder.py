@@ -1,4 +1,4 @@
-"""Builds recipes: with buildah into archives that containerd imports, or with Docker or Podman into their own store."""
+"""Builds images: with buildah into archives for containerd, or with Docker or Podman into their own store."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from .recipes import PROJECT, Recipe, fingerprint
 
 BUILD_SECONDS = 1800
 ENGINES = ("docker", "podman")
-# Steps of earlier builds that buildah keeps so as not to repeat them, 100 MB or so each.
+# The limit for cached build layers in buildah's store, about 100 MB each.
 KEPT_STEPS = 40
 
 
 def folder() -> Path:
-    """The archives, and beside them buildah's own store: nothing of it is kept anywhere else on the machine."""
+    """Return the folder of the archives, which also has buildah's storage."""
     return paths.cache() / "images"
 
 
 def clear_interrupted() -> None:
-    """Removes what builds left behind that were killed; only while the lock is held."""
+    """Remove the remains of builds that were killed; call only with the lock held."""
     _buildah("rm", "--all")
     shutil.rmtree(folder() / "tmp", ignore_errors=True)
 
 
 def archive(recipe: Recipe, known: Mapping[str, Recipe]) -> Path:
-    """Where the image of these very inputs is, once it has been built."""
+    """Return the path of the archive for the current inputs; the file exists once the image is built."""
     return folder() / f"{recipe.name}-{recipe.tag}-{fingerprint(recipe, known)}.tar"
 
 
 def build(recipe: Recipe, known: Mapping[str, Recipe], step: Step) -> Path:
-    """Builds an image, and its parents before it, unless its archive is there; returns the archive."""
+    """Build an image and its parents unless the archive exists; return the archive."""
     target = archive(recipe, known)
     if target.exists():
         return target
@@ -48,7 +48,7 @@ def build(recipe: Recipe, known: Mapping[str, Recipe], step: Step) -> Path:
         _build(recipe, parents, _store_name(recipe, target), Path(work))
         fresh = Path(work) / "image.tar"
         _buildah("push", "--quiet", _store_name(recipe, target), f"oci-archive:{fresh}:{recipe.reference}")
-        if archive(recipe, known) != target:  # edited meanwhile: the image may be of either content
+        if archive(recipe, known) != target:  # an input changed during the build; the content is undefined
             return build(recipe, known, step)
         fresh.rename(target)
     _forget_older(recipe, target)
@@ -70,7 +70,7 @@ def _build(recipe: Recipe, parents: Mapping[str, str], name: str, work: Path) ->
 
 
 def _stored(recipe: Recipe, known: Mapping[str, Recipe], step: Step) -> str:
-    """The name of a parent image in buildah's store, where it is put again when it is in the archive alone."""
+    """Return the name of a parent image in buildah's store; import the image from its archive if missing."""
     target = build(recipe, known, step)
     name = _store_name(recipe, target)
     if not succeeds(_command("inspect", "--type=image", name)):
@@ -79,12 +79,12 @@ def _stored(recipe: Recipe, known: Mapping[str, Recipe], step: Step) -> str:
 
 
 def _store_name(recipe: Recipe, target: Path) -> str:
-    """Its reference with the fingerprint, so that no build takes an outdated parent."""
+    """Return the reference with the fingerprint appended, which keeps outdated parents out of builds."""
     return f"{recipe.reference}-{target.stem.rpartition('-')[2]}"
 
 
 def _forget_older(recipe: Recipe, target: Path) -> None:
-    """Removes what earlier inputs gave: archives, images in the store, and all kept steps once they are many."""
+    """Remove archives and stored images of earlier inputs, and all cached layers above the limit."""
     for file in folder().glob(f"{recipe.name}-{recipe.tag}-????????????.tar"):
         if file != target:
             file.unlink()
@@ -112,7 +112,7 @@ def _made(path: Path) -> Path:
 
 
 def build_with(engine: str, recipe: Recipe, step: Step) -> None:
-    """Builds with Docker or Podman from the official parent images; the image stays in the engine's own store."""
+    """Build with Docker or Podman from the official parent images; the image stays in the engine's store."""
     if engine not in ENGINES:
         raise LocalClusterError(f"{engine} is not a builder; there are: buildah, {', '.join(ENGINES)}")
     if recipe.context != PROJECT or recipe.fill:

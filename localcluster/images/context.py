@@ -1,4 +1,4 @@
-"""What no Dockerfile can fetch on a machine without a registry: Debian's root file system, and Node.js."""
+"""Build contexts for images that would otherwise come from a registry: Debian's root file system, and Node.js."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from ..errors import LocalClusterError
 from ..run import run
 from . import machine
 
-# Every file and image bears this time (2026-01-01), so that the same inputs give the same digest.
+# The modification time of all files and images (2026-01-01), so that equal inputs give equal digests.
 EPOCH = 1767225600
 SUITE = "bookworm"
 NOT_UNPACKED = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*")
 DEBIAN = (
     "--variant=minbase",
     "--format=tar",
-    # Else the package usrmerge comes in, and all of Perl with it.
+    # Without this the package usrmerge would be installed, which depends on Perl.
     "--include=usr-is-merged",
     "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
     *(f"--dpkgopt=path-exclude={files}" for files in NOT_UNPACKED),
     "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-    # Logs and caches differ from run to run; the host name and resolver are this machine's.
+    # Logs and caches differ between runs; host name and resolver are the build machine's.
     '--customize-hook=rm -rf "$1"/var/log/* "$1"/var/cache/debconf/* "$1"/var/cache/ldconfig/*'
     ' "$1"/etc/hostname "$1"/etc/resolv.conf',
 )
 
 
 def debian(folder: Path) -> None:
-    """Makes rootfs.tar: Debian's essential packages and apt."""
+    """Create rootfs.tar: Debian's essential packages and apt."""
     settings = machine.apt_settings()
     hooks: list[str] = []
     if settings:
@@ -41,26 +41,26 @@ def debian(folder: Path) -> None:
 
 
 def debian_version() -> str:
-    """How the base is made. It is not made again for newer packages: the cache is removed for that."""
+    """Return the inputs of the base image. Newer packages do not trigger a rebuild; remove the cache for one."""
     return f"{SUITE} {EPOCH} {DEBIAN}"
 
 
 def node(folder: Path) -> None:
-    """Copies the machine's Node.js and npm."""
+    """Copy the machine's Node.js and npm."""
     program, npm = _machine_node()
     shutil.copy(program, folder / "node")
     shutil.copytree(npm, folder / "npm")
 
 
 def node_version() -> str:
-    """The content of the machine's Node.js, and npm's version."""
+    """Return the hash of the machine's Node.js and npm's package.json."""
     program, npm = _machine_node()
     with program.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest() + (npm / "package.json").read_text()
 
 
 def _machine_node() -> tuple[Path, Path]:
-    """The program itself, and the folder of npm."""
+    """Return the node program and the folder of npm."""
     programs = [shutil.which(name) for name in ("node", "npm")]
     if not all(programs):
         raise LocalClusterError("Node.js 20 with npm is needed to build the storefront. Install it and run this again.")

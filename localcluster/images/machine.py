@@ -1,6 +1,6 @@
-"""What of this machine a build may use and no image keeps: certificates, caches, and the way to package registries.
+"""Settings of the machine for builds: certificates, package caches, and the configuration of package registries.
 
-Everything is mounted into the build's RUN steps, and no image keeps any of it.
+All are mounted into the RUN steps of a build; no image contains them.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ GO_SETTINGS = ("GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOSUMDB", "GONOPROXY")
 
 
 def mounts(dockerfile: str, folder: Path) -> list[str]:
-    """The `--volume` values for a Dockerfile's RUN steps.
+    """Return the `--volume` values for the RUN steps of a Dockerfile.
 
-    `folder` takes the settings files; it must outlive the build. Each is mounted over a folder that every image has,
-    and under a layer that is thrown away (`O`), so that nothing written there, and no mount point, is kept.
+    The settings files are written to `folder`, which must exist until the build ends. Each is mounted over a folder of
+    every image, with a temporary overlay (`O`): neither files written to the mount nor mount points enter the image.
     """
     settings = {
         "apt/99machine": apt_settings(),
@@ -44,13 +44,13 @@ def mounts(dockerfile: str, folder: Path) -> list[str]:
 
 
 def apt_settings() -> str:
-    """Proxies and date checks from the machine's own apt configuration, in apt's syntax."""
+    """Return proxies and date checks of the machine's apt configuration, in apt's syntax."""
     lines = run(["apt-config", "dump"]).splitlines()
     return "".join(f"{line}\n" for line in lines if line.startswith(APT_SETTINGS) and not line.endswith(' "";'))
 
 
 def pip_settings() -> str:
-    """The machine's pip.conf, its PIP_… variables that name an index, and its certificates."""
+    """Return the machine's pip.conf with the PIP_… variables that name an index, and the machine's certificates."""
     parser = configparser.RawConfigParser()
     parser.read(file.expanduser() for file in PIP_FILES)
     settings = dict(parser["global"]) if parser.has_section("global") else {}
@@ -63,7 +63,7 @@ def pip_settings() -> str:
 
 
 def npm_settings() -> str:
-    """The user's .npmrc, the registry from the environment, and the machine's certificates."""
+    """Return the user's .npmrc with the registry from the environment, and the machine's certificates."""
     file = Path("~/.npmrc").expanduser()
     text = file.read_text().rstrip() + "\n" if file.exists() else ""
     if registry := os.environ.get("NPM_CONFIG_REGISTRY"):
@@ -72,7 +72,7 @@ def npm_settings() -> str:
 
 
 def _go(settings: dict[str, str]) -> list[str]:
-    """The machine's Go at the official image's place, and its caches at root's, so that modules are fetched once."""
+    """Return mounts of the machine's Go and its caches at the paths of the official image."""
     if not shutil.which("go"):
         raise LocalClusterError(
             "Go is needed to build this image. Install Go 1.26 or newer (go.dev/dl) and run this again."
@@ -90,7 +90,7 @@ def _go(settings: dict[str, str]) -> list[str]:
 
 
 def _maven(settings: dict[str, str]) -> list[str]:
-    """The user's settings, and the machine's Maven repository at root's place, so that artifacts are fetched once."""
+    """Return a mount of the machine's Maven repository; add the user's Maven settings to `settings`."""
     own = Path("~/.m2").expanduser()
     if (own / "settings.xml").exists():
         settings["home/.m2/settings.xml"] = (own / "settings.xml").read_text()

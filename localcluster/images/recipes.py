@@ -1,7 +1,7 @@
-"""Which images there are, what each is made from, and the fingerprint that says whether it must be made again.
+"""The list of images, the inputs of each, and the fingerprint that detects changes.
 
-An image is built from a Dockerfile that Docker would build as well. What its COPY lines name is all it may depend on
-besides its parent images, so their content, the Dockerfile and the parents make its fingerprint.
+Docker can build the same Dockerfiles. An image depends on its Dockerfile, the files in its COPY lines and its parent
+images only; the fingerprint covers these.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from . import context
 REGISTRY = "localhost/freehold"
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
-# The arguments by which a Dockerfile names its parent images: each defaults to an official image, and is set to one
-# made here. GO_IMAGE is the plain base: the machine's own Go is mounted into the build (machine.py).
+# Build arguments that name parent images. Each defaults to an official image and is set to an image built here.
+# GO_IMAGE is the plain base image: the machine's own Go is mounted into the build (machine.py).
 PARENTS = {"BASE": "base", "GO_IMAGE": "base", "MAVEN_IMAGE": "maven", "NODE_IMAGE": "node"}
 SYSTEM = {  # image → the tool group that compiles its program, and the module that carries its version
     "coredns": ("system", "github.com/coredns/coredns"),
@@ -34,9 +34,9 @@ SERVICES = ("users", "payments", "invoices", "storefront")
 
 @dataclass(frozen=True)
 class Recipe:
-    """One image. COPY lines start at `context`, or at an empty folder that `fill` has filled.
+    """One image. COPY lines are relative to `context`, or to an empty folder that `fill` fills.
 
-    `fill_version` stands for the content of that folder in the fingerprint.
+    `fill_version` replaces the content of the filled folder in the fingerprint.
     """
 
     name: str
@@ -48,17 +48,17 @@ class Recipe:
 
     @property
     def reference(self) -> str:
-        """The name by which a pod asks for it."""
+        """The image name for a pod spec."""
         return f"{REGISTRY}/{self.name}:{self.tag}"
 
     @property
     def parents(self) -> dict[str, str]:
-        """Build argument → name of the recipe whose image it is set to."""
+        """The parent images: build argument → name of the recipe."""
         return {arg: PARENTS[arg] for arg in arguments(self.dockerfile.read_text()) if arg in PARENTS}
 
 
 def by_name() -> dict[str, Recipe]:
-    """Every image by its name."""
+    """Return all recipes by name."""
     own = [
         Recipe("base", "bookworm", HERE / "base/Dockerfile", fill=context.debian, fill_version=context.debian_version),
         Recipe("node", "20", HERE / "node/Dockerfile", fill=context.node, fill_version=context.node_version),
@@ -72,7 +72,7 @@ def by_name() -> dict[str, Recipe]:
 
 
 def from_folder(folder: Path) -> Recipe:
-    """The image of a folder with a Dockerfile of its own, named after the folder, as `freehold new` makes them."""
+    """Return the recipe of a folder with a Dockerfile, named after the folder (see `freehold new`)."""
     folder = folder.resolve()
     if not (folder / "Dockerfile").is_file():
         raise LocalClusterError(f"{folder} has no Dockerfile")
@@ -87,13 +87,13 @@ def _system(name: str) -> Recipe:
     found = re.search(rf"{re.escape(module)} v(\S+)", pins.read_text())
     if not found:
         raise LocalClusterError(f"{pins} does not require {module}, which the image {name} is made from")
-    # current/bin holds links; a build cannot follow one out of its context.
+    # current/bin contains links, and a build cannot follow links out of its context.
     program = (paths.tools_bin() / name).resolve()
     return Recipe(name, found.group(1), HERE / name / "Dockerfile", context=program.parent)
 
 
 def chosen(names: Iterable[str]) -> list[Recipe]:
-    """The recipes of these names, in their order; an unknown name is an error that lists the known ones."""
+    """Return the recipes of these names, in order; raise LocalClusterError for an unknown name."""
     known = by_name()
     unknown = sorted(set(names) - set(known))
     if unknown:
@@ -102,16 +102,16 @@ def chosen(names: Iterable[str]) -> list[Recipe]:
 
 
 def fingerprint(recipe: Recipe, known: Mapping[str, Recipe]) -> str:
-    """Twelve hexadecimal digits that change when anything changes that the image is made from."""
-    said = hashlib.sha256(recipe.dockerfile.read_bytes())
+    """Return twelve hexadecimal digits that change with any input of the image."""
+    digest = hashlib.sha256(recipe.dockerfile.read_bytes())
     for parent in sorted(set(recipe.parents.values())):
-        said.update(f"parent {parent} {fingerprint(known[parent], known)}\n".encode())
+        digest.update(f"parent {parent} {fingerprint(known[parent], known)}\n".encode())
     if recipe.fill_version:
-        said.update(recipe.fill_version().encode())
+        digest.update(recipe.fill_version().encode())
     else:
         for file in inputs(recipe):
-            said.update(_described(file, recipe.context))
-    return said.hexdigest()[:12]
+            digest.update(_described(file, recipe.context))
+    return digest.hexdigest()[:12]
 
 
 def _described(file: Path, root: Path) -> bytes:
@@ -121,7 +121,7 @@ def _described(file: Path, root: Path) -> bytes:
 
 
 def inputs(recipe: Recipe) -> list[Path]:
-    """The files that the COPY lines take from the context, sorted."""
+    """Return the files that the COPY lines take from the context, sorted."""
     ignore = ignored_names(recipe.context)
     found: set[Path] = set()
     for source in copied(recipe.dockerfile.read_text()):
@@ -144,7 +144,7 @@ def _files(path: Path, ignore: list[str]) -> Iterator[Path]:
 
 
 def ignored_names(folder: Path) -> list[str]:
-    """The names that .dockerignore leaves out wherever they are: its lines are all of the form `**/NAME`."""
+    """Return the names excluded by .dockerignore; every line must have the form `**/NAME`."""
     file = folder / ".dockerignore"
     lines = [line for line in file.read_text().splitlines() if line and line[0] != "#"] if file.exists() else []
     for line in lines:
@@ -156,7 +156,7 @@ def ignored_names(folder: Path) -> list[str]:
 
 
 def copied(dockerfile: str) -> list[str]:
-    """What the COPY and ADD lines of a Dockerfile take from its context."""
+    """Return the sources of the COPY and ADD lines that come from the context."""
     sources: list[str] = []
     for instruction, rest in instructions(dockerfile):
         words = shlex.split(rest) if instruction in ("COPY", "ADD") else []
@@ -166,12 +166,12 @@ def copied(dockerfile: str) -> list[str]:
 
 
 def arguments(dockerfile: str) -> list[str]:
-    """The names of the build arguments that a Dockerfile declares."""
+    """Return the names of the build arguments that a Dockerfile declares."""
     return [rest.partition("=")[0].strip() for instruction, rest in instructions(dockerfile) if instruction == "ARG"]
 
 
 def instructions(dockerfile: str) -> list[tuple[str, str]]:
-    """Each instruction in upper case with its arguments, continued lines joined."""
+    """Return the instructions in upper case with their arguments; continued lines are joined."""
     without_comments = re.sub(r"^\s*#.*\n", "", dockerfile, flags=re.MULTILINE)
     joined = re.sub(r"\\\n", " ", without_comments)
     found = (line.strip().partition(" ") for line in joined.splitlines() if line.strip())

@@ -1,4 +1,4 @@
-"""`python -m localcluster.netpol`: the agent of one node, in that node's network namespace."""
+"""`python -m localcluster.netpol`: the agent of one node; runs in the node's network namespace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RESULTS = Path("/var/lib/cni/results")
 
 
 def main() -> int:
-    """Runs until SIGTERM or SIGINT; the table stays in force afterwards."""
+    """Run until SIGTERM or SIGINT; the table stays in force afterwards."""
     options = _parser().parse_args()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
     folders = tuple(options.sandboxes or [RESULTS])
@@ -45,13 +45,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--node", required=True, help="the node's name at the API server")
     parser.add_argument("--pod-cidr", required=True, help="the addresses of this node's pods")
     parser.add_argument("--cluster-cidr", help="the addresses of all nodes' pods; default: --pod-cidr")
-    parser.add_argument("--kubeconfig", required=True, type=Path, help="who may watch pods, namespaces and policies")
-    parser.add_argument("--ready-file", required=True, type=Path, help="made once the first table is in force")
-    parser.add_argument("--off-file", required=True, type=Path, help="enforce nothing while this file exists")
-    where = (
-        f"where libcni keeps its results, of this node or another on this machine; may be repeated; default: {RESULTS}"
+    parser.add_argument(
+        "--kubeconfig", required=True, type=Path, help="a user with the right to watch pods, namespaces and policies"
     )
-    parser.add_argument("--sandboxes", type=Path, action="append", help=where)
+    parser.add_argument("--ready-file", required=True, type=Path, help="created once the first table is in force")
+    parser.add_argument("--off-file", required=True, type=Path, help="enforce nothing while this file exists")
+    results = f"a folder of libcni results, of this or another node of the machine; repeatable; default: {RESULTS}"
+    parser.add_argument("--sandboxes", type=Path, action="append", help=results)
     level = "debug, info, warning or error; default: %(default)s"
     parser.add_argument("--log-level", default="info", help=level)
     return parser

@@ -1,4 +1,4 @@
-"""The loop of one node: what changed at the API server or in a sandbox becomes the table in the kernel."""
+"""The loop of one node: changes at the API server or of sandboxes become an nftables table in the kernel."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from .switch import Switch
 
 log = logging.getLogger(__name__)
 
-# After a rendering, changes are collected this long; the first change after a quiet time is rendered at once.
+# The time during which changes are collected after a rendering; the first change after an idle period is immediate.
 _COALESCE_SECONDS = 0.05
 _RETRY_SECONDS = 0.5
 
 
 class NftError(Exception):
-    """nft refused a script."""
+    """nft rejected a script."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What an agent is told: its node, the pod addresses of the node and of the cluster, and where to look.
+    """The settings of an agent: its node, the pod addresses of node and cluster, and the paths of its files.
 
-    off_file: while it exists, nothing is enforced.
+    sandboxes: folders with libcni results.
+    ready_file: created once the first table is in force.
+    off_file: while present, no policy is enforced.
     """
 
     node: str
@@ -42,7 +44,7 @@ class Settings:
 
 
 class Agent:
-    """Holds the three mirrors and the sandboxes, and keeps this node's table as they say."""
+    """Holds mirrors of three resources and the sandboxes, and keeps the node's table up to date."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -57,7 +59,7 @@ class Agent:
         self._switch = Switch(settings.off_file, changed)
 
     async def run(self, server: ApiServer) -> None:
-        """Closes the node unless an earlier agent's table is in force, then follows the cluster until cancelled."""
+        """Isolate the node unless an earlier agent's table is in force, then follow the cluster until cancelled."""
         if not self._switch.off and not await _table_exists():
             await _apply(self._render([], {}))
         async with mirror.session(server) as http, asyncio.TaskGroup() as tasks:
@@ -82,29 +84,29 @@ class Agent:
             await asyncio.sleep(_COALESCE_SECONDS)
 
     def _wanted(self) -> str | None:
-        """The table for this moment; None while not enough is known to replace the one in force."""
+        """Return the current table, or None while the information is too incomplete to replace the one in force."""
         if self._switch.off:
             return OPEN
-        # While one watch is broken, another might show a pod whose policies are not seen: better wait with it.
+        # While one watch is interrupted, another may show a pod without its policies: keep the table in force.
         if not all(part.current for part in (self._pods, self._namespaces, self._policies)):
             return None
         pods = sandboxes.placed(self._pods.items.values(), self._sandboxes.holders())
         return self._render(pods, {k.removeprefix("/"): v for k, v in self._namespaces.items.items()})
 
     def _render(self, pods: list[Pod], namespaces: dict[str, Labels]) -> str:
-        told = self._settings
+        settings = self._settings
         policies = self._policies.items.values()
-        return render(pods, namespaces, policies, told.node, told.pod_cidr, told.cluster_cidr)
+        return render(pods, namespaces, policies, settings.node, settings.pod_cidr, settings.cluster_cidr)
 
     async def _applied(self, text: str) -> bool:
-        begun = time.monotonic()
+        started = time.monotonic()
         try:
             await _apply(text)
         except NftError as error:
-            log.warning("the table in force stays as it was: %s", error)
+            log.warning("nft rejected the new table, the old one stays in force: %s", error)
             asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._change.set)
             return False
-        log.info("table replaced: %d lines in %.0f ms", text.count("\n"), (time.monotonic() - begun) * 1000)
+        log.info("table replaced: %d lines in %.0f ms", text.count("\n"), (time.monotonic() - started) * 1000)
         return True
 
 
@@ -116,13 +118,13 @@ async def _table_exists() -> bool:
 
 
 async def _apply(script: str) -> None:
-    status, said = await _nft(["-f", "-"], script)
+    status, output = await _nft(["-f", "-"], script)
     if status:
-        raise NftError(said.strip()[:2000])
+        raise NftError(output.strip()[:2000])
 
 
 async def _nft(arguments: list[str], script: str) -> tuple[int, str]:
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec("nft", *arguments, stdin=pipe, stdout=pipe, stderr=pipe)
-    _, said = await process.communicate(script.encode())
-    return process.returncode or 0, said.decode(errors="replace")
+    _, output = await process.communicate(script.encode())
+    return process.returncode or 0, output.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Sets of integers as sorted, disjoint, inclusive ranges: how both addresses and ports are matched."""
+"""Sets of integers as sorted, disjoint, inclusive ranges; used for addresses and ports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ALL_PORTS: Ranges = ((0, 2**16 - 1),)
 
 
 def merged(ranges: Iterable[Range]) -> Ranges:
-    """The same integers in the fewest ranges, ascending; nft refuses ranges that overlap."""
+    """Return the same integers in the fewest ranges, ascending; nft rejects overlapping ranges."""
     result: list[Range] = []
     for first, last in sorted(ranges):
         if result and first <= result[-1][1] + 1:
@@ -25,7 +25,7 @@ def merged(ranges: Iterable[Range]) -> Ranges:
 
 
 def without(ranges: Ranges, holes: Iterable[Range]) -> Ranges:
-    """`ranges` less every integer in `holes`."""
+    """Return `ranges` without the integers in `holes`."""
     for low, high in holes:
         below = [(first, min(last, low - 1)) for first, last in ranges if first < low]
         above = [(max(first, high + 1), last) for first, last in ranges if last > high]
@@ -39,5 +39,5 @@ def contains(ranges: Ranges, number: int) -> bool:
 
 
 def network_range(network: IPv4Network) -> Range:
-    """The first and last address of `network`, as integers."""
+    """Return the first and last address of `network` as integers."""
     return int(network.network_address), int(network.broadcast_address)

@@ -1,4 +1,4 @@
-"""Where the API server is and how to prove who we are: the current context of a kubeconfig file."""
+"""Reads the API server's address and the client's credentials from the current context of a kubeconfig."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 
 
 class KubeconfigError(Exception):
-    """The file does not say what is needed to reach the API server."""
+    """The file lacks information that is needed to reach the API server."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,10 @@ class ApiServer:
 
 
 def api_server(path: Path) -> ApiServer:
-    """Reads client certificates and tokens, inline or by file name; paths are relative to the kubeconfig."""
+    """Read a kubeconfig with inline or file-based certificates and tokens; paths are relative to the file.
+
+    Raises KubeconfigError if the current context has no cluster or no user.
+    """
     config = yaml.safe_load(path.read_text())
     try:
         context = _named(config["contexts"], config["current-context"])["context"]
@@ -52,7 +55,7 @@ def _tls(cluster: dict[str, Any], user: dict[str, Any], folder: Path) -> ssl.SSL
     tls = ssl.create_default_context(cadata=authority.decode() if authority else None)
     certificate, key = (_content(user, kind, folder) for kind in ("client-certificate", "client-key"))
     if certificate and key:
-        # The ssl module loads a client's certificate from a file only.
+        # The ssl module loads client certificates from files only.
         with tempfile.NamedTemporaryFile() as both:
             both.write(certificate + b"\n" + key)
             both.flush()

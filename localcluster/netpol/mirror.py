@@ -1,4 +1,4 @@
-"""A local copy of every object of one resource, kept current by a watch that lists as it starts."""
+"""A local copy of all objects of one resource, updated by a watch that begins with a list (KEP-3157)."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Object = Mapping[str, Any]
 
-# The server ends a watch after this many seconds, and says that it is alive about once a minute (a bookmark).
+# The server ends a watch after this time in seconds, and sends a bookmark about once a minute while idle.
 _WATCH_SECONDS = 240
 _SILENCE_SECONDS = 150
-# One event must fit: an object may take 1.5 MB in etcd, and more as JSON.
+# The longest event: an object takes up to 1.5 MB in etcd, and more as JSON.
 _LONGEST_LINE = 8 * 2**20
 _RETRY_SECONDS = (0.1, 0.5, 2.0)
 
 
 class _Expired(Exception):
-    """The server no longer has the version to resume from: begin with a new list."""
+    """The server no longer has the resource version of the watch; a new list is needed."""
 
 
 def session(server: ApiServer) -> aiohttp.ClientSession:
-    """A client that notices within 20 seconds when the API server has vanished without a word."""
+    """Return a client that detects a lost API server within 20 seconds (TCP keepalive)."""
     connector = aiohttp.TCPConnector(ssl=server.tls, socket_factory=_kept_alive)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=_SILENCE_SECONDS)
     return aiohttp.ClientSession(
@@ -50,7 +50,7 @@ def _kept_alive(address: tuple[Any, ...]) -> socket.socket:
 
 
 class Mirror(Generic[T]):
-    """`items` by "namespace/name"; `current` while a watch is open and the first list is complete."""
+    """Objects by "namespace/name" in `items`; `current` while a watch is open and the initial list is complete."""
 
     def __init__(self, path: str, parse: Callable[[Object], T | None], changed: Callable[[], None]) -> None:
         self.items: dict[str, T] = {}
@@ -62,19 +62,19 @@ class Mirror(Generic[T]):
         self._listing: dict[str, T] | None = None
 
     async def run(self, http: aiohttp.ClientSession) -> None:
-        """Follows the resource until cancelled; resumes where it was, or lists anew when that is not possible."""
+        """Follow the resource until cancelled; resume from the last resource version, or list again."""
         failures = 0
         while True:
             try:
                 await self._follow(http)
                 failures = 0
             except _Expired:
-                log.warning("watch of %s: the server has forgotten version %s; listing anew", self._path, self._version)
+                log.warning("watch of %s: version %s has expired; listing again", self._path, self._version)
                 self._version = ""
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 delay = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
                 failures = 0 if self.current else failures + 1
-                log.warning("watch of %s: %s; again in %s s", self._path, error or type(error).__name__, delay)
+                log.warning("watch of %s: %s; retrying in %s s", self._path, error or type(error).__name__, delay)
                 self.current = False
                 await asyncio.sleep(delay)
             self.current = False

@@ -1,4 +1,4 @@
-"""The parts of pods and NetworkPolicies that enforcement reads, parsed once when an object arrives."""
+"""The parts of pods and NetworkPolicies that enforcement reads, parsed when an object arrives."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Labels: TypeAlias = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Requirement:
-    """One condition on a label; a selector is met when each of its requirements is."""
+    """One condition on a label; a selector matches when all its requirements are met."""
 
     key: str
     operator: str
     values: frozenset[str] = frozenset()
 
     def met_by(self, labels: Labels) -> bool:
-        """Whether `labels` satisfy this requirement; NotIn is met by an absent key too."""
+        """Whether `labels` satisfy the requirement; an absent key satisfies NotIn too."""
         match self.operator:
             case "In":
                 return labels.get(self.key) in self.values
@@ -42,13 +42,13 @@ Selector: TypeAlias = tuple[Requirement, ...]
 
 
 def selects(selector: Selector, labels: Labels) -> bool:
-    """Whether `labels` meet every requirement; the empty selector selects everything."""
+    """Whether `labels` meet every requirement; an empty selector selects everything."""
     return all(requirement.met_by(labels) for requirement in selector)
 
 
 @dataclass(frozen=True)
 class Peer:
-    """One entry of `from` or `to`: either addresses, or a selection of pods."""
+    """One entry of `from` or `to`: addresses, or a selection of pods."""
 
     pods: Selector | None = None
     namespaces: Selector | None = None
@@ -57,7 +57,7 @@ class Peer:
 
 @dataclass(frozen=True)
 class Port:
-    """One entry of `ports`: a range of numbers, or a name which each destination pod resolves for itself."""
+    """One entry of `ports`: a range of numbers, or a name that each destination pod resolves."""
 
     protocol: str
     numbers: Range = (0, 65535)
@@ -66,7 +66,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Rule:
-    """Any of `peers` on any of `ports`; None means no restriction, an empty tuple would mean nobody."""
+    """Any of `peers` on any of `ports`; None means no restriction, an empty tuple matches nothing."""
 
     peers: tuple[Peer, ...] | None
     ports: tuple[Port, ...] | None
@@ -74,7 +74,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policy:
-    """A NetworkPolicy; a direction it does not isolate is None, one it closes entirely is empty."""
+    """A NetworkPolicy; None is a direction without isolation, an empty tuple refuses everything."""
 
     namespace: str
     name: str
@@ -83,7 +83,7 @@ class Policy:
     egress: tuple[Rule, ...] | None
 
     def rules(self, direction: Direction) -> tuple[Rule, ...] | None:
-        """The rules of one direction."""
+        """Return the rules of one direction."""
         return self.ingress if direction == "ingress" else self.egress
 
 
@@ -98,7 +98,7 @@ class NamedPort:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod with a network of its own that has not ended; `created` is RFC 3339, so it sorts as text."""
+    """A running pod with its own network namespace; `created` is an RFC 3339 time, which sorts as text."""
 
     namespace: str
     name: str
@@ -110,16 +110,16 @@ class Pod:
     created: str
 
     def port(self, name: str, protocol: str) -> int | None:
-        """The number of the port called `name`, as the pod's first container to declare it says."""
+        """Return the number of port `name` in the first container that declares the name, or None."""
         return next((p.number for p in self.ports if p.name == name and p.protocol == protocol), None)
 
 
 def pod_from(obj: Mapping[str, Any]) -> Pod | None:
-    """The pod as enforcement sees it, or None when it has the host's network or has ended."""
+    """Parse a pod; return None for pods with host network and pods that have ended."""
     meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     if spec.get("hostNetwork") or status.get("phase") in ("Succeeded", "Failed"):
         return None
-    # The network plugin knows a static pod by its configuration's hash, not by the uid of its mirror.
+    # The network plugin identifies a static pod by its configuration hash, not by the uid of its mirror pod.
     uid = (meta.get("annotations") or {}).get("kubernetes.io/config.hash") or meta["uid"]
     return Pod(
         namespace=meta["namespace"],
@@ -149,7 +149,7 @@ def _named_ports(spec: Mapping[str, Any]) -> tuple[NamedPort, ...]:
 
 
 def policy_from(obj: Mapping[str, Any]) -> Policy:
-    """The policy with its `policyTypes` defaulted as the API reference says."""
+    """Parse a policy; `policyTypes` has the defaults of the API reference."""
     meta, spec = obj["metadata"], obj.get("spec") or {}
     types = spec.get("policyTypes") or (["Ingress", "Egress"] if spec.get("egress") else ["Ingress"])
     return Policy(
@@ -191,7 +191,7 @@ def _peer(peer: Mapping[str, Any]) -> Peer:
 
 
 def _block(block: Mapping[str, Any]) -> Ranges:
-    """The block's IPv4 addresses; none of them when it cannot be read, for then the closed door is the safe one."""
+    """Return the block's IPv4 addresses, or none if the block is invalid: an invalid block must not admit packets."""
     if ":" in block["cidr"]:
         return ()
     try:

@@ -1,8 +1,8 @@
-"""Pods, namespaces and policies rendered as one nftables table. Pure: equal input gives equal text.
+"""Renders pods, namespaces and policies as one nftables table. Pure: equal input gives equal text.
 
 The table has a chain for each policy and direction, a chain for each combination of policies that selects some pod of
-this node, and verdict maps from a pod's address to its combination: a packet costs two look-ups, however many pods
-there are. Ingress is judged in a base chain of its own after egress, so that `accept` in the first is not final.
+the node, and verdict maps from pod address to combination: a packet costs two look-ups for any number of pods. Ingress
+is checked in a separate base chain after egress, so that `accept` in the egress chain is not final.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from .scene import Scene, holders
 
 TABLE = "inet freehold-netpol"
 OPEN = f"table {TABLE} {{}}\ndelete table {TABLE}\n"
-"""A script for `nft -f` that removes this node's table, be there one or not: everything passes."""
+"""A script for `nft -f` that removes the node's table if present; all packets pass."""
 
-# What no policy decides: it passes, or does not, before any policy is asked.
+# Rules that apply before any policy.
 _BEFORE_POLICIES = (
     "ct state invalid drop",
     "ct direction reply accept",
@@ -37,10 +37,10 @@ def render(
     pod_cidr: str,
     cluster_cidr: str | None = None,
 ) -> str:
-    """A script for `nft -f` that replaces this node's table in one transaction.
+    """Return a script for `nft -f` that replaces the node's table in one transaction.
 
-    `pod_cidr` holds this node's pod addresses and `cluster_cidr` those of every node. With no pods at all the result
-    refuses whatever comes from or goes to `pod_cidr`.
+    `pod_cidr` has the addresses of the node's pods, `cluster_cidr` those of all nodes' pods. Without pods, the script
+    refuses all packets from and to `pod_cidr`.
     """
     scene = Scene(holders(pods), namespaces)
     reach = network_range(IPv4Network(pod_cidr))
@@ -53,7 +53,7 @@ def render(
 
 
 class _Table:
-    """Collects the named sets while the chains that refer to them are written."""
+    """Collects the named sets while the chains that refer to them are rendered."""
 
     def __init__(self, scene: Scene, own: Mapping[int, Pod], policies: list[Policy]) -> None:
         self._scene = scene
@@ -64,7 +64,7 @@ class _Table:
         self._peers: dict[str, Ranges] = {}
 
     def sets(self) -> Iterator[list[str]]:
-        """Declarations of every set; only complete once the chains are written."""
+        """Yield the declarations of all sets; complete only after the chains are rendered."""
         yield _set("set", "pods", "ipv4_addr", [_address(a) for a in self._scene.holders])
         yield _set("set", "held", "ipv4_addr", [_address(a) for a in self._own])
         pairs = [f"{_address(a)} . {_address(a)}" for a in self._own]
@@ -73,7 +73,7 @@ class _Table:
             yield _set("set", name, "ipv4_addr; flags interval", [_addresses(r) for r in ranges])
 
     def direction(self, direction: Direction) -> list[list[str]]:
-        """The chains of one direction, and the map from this node's isolated pods to them."""
+        """Return the chains of one direction and the verdict map from the node's isolated pods to the chains."""
         chosen = {a: p for a, pod in self._own.items() if (p := self._isolating(pod, direction))}
         combinations = sorted(set(chosen.values()), key=lambda c: [(p.namespace, p.name) for p in c])
         used = sorted({p for c in combinations for p in c}, key=lambda p: (p.namespace, p.name))
@@ -114,7 +114,7 @@ class _Table:
                 yield f"{narrowed}ip daddr . {protocol.lower()} dport {{ {', '.join(named)} }} accept"
 
     def _resolved(self, ports: list[Port], peers: Ranges, policy: Policy, direction: Direction) -> list[str]:
-        """Named ports as "address . port" of each pod that may be the destination and has a port of that name."""
+        """Return named ports as "address . port" for each possible destination pod with a port of that name."""
         if direction == "ingress":
             targets = {a: p for a, p in self._own.items() if _concerns(policy, p)}
         else:
@@ -138,11 +138,11 @@ def _concerns(policy: Policy, pod: Pod) -> bool:
 
 
 def _fixed_chains(pod_cidr: str, cluster_cidr: str) -> Iterator[list[str]]:
-    """The base chains and what they share. Known addresses come first: not even a reply passes without one."""
+    """Yield the base chains and shared chains. Source addresses are checked first, even for replies."""
     yield _chain("refuse", ["meta l4proto tcp reject with tcp reset", "reject with icmp admin-prohibited"])
     yield _chain("refuse-egress", ["goto refuse"])
-    stranger = f"ip saddr {cluster_cidr} ip saddr != @pods drop"
-    yield _chain("refuse-ingress", [stranger, "goto refuse"])
+    unknown = f"ip saddr {cluster_cidr} ip saddr != @pods drop"
+    yield _chain("refuse-ingress", [unknown, "goto refuse"])
     yield _chain("leaving", ["ip saddr != @held drop", *_BEFORE_POLICIES, "ip saddr vmap @egress"])
     yield _chain("arriving", ["ip daddr != @held goto refuse", *_BEFORE_POLICIES, "ip daddr vmap @ingress"])
     forged = 'iif != "lo" fib saddr . iif oif missing drop'
@@ -174,7 +174,7 @@ def _ports(protocol: str, numbers: Ranges) -> str:
 
 
 def _policy_chain(policy: Policy, direction: Direction) -> str:
-    """A name that says which policy it is, shortened where nft would refuse its length (128 characters)."""
+    """Return a chain name with the policy's name, shortened to nft's limit of 128 characters."""
     name = f"{policy.namespace}/{policy.name}"
     return f"{direction}/{name if len(name) <= 100 else name[:80] + '.' + _digest(name)}"
 

@@ -1,9 +1,9 @@
-"""Addresses that the network plugin has handed out, before the API server knows them.
+"""Addresses that the network plugin has assigned, before the API server knows them.
 
-The kubelet publishes a pod's address about a second after its network is there; its containers are running by then.
-libcni leaves the result of each successful call in a file, with the uid of the pod, before a container starts: from
-there the agent lets a new pod in, under its policies, in time for its first packet. Where nodes share a machine,
-reading the neighbours' results as well does the same for packets between nodes.
+The kubelet publishes a pod's address about a second after the network is set up; the containers already run by then.
+libcni writes the result of each successful call, with the pod's uid, to a file before a container starts. The agent
+reads these files and admits a new pod, under its policies, in time for the first packet. Where nodes share a machine,
+reading the other nodes' files does the same for packets between nodes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Sandboxes:
-    """The uid of the pod behind each address in `cidr`, as the folders of libcni's results say."""
+    """The uid of the pod behind each address in `cidr`, from the folders of libcni results."""
 
     def __init__(self, folders: Sequence[Path], cidr: str, changed: Callable[[], None]) -> None:
         self._folders = folders
@@ -33,11 +33,11 @@ class Sandboxes:
         self._results: dict[Path, tuple[float, str, tuple[int, ...]]] = {}
 
     def holders(self) -> dict[int, str]:
-        """Address → uid; of two results for one address the younger is true."""
+        """Return address → pod uid; of two results for one address the newer one counts."""
         return {a: uid for _, uid, addresses in sorted(self._results.values()) for a in addresses}
 
     async def run(self) -> None:
-        """Follows the folders until cancelled."""
+        """Follow the folders until cancelled."""
         with Inotify() as inotify:
             gone = Mask.DELETE | Mask.MOVED_FROM
             for folder in self._folders:
@@ -62,16 +62,16 @@ class Sandboxes:
             found = (int(ip_interface(ip["address"]).ip) for ip in content["result"]["ips"])
             addresses = tuple(a for a in found if contains(self._reach, a))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.debug("%s tells nothing of a pod: %r", file, error)
+            log.debug("%s has no pod address: %r", file, error)
             return
         if addresses:
             self._results[file] = (written, uid, addresses)
 
 
 def placed(pods: Iterable[Pod], sandboxes: Mapping[int, str]) -> list[Pod]:
-    """The pods with the addresses their sandboxes give them; where API and plugin differ, the plugin is right.
+    """Return the pods with the addresses of their sandboxes, which take precedence over published addresses.
 
-    An address whose sandbox belongs to no known pod is nobody's: its pod's labels have not been seen yet.
+    An address whose sandbox belongs to no known pod is left out: the labels of its pod are unknown.
     """
     found: dict[str, list[int]] = {}
     for address, uid in sandboxes.items():

@@ -1,4 +1,4 @@
-"""Who holds which address at one moment, and which addresses a policy's peers mean."""
+"""The holder of each pod address at one moment, and the addresses that policy peers select."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .model import Labels, Peer, Pod, Policy, selects
 
 @dataclass(frozen=True)
 class Scene:
-    """Every pod address of the cluster with its holder, and every namespace with its labels."""
+    """All pod addresses of the cluster with their pods, and all namespaces with their labels."""
 
     holders: Mapping[int, Pod]
     namespaces: Mapping[str, Labels]
 
     def addresses(self, peers: tuple[Peer, ...] | None, policy: Policy) -> Ranges:
-        """The addresses that any of `peers` means; None means everybody, also outside the cluster."""
+        """Return the addresses that any of `peers` selects; None selects all addresses, also outside the cluster."""
         if peers is None:
             return ALL_ADDRESSES
         blocks = [block for peer in peers for block in peer.addresses or ()]
@@ -28,13 +28,13 @@ class Scene:
     def _selected(self, peer: Peer, policy: Policy) -> Iterator[int]:
         if peer.addresses is not None:
             return
-        for namespace in self._homes(peer, policy):
+        for namespace in self._namespaces(peer, policy):
             for address, pod in self._members.get(namespace, ()):
                 if selects(peer.pods or (), pod.labels):
                     yield address
 
-    def _homes(self, peer: Peer, policy: Policy) -> list[str]:
-        """The namespaces a peer means. One not seen yet is none of them: its labels are unknown, not absent."""
+    def _namespaces(self, peer: Peer, policy: Policy) -> list[str]:
+        """Return the namespaces a peer selects. Unknown namespaces are excluded, because their labels are unknown."""
         if peer.namespaces is None:
             return [policy.namespace]
         return [name for name, labels in self.namespaces.items() if selects(peer.namespaces, labels)]
@@ -48,7 +48,7 @@ class Scene:
 
 
 def holders(pods: Iterable[Pod]) -> dict[int, Pod]:
-    """Each address with the pod that holds it: where two claim one, the younger, for the older is on its way out."""
+    """Return each address with its pod; of two pods with one address the newer wins, as the older is terminating."""
     oldest_first = sorted(pods, key=lambda pod: (pod.created, pod.uid))
     claims = {address: pod for pod in oldest_first for address in pod.addresses}
     return dict(sorted(claims.items()))

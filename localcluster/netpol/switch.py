@@ -1,6 +1,6 @@
-"""Whether policies are enforced at all: a file that somebody made says that they are not.
+"""The file that turns enforcement off.
 
-For tests that must see what walls are worth, on a cluster like those whose network plugin ignores policies.
+For tests that need connections without policies, as on a cluster whose network plugin ignores policies.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from asyncinotify import Inotify, Mask
 
 
 class Switch:
-    """Off while the file exists. It is in a folder of its own, which is made if need be."""
+    """Off while the file exists; the file's folder holds nothing else and is created if missing."""
 
     def __init__(self, file: Path, changed: Callable[[], None]) -> None:
         self._file = file
@@ -23,7 +23,7 @@ class Switch:
         return self._file.exists()
 
     async def run(self) -> None:
-        """Follows the folder until cancelled."""
+        """Follow the folder until cancelled."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with Inotify() as inotify:
             inotify.add_watch(self._file.parent, Mask.CREATE | Mask.DELETE)

@@ -1,4 +1,4 @@
-"""The local cluster comes up from anywhere and goes without a trace: a second one, beside whatever runs here."""
+"""Start, repair and removal of a local cluster, tested with a cluster of its own name besides any other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from localcluster.run import succeeds
 NAME = "lifecycle"
 WHERE = ClusterPaths(NAME)
 SECONDS = 180
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes network and process namespaces, which root may")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to create network and process namespaces")
 
 
 def localcluster(*command: str) -> list[str]:
@@ -49,7 +49,7 @@ def running() -> Iterator[Cluster]:
 
 
 def kubelets(machine_name: str) -> list[int]:
-    """The processes out here that are the kubelet of a machine."""
+    """Return the ids of the processes on the real machine that are the kubelet of a simulated machine."""
     wanted = f"--config={WHERE.machine(machine_name)}/kubelet.yaml"
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -61,7 +61,7 @@ def kubelets(machine_name: str) -> list[int]:
 
 
 def restarts(running: Cluster) -> dict[str, int]:
-    """How often each system pod was started again."""
+    """Return the restart count of each system pod, by pod and node."""
     listed = running.kubectl("get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "-o", "json")
     return {
         f"{pod['metadata']['name']} on {pod['spec']['nodeName']}": pod["status"]["containerStatuses"][0]["restartCount"]
@@ -69,17 +69,19 @@ def restarts(running: Cluster) -> dict[str, int]:
     }
 
 
-def well() -> bool:
+def is_healthy() -> bool:
     return subprocess.run(localcluster("status"), timeout=SECONDS, stdout=subprocess.DEVNULL).returncode == 0
 
 
-def test_a_second_up_changes_nothing(running: Cluster) -> None:
+def test_up_twice_changes_nothing(running: Cluster) -> None:
+    """A second `up` keeps all machines of a healthy cluster running."""
     before = [machine.running() for machine in running.machines]
     again = up()
     assert [machine.running() for machine in again.machines] == before
 
 
-def test_a_killed_kubelet_comes_back_and_its_pods_stay(running: Cluster) -> None:
+def test_kubelet_killed_restarts(running: Cluster) -> None:
+    """A killed kubelet is restarted, and the pods of its node are not."""
     node = running.nodes[0].name
     before = restarts(running)
     (killed,) = kubelets(node)
@@ -92,19 +94,21 @@ def test_a_killed_kubelet_comes_back_and_its_pods_stay(running: Cluster) -> None
     assert restarts(running) == before
 
 
-def test_a_lost_node_is_reported_and_comes_back_with_its_pods(running: Cluster) -> None:
+def test_node_killed_is_repaired(running: Cluster) -> None:
+    """The loss of a node makes `status` unhealthy; `up` restores the node, and its pods restart once."""
     lost = running.nodes[0]
     before = restarts(running)
     pid = lost.running()
     assert pid
     os.kill(pid, signal.SIGKILL)
-    assert not well()
+    assert not is_healthy()
     up()
     for pod, count in restarts(running).items():
         assert count == before[pod] + pod.endswith(lost.name), pod
 
 
-def test_a_lost_control_plane_comes_back_with_what_it_knew(running: Cluster) -> None:
+def test_control_plane_killed_keeps_data(running: Cluster) -> None:
+    """After the loss of the control plane, `up` restores it with all objects."""
     running.kubectl("create", "namespace", "kept")
     pid = running.control.running()
     assert pid
@@ -113,34 +117,37 @@ def test_a_lost_control_plane_comes_back_with_what_it_knew(running: Cluster) -> 
     assert "kept" in running.kubectl("get", "namespaces", "--output=name")
 
 
-def test_a_deleted_network_namespace_is_made_again(running: Cluster) -> None:
+def test_namespace_deleted_is_recreated(running: Cluster) -> None:
+    """`up` recreates a deleted network namespace of a node."""
     subprocess.run(["ip", "netns", "delete", running.nodes[1].name], check=True)
     up()
     assert all(machine.has_network() for machine in running.machines)
 
 
-def test_policies_that_are_not_to_be_enforced_are_not_until_they_are_to_be_again(running: Cluster) -> None:
+def test_netpol_off_persists(running: Cluster) -> None:
+    """Enforcement that is turned off stays off after a node loss and `up`, until it is turned on."""
     subprocess.run(localcluster("netpol", "off"), check=True, timeout=SECONDS)
-    assert walled(running) == [False, False]
-    assert not well()
+    assert enforcing(running) == [False, False]
+    assert not is_healthy()
     pid = running.nodes[0].running()
     assert pid
     os.kill(pid, signal.SIGKILL)
     up()
-    assert walled(running) == [False, False]
+    assert enforcing(running) == [False, False]
     subprocess.run(localcluster("netpol", "on"), check=True, timeout=SECONDS)
-    assert walled(running) == [True, True]
-    # What serves no other part, like metrics, `up` does not wait for after the loss of a node.
+    assert enforcing(running) == [True, True]
+    # After the loss of a node, `up` does not wait for Deployments that no other part needs, such as metrics-server.
     running.kubectl("wait", "deployments", "--all", "-A", "--for=condition=Available", "--timeout=90s", timeout=100)
-    assert well()
+    assert is_healthy()
 
 
-def walled(running: Cluster) -> list[bool]:
-    """Whether each node has its table of policies."""
+def enforcing(running: Cluster) -> list[bool]:
+    """Return for each node whether the network policy table is loaded."""
     return [succeeds(machine.enter("nft", "list", "table", *TABLE.split())) for machine in running.nodes]
 
 
-def test_after_down_nothing_is_left(running: Cluster) -> None:
+def test_down_removes_everything(running: Cluster) -> None:
+    """After `down`, no file, namespace, interface, control group, process or mount of the cluster exists."""
     pids = [machine.running() for machine in running.machines]
     down()
     assert not WHERE.root.exists()
@@ -151,7 +158,8 @@ def test_after_down_nothing_is_left(running: Cluster) -> None:
     assert str(WHERE.root) not in Path("/proc/self/mounts").read_text()
 
 
-def test_an_interrupted_up_is_completed_by_the_next_one(running: Cluster) -> None:
+def test_up_interrupted_is_completed_by_up(running: Cluster) -> None:
+    """A killed `up` is completed by the next `up`."""
     down()
     with subprocess.Popen(localcluster("up"), stdout=subprocess.DEVNULL) as first:
         record = running.nodes[-1].record
@@ -164,7 +172,8 @@ def test_an_interrupted_up_is_completed_by_the_next_one(running: Cluster) -> Non
 
 
 @pytest.mark.usefixtures("running")
-def test_an_interrupted_up_is_removed_by_down() -> None:
+def test_up_interrupted_is_removed_by_down() -> None:
+    """`down` removes the remains of a killed `up`."""
     down()
     with subprocess.Popen(localcluster("up"), stdout=subprocess.DEVNULL) as first:
         while NAME not in network.namespaces() and first.poll() is None:
@@ -174,9 +183,8 @@ def test_an_interrupted_up_is_removed_by_down() -> None:
     assert not [name for name in network.namespaces() if name.startswith(NAME)]
 
 
-def test_a_cluster_of_the_same_name_from_another_cache_is_left_alone(
-    running: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_up_other_cache_is_refused(running: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster of the same name in another cache folder is reported and left unchanged."""
     up()
     monkeypatch.setenv("FREEHOLD_CACHE", str(tmp_path))
     assert paths.cache() == tmp_path

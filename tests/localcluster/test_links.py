@@ -1,4 +1,4 @@
-"""Two clusters of one machine, linked: as far as packets go, which needs no Kubernetes on them."""
+"""Links between two clusters, tested with packets between simulated pods; no Kubernetes is needed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
-from typing import TypeAlias
 
 import pytest
 
@@ -19,194 +17,112 @@ from localcluster import links, network
 from localcluster.cluster import ZONES
 from localcluster.netpol.model import Peer, Pod, Policy, Rule
 from localcluster.netpol.render import render
-from localcluster.network import ClusterNetwork, NodeNetwork
+from localcluster.network import ClusterNetwork
 from localcluster.run import run
-
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("nft"), reason="makes network namespaces, which root may, and rules with nft"
+from tests.localcluster.pods import (
+    CALL,
+    PODS,
+    PORT,
+    RECEIVE_DATAGRAM,
+    SEND_DATAGRAM,
+    Pair,
+    answers,
+    call,
+    first_answers,
+    inside,
+    listening,
+    populated,
 )
 
-Pair: TypeAlias = tuple[ClusterNetwork, ClusterNetwork]
-PORT = 6443
-PODS = (5, 6)
-"""Where, among the addresses of a node's pods, somebody lives."""
-LISTEN = """
-import socket, sys
-listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
-print("listening", flush=True)
-while True:
-    caller, (source, _) = listener.accept()
-    caller.sendall(source.encode())
-    caller.close()
-"""
-ASK = """
-import errno, socket, sys
-try:
-    with socket.create_connection((sys.argv[2], int(sys.argv[3])), 2, (sys.argv[1], 0)) as server:
-        print(server.recv(99).decode())
-except TimeoutError:
-    print("no answer")
-except OSError as error:
-    print(errno.errorcode[error.errno])
-"""
-HEAR = """
-import socket, sys
-listener = socket.socket(type=socket.SOCK_DGRAM)
-listener.bind((sys.argv[1], int(sys.argv[2])))
-listener.settimeout(5)
-print("listening", flush=True)
-print(listener.recvfrom(99)[1][0])
-"""
-SAY = """
-import socket, sys
-speaker = socket.socket(type=socket.SOCK_DGRAM)
-speaker.bind((sys.argv[1], 0))
-speaker.sendto(b"here", (sys.argv[2], int(sys.argv[3])))
-"""
-
-
-def inside(namespace: str, program: str, *arguments: str) -> list[str]:
-    return ["nsenter", f"--net=/run/netns/{namespace}", sys.executable, "-c", program, *arguments]
-
-
-@contextlib.contextmanager
-def listening(namespace: str, address: str) -> Iterator[None]:
-    """Somebody there, who tells callers the address they call from."""
-    with subprocess.Popen(inside(namespace, LISTEN, address, str(PORT)), stdout=subprocess.PIPE) as server:
-        try:
-            assert server.stdout and server.stdout.readline()
-            yield
-        finally:
-            server.kill()
-
-
-@contextlib.contextmanager
-def living(node: NodeNetwork, pod: int) -> Iterator[None]:
-    """A pod as the network plugin makes one: a namespace behind the node's, which routes its packets."""
-    name, wire, address, gateway = f"{node.name}-{pod}", f"pod-{pod}", str(node.pods[pod]), str(node.pods[1])
-    run(["ip", "netns", "add", name])
-    try:
-        network.connect(["-n", node.name], wire, name, "eth0")
-        for where, end, own in ((node.name, wire, gateway), (name, "eth0", address)):
-            run(["ip", "-n", where, "address", "add", f"{own}/32", "dev", end])
-            run(["ip", "-n", where, "link", "set", end, "up"])
-        run(["ip", "-n", node.name, "route", "add", address, "dev", wire])
-        run(["ip", "-n", name, "route", "add", "default", "via", gateway, "dev", "eth0", "onlink"])
-        with listening(name, address):
-            yield
-    finally:
-        run(["ip", "netns", "delete", name])
-
-
-@contextlib.contextmanager
-def populated(cluster: ClusterNetwork) -> Iterator[None]:
-    """Pods on every node and an API server, as far as their addresses go."""
-    with contextlib.ExitStack() as everybody:
-        for node in cluster.nodes:
-            for pod in PODS:
-                everybody.enter_context(living(node, pod))
-        everybody.enter_context(listening(cluster.hub, cluster.api_address))
-        yield
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("nft"),
+    reason="needs root and nft, to create network namespaces and load rules",
+)
 
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    """Two clusters that are not linked."""
-    with contextlib.ExitStack() as made:
+    """Two clusters without a link."""
+    with contextlib.ExitStack() as stack:
         clusters = []
         for name in ("links-one", "links-two"):
             clusters.append(network.plan(name, ZONES, network.free_host_block()))
-            made.callback(network.remove, clusters[-1])
+            stack.callback(network.remove, clusters[-1])
             network.ensure(clusters[-1])
         yield clusters[0], clusters[1]
 
 
 @pytest.fixture
-def inhabited(pair: Pair) -> Iterator[Pair]:
-    """The two with their pods and API servers."""
+def pair_with_pods(pair: Pair) -> Iterator[Pair]:
+    """Two clusters without a link, with pods and API servers."""
     with populated(pair[0]), populated(pair[1]):
         yield pair
 
 
-def ask(node: NodeNetwork, address: object, pod: int = PODS[0]) -> str:
-    """The address that a pod of the node is seen at when it calls `address`, or why it gets no answer."""
-    return run(inside(f"{node.name}-{pod}", ASK, str(node.pods[pod]), str(address), str(PORT))).strip()
-
-
-def answers(pair: Pair) -> set[str]:
-    """What all pods of each cluster get from the pods and the API server of the other: "itself" is as it should be."""
-    heard = set()
-    for near, far in (pair, pair[::-1]):
-        for node in near.nodes:
-            for called in (*(there.pods[PODS[0]] for there in far.nodes), far.api_address):
-                said = ask(node, called)
-                heard.add("itself" if said == str(node.pods[PODS[0]]) else said)
-    return heard
-
-
-def first_answers(pair: Pair) -> set[str]:
-    """What one pod of each cluster gets from one of the other: the kernel does not say often that there is no way."""
-    return {ask(near.nodes[0], far.nodes[0].pods[PODS[0]]) for near, far in (pair, pair[::-1])}
-
-
 def wires(cluster: ClusterNetwork) -> list[str]:
-    """The wires in a hub, and the routes through them."""
+    """Return the link interfaces of a hub, and the routes through them."""
     hub = ["ip", "-brief", "-n", cluster.hub]
     lines = [*run([*hub, "link", "show"]).splitlines(), *run([*hub, "route", "show"]).splitlines()]
     return sorted(line for line in lines if "link-" in line)
 
 
-def routes_out_here(pair: Pair) -> list[str]:
-    """The routes of this machine that lead to pods of the two, or to wires."""
+def leaked_routes(pair: Pair) -> list[str]:
+    """Return the real machine's routes to pods of the clusters or to links; none are expected."""
     listed = [route["dst"] for route in json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"]))]
     blocks = [ipaddress.IPv4Network(block) for block in listed if block != "default"]
-    inner = [links.WIRES, *(cluster.pods for cluster in pair)]
-    return [str(block) for block in blocks if any(block.subnet_of(one) for one in inner)]
+    internal = [links.WIRES, *(cluster.pods for cluster in pair)]
+    return [str(block) for block in blocks if any(block.subnet_of(network) for network in internal)]
 
 
-def test_linked_clusters_reach_each_others_pods_and_api_servers_as_themselves(inhabited: Pair) -> None:
-    assert first_answers(inhabited) == {"ENETUNREACH"}
-    links.ensure(*inhabited)
-    assert answers(inhabited) == {"itself"}
-    for near, far in (inhabited, inhabited[::-1]):
-        from_api_server = inside(near.hub, ASK, "", str(far.nodes[0].pods[PODS[0]]), str(PORT))
+def test_link_connects_pods_and_api_servers(pair_with_pods: Pair) -> None:
+    """Linked clusters reach each other's pods and API servers under their own addresses."""
+    assert first_answers(pair_with_pods) == {"ENETUNREACH"}
+    links.ensure(*pair_with_pods)
+    assert answers(pair_with_pods) == {"itself"}
+    for near, far in (pair_with_pods, pair_with_pods[::-1]):
+        from_api_server = inside(near.hub, CALL, "", str(far.nodes[0].pods[PODS[0]]), str(PORT))
         assert run(from_api_server).strip() == near.api_address
-    assert routes_out_here(inhabited) == []
+    assert leaked_routes(pair_with_pods) == []
 
 
-def test_a_pod_that_is_gone_is_unreachable_at_once(inhabited: Pair) -> None:
-    links.ensure(*inhabited)
-    for near, far in (inhabited, inhabited[::-1]):
-        assert {ask(node, there.pods[99]) for node in near.nodes for there in far.nodes} == {"EHOSTUNREACH"}
+def test_link_missing_pod_is_unreachable(pair_with_pods: Pair) -> None:
+    """An address without a pod is reported as unreachable at once."""
+    links.ensure(*pair_with_pods)
+    for near, far in (pair_with_pods, pair_with_pods[::-1]):
+        assert {call(node, other.pods[99]) for node in near.nodes for other in far.nodes} == {"EHOSTUNREACH"}
 
 
-def test_a_link_leads_to_no_machine(inhabited: Pair) -> None:
-    links.ensure(*inhabited)
-    one, two = inhabited
+def test_link_does_not_reach_host(pair_with_pods: Pair) -> None:
+    """Pods do not reach the real machine, through either hub."""
+    links.ensure(*pair_with_pods)
+    one, two = pair_with_pods
     caller = one.nodes[0]
     with socket.create_server(("", PORT)):
-        assert ask(caller, one.host_link.near) == "no answer"
-        assert ask(caller, two.host_link.near) == "ENETUNREACH"
-        # Also when somebody has it sent over the wire.
+        assert call(caller, one.host_link.near) == "no answer"
+        assert call(caller, two.host_link.near) == "ENETUNREACH"
+        # Nor if a route sends the packets over the link.
         through = ["via", str(links.wire_address(two, one)), "dev", links.wire_name(two)]
         run(["ip", "-n", one.hub, "route", "add", two.host_link.near, *through])
-        assert ask(caller, two.host_link.near) == "no answer"
+        assert call(caller, two.host_link.near) == "no answer"
 
 
-def test_a_node_whose_like_is_over_there_is_not_heard_over_a_link(inhabited: Pair) -> None:
-    links.ensure(*inhabited)
-    caller, called = inhabited[0].nodes[0], inhabited[1].nodes[1]
-    there = f"{called.name}-{PODS[0]}", str(called.pods[PODS[0]])
+def test_link_drops_node_addresses(pair_with_pods: Pair) -> None:
+    """Packets from a node's address, which the other cluster also uses, do not pass a link; a pod's packets do."""
+    links.ensure(*pair_with_pods)
+    caller, called = pair_with_pods[0].nodes[0], pair_with_pods[1].nodes[1]
+    receiver = f"{called.name}-{PODS[0]}", str(called.pods[PODS[0]])
     own = f"{caller.name}-{PODS[0]}", str(caller.pods[PODS[0]])
-    with subprocess.Popen(inside(there[0], HEAR, there[1], str(PORT)), stdout=subprocess.PIPE, text=True) as listener:
+    receive = inside(receiver[0], RECEIVE_DATAGRAM, receiver[1], str(PORT))
+    with subprocess.Popen(receive, stdout=subprocess.PIPE, text=True) as listener:
         assert listener.stdout and listener.stdout.readline()
         for namespace, address in ((caller.name, caller.address), own):
-            run(inside(namespace, SAY, address, there[1], str(PORT)))
+            run(inside(namespace, SEND_DATAGRAM, address, receiver[1], str(PORT)))
         assert listener.stdout.read().strip() == own[1]
 
 
-def test_a_link_is_left_as_it_is_or_put_right(inhabited: Pair) -> None:
-    one, two = inhabited
+def test_link_again_repairs(pair_with_pods: Pair) -> None:
+    """`link` on linked clusters changes nothing, and repairs interfaces, addresses and rules that are missing."""
+    one, two = pair_with_pods
     links.ensure(one, two)
     before = wires(one), wires(two)
     assert all(before)
@@ -216,15 +132,16 @@ def test_a_link_is_left_as_it_is_or_put_right(inhabited: Pair) -> None:
     run(["ip", "-n", one.hub, "link", "set", links.wire_name(two), "down"])
     run(["ip", "-n", two.hub, "address", "flush", "dev", links.wire_name(one)])
     run(["ip", "netns", "exec", one.hub, "nft", "flush", "ruleset"])
-    assert first_answers(inhabited) == {"ENETUNREACH"}
+    assert first_answers(pair_with_pods) == {"ENETUNREACH"}
     links.ensure(one, two)
-    assert answers(inhabited) == {"itself"}
+    assert answers(pair_with_pods) == {"itself"}
 
 
-def test_a_cluster_that_goes_takes_the_link_with_it_and_is_linked_again(pair: Pair) -> None:
+def test_link_ends_with_cluster_and_can_be_renewed(pair: Pair) -> None:
+    """The removal of a cluster removes the link at once; the clusters can be linked again afterwards."""
     one, two = pair
     links.ensure(*pair)
-    # A process that ends later holds on to the namespace; the wire must not wait for it.
+    # A running process keeps a namespace alive; the link must not wait for the end of the process.
     with listening(two.hub, "127.0.0.1"):
         network.remove(two)
         assert wires(one) == []
@@ -232,7 +149,7 @@ def test_a_cluster_that_goes_takes_the_link_with_it_and_is_linked_again(pair: Pa
         links.ensure(*pair)
         with populated(one), populated(two):
             assert answers(pair) == {"itself"}
-    # As when somebody else deletes the namespace.
+    # The same for a namespace that another program deletes.
     with listening(two.hub, "127.0.0.1"):
         run(["ip", "netns", "delete", two.hub])
         network.ensure(two)
@@ -241,7 +158,8 @@ def test_a_cluster_that_goes_takes_the_link_with_it_and_is_linked_again(pair: Pa
             assert answers(pair) == {"itself"}
 
 
-def test_nothing_is_left_of_linked_clusters(pair: Pair) -> None:
+def test_remove_leaves_no_links(pair: Pair) -> None:
+    """After the removal of both clusters, no namespace and no interface is left."""
     links.ensure(*pair)
     for cluster in pair:
         network.remove(cluster)
@@ -249,14 +167,15 @@ def test_nothing_is_left_of_linked_clusters(pair: Pair) -> None:
     assert "links-" not in run(["ip", "link", "show"])
 
 
-def test_to_policies_pods_of_a_linked_cluster_are_addresses(inhabited: Pair) -> None:
-    links.ensure(*inhabited)
-    (caller, _), (node, _) = (cluster.nodes for cluster in inhabited)
-    welcome, called = int(caller.pods[PODS[0]]), node.pods[PODS[0]]
+def test_policies_see_linked_pods_as_addresses(pair_with_pods: Pair) -> None:
+    """To network policies, pods of a linked cluster are addresses, which only `ipBlock` admits."""
+    links.ensure(*pair_with_pods)
+    (caller, _), (node, _) = (cluster.nodes for cluster in pair_with_pods)
+    admitted, called = int(caller.pods[PODS[0]]), node.pods[PODS[0]]
     pod = Pod("shop", "users", "1", node.name, {}, (int(called),), (), "")
-    only = Policy("shop", "only", (), (Rule((Peer(addresses=((welcome, welcome),)),), None),), None)
+    only = Policy("shop", "only", (), (Rule((Peer(addresses=((admitted, admitted),)),), None),), None)
     table = render([pod], {"shop": {}}, [only], node.name, str(node.pods), str(node.cluster_pods))
     run(["ip", "netns", "exec", node.name, "nft", "-f", "-"], stdin=table)
-    assert ask(caller, called) == str(caller.pods[PODS[0]])
-    # Refused like anybody outside, with an answer: no stranger among the cluster's own.
-    assert ask(caller, called, PODS[1]) == "ECONNREFUSED"
+    assert call(caller, called) == str(caller.pods[PODS[0]])
+    # Refused with an answer, as for addresses outside the cluster; unknown pods of the same cluster are dropped.
+    assert call(caller, called, PODS[1]) == "ECONNREFUSED"

@@ -1,4 +1,4 @@
-/* The process that holds a pod's namespaces: it reaps what is left to it and ends when told to. */
+/* The process that holds a pod's namespaces: reaps orphans and exits on SIGINT or SIGTERM. */
 #include <signal.h>
 
 int main(void) {
@@ -7,7 +7,7 @@ int main(void) {
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
-    sigprocmask(SIG_BLOCK, &ends, 0); /* process 1 loses signals it neither handles nor blocks */
-    signal(SIGCHLD, SIG_IGN);         /* the kernel reaps orphans by itself */
+    sigprocmask(SIG_BLOCK, &ends, 0); /* the kernel drops signals that process 1 neither handles nor blocks */
+    signal(SIGCHLD, SIG_IGN);         /* the kernel reaps orphans */
     return sigwait(&ends, &received);
 }

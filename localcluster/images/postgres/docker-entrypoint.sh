@@ -1,12 +1,12 @@
 #!/bin/bash
-# Starts PostgreSQL; on an empty volume, makes the database first. Variables and folders are the official image's.
+# Starts PostgreSQL and creates the database on an empty volume. Variables and folders match the official image.
 #
-# The database is made in a folder of its own and moved into place with PG_VERSION last: whatever has a PG_VERSION is
-# whole, and a start that was cut short begins again instead of serving half a database.
+# The database is created in a folder of its own and moved into place, PG_VERSION last: a folder with PG_VERSION is
+# complete, and an interrupted start begins again instead of serving an incomplete database.
 set -Eeuo pipefail
 shopt -s nullglob dotglob
 
-# value_of NAME [DEFAULT]: $NAME, or what the file in $NAME_FILE says.
+# value_of NAME [DEFAULT]: print $NAME, or the content of the file $NAME_FILE.
 value_of() {
   local file="${1}_FILE"
   if [[ -n ${!1-} && -n ${!file-} ]]; then
@@ -39,7 +39,7 @@ clear_what_is_unfinished() {
     [[ -d $1/initialising ]] || { echo "$1 is not empty and holds no database; empty it or set PGDATA to a folder in it" >&2; return 1; }
     [[ $entry == "$1/initialising" ]] || rm -rf "$entry"
   done
-  rm -rf "$1/initialising" # last: it says that the rest was unfinished
+  rm -rf "$1/initialising" # last: marks the rest as incomplete
 }
 
 create_database() {
@@ -55,7 +55,7 @@ create_database() {
   initdb --no-sync --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD_VALUE") "${extra[@]}"
   printf '\nhost all all all %s\n' "$method" >>"$PGDATA/pg_hba.conf"
 
-  # On a socket of its own: no probe and no client can take it for the server itself.
+  # A private socket, so that neither probes nor clients mistake this instance for the final one.
   PGHOST=$(mktemp -d)
   export PGHOST PGPASSWORD=$POSTGRES_PASSWORD_VALUE
   pg_ctl -w start -o "-c listen_addresses='' -c unix_socket_directories='$PGHOST' -c fsync=off"
@@ -88,7 +88,7 @@ initialise() (
 if [[ ${1-} == -* ]]; then set -- postgres "$@"; fi
 if [[ ${1-} == postgres && " $* " != *" --version "* && " $* " != *" --help "* ]]; then
   mkdir -p "$PGDATA"
-  chmod 700 "$PGDATA" 2>/dev/null || true # a volume's own root may belong to another user
+  chmod 700 "$PGDATA" 2>/dev/null || true # the root folder of a volume may belong to another user
   [[ -s $PGDATA/PG_VERSION ]] || initialise
   unset POSTGRES_PASSWORD
 fi

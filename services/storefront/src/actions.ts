@@ -1,4 +1,4 @@
-/** What a person can do here, whichever way it was asked for. */
+/** The actions of a visitor, for both the page and the JSON API. */
 
 import { randomUUID } from "node:crypto";
 import type { Fields } from "./fields.ts";
@@ -10,7 +10,7 @@ import { Refusal } from "./refusal.ts";
 import type { Invoices } from "./shop.ts";
 import type { Visit } from "./visit.ts";
 
-/** Registers a person; `created` is false when the email address was registered before. */
+/** Registers a person; `created` is false if the email address was already registered. */
 export async function register(visit: Visit, fields: Fields): Promise<{ user: User; created: boolean }> {
   const request = { name: fields.name ?? "", email: fields.email ?? "" };
   const { user, created } = await visit.ask("users", visit.shop.registerUser(request, visit));
@@ -18,7 +18,7 @@ export async function register(visit: Visit, fields: Fields): Promise<{ user: Us
   return { user, created };
 }
 
-/** Makes a payment; `created` is false when its idempotency key was used for it before. */
+/** Makes a payment; `created` is false if the idempotency key was already used for this payment. */
 export async function pay(visit: Visit, fields: Fields): Promise<{ payment: Payment; created: boolean }> {
   const request = order(visit, fields);
   const { payment, created } = await visit.ask("payments", visit.shop.makePayment(request, visit));
@@ -26,29 +26,29 @@ export async function pay(visit: Visit, fields: Fields): Promise<{ payment: Paym
   return { payment, created };
 }
 
-/** Issues an invoice; `created` is false when its idempotency key was used for it before. */
+/** Issues an invoice; `created` is false if the idempotency key was already used for this invoice. */
 export async function issue(visit: Visit, fields: Fields): Promise<{ invoice: Invoice; created: boolean }> {
   const request = order(visit, fields);
   const { invoice, created } = await visit.ask("invoices", invoicesOf(visit).issue(request, visit));
   return { invoice: present(invoice), created };
 }
 
-/** Settles the invoice that the address names, once however often it is asked for. */
+/** Settles the invoice in the request's path; idempotent. */
 export async function settle(visit: Visit): Promise<Invoice> {
   const asking = invoicesOf(visit).settle(invoiceNumber(visit), visit);
   return present((await visit.ask("invoices", asking)).invoice);
 }
 
-/** The invoice that the address names. */
+/** Returns the invoice in the request's path. */
 export async function find(visit: Visit): Promise<Invoice> {
   const asking = invoicesOf(visit).get(invoiceNumber(visit), visit);
   return present((await visit.ask("invoices", asking)).invoice);
 }
 
-/** Throws a Refusal in a shop without invoices. */
+/** Returns the invoices service; throws a Refusal if there is none. */
 export function invoicesOf(visit: Visit): Invoices {
   if (visit.shop.invoices) return visit.shop.invoices;
-  throw new Refusal(404, "This shop has no invoices; it has some once INVOICES_GRPC_TARGET is set.");
+  throw new Refusal(404, "This shop has no invoices; set INVOICES_GRPC_TARGET to enable them.");
 }
 
 function order(visit: Visit, fields: Fields) {

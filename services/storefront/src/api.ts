@@ -1,4 +1,4 @@
-/** The shop as JSON, for scripts. */
+/** The JSON API. */
 
 import { find, invoicesOf, issue, pay, register, settle } from "./actions.ts";
 import { readFields } from "./fields.ts";

@@ -1,4 +1,4 @@
-/** Connections to the servers of a provider, and a call over them. */
+/** Connections to the servers of a provider, and calls over them. */
 
 import {
   type CallOptions,
@@ -15,13 +15,13 @@ import { fromCall } from "./refusal.ts";
 import { builtIn, readPublished } from "./service-config.ts";
 import type { Provider } from "./settings.ts";
 
-/** What a service answered, and which of its servers did. */
+/** The response of a service, and the name of the server that answered. */
 export interface Answer<Response> {
   readonly value: Response;
   readonly servedBy: string;
 }
 
-/** How long an answer is of use: until a moment, and unless the signal says that nobody waits for it any more. */
+/** The limits of a call: a deadline, and a signal that the client has cancelled the request. */
 export interface Limits {
   readonly deadline: Date;
   readonly signal: AbortSignal;
@@ -43,11 +43,11 @@ const OPTIONS: ChannelOptions = {
   "grpc.dns_min_time_between_resolutions_ms": 1_000,
 };
 
-/** Prepares the connections; it does not wait for the provider. Says which service config they have. */
+/** Prepares the connections, without waiting for the provider. Logs the choice of service config. */
 export function connect<Client>(kind: ClientKind<Client>, name: string, provider: Provider): Client {
-  const shown = credentialsFor(provider);
+  const own = credentialsFor(provider);
   const open = (serviceConfig: unknown) =>
-    new kind(provider.target, shown, { ...OPTIONS, "grpc.service_config": JSON.stringify(serviceConfig) });
+    new kind(provider.target, own, { ...OPTIONS, "grpc.service_config": JSON.stringify(serviceConfig) });
   try {
     const published = readPublished(provider.serviceConfigFile);
     if (published !== undefined) {
@@ -77,7 +77,7 @@ type Method<Request, Response> = (
   callback: (error: ServiceError | null, response: Response) => void,
 ) => ClientUnaryCall;
 
-/** Throws a Refusal, or Gone once nobody waits for the answer: the call is cancelled then. */
+/** Makes a call; throws a Refusal, or Cancelled if the client has cancelled the request, which cancels the call. */
 export function call<Request, Response>(
   service: string,
   method: Method<Request, Response>,
@@ -85,21 +85,21 @@ export function call<Request, Response>(
   { deadline, signal }: Limits,
 ): Promise<Answer<Response>> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) throw new Gone();
+    if (signal.aborted) throw new Cancelled();
     let value: Response;
     const calling = method(request, new Metadata(), { deadline }, (error, response) => {
       value = response;
-      if (error) reject(signal.aborted ? new Gone() : fromCall(service, error));
+      if (error) reject(signal.aborted ? new Cancelled() : fromCall(service, error));
     });
     signal.addEventListener("abort", () => {
       calling.cancel();
     });
-    // The trailing metadata comes with the status, after the response.
+    // The trailing metadata arrives with the status, after the response.
     calling.on("status", ({ metadata }) => {
       resolve({ value, servedBy: String(metadata.get("served-by")[0] ?? "") });
     });
   });
 }
 
-/** Nobody waits for the answer any more. */
-export class Gone extends Error {}
+/** The client has cancelled the request. */
+export class Cancelled extends Error {}

@@ -1,4 +1,4 @@
-/** What a form or a script sent. */
+/** The fields of a form or a JSON object. */
 
 import type { IncomingMessage } from "node:http";
 import { Refusal } from "./refusal.ts";
@@ -7,7 +7,7 @@ export type Fields = Readonly<Record<string, string>>;
 
 const MOST_BYTES = 16 * 1024;
 
-/** Reads a form or a flat JSON object. Throws a Refusal when it is neither, or too large. */
+/** Reads a form or a flat JSON object; throws a Refusal for other or too large requests. */
 export async function readFields(request: IncomingMessage): Promise<Fields> {
   const type = request.headers["content-type"]?.split(";")[0];
   if (type === "application/x-www-form-urlencoded") {

@@ -1,11 +1,11 @@
-/** Text that is safe to put into a page as it is. */
+/** Text that is already escaped. */
 export class Html {
   constructor(readonly text: string) {}
 }
 
 type Part = string | number | Html | readonly Html[];
 
-/** A tagged template: every value is escaped, unless it is Html already. */
+/** A template tag that escapes every value except Html. */
 export function html(texts: TemplateStringsArray, ...parts: Part[]): Html {
   return new Html(texts.reduce((all, text, index) => all + render(parts[index - 1] ?? "") + text));
 }

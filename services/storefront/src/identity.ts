@@ -1,4 +1,4 @@
-/** Who the storefront is to the services it calls, and whom it takes for them. */
+/** Mutual TLS of the storefront: its client certificates and the CAs it trusts. */
 
 import { readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,19 +9,19 @@ import { SettingsError } from "./settings.ts";
 type Connector = ChannelCredentials["_createSecureConnector"];
 
 /**
- * Mutual TLS 1.3 with what a directory has: tls.crt, tls.key and ca.crt. A server must be of an authority in ca.crt and
- * have the name of its target. The kubelet keeps the directory current while the process runs, so each connection reads
- * it anew; the library's own provider reads the files one by one, now and then, and has no say in the version of TLS.
+ * Mutual TLS 1.3 with the files in a directory: tls.crt, tls.key and ca.crt. Server certificates must be from a CA in
+ * ca.crt and match the name in the target. The kubelet updates the files while the process runs; each connection reads
+ * them again. The provider in grpc-js reads the files one by one, periodically, and cannot restrict the TLS version.
  */
 export class Identity extends ChannelCredentials {
-  /** Throws SettingsError if the directory cannot be used now. */
+  /** Throws SettingsError if the directory is incomplete or invalid. */
   constructor(private readonly directory: string) {
     super();
     try {
       readContext(directory);
     } catch (error) {
       throw new SettingsError(
-        `GRPC_TLS_DIR must have tls.crt, tls.key and ca.crt, which fit together; ${(error as Error).message}`,
+        `GRPC_TLS_DIR must have tls.crt, tls.key and ca.crt, which match; ${(error as Error).message}`,
       );
     }
   }
@@ -49,7 +49,7 @@ export class Identity extends ChannelCredentials {
   }
 }
 
-/** All files are of one version: the kubelet moves a link that tls.crt leads through, then removes those before. */
+/** Reads all files from one version: the kubelet moves a symbolic link, then removes the previous version. */
 function readContext(directory: string): SecureContext {
   for (;;) {
     const version = versionOf(directory);

@@ -1,10 +1,10 @@
-/** The page's invoices: a form to issue one, and a table of all, as the invoices service joins them. */
+/** The invoices part of the page: a form to issue an invoice, and a table of all invoices. */
 
 import type { Invoice, Recipient, Settlement } from "./gen/shop/invoices/v1/invoices.ts";
 import { type Html, html } from "./html.ts";
 import { type Listed, list, moment, price } from "./parts.ts";
 
-/** `form` is what is above the table. */
+/** Renders the part; `form` is above the table. */
 export function invoicesSection(invoices: Listed<Invoice>, form: Html): Html {
   return html`<section aria-labelledby="invoices" class="wide">
     <h2 id="invoices">Invoices</h2>
@@ -34,20 +34,20 @@ function table(rows: readonly Html[]): Html {
 function row({ number, recipient, amount, issueTime, settlement }: Invoice): Html {
   return html`<tr id="invoice-${number.toString()}">
     <th scope="row">${number.toString()}</th>
-    <td class="whom">${person(recipient)}</td>
+    <td class="recipient">${person(recipient)}</td>
     <td class="price">${price(amount)}</td>
     <td>${moment(issueTime)}</td>
     <td>${settlement ? paid(settlement) : settling(number)}</td>
   </tr>`;
 }
 
-/** The id alone is known while users does not answer. */
+/** Renders a recipient; only the id is known while users is unavailable. */
 function person(recipient: Recipient | undefined): Html {
   if (!recipient?.name) return html`person ${(recipient?.userId ?? "").slice(0, 8)}`;
   return html`<strong>${recipient.name}</strong> <span>${recipient.email}</span>`;
 }
 
-/** The id alone is known while payments does not answer. */
+/** Renders a payment; only the id is known while payments is unavailable. */
 function paid({ paymentId, amount, createTime }: Settlement): Html {
   const what = amount ? price(amount) : `payment ${paymentId.slice(0, 8)}`;
   return html`<strong class="price">${what}</strong> ${moment(createTime)}`;

@@ -1,4 +1,4 @@
-/** Starts the storefront, and lets requests end before it leaves. */
+/** Starts the storefront, and shuts it down gracefully. */
 
 import { once } from "node:events";
 import { log } from "./log.ts";
@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   log("info", "listening", { port: settings.httpPort });
 
   await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
-  log("info", "leaving");
+  log("info", "shutting down");
   setTimeout(() => {
     server.closeAllConnections();
   }, GRACE_MS).unref();
@@ -33,7 +33,7 @@ main().catch((error: unknown) => {
   process.exitCode = 1;
 });
 
-/** A sentence for what whoever runs this can put right, like a port that is taken; the whole trace for the rest. */
+/** Returns one sentence for an error that the user can correct, such as a port in use; otherwise the stack trace. */
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error instanceof SettingsError || "syscall" in error

@@ -1,9 +1,9 @@
-/** Amounts of money: whole minor units inside, decimals for people. No floating point in between. */
+/** Amounts of money: whole minor units internally, decimals for display, without floating point. */
 
 import type { Money } from "./gen/shop/payments/v1/payments.ts";
 import { Refusal } from "./refusal.ts";
 
-/** Reads what a person typed, like "12.50" or "12,5" with "EUR". Throws a Refusal that says what is wrong. */
+/** Parses an amount such as "12.50" or "12,5" with a currency such as "EUR"; a Refusal has the expected form. */
 export function parseMoney(amount: string, currency: string): Money {
   if (!Intl.supportedValuesOf("currency").includes(currency)) {
     throw new Refusal(400, `Currency must be an ISO 4217 code, like EUR; it is "${currency.slice(0, 10)}".`);
@@ -20,7 +20,7 @@ export function parseMoney(amount: string, currency: string): Money {
   return { currency, minorUnits: BigInt(whole + fraction.padEnd(decimals, "0")) };
 }
 
-/** An amount with the decimals its currency has, like 12.50. */
+/** Formats an amount with the decimals of its currency, such as 12.50. */
 export function formatAmount(money: Money): string {
   const decimals = decimalsOf(money.currency);
   const digits = money.minorUnits.toString().padStart(decimals + 1, "0");

@@ -1,4 +1,4 @@
-/** The one page: who is registered, what was paid and what is owed, and a form for each. */
+/** The page: people, payments and invoices, with a form for each. */
 
 import type { Fields } from "./fields.ts";
 import type { Invoice } from "./gen/shop/invoices/v1/invoices.ts";
@@ -11,21 +11,21 @@ import { type Listed, list, moment, orderForm, price } from "./parts.ts";
 export interface Page {
   readonly users: Listed<User>;
   readonly payments: Listed<Payment>;
-  /** Undefined in a shop without invoices, which the page then does not speak of. */
+  /** Undefined in a shop without invoices; the page then has no invoices part. */
   readonly invoices: Listed<Invoice> | undefined;
-  /** Good news of what was just done. */
+  /** A message about the completed action. */
   readonly notice?: string | undefined;
-  /** Why something could not be done. */
+  /** The reason why an action was refused. */
   readonly refusal?: string | undefined;
-  /** What was typed into the form of an address, to be corrected rather than typed again. */
+  /** The fields last sent with the form of an action, so that they can be corrected. */
   readonly typed: (action: string) => Fields;
-  /** Names the next order, so that sending its form twice counts once. */
+  /** The idempotency key of the next order, so that a form that is sent twice counts once. */
   readonly key: string;
-  /** Who answered, and how long it took. */
+  /** The servers that answered, and the duration. */
   readonly footer: string;
 }
 
-/** The whole document. */
+/** Renders the whole document. */
 export function renderPage(page: Page): string {
   const { users, payments, invoices } = page;
   const names = new Map(("items" in users ? users.items : []).map((user) => [user.id, user.name]));
@@ -82,16 +82,16 @@ function invoicing(page: Page): Html {
   return ordering(page, "/invoices", "Who owes", "Issue", "Invoices are issued to registered people.");
 }
 
-/** A form for an order of one of the people there are, or a sentence while there are none. */
+/** Renders a form for an order of a registered person, or a sentence if there are none. */
 function ordering(
   { users, typed, key }: Page,
   action: string,
   who: string,
   button: string,
-  nobody: string,
+  empty: string,
 ): Html {
   const people = "items" in users ? users.items : [];
-  if (people.length === 0) return html`<p>${nobody}</p>`;
+  if (people.length === 0) return html`<p>${empty}</p>`;
   return orderForm({ action, who, button, people, typed: typed(action), key });
 }
 
@@ -129,7 +129,7 @@ table { width: 100%; border-collapse: collapse }
 th, td { text-align: start; vertical-align: baseline; padding: .4rem 1rem .4rem 0; border-top: 1px solid var(--line) }
 thead th { border: 0; font-size: .85rem; font-weight: normal }
 td form { margin: 0 }
-.whom { min-width: 9rem; width: 60%; overflow-wrap: anywhere }
+.recipient { min-width: 9rem; width: 60%; overflow-wrap: anywhere }
 .price { white-space: nowrap }
 @media (min-width: 45rem) { td time { white-space: nowrap } }
 .wide { grid-column: 1 / -1 }

@@ -1,4 +1,4 @@
-/** What the parts of the page are made of. */
+/** The building blocks of the page. */
 
 import type { Fields } from "./fields.ts";
 import type { Money } from "./gen/shop/payments/v1/payments.ts";
@@ -6,12 +6,12 @@ import type { User } from "./gen/shop/users/v1/users.ts";
 import { Html, html } from "./html.ts";
 import { formatAmount } from "./money.ts";
 
-/** A list, or the sentence that says why there is none. */
+/** A list, or a sentence with the reason why the list is missing. */
 export type Listed<Item> = { readonly items: readonly Item[] } | { readonly sorry: string };
 
 const CURRENCIES = ["EUR", "USD", "GBP", "CHF", "JPY"];
 
-/** The rows of a list in what holds them, or a sentence in their place. */
+/** Renders the rows of a list in a container, or a sentence instead. */
 export function list<Item>(
   listed: Listed<Item>,
   empty: string,
@@ -23,16 +23,16 @@ export function list<Item>(
   return hold(listed.items.map(row));
 }
 
-/** A form that names a registered person and an amount. */
+/** A form with a registered person and an amount. */
 export interface Order {
   readonly action: string;
-  /** What is asked about the person, like "Who pays". */
+  /** The label of the person field, such as "Who pays". */
   readonly who: string;
   readonly button: string;
   readonly people: readonly User[];
-  /** What was typed into this form before. */
+  /** The fields last sent with this form. */
   readonly typed: Fields;
-  /** Names the order, so that sending the form twice counts once. */
+  /** The idempotency key of the order, so that a form that is sent twice counts once. */
   readonly key: string;
 }
 
@@ -71,12 +71,12 @@ function option(value: string, label: string, chosen: string | undefined): Html 
   return html`<option value="${value}" ${value === chosen ? html` selected` : ""}>${label}</option>`;
 }
 
-/** An amount with its currency, like 12.50 EUR; nothing where it is not known. */
+/** Formats an amount with its currency, such as 12.50 EUR; empty if unknown. */
 export function price(amount: Money | undefined): string {
   return amount ? `${formatAmount(amount)} ${amount.currency}` : "";
 }
 
-/** A moment in UTC, to the minute; nothing where it is not known. */
+/** Renders a time in UTC, to the minute; empty if unknown. */
 export function moment(time: Date | undefined): Html {
   if (!time) return new Html("");
   return html`<time datetime="${time.toISOString()}"

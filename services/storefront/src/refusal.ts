@@ -1,4 +1,4 @@
-/** What a person is told when something cannot be done, and with which HTTP status. */
+/** Errors that are reported to the visitor, with their HTTP status. */
 
 import { type ServiceError, status } from "@grpc/grpc-js";
 import { log } from "./log.ts";
@@ -22,8 +22,8 @@ const HTTP_STATUS: Partial<Record<status, number>> = {
 };
 
 /**
- * The refusal of a gRPC call. What a service itself said is passed on (it names itself in `served-by`); what the
- * transport said, like an address that refused the connection, is not for a person and becomes a sentence of our own.
+ * Converts the error of a gRPC call. Messages of a service, which sets `served-by`, are passed on; messages of the
+ * transport, such as a refused connection, are logged and replaced by a general sentence.
  */
 export function fromCall(service: string, error: ServiceError): Refusal {
   const code = HTTP_STATUS[error.code] ?? 502;
@@ -38,6 +38,7 @@ export function fromCall(service: string, error: ServiceError): Refusal {
 }
 
 function sentence(text: string): string {
-  const begun = /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text; // a field keeps its name
-  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+  // Field names keep their case.
+  const capitalized = /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  return /[.!?]$/.test(capitalized) ? capitalized : `${capitalized}.`;
 }

@@ -1,4 +1,4 @@
-/** The routes: a page of forms for people, and the same as JSON for scripts. */
+/** The routes of the page and of the JSON API. */
 
 import { createServer, type Server, type ServerResponse } from "node:http";
 import * as api from "./api.ts";
@@ -23,7 +23,7 @@ const ROUTES = new Map<string, Record<string, Route>>([
   ["/api/invoices/{number}", { GET: api.getInvoice }],
   ["/api/invoices/{number}/settle", { POST: api.settleInvoice }],
   ["/style.css", { GET: () => fixed("text/css", STYLE) }],
-  // Speaks of this process alone: restarting it would not bring back a service it calls.
+  // Reports this process only: a restart would not repair a service that it calls.
   ["/healthz", { GET: () => fixed("text/plain", "ok\n") }],
 ]);
 
@@ -34,15 +34,15 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
 };
 
-/** What the log has for a client that did not wait for its reply, as other servers write it. */
-const WENT_AWAY = 499;
+/** The logged status if the client closes the connection before the response, as in other web servers. */
+const CLIENT_CLOSED_REQUEST = 499;
 
-/** An HTTP server that is not listening yet. A client is kept waiting for the services so long at most. */
+/** Creates an HTTP server that does not listen yet. `patienceMs` limits the time for calls to services per request. */
 export function createStorefront(shop: Shop, patienceMs: number): Server {
   const server = createServer((request, response) => {
     const visit = new Visit(request, shop, patienceMs);
     response.on("close", () => {
-      if (!response.writableEnded) visit.leave();
+      if (!response.writableEnded) visit.cancel();
     });
     void answer(visit, response);
   });
@@ -73,15 +73,15 @@ async function route(visit: Visit, path: string, method: string): Promise<Reply>
   const found = methods[method];
   if (found) return found(visit);
   const allow = Object.keys(methods).join(", ");
-  return { ...json(visit, 405, { error: `${path} answers ${allow} alone.` }), headers: { allow } };
+  return { ...json(visit, 405, { error: `${path} accepts ${allow} only.` }), headers: { allow } };
 }
 
 function refuse(visit: Visit, error: unknown): Reply {
-  if (visit.signal.aborted) return json(visit, WENT_AWAY, {});
+  if (visit.signal.aborted) return json(visit, CLIENT_CLOSED_REQUEST, {});
   if (error instanceof Refusal) return json(visit, error.status, { error: error.message });
-  log("error", "a request failed for a reason of our own", { error: (error as Error).stack });
+  log("error", "a request failed with an unexpected error", { error: (error as Error).stack });
   return json(visit, 500, {
-    error: "The storefront failed for a reason of its own; its log has the details.",
+    error: "Internal error in the storefront; see its log.",
   });
 }
 

@@ -1,18 +1,18 @@
-/** What the environment tells this service. */
+/** The settings of the service, read from the environment. */
 
 import { join } from "node:path";
 
 /** A service to call. */
 export interface Provider {
-  /** A gRPC target, like dns:///users.shop.svc:50051. */
+  /** A gRPC target, such as dns:///users.shop.svc:50051. */
   readonly target: string;
-  /** The directory of the storefront's own certificates, for a service that asks for mutual TLS. */
+  /** The directory of the client certificates, for a service with mutual TLS. */
   readonly tlsDirectory: string | undefined;
-  /** Where its service config is published, once its contract is known. */
+  /** The file of the published service config; exists once the provider's contract is known. */
   readonly serviceConfigFile?: string | undefined;
 }
 
-/** Where the services are. */
+/** The services to call. */
 export interface Providers {
   readonly users: Provider;
   readonly payments: Provider;
@@ -21,13 +21,13 @@ export interface Providers {
 }
 
 export interface Settings extends Providers {
-  /** The port the page is served on. */
+  /** The port of the server. */
   readonly httpPort: number;
-  /** How long a client is kept waiting for the services, in all. */
+  /** The maximum time for calls to services per request. */
   readonly patienceMs: number;
 }
 
-/** Says what to set in the environment. */
+/** A missing or invalid setting; the message names it. */
 export class SettingsError extends Error {}
 
 /** Reads the environment; throws SettingsError. */

@@ -1,4 +1,4 @@
-/** The services this front end stands on, reached at their gRPC endpoints alone. */
+/** The services behind the storefront, called at their gRPC endpoints. */
 
 import { type Answer, call, connect, type Limits } from "./channel.ts";
 import {
@@ -23,7 +23,7 @@ import {
 } from "./gen/shop/users/v1/users.ts";
 import type { Provider, Providers } from "./settings.ts";
 
-/** Every method takes how long its answer is of use, and throws a Refusal. */
+/** Every method has limits for its call, and throws a Refusal. */
 export interface Shop {
   registerUser(request: RegisterUserRequest, limits: Limits): Promise<Answer<RegisterUserResponse>>;
   listUsers(limits: Limits): Promise<Answer<ListUsersResponse>>;
@@ -44,7 +44,7 @@ export interface Invoices {
 
 const PAGE = { pageSize: 50, pageToken: "" };
 
-/** Prepares the connections; it does not wait for any service. */
+/** Prepares the connections, without waiting for the services. */
 export function openShop(at: Providers): Shop {
   const users = connect(UsersServiceClient, "users", at.users);
   const payments = connect(PaymentsServiceClient, "payments", at.payments);

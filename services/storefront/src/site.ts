@@ -1,4 +1,4 @@
-/** The shop as a page, for people. */
+/** The page and its forms. */
 
 import { randomUUID } from "node:crypto";
 import { issue, pay, register, settle } from "./actions.ts";
@@ -41,7 +41,7 @@ export async function settleInvoice(visit: Visit): Promise<Reply> {
   });
 }
 
-/** Does it and shows the page afresh, so that reloading repeats nothing; or shows the form again, with the reason. */
+/** Performs an action and redirects to the page, so that a reload is harmless; or shows the form with the reason. */
 async function submit(visit: Visit, act: (fields: Fields) => Promise<string>): Promise<Reply> {
   const typed = await readFields(visit.request);
   try {
@@ -53,7 +53,7 @@ async function submit(visit: Visit, act: (fields: Fields) => Promise<string>): P
   }
 }
 
-/** Shows what can be shown: a service that does not answer empties its own part of the page alone, with status 503. */
+/** Renders the page: if a service fails, only its part is empty, and the status is 503. */
 async function page(visit: Visit, typed: Fields, refusal?: Refusal): Promise<Reply> {
   const { shop } = visit;
   const [users, payments, invoices] = await Promise.all([

@@ -1,21 +1,21 @@
-/** One request, and the reply to it. */
+/** A request and its reply. */
 
 import type { IncomingMessage } from "node:http";
 import { hostname } from "node:os";
 import type { Answer, Limits } from "./channel.ts";
 import type { Shop } from "./shop.ts";
 
-/** What was asked, how long the answer is of use, and who took part in answering it. */
+/** A request, its limits, and the servers that took part in answering. */
 export class Visit implements Limits {
   readonly deadline: Date;
-  /** The server of each service that answered, by the service's name. */
+  /** The server that answered, by service name. */
   readonly servedBy: Record<string, string> = { storefront: hostname() };
   readonly path: string;
   readonly query: URLSearchParams;
   readonly #started = performance.now();
-  readonly #left = new AbortController();
+  readonly #cancelled = new AbortController();
 
-  /** `patienceMs` is how long whoever asks is kept waiting for the services, in all. */
+  /** `patienceMs` is the maximum time for all calls to services. */
   constructor(
     readonly request: IncomingMessage,
     readonly shop: Shop,
@@ -31,17 +31,17 @@ export class Visit implements Limits {
     return Math.round((performance.now() - this.#started) * 10) / 10;
   }
 
-  /** Aborted once whoever asked has gone away. */
+  /** Aborted when the client has cancelled the request. */
   get signal(): AbortSignal {
-    return this.#left.signal;
+    return this.#cancelled.signal;
   }
 
-  /** Whoever asked has gone away: the calls to the services end at once. */
-  leave(): void {
-    this.#left.abort();
+  /** Cancels the calls to services, because the client has cancelled the request. */
+  cancel(): void {
+    this.#cancelled.abort();
   }
 
-  /** Notes which server of a service answered, and unwraps its answer. */
+  /** Waits for a response, and records the server that answered. */
   async ask<Value>(service: string, asking: Promise<Answer<Value>>): Promise<Value> {
     const answer = await asking;
     this.servedBy[service] = answer.servedBy;
@@ -56,7 +56,7 @@ export interface Reply {
   readonly body: string;
 }
 
-/** A reply for a script. */
+/** Returns a reply of the JSON API. */
 export function json(visit: Visit, status: number, content: object): Reply {
   const body = JSON.stringify({ ...content, servedBy: visit.servedBy, elapsedMs: visit.elapsedMs });
   return { status, type: "application/json", body: `${body}\n` };

@@ -71,7 +71,7 @@ test("a script issues an invoice and settles it, once each", async (context) => 
   assert.deepEqual((await body(await fetch(`${url}/api/invoices?userId=other`))).invoices, []);
 });
 
-test("a shop without invoices does all else", async (context) => {
+test("a shop without invoices supports everything else", async (context) => {
   const { url } = await openForTest(context, undefined, { withoutInvoices: true });
   assert.equal((await fetch(`${url}/api/users`, json(ADA))).status, 201);
   for (const [path, request] of [
@@ -81,7 +81,7 @@ test("a shop without invoices does all else", async (context) => {
   ] as const) {
     const answer = await fetch(url + path, request);
     assert.equal(answer.status, 404);
-    assert.match(String((await body(answer)).error), /^This shop has no invoices; it has some once INVOICES/);
+    assert.match(String((await body(answer)).error), /^This shop has no invoices; set INVOICES/);
   }
 });
 
@@ -101,7 +101,7 @@ const REFUSED: [string, RequestInit, number, RegExp][] = [
   ["/api/users", json({ name: 7 }), 400, /^Send a JSON object/],
   ["/api/users", { method: "POST", body: "name=Ada" }, 415, /^Send application\/json, or a form/],
   ["/api/users", json({ name: "A".repeat(20_000) }), 413, /^At most 16384 bytes/],
-  ["/api/users", { method: "DELETE" }, 405, /^\/api\/users answers GET, POST alone/],
+  ["/api/users", { method: "DELETE" }, 405, /^\/api\/users accepts GET, POST only/],
   ["/api/payments", json({ userId: "x", amount: "1", currency: "EUR" }), 404, /^No user has this id\.$/],
   [
     "/api/payments",
@@ -114,7 +114,7 @@ const REFUSED: [string, RequestInit, number, RegExp][] = [
   ["/api/invoices/7", {}, 404, /^No invoice has the number 7\.$/],
   ["/api/invoices/7/settle", { method: "POST" }, 404, /^No invoice has the number 7\.$/],
   ["/api/invoices/seven", {}, 400, /^An invoice has a number, like 7; it is "seven"\.$/],
-  ["/api/invoices/7/settle", {}, 405, /^\/api\/invoices\/7\/settle answers POST alone/],
+  ["/api/invoices/7/settle", {}, 405, /^\/api\/invoices\/7\/settle accepts POST only/],
   ["/nowhere", {}, 404, /^There is no such page/],
   ["//", {}, 404, /^There is no such page/],
 ];
@@ -129,7 +129,7 @@ for (const [path, request, status, sentence] of REFUSED) {
   });
 }
 
-test("it is healthy, and refuses with 503, while a service is away", async (context) => {
+test("while a service is unavailable, the health is good and requests fail with 503", async (context) => {
   const { url, stopUsers } = await openForTest(context);
   stopUsers();
 

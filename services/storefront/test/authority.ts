@@ -1,4 +1,4 @@
-/** Certificates, and a directory of them as the kubelet keeps it. */
+/** Certificates for tests, and a directory of certificates with the structure that the kubelet creates. */
 
 import "reflect-metadata"; // what issues certificates asks for it
 import type { webcrypto } from "node:crypto";
@@ -22,7 +22,7 @@ export interface Issued {
   readonly key: string;
 }
 
-/** Issues certificates to services. */
+/** Issues certificates for services. */
 export class Authority {
   private constructor(
     readonly root: X509Certificate,
@@ -32,7 +32,7 @@ export class Authority {
   static async make(): Promise<Authority> {
     const keys = await newKeys();
     const root = await X509CertificateGenerator.createSelfSigned({
-      name: `CN=authority ${versions++}`, // of its own: an authority is told from its successor by it
+      name: `CN=authority ${versions++}`, // unique: distinguishes a CA from its successor
       keys,
       signingAlgorithm: ALGORITHM,
       ...validFrom(-HOUR_MS),
@@ -45,7 +45,7 @@ export class Authority {
     return `${this.root.toString("pem")}\n`;
   }
 
-  /** The identity of a service, valid for two hours. */
+  /** Issues a certificate for a service, valid for two hours. */
   async issue(service: string, name = "localhost", startMs = -HOUR_MS): Promise<Issued> {
     const { publicKey, privateKey } = await newKeys();
     const issued = await X509CertificateGenerator.create({
@@ -66,7 +66,7 @@ export class Authority {
   }
 }
 
-/** Puts a new version in place as the kubelet does: all files at once, through the link ..data. */
+/** Replaces the files like the kubelet does: all at once, by replacing the symbolic link ..data. */
 export function publish(directory: string, issued: Issued, authorities: string): void {
   const files = { "tls.crt": issued.cert, "tls.key": issued.key, "ca.crt": authorities };
   const version = `..${versions++}`;

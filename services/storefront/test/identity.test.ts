@@ -19,7 +19,7 @@ function directoryFor(context: TestContext): string {
   return directory;
 }
 
-/** A server that speaks TLS in front of a service, and asks each client for a certificate. */
+/** A TLS proxy in front of a service, which requires a client certificate. */
 interface Guard {
   readonly target: string;
   readonly server: Server;
@@ -27,9 +27,9 @@ interface Guard {
 }
 
 async function guard(context: TestContext, port: number, options: TlsOptions): Promise<Guard> {
-  const asking = { ...options, requestCert: true, rejectUnauthorized: true, ALPNProtocols: ["h2"] };
+  const tls = { ...options, requestCert: true, rejectUnauthorized: true, ALPNProtocols: ["h2"] };
   const clients = new Set<TLSSocket>();
-  const server = createServer(asking, (client) => {
+  const server = createServer(tls, (client) => {
     clients.add(client);
     pipeline(client, connect(port, "127.0.0.1"), client, () => clients.delete(client));
   });
@@ -43,20 +43,24 @@ async function guard(context: TestContext, port: number, options: TlsOptions): P
 }
 
 const SERVERS: [string, number, (authority: Authority) => Promise<TlsOptions>][] = [
-  ["who it should be", 200, (authority) => authority.issue("users")],
-  ["of another name", 503, (authority) => authority.issue("users", "users.shop.svc")],
-  ["of another authority", 503, async () => (await Authority.make()).issue("users")],
-  ["expired", 503, (authority) => authority.issue("users", "localhost", -3 * HOUR_MS)],
-  ["not yet valid", 503, (authority) => authority.issue("users", "localhost", HOUR_MS)],
+  ["with a valid certificate", 200, (authority) => authority.issue("users")],
+  ["with another name", 503, (authority) => authority.issue("users", "users.shop.svc")],
+  ["with another CA", 503, async () => (await Authority.make()).issue("users")],
+  ["with an expired certificate", 503, (authority) => authority.issue("users", "localhost", -3 * HOUR_MS)],
   [
-    "of TLS 1.2",
+    "with a certificate that is not yet valid",
+    503,
+    (authority) => authority.issue("users", "localhost", HOUR_MS),
+  ],
+  [
+    "with TLS 1.2",
     503,
     async (authority) => ({ ...(await authority.issue("users")), maxVersion: "TLSv1.2" as const }),
   ],
 ];
 
 for (const [what, status, issue] of SERVERS) {
-  test(`a service that is ${what} is answered with ${status}`, async (context) => {
+  test(`a service ${what} gives status ${status}`, async (context) => {
     const [authority, tlsDirectory] = [await Authority.make(), directoryFor(context)];
     publish(tlsDirectory, await authority.issue("storefront"), authority.pem);
     const options = { ...(await issue(authority)), ca: authority.pem };
@@ -81,7 +85,7 @@ test("a service without TLS is not called", async (context) => {
   assert.deepEqual(allowed, []);
 });
 
-test("a new authority and new certificates come in without a failed call", async (context) => {
+test("the CA and all certificates are replaced without a failed call", async (context) => {
   const [before, after, tlsDirectory] = [
     await Authority.make(),
     await Authority.make(),
@@ -97,9 +101,9 @@ test("a new authority and new certificates come in without a failed call", async
   await rotate(before, before.pem);
   const options = { ...(await before.issue("users")), ca: before.pem };
   const { url } = await openForTest(context, async (port) => {
-    const one = await guard(context, port, options);
-    guards.push(one);
-    return { target: one.target, tlsDirectory };
+    const proxy = await guard(context, port, options);
+    guards.push(proxy);
+    return { target: proxy.target, tlsDirectory };
   });
   const callOverNewConnections = async (): Promise<void> => {
     for (let count = 0; count < 4; count++) {
@@ -110,7 +114,7 @@ test("a new authority and new certificates come in without a failed call", async
   };
 
   await callOverNewConnections();
-  // The order of a rotation: both are trusted before the first certificate of the new one is seen.
+  // The order of a rotation: both CAs are trusted before the first certificate of the new CA is used.
   await rotate(before, both);
   await callOverNewConnections();
   await rotate(after, both);
@@ -119,9 +123,9 @@ test("a new authority and new certificates come in without a failed call", async
   await callOverNewConnections();
 });
 
-test("what the directory lacks is named", (context) => {
+test("missing files in the directory are reported", (context) => {
   const directory = directoryFor(context);
   assert.throws(() => new Identity(directory), {
-    message: /^GRPC_TLS_DIR must have tls\.crt, tls\.key and ca\.crt, which fit together; ENOENT.*tls\.crt/,
+    message: /^GRPC_TLS_DIR must have tls\.crt, tls\.key and ca\.crt, which match; ENOENT.*tls\.crt/,
   });
 });

@@ -7,18 +7,18 @@ import { captureLog } from "./log.ts";
 const AT_ONCE_MS = 500;
 
 for (const path of ["/api/users", "/"]) {
-  test(`a client of ${path} that goes away ends the calls to the services at once`, async (context) => {
+  test(`a client of ${path} that closes the connection cancels the calls to services`, async (context) => {
     const lines = captureLog(context);
     const { url, hangUsers } = await openForTest(context);
     const { arrived, cancelled } = hangUsers();
     const client = request(url + path).on("error", () => undefined);
     client.end();
     await arrived;
-    const left = performance.now();
+    const closed = performance.now();
     client.destroy();
     await cancelled;
 
-    assert.ok(performance.now() - left < AT_ONCE_MS);
+    assert.ok(performance.now() - closed < AT_ONCE_MS);
     const { status, deadlineMs } = lines.find(({ message }) => message === "request") ?? {};
     assert.deepEqual([status, deadlineMs], [499, 3_000]);
     assert.deepEqual(
@@ -28,7 +28,7 @@ for (const path of ["/api/users", "/"]) {
   });
 }
 
-test("a client that goes away after a form was refused ends the calls for the page", async (context) => {
+test("a client that closes the connection after a refused form cancels the calls for the page", async (context) => {
   const { url, hangUsers } = await openForTest(context);
   const { arrived, cancelled } = hangUsers();
   const client = request(`${url}/payments`, {
@@ -37,14 +37,14 @@ test("a client that goes away after a form was refused ends the calls for the pa
   }).on("error", () => undefined);
   client.end("amount=nothing");
   await arrived;
-  const left = performance.now();
+  const closed = performance.now();
   client.destroy();
   await cancelled;
 
-  assert.ok(performance.now() - left < AT_ONCE_MS);
+  assert.ok(performance.now() - closed < AT_ONCE_MS);
 });
 
-test("the latency budget is what a request waits, and what its calls are given", async (context) => {
+test("the latency budget limits a request and its calls", async (context) => {
   const lines = captureLog(context);
   const { url, allowed, hangUsers } = await openForTest(context, undefined, { patienceMs: 300 });
   await fetch(`${url}/api/payments`);
@@ -54,7 +54,7 @@ test("the latency budget is what a request waits, and what its calls are given",
 
   assert.equal(answer.status, 503);
   const waited = performance.now() - started;
-  assert.ok(waited >= 290 && waited < 1_000, `it waited ${waited} ms`);
+  assert.ok(waited >= 290 && waited < 1_000, `the request took ${waited} ms`);
   assert.ok(allowed.every((milliseconds) => milliseconds > 0 && milliseconds <= 310));
   assert.deepEqual(
     lines.filter(({ message }) => message === "request").map(({ deadlineMs }) => deadlineMs),

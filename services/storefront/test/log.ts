@@ -1,8 +1,8 @@
-/** What is logged during a test. */
+/** The log during a test. */
 
 import type { TestContext } from "node:test";
 
-/** Keeps the lines of the log from now on, in place of standard output. */
+/** Records the log lines from now on, instead of printing them. */
 export function captureLog(context: TestContext): Record<string, unknown>[] {
   const lines: Record<string, unknown>[] = [];
   const write = process.stdout.write.bind(process.stdout);

@@ -6,12 +6,12 @@ function form(fields: Record<string, string>): RequestInit {
   return { method: "POST", body: new URLSearchParams(fields), redirect: "manual" };
 }
 
-/** The row of invoice No. 1. */
+/** Returns the row of invoice No. 1. */
 function row(page: string): string {
   return /<tr id="invoice-1">.*?<\/tr>/s.exec(page)?.[0] ?? "";
 }
 
-test("a person registers and pays, and the page shows it", async (context) => {
+test("a person registers and pays, and the page shows the payment", async (context) => {
   const { url, users, payments } = await openForTest(context);
 
   const registered = await fetch(`${url}/users`, form({ name: 'A<b>"da', email: "ada@example.org" }));
@@ -39,7 +39,7 @@ test("a person registers and pays, and the page shows it", async (context) => {
   ]);
 });
 
-test("an invoice is issued and settled, and the page shows who owes it and what was paid", async (context) => {
+test("an invoice is issued and settled, and the page shows recipient and payment", async (context) => {
   const { url, users, invoices } = await openForTest(context);
   assert.match(await (await fetch(url)).text(), /Invoices are issued to registered people/);
   await fetch(`${url}/users`, form({ name: "Ada<", email: "ada@example.org" }));
@@ -61,7 +61,7 @@ test("an invoice is issued and settled, and the page shows who owes it and what 
   assert.doesNotMatch(paid, /<form/);
 });
 
-test("an invoice is shown by ids while the services it is joined from do not answer", async (context) => {
+test("an invoice has ids only while users and payments are unavailable", async (context) => {
   const { url, invoices } = await openForTest(context);
   invoices.push({
     number: 1n,
@@ -75,7 +75,7 @@ test("an invoice is shown by ids while the services it is joined from do not ans
   assert.doesNotMatch(shown, /<form/);
 });
 
-test("a form that is refused keeps what was typed from the other form of its kind", async (context) => {
+test("the fields of a refused form do not appear in the other form", async (context) => {
   const { url, users } = await openForTest(context);
   await fetch(`${url}/users`, form({ name: "Ada", email: "ada@example.org" }));
   const refused = await fetch(
@@ -89,7 +89,7 @@ test("a form that is refused keeps what was typed from the other form of its kin
   assert.doesNotMatch(payments, /value="1\.005"/);
 });
 
-test("a shop without invoices does not speak of them", async (context) => {
+test("a shop without invoices does not mention them", async (context) => {
   const { url } = await openForTest(context, undefined, { withoutInvoices: true });
   const answer = await fetch(url);
 
@@ -97,7 +97,7 @@ test("a shop without invoices does not speak of them", async (context) => {
   assert.doesNotMatch(await answer.text(), /invoice/i);
 });
 
-test("a form that is refused comes back with the reason and what was typed", async (context) => {
+test("a refused form is shown with the reason and its fields", async (context) => {
   const { url } = await openForTest(context);
   const refused = await fetch(`${url}/users`, form({ name: "Ada", email: "nope" }));
   const page = await refused.text();
@@ -108,7 +108,7 @@ test("a form that is refused comes back with the reason and what was typed", asy
   assert.match(page, /value="nope"/);
 });
 
-test("a service that is away empties its own part of the page alone", async (context) => {
+test("if users is unavailable, only its part of the page is empty", async (context) => {
   const { url, stopUsers } = await openForTest(context);
   stopUsers();
   const answer = await fetch(url);
@@ -120,7 +120,7 @@ test("a service that is away empties its own part of the page alone", async (con
   assert.doesNotMatch(page, /ECONNREFUSED|127\.0\.0\.1/);
 });
 
-test("invoices being away empties its own part of the page alone", async (context) => {
+test("if invoices is unavailable, only its part of the page is empty", async (context) => {
   const { url, stopInvoices } = await openForTest(context);
   stopInvoices();
   const answer = await fetch(url);
@@ -131,7 +131,7 @@ test("invoices being away empties its own part of the page alone", async (contex
   assert.match(page, /Nobody is registered yet[^]*Nothing has been paid yet/);
 });
 
-test("a service that hangs keeps nobody waiting for long", async (context) => {
+test("a service that does not respond delays the page by the latency budget only", async (context) => {
   const { url, hangUsers } = await openForTest(context);
   hangUsers();
   const started = performance.now();
@@ -142,7 +142,7 @@ test("a service that hangs keeps nobody waiting for long", async (context) => {
   assert.ok(performance.now() - started < 4_000);
 });
 
-test("the notice is one of ours, whatever the address says", async (context) => {
+test("the notice is never taken from the address", async (context) => {
   const { url } = await openForTest(context);
   const page = await (await fetch(`${url}/?done=${encodeURIComponent("<script>")}`)).text();
 

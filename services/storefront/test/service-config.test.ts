@@ -8,7 +8,7 @@ import { captureLog } from "./log.ts";
 
 const SERVICE = "shop.users.v1.UsersService";
 
-/** A service config as the operator writes it. */
+/** A service config with the structure that the operator publishes. */
 const PUBLISHED = JSON.stringify({
   loadBalancingConfig: [{ round_robin: {} }],
   methodConfig: [
@@ -27,7 +27,7 @@ const PUBLISHED = JSON.stringify({
   ],
 });
 
-/** A shop that finds this text where the operator publishes for each service; nothing at all if it is undefined. */
+/** Opens a shop with a published service config for each service; without one if the text is undefined. */
 async function openPublished(context: TestContext, text: string | undefined): Promise<Shop> {
   const directory = mkdtempSync(join(tmpdir(), "bindings-"));
   context.after(() => {
@@ -67,7 +67,7 @@ for (const [what, text, used, attempts, warnings] of FILES) {
   });
 }
 
-test("a published timeout bounds a call, and one that is quicker is answered", async (context) => {
+test("the published timeout limits a call, and faster calls succeed", async (context) => {
   const { url, allowed, hangUsers } = await openPublished(context, PUBLISHED);
   assert.equal((await fetch(`${url}/api/users`)).status, 200);
   const { cancelled } = hangUsers();
@@ -76,6 +76,6 @@ test("a published timeout bounds a call, and one that is quicker is answered", a
   const waited = performance.now() - started;
   await cancelled;
 
-  assert.ok(waited >= 240 && waited < 1_000, `it waited ${waited} ms`);
+  assert.ok(waited >= 240 && waited < 1_000, `the request took ${waited} ms`);
   assert.ok(allowed.every((milliseconds) => milliseconds > 200 && milliseconds <= 260));
 });

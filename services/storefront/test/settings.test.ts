@@ -8,24 +8,24 @@ test("the port has a default", () => {
   assert.equal(readSettings(TARGETS).httpPort, 8080);
 });
 
-test("all is plaintext unless TLS is asked for, which each service may", () => {
+test("a service is called in plaintext unless mutual TLS is requested for the service", () => {
   const settings = readSettings({ ...TARGETS, GRPC_TLS_DIR: "/identity", USERS_GRPC_TLS: "Mutual" });
   assert.equal(settings.users.tlsDirectory, "/identity");
   assert.equal(settings.payments.tlsDirectory, undefined);
 });
 
-test("a shop has invoices if it is told of them", () => {
+test("a shop has invoices if their target is set", () => {
   const settings = readSettings({ ...TARGETS, INVOICES_GRPC_TARGET: "dns:///invoices:50051" });
   assert.equal(settings.invoices?.target, "dns:///invoices:50051");
   assert.equal(readSettings(TARGETS).invoices, undefined);
 });
 
-test("a client waits its latency budget, and three seconds without one", () => {
+test("the latency budget limits a request; the default is three seconds", () => {
   assert.equal(readSettings({ ...TARGETS, LATENCY_BUDGET_MS: "250" }).patienceMs, 250);
   assert.equal(readSettings(TARGETS).patienceMs, 3_000);
 });
 
-test("a service config is among the bindings", () => {
+test("the service config is a file in the service binding", () => {
   const settings = readSettings({ ...TARGETS, SERVICE_BINDING_ROOT: "/bindings" });
   assert.equal(settings.payments.serviceConfigFile, "/bindings/payments/service-config");
   assert.equal(readSettings(TARGETS).payments.serviceConfigFile, undefined);
@@ -47,7 +47,7 @@ const REFUSED: [NodeJS.ProcessEnv, RegExp][] = [
 ];
 
 for (const [environment, sentence] of REFUSED) {
-  test(`what is missing is named: ${sentence.source}`, () => {
+  test(`a missing or invalid setting is reported: ${sentence.source}`, () => {
     assert.throws(() => readSettings(environment), { message: sentence });
   });
 }

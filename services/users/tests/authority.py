@@ -1,4 +1,4 @@
-"""Certificates, and a directory of them as the kubelet keeps it."""
+"""Certificates for tests, and a directory of certificates with the structure that the kubelet creates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ versions = count()
 
 
 def uri(service: str) -> str:
-    """The SPIFFE URI of a service of the shop."""
+    """Return the SPIFFE URI of a service of the shop."""
     return f"spiffe://cluster.local/ns/shop/sa/{service}"
 
 
@@ -30,23 +30,23 @@ class Identity:
     key: bytes
 
     def trusting(self, authorities: bytes) -> grpc.ChannelCredentials:
-        """What a client shows, and whom it trusts."""
+        """Return channel credentials with this certificate and the given CA certificates."""
         return grpc.ssl_channel_credentials(authorities, self.key, self.certificate)
 
 
 class Authority:
-    """Issues certificates to services, valid from an hour ago for two hours unless told otherwise."""
+    """Issues certificates for services, by default valid from one hour ago for two hours."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        # A name of its own: an authority is told from its successor by it.
+        # Each CA has its own name, which distinguishes a CA from its successor.
         self._name = x509.Name.from_rfc4514_string(f"CN=authority {next(versions)}")
         built = _builder(self._name, self._key, -HOUR).subject_name(self._name)
         built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         self.certificate = _pem(built.sign(self._key, hashes.SHA256()))
 
     def issue(self, service: str, *, start: timedelta = -HOUR) -> Identity:
-        """The identity of a service, for its name and for localhost."""
+        """Return a certificate with the service's SPIFFE URI, for its host name and localhost."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = [
             x509.UniformResourceIdentifier(uri(service)),
@@ -78,7 +78,7 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 
 def publish(directory: Path, identity: Identity, authorities: bytes, clients: tuple[str, ...]) -> None:
-    """Puts a new version in place as the kubelet does: all files at once, through the link ..data."""
+    """Replace the files like the kubelet does: all at once, by replacing the symbolic link ..data."""
     version = directory / f"..{next(versions)}"
     version.mkdir(parents=True)
     (version / "tls.crt").write_bytes(identity.certificate)

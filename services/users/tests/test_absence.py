@@ -1,4 +1,4 @@
-"""A database that is away for a moment, as when it moves: no call fails, none waits longer than it must."""
+"""Tests of short database outages, as during a move: no call fails, and the delay is bounded."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ from shop.users.v1 import users_pb2 as pb
 from shop.users.v1.users_pb2_grpc import UsersServiceStub
 
 RATE = 50
-"""Calls a second; every second one writes."""
+"""Calls per second; every second call writes."""
 AWAY = 0.4
 PROMPT = 0.35
-"""Seconds that a call may take beyond the database's absence, on a machine that does other things too."""
+"""The maximum delay of a call in seconds beyond the outage, on a busy machine."""
 
 
 @dataclass
 class Load:
-    """Calls until it is stopped: how many, the longest's seconds, what failed, who registered."""
+    """Calls the server until stopped.
+
+    Records the number of calls, the longest duration, errors and registrations.
+    """
 
     target: str
     made: int = 0
@@ -41,15 +44,15 @@ class Load:
     async def run(self) -> None:
         async with grpc.aio.insecure_channel(self.target) as channel:
             users, loop = UsersServiceStub(channel), asyncio.get_running_loop()
-            begun, calls = loop.time(), list[asyncio.Task[None]]()
+            started, calls = loop.time(), list[asyncio.Task[None]]()
             while not self.stopped:
                 calls.append(asyncio.create_task(self._call(users, len(calls))))
-                await asyncio.sleep(begun + len(calls) / RATE - loop.time())
+                await asyncio.sleep(started + len(calls) / RATE - loop.time())
             await asyncio.gather(*calls)
             self.made = len(calls)
 
     async def _call(self, users: Any, number: int) -> None:  # noqa: ANN401 - typed as the plain channel's
-        begun, address = time.monotonic(), f"n{number}@example.org"
+        started, address = time.monotonic(), f"n{number}@example.org"
         try:
             if number % 2:
                 await users.ListUsers(pb.ListUsersRequest(page_size=1), timeout=5)
@@ -58,17 +61,17 @@ class Load:
                 self.registered.append(address)
         except grpc.aio.AioRpcError as error:
             self.failed.append(f"{error.code().name}: {error.details()}")
-        self.longest = max(self.longest, time.monotonic() - begun)
+        self.longest = max(self.longest, time.monotonic() - started)
 
 
 @contextmanager
 def load(server: Server) -> Iterator[Load]:
-    """Calls all the while."""
+    """Call the server while the context is open."""
     calls = Load(f"127.0.0.1:{server.port}")
     with ThreadPoolExecutor(1) as pool:
         running: Future[None] = pool.submit(asyncio.run, calls.run())
         try:
-            await_registered(calls, RATE)  # so that the pool has grown to what the calls need
+            await_registered(calls, RATE)  # so that the pool has reached its size
             yield calls
         finally:
             calls.stopped = True
@@ -76,22 +79,22 @@ def load(server: Server) -> Iterator[Load]:
 
 
 def await_registered(calls: Load, more: int) -> None:
-    """Returns once so many more are registered; fails after ten seconds."""
+    """Return when `more` people were registered; fail after ten seconds."""
     wanted, end = len(calls.registered) + more, time.monotonic() + 10
     while len(calls.registered) < wanted:
         assert time.monotonic() < end, calls
         time.sleep(0.01)
 
 
-def refuses(database: Database) -> None:
-    """Ends all sessions and refuses new ones for a time."""
-    database.go_away()
+def refuse_connections(database: Database) -> None:
+    """End all sessions and refuse new ones for a time."""
+    database.stop()
     time.sleep(AWAY)
-    database.come_back()
+    database.resume()
 
 
-def holds(database: Database) -> None:
-    """Ends all sessions, and new ones are not answered for a time, for nobody is there to begin them."""
+def hold_connections(database: Database) -> None:
+    """End all sessions, and suspend the postmaster, so that new connections are not answered for a time."""
     with psycopg.connect(database.admin, autocommit=True) as admin:
         (first, *_) = admin.execute("SELECT pg_read_file('postmaster.pid')").fetchone() or ("",)
         postmaster = int(first.splitlines()[0])
@@ -105,18 +108,21 @@ def holds(database: Database) -> None:
             os.kill(postmaster, signal.SIGCONT)
 
 
-def ends_sessions(database: Database) -> None:
-    """Ends all sessions, and takes new ones at once."""
+def end_sessions(database: Database) -> None:
+    """End all sessions; new ones are accepted at once."""
     database.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database.name}'")
 
 
-@pytest.mark.parametrize(("leave", "away"), [(refuses, AWAY), (holds, AWAY), (ends_sessions, 0)])
-def test_a_database_that_is_away_for_a_moment_fails_no_call(
-    database: Database, server: Server, leave: Callable[[Database], None], away: float
+@pytest.mark.parametrize(
+    ("interrupt", "away"), [(refuse_connections, AWAY), (hold_connections, AWAY), (end_sessions, 0)]
+)
+def test_short_outage_fails_no_call(
+    database: Database, server: Server, interrupt: Callable[[Database], None], away: float
 ) -> None:
+    """During short outages no call fails or is lost, and the delay is bounded."""
     with load(server) as calls:
         for _ in range(5):
-            leave(database)
+            interrupt(database)
             await_registered(calls, RATE // 2)
 
     assert not calls.failed
@@ -124,14 +130,15 @@ def test_a_database_that_is_away_for_a_moment_fails_no_call(
     with psycopg.connect(database.url("owner")) as connection:
         stored = [address for (address,) in connection.execute("SELECT email FROM users")]
     assert sorted(stored) == sorted(calls.registered)
-    print(f"{leave.__name__}: {calls.made} calls, the longest {calls.longest * 1000:.0f} ms")
+    print(f"{interrupt.__name__}: {calls.made} calls, the longest {calls.longest * 1000:.0f} ms")
 
 
-def test_the_health_does_not_turn_for_a_moment(database: Database, server: Server) -> None:
+def test_short_outage_keeps_health(database: Database, server: Server) -> None:
+    """The health status does not change during short outages."""
     users = UsersServiceStub(server.channel)
     for _ in range(5):
-        refuses(database)
-        users.ListUsers(pb.ListUsersRequest(), timeout=5)  # it is back, and not for an instant
+        refuse_connections(database)
+        users.ListUsers(pb.ListUsersRequest(), timeout=5)  # the database is available again
 
     server.await_health(SERVING)
     assert "not ready" not in server.log.read_text()

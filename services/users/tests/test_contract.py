@@ -1,4 +1,4 @@
-"""What a client sees, over a real connection and a real database."""
+"""Tests of the contract, over a connection and with a database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shop.users.v1.users_pb2_grpc import UsersServiceStub
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the tests that do not mind each other."""
+    """Return a server that the tests of this module share."""
     server = Server(migrated_database(), tmp_path_factory.mktemp("shared") / "log")
     server.await_health(SERVING)
     yield server
@@ -35,7 +35,8 @@ def register(users: UsersServiceStub, name: str, email: str) -> pb.RegisterUserR
     return response
 
 
-def test_an_email_address_is_registered_once(users: UsersServiceStub) -> None:
+def test_register_user_once_per_email(users: UsersServiceStub) -> None:
+    """A second registration of an email address changes nothing and returns the first person."""
     first = register(users, " Ada ", "Ada@Example.org")
     again = register(users, "Somebody else", "ada@example.org")
 
@@ -45,7 +46,8 @@ def test_an_email_address_is_registered_once(users: UsersServiceStub) -> None:
     assert users.GetUser(pb.GetUserRequest(id=first.user.id), timeout=5).user == first.user
 
 
-def test_pages_hold_everybody_once_the_newest_first(server: Server) -> None:
+def test_list_users_pages(server: Server) -> None:
+    """The pages contain each person once, newest first."""
     users = UsersServiceStub(server.channel)
     for number in range(5):
         register(users, f"Person {number}", f"p{number}@example.org")
@@ -87,9 +89,10 @@ def test_pages_hold_everybody_once_the_newest_first(server: Server) -> None:
         ("ListUsers", pb.ListUsersRequest(page_token="x"), "page_token must be the next_page_token"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_with_a_sentence(
+def test_invalid_request_is_refused(
     users: UsersServiceStub, method: str, request_: object, sentence: str
 ) -> None:
+    """An invalid request is refused with a message about the field."""
     with pytest.raises(grpc.RpcError) as refused:
         getattr(users, method)(request_, timeout=5)
 
@@ -97,7 +100,8 @@ def test_what_cannot_be_meant_is_refused_with_a_sentence(
     assert sentence in str(refused.value.details())
 
 
-def test_nobody_has_an_unknown_id(users: UsersServiceStub) -> None:
+def test_get_user_not_found(users: UsersServiceStub) -> None:
+    """An unknown id is refused with NOT_FOUND."""
     unknown = str(uuid.uuid4())
     with pytest.raises(grpc.RpcError) as refused:
         users.GetUser(pb.GetUserRequest(id=unknown), timeout=5)
@@ -106,14 +110,16 @@ def test_nobody_has_an_unknown_id(users: UsersServiceStub) -> None:
     assert refused.value.details() == f"no user has the id {unknown}"
 
 
-def test_each_answer_says_who_gave_it(shared: Server) -> None:
+def test_response_names_server(shared: Server) -> None:
+    """The trailing metadata of a response has the name of the server."""
     _, call = UsersServiceStub(shared.channel).ListUsers.with_call(pb.ListUsersRequest(), timeout=5)
 
     assert [value for key, value in call.trailing_metadata() if key == "served-by"] != []
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
-def test_reflection_names_the_service(shared: Server, version: str) -> None:
+def test_reflection_lists_services(shared: Server, version: str) -> None:
+    """Server reflection lists the service, health and reflection."""
     ask = shared.channel.stream_stream(
         f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=ServerReflectionRequest.SerializeToString,

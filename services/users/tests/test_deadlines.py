@@ -1,4 +1,4 @@
-"""How long a call lasts: its caller's time, the latency budget, and a caller that goes away."""
+"""Tests of the duration of calls: deadline, latency budget, and cancellation by the client."""
 
 from __future__ import annotations
 
@@ -14,33 +14,35 @@ from harness import SERVING, Database, Server
 from shop.users.v1 import users_pb2 as pb
 from shop.users.v1.users_pb2_grpc import UsersServiceStub
 
-EVERYBODY = pb.ListUsersRequest()
+ALL_USERS = pb.ListUsersRequest()
 AT_ONCE = 1.0
-"""Seconds within which the database must have seen that nobody waits any more."""
+"""The maximum time in seconds until the query of an ended call is cancelled."""
 
 
 def logged(server: Server, count: int) -> list[tuple[str, float | None]]:
-    """The code and the deadline of that many calls, once the log has them."""
+    """Return status code and deadline of the first `count` calls in the log."""
     end = time.monotonic() + 5
     while len(calls := server.calls()) < count:
         assert time.monotonic() < end, f"the log has {calls}"
     return [(call["code"], call["deadlineMs"]) for call in calls]
 
 
-def test_a_call_ends_with_its_deadline_and_so_does_its_query(server: Server, database: Database) -> None:
+def test_deadline_ends_query(server: Server, database: Database) -> None:
+    """A call ends at its deadline, and its query is cancelled."""
     with psycopg.connect(database.url("owner")) as other:
         other.execute("LOCK TABLE users")
         with pytest.raises(grpc.RpcError) as refused:
-            UsersServiceStub(server.channel).ListUsers(EVERYBODY, timeout=0.3)
+            UsersServiceStub(server.channel).ListUsers(ALL_USERS, timeout=0.3)
 
         assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         database.await_waiting(0, within=AT_ONCE)
 
 
-def test_a_caller_that_goes_away_ends_its_query_at_once(server: Server, database: Database) -> None:
+def test_cancelled_call_ends_query(server: Server, database: Database) -> None:
+    """When the client cancels a call, its query is cancelled."""
     with psycopg.connect(database.url("owner")) as other:
         other.execute("LOCK TABLE users")
-        call = UsersServiceStub(server.channel).ListUsers.future(EVERYBODY, timeout=5)
+        call = UsersServiceStub(server.channel).ListUsers.future(ALL_USERS, timeout=5)
         database.await_waiting(1, within=4)
 
         call.cancel()
@@ -50,16 +52,15 @@ def test_a_caller_that_goes_away_ends_its_query_at_once(server: Server, database
     assert logged(server, 1)[0][0] == "CANCELLED"
 
 
-def test_the_latency_budget_bounds_a_call_whatever_time_its_caller_gives(
-    database: Database, start: Callable[..., Server]
-) -> None:
+def test_latency_budget_limits_call(database: Database, start: Callable[..., Server]) -> None:
+    """The latency budget limits a call with a later deadline."""
     server = start(database, LATENCY_BUDGET_MS="300")
     server.await_health(SERVING)
     with psycopg.connect(database.url("owner")) as other:
         other.execute("LOCK TABLE users")
         started = time.monotonic()
         with pytest.raises(grpc.RpcError) as refused:
-            UsersServiceStub(server.channel).ListUsers(EVERYBODY, timeout=4)
+            UsersServiceStub(server.channel).ListUsers(ALL_USERS, timeout=4)
 
         assert 0.3 <= time.monotonic() - started < 1.5
         assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -69,20 +70,22 @@ def test_the_latency_budget_bounds_a_call_whatever_time_its_caller_gives(
     assert logged(server, 1)[0][0] == "DEADLINE_EXCEEDED"
 
 
-def test_the_log_says_how_much_time_a_call_had(server: Server) -> None:
+def test_log_has_deadline(server: Server) -> None:
+    """The log line of a call has the time until its deadline."""
     users = UsersServiceStub(server.channel)
-    users.ListUsers(EVERYBODY, timeout=2)
-    users.ListUsers(EVERYBODY)
+    users.ListUsers(ALL_USERS, timeout=2)
+    users.ListUsers(ALL_USERS)
 
     (_, two_seconds), (_, none) = logged(server, 2)
     assert two_seconds is not None and 1500 < two_seconds < 2100
     assert none is None
 
 
-def test_a_connection_ends_within_seconds_so_that_new_servers_are_found(server: Server) -> None:
+def test_connection_age_is_limited(server: Server) -> None:
+    """A connection ends after a few seconds, so that clients find new servers."""
     states: SimpleQueue[grpc.ChannelConnectivity] = SimpleQueue()
     server.channel.subscribe(states.put)
-    UsersServiceStub(server.channel).ListUsers(EVERYBODY, timeout=5)
+    UsersServiceStub(server.channel).ListUsers(ALL_USERS, timeout=5)
     while states.get(timeout=5) is not grpc.ChannelConnectivity.READY:
         pass
 

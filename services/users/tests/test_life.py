@@ -1,4 +1,4 @@
-"""The life of the server: before its database is there, while it is away, and at the end."""
+"""Tests of start, database outage and shutdown of the server."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ from shop.users.v1.users_pb2_grpc import UsersServiceStub
 NOT_SERVING = HealthCheckResponse.NOT_SERVING
 
 
-def test_it_waits_for_its_database(database: Database, start: Callable[[Database], Server]) -> None:
-    database.go_away()
+def test_start_waits_for_database(database: Database, start: Callable[[Database], Server]) -> None:
+    """A server without its database listens with status NOT_SERVING and becomes SERVING with the database."""
+    database.stop()
     server = start(database)
     server.await_health(NOT_SERVING)
 
-    database.come_back()
+    database.resume()
 
     server.await_health(SERVING)
 
 
-def test_it_serves_again_after_its_database_was_away(database: Database, server: Server) -> None:
+def test_serves_after_database_outage(database: Database, server: Server) -> None:
+    """A database outage makes calls UNAVAILABLE; afterwards the server works without a restart."""
     users = UsersServiceStub(server.channel)
     before = users.RegisterUser(pb.RegisterUserRequest(name="Ada", email="ada@example.org"), timeout=5).user
 
-    database.go_away()
+    database.stop()
     server.await_health(NOT_SERVING)
     with pytest.raises(grpc.RpcError) as refused:
         users.GetUser(pb.GetUserRequest(id=before.id), timeout=5)
-    database.come_back()
+    database.resume()
     server.await_health(SERVING)
 
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -43,9 +45,8 @@ def test_it_serves_again_after_its_database_was_away(database: Database, server:
     assert users.GetUser(pb.GetUserRequest(id=before.id), timeout=5).user == before
 
 
-def test_a_call_under_way_ends_well_when_the_server_is_told_to_stop(
-    database: Database, server: Server
-) -> None:
+def test_shutdown_finishes_running_call(database: Database, server: Server) -> None:
+    """After SIGTERM the health status is NOT_SERVING and running calls end normally."""
     with psycopg.connect(database.url("owner")) as other:
         other.execute("LOCK TABLE users")
         call = UsersServiceStub(server.channel).ListUsers.future(pb.ListUsersRequest(), timeout=5)
@@ -63,12 +64,11 @@ def test_a_call_under_way_ends_well_when_the_server_is_told_to_stop(
     assert server.process.wait(timeout=5) == 0
 
 
-def test_the_log_has_one_line_of_json_for_each_event_and_no_secret(
-    database: Database, server: Server
-) -> None:
+def test_log_lines_without_password(database: Database, server: Server) -> None:
+    """Each call is logged as a line of JSON, and the log has no password."""
     users = UsersServiceStub(server.channel)
     users.ListUsers(pb.ListUsersRequest(), timeout=5)
-    database.go_away()
+    database.stop()
     server.await_health(NOT_SERVING)
     server.process.send_signal(signal.SIGTERM)
     server.process.wait(timeout=10)

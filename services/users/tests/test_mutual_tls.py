@@ -1,4 +1,4 @@
-"""Mutual TLS: who may call, and that new certificates are taken up while calls go on."""
+"""Tests of mutual TLS: allowed clients, and certificate rotation during calls."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DENIED, UNAVAILABLE = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAVAIL
 
 @dataclass(frozen=True)
 class Guarded:
-    """A server of the shop that takes calls of payments alone."""
+    """A server that admits calls of payments only."""
 
     server: Server
     authority: Authority
@@ -33,7 +33,7 @@ class Guarded:
     payments: Identity
 
     def call(self, client: Identity) -> pb.ListUsersResponse:
-        """Calls over a connection of its own."""
+        """Call the server over a new connection."""
         return self.call_with(client.trusting(self.authority.certificate))
 
     def call_with(self, credentials: grpc.ChannelCredentials) -> pb.ListUsersResponse:
@@ -41,7 +41,8 @@ class Guarded:
             return listed(channel)
 
     def channel(self, credentials: grpc.ChannelCredentials) -> grpc.Channel:
-        # Subchannels of equal credentials are shared otherwise, and nothing would be shaken hands on.
+        # By default gRPC shares connections with equal credentials; without them no handshake would take
+        # place.
         options = [("grpc.use_local_subchannel_pool", 1)]
         return grpc.secure_channel(f"localhost:{self.server.port}", credentials, options)
 
@@ -76,7 +77,11 @@ def reflected(channel: grpc.Channel) -> list[ServerReflectionResponse]:
     return list(ask(iter([ServerReflectionRequest(list_services="")]), timeout=5))
 
 
-def test_a_client_on_the_list_calls_and_nobody_else(guarded: Guarded) -> None:
+def test_only_listed_clients_may_call(guarded: Guarded) -> None:
+    """Clients with an invalid certificate fail in the handshake.
+
+    Clients not on the list get PERMISSION_DENIED.
+    """
     authority = guarded.authority
     expected = {
         "another authority": (Authority().issue("payments"), UNAVAILABLE),
@@ -97,7 +102,8 @@ def refused(guarded: Guarded, client: Identity) -> grpc.StatusCode:
     return refused.value.code()
 
 
-def test_a_client_without_a_certificate_and_one_without_tls_are_refused(guarded: Guarded) -> None:
+def test_client_certificate_is_required(guarded: Guarded) -> None:
+    """Clients without a certificate, and clients without TLS, are refused."""
     with pytest.raises(grpc.RpcError) as bare:
         guarded.call_with(grpc.ssl_channel_credentials(guarded.authority.certificate))
     with (
@@ -112,7 +118,8 @@ def test_a_client_without_a_certificate_and_one_without_tls_are_refused(guarded:
 @pytest.mark.parametrize(
     ("version", "accepted"), [(ssl.TLSVersion.TLSv1_2, False), (ssl.TLSVersion.TLSv1_3, True)]
 )
-def test_tls_before_1_3_is_refused(guarded: Guarded, version: ssl.TLSVersion, accepted: bool) -> None:
+def test_minimum_tls_version(guarded: Guarded, version: ssl.TLSVersion, accepted: bool) -> None:
+    """TLS 1.2 is refused, TLS 1.3 accepted."""
     context = ssl.create_default_context(cadata=guarded.authority.certificate.decode())
     context.maximum_version = version
     context.set_alpn_protocols(["h2"])
@@ -123,16 +130,17 @@ def test_tls_before_1_3_is_refused(guarded: Guarded, version: ssl.TLSVersion, ac
     with socket.create_connection(("localhost", guarded.server.port), timeout=5) as connection:
         try:
             secret = context.wrap_socket(connection, server_hostname="localhost")
-            answered = secret.recv(9) != b""  # in TLS 1.3 a client hears only now what the server thought
+            answered = secret.recv(9) != b""  # in TLS 1.3 a client learns of a refusal at the first read
         except OSError:
             answered = False
 
     assert answered is accepted
 
 
-def test_a_refusal_says_what_to_do_and_holds_for_health_and_reflection_too(guarded: Guarded) -> None:
-    stranger = guarded.authority.issue("storefront").trusting(guarded.authority.certificate)
-    with guarded.channel(stranger) as channel:
+def test_refusal_message_and_scope(guarded: Guarded) -> None:
+    """A refusal names the fix, and applies to health and reflection too."""
+    storefront = guarded.authority.issue("storefront").trusting(guarded.authority.certificate)
+    with guarded.channel(storefront) as channel:
         health = HealthStub(channel)
         calls: tuple[Callable[[], object], ...] = (
             lambda: listed(channel),
@@ -148,7 +156,8 @@ def test_a_refusal_says_what_to_do_and_holds_for_health_and_reflection_too(guard
             )
 
 
-def test_health_and_reflection_answer_a_client_on_the_list(guarded: Guarded) -> None:
+def test_listed_client_health_and_reflection(guarded: Guarded) -> None:
+    """A client on the list can use health and reflection."""
     with guarded.channel(guarded.payments.trusting(guarded.authority.certificate)) as channel:
         watching = HealthStub(channel).Watch(HealthCheckRequest(), timeout=5)  # type: ignore[attr-defined]
 
@@ -156,12 +165,13 @@ def test_health_and_reflection_answer_a_client_on_the_list(guarded: Guarded) -> 
         assert reflected(channel) != []
 
 
-def test_the_list_is_read_anew_for_each_call_of_a_connection(guarded: Guarded) -> None:
+def test_client_list_is_read_per_call(guarded: Guarded) -> None:
+    """A changed list applies to the next call of an open connection."""
     users = guarded.authority.issue("users")
     with guarded.channel(guarded.payments.trusting(guarded.authority.certificate)) as channel:
         listed(channel)
         publish(guarded.directory, users, guarded.authority.certificate, ())
-        with pytest.raises(grpc.RpcError) as nobody:
+        with pytest.raises(grpc.RpcError) as unlisted:
             listed(channel)
         publish(guarded.directory, users, guarded.authority.certificate, ("storefront", "payments"))
         again = listed(channel)
@@ -169,14 +179,15 @@ def test_the_list_is_read_anew_for_each_call_of_a_connection(guarded: Guarded) -
         with pytest.raises(grpc.RpcError) as unknown:
             listed(channel)
 
-    assert nobody.value.code() is DENIED
+    assert unlisted.value.code() is DENIED
     assert unknown.value.code() is UNAVAILABLE
     assert again == pb.ListUsersResponse()
 
 
-def test_a_new_authority_and_new_certificates_come_in_without_a_failed_call(guarded: Guarded) -> None:
+def test_rotation_fails_no_call(guarded: Guarded) -> None:
+    """The CA and all certificates are replaced without a failed call."""
     old, new = guarded.authority.certificate, (successor := Authority()).certificate
-    # The order of a rotation: both are trusted before the first certificate of the new one is seen.
+    # The order of a rotation: both CAs are trusted before the first certificate of the new CA is used.
     versions = [
         (guarded.authority.issue("users"), guarded.payments, old),
         (guarded.authority.issue("users"), guarded.payments, old + new),
@@ -184,7 +195,7 @@ def test_a_new_authority_and_new_certificates_come_in_without_a_failed_call(guar
         (successor.issue("users"), successor.issue("payments"), new),
     ]
     now = {"credentials": guarded.payments.trusting(old)}
-    stop, shaken = threading.Event(), threading.Semaphore(0)
+    stop, done = threading.Event(), threading.Semaphore(0)
     failed: list[grpc.RpcError] = []
 
     def call_on() -> None:
@@ -193,7 +204,7 @@ def test_a_new_authority_and_new_certificates_come_in_without_a_failed_call(guar
                 guarded.call_with(now["credentials"])
             except grpc.RpcError as error:
                 failed.append(error)
-            shaken.release()
+            done.release()
 
     calling = threading.Thread(target=call_on)
     calling.start()
@@ -203,8 +214,8 @@ def test_a_new_authority_and_new_certificates_come_in_without_a_failed_call(guar
             publish(guarded.directory, identity, authorities, ("payments",))
             now["credentials"] = client.trusting(authorities)
             for _ in range(10):
-                shaken.acquire()
-        listed(lasting)  # its connection goes on
+                done.acquire()
+        listed(lasting)  # the connection is still open
     stop.set()
     calling.join()
 
@@ -215,8 +226,9 @@ def test_a_new_authority_and_new_certificates_come_in_without_a_failed_call(guar
     assert outdated.value.code() is UNAVAILABLE
 
 
-def test_the_health_port_speaks_plaintext_and_serves_nothing_else(guarded: Guarded) -> None:
-    plain = guarded.server.channel  # where the fixture saw it SERVING
+def test_health_port_is_plaintext(guarded: Guarded) -> None:
+    """The health port serves health in plaintext, and no other service."""
+    plain = guarded.server.channel  # the health port, used by the fixture
     with pytest.raises(grpc.RpcError) as users:
         listed(plain)
     with pytest.raises(grpc.RpcError) as reflection:

@@ -1,4 +1,4 @@
-"""Migrations, on a real database."""
+"""Tests of migrations, with a database."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ def tables(database: Database) -> set[str]:
         }
 
 
-def test_a_second_run_finds_nothing_to_do(empty: Database) -> None:
+def test_migrate_twice(empty: Database) -> None:
+    """A second run applies nothing."""
     assert schema.migrate(empty.url("owner"), schema.packaged()) == sorted(schema.packaged())
     assert schema.migrate(empty.url("owner"), schema.packaged()) == []
     assert "users" in tables(empty)
 
 
-def test_two_runs_at_once_apply_each_file_once(empty: Database) -> None:
+def test_migrate_concurrently(empty: Database) -> None:
+    """Two concurrent runs apply each file once."""
     applied: list[str] = []
     runs = [
         threading.Thread(target=lambda: applied.extend(schema.migrate(empty.url("owner"), SLOW)))
@@ -41,7 +43,8 @@ def test_two_runs_at_once_apply_each_file_once(empty: Database) -> None:
     assert sorted(applied) == sorted(SLOW)
 
 
-def test_a_file_that_fails_leaves_nothing_and_says_why(empty: Database) -> None:
+def test_migrate_failed_file(empty: Database) -> None:
+    """A failed file is rolled back and reported with its cause."""
     files = {
         "0001_good.sql": "CREATE TABLE good ()",
         "0002_bad.sql": "CREATE TABLE half (); SELECT * FROM absent",
@@ -53,7 +56,8 @@ def test_a_file_that_fails_leaves_nothing_and_says_why(empty: Database) -> None:
     assert tables(empty) == {"good", "schema_migrations"}
 
 
-def test_the_service_may_change_rows_and_no_tables(database: Database) -> None:
+def test_service_role_rights(database: Database) -> None:
+    """The service's role can change rows, but no tables."""
     with psycopg.connect(database.url("app"), autocommit=True) as connection:
         connection.execute("INSERT INTO users (name, email) VALUES ('Ada', 'ada@example.org')")
         for statement in (

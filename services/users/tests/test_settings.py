@@ -1,4 +1,4 @@
-"""What the environment may say."""
+"""Tests of the settings."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from users.settings import settings
 URL = "postgresql://user:secret@host:5432/users"
 
 
-def test_the_port_has_a_default() -> None:
+def test_port_default() -> None:
+    """The default port is 50051."""
     assert settings({"DATABASE_URL": URL}).grpc_port == 50051
 
 
-def test_the_database_may_be_one_that_speaks_tls() -> None:
+def test_database_url_with_tls() -> None:
+    """TLS parameters in the database URL are kept."""
     url = f"{URL}?sslmode=verify-full&sslrootcert=/bindings/database/ca.crt"
 
     assert settings({"DATABASE_URL": url}).database_url == url
     assert conninfo_to_dict(url)["sslrootcert"] == "/bindings/database/ca.crt"
 
 
-def test_all_is_plaintext_unless_tls_is_asked_for() -> None:
-    plain = settings({"DATABASE_URL": URL, "GRPC_TLS_DIR": "/identity"})  # it may be there to consume with
+def test_tls_settings() -> None:
+    """The server uses plaintext unless GRPC_TLS is set."""
+    plain = settings({"DATABASE_URL": URL, "GRPC_TLS_DIR": "/identity"})  # for calls to other services
     mutual = settings(
         {
             "DATABASE_URL": URL,
@@ -39,12 +42,14 @@ def test_all_is_plaintext_unless_tls_is_asked_for() -> None:
     assert (mutual.tls_directory, mutual.health_port) == (Path("/identity"), 50052)
 
 
-def test_a_call_may_take_its_latency_budget_and_five_seconds_without_one() -> None:
+def test_latency_budget() -> None:
+    """The latency budget limits a call; the default is five seconds."""
     assert settings({"DATABASE_URL": URL}).longest_call == 5
     assert settings({"DATABASE_URL": URL, "LATENCY_BUDGET_MS": "250"}).longest_call == 0.25
 
 
-def test_the_password_is_not_shown() -> None:
+def test_repr_without_password() -> None:
+    """The text form of the settings has no password."""
     assert "secret" not in repr(settings({"DATABASE_URL": URL}))
 
 
@@ -84,7 +89,8 @@ def test_the_password_is_not_shown() -> None:
         ({"DATABASE_URL": URL, "GRPC_PORT": "0"}, "GRPC_PORT must be a number from 1 to 65535; it is '0'"),
     ],
 )
-def test_what_is_missing_is_named(environment: dict[str, str], sentence: str) -> None:
+def test_invalid_setting(environment: dict[str, str], sentence: str) -> None:
+    """A missing or invalid setting is reported by name, without the password."""
     with pytest.raises(SettingsError) as problem:
         settings(environment)
 

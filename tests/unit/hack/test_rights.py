@@ -1,4 +1,4 @@
-"""Granted less used: what counts as a right, as one of the operator's, and as a use of it."""
+"""Tests of the RBAC rights report: granted rights, their ownership by the operator, and uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ACCOUNT = "here/operator"
 
 
 def role(name: str, *rules: tuple[str, str, str], kind: str = "ClusterRole", **more: Any) -> dict[str, Any]:
-    """rules: group, resources and verbs, each of the last two as words."""
+    """Return a role; each rule is group, resources and verbs, the last two as space-separated words."""
     bodies = [{"apiGroups": [group], "resources": what.split(), "verbs": verbs.split()} for group, what, verbs in rules]
     return {"kind": kind, "metadata": {"name": name, **more}, "rules": bodies}
 
@@ -41,7 +41,8 @@ def used(*requests: audit.Request) -> set[Right]:
     return set(rights.compare([], requests, ACCOUNT).used)
 
 
-def test_every_role_bound_to_the_account_counts_wherever_it_is_bound() -> None:
+def test_granted_counts_every_binding() -> None:
+    """Roles bound to the account count, both cluster-wide and in a namespace."""
     own = role("wide", ("apps", "deployments deployments/scale", "get patch"))
     in_a_namespace = role("narrow", ("", "secrets", "list"), kind="Role", namespace="shop")
     assert granted(own, binding("wide"), in_a_namespace, binding("narrow", kind="Role", namespace="shop")) == {
@@ -53,37 +54,43 @@ def test_every_role_bound_to_the_account_counts_wherever_it_is_bound() -> None:
     }
 
 
-def test_a_cluster_role_bound_in_a_namespace_counts() -> None:
+def test_granted_counts_cluster_role_in_namespace() -> None:
+    """A ClusterRole bound by a RoleBinding counts."""
     assert granted(role("keys", ("", "secrets", "get")), binding("keys", namespace="shop")) == {Right("secrets", "get")}
 
 
-def test_what_is_bound_to_others_or_is_another_role_of_that_name_does_not_count() -> None:
+def test_granted_ignores_other_accounts_and_roles() -> None:
+    """Roles bound to other accounts, and roles of the same name in other namespaces, do not count."""
     keys = role("keys", ("", "secrets", "get"))
-    elsewhere = role("keys", ("", "secrets", "get"), kind="Role", namespace="other")
+    other_namespace = role("keys", ("", "secrets", "get"), kind="Role", namespace="other")
     assert not granted(keys, binding("keys", account="here/somebody"))
-    assert not granted(elsewhere, binding("keys", kind="Role", namespace="shop"))
+    assert not granted(other_namespace, binding("keys", kind="Role", namespace="shop"))
 
 
-def test_what_the_account_may_bind_to_itself_counts() -> None:
+def test_granted_counts_bindable_roles() -> None:
+    """A role counts if the account may bind it to itself."""
     may_bind = role("wide", (rights.RBAC, "clusterroles", "bind"))
     may_bind["rules"][0]["resourceNames"] = ["keys"]
     found = granted(may_bind, binding("wide"), role("keys", ("", "secrets", "get")), role("not", ("", "nodes", "get")))
     assert found == {Right(f"clusterroles.{rights.RBAC}", "bind"), Right("secrets", "get")}
 
 
-def test_a_right_is_used_by_a_request_that_was_allowed_whatever_became_of_it() -> None:
+def test_used_counts_allowed_requests() -> None:
+    """An allowed request uses a right, whatever its result; a denied request does not."""
     assert used(request("get", "secrets", status=404)) == {Right("secrets", "get")}
     assert not used(request("list", "secrets", status=403, allowed=False))
 
 
-def test_reading_in_one_way_is_not_reading_in_another() -> None:
+def test_used_distinguishes_read_verbs() -> None:
+    """A `watch` does not use the rights to `get` and `list`."""
     found = rights.compare(
         [role("wide", ("", "pods", "get list watch")), binding("wide")], [request("watch", "pods")], ACCOUNT
     )
     assert found.unused == {Right("pods", "get"), Right("pods", "list")}
 
 
-def test_an_apply_that_makes_its_object_uses_the_right_to_create() -> None:
+def test_used_apply_with_creation() -> None:
+    """A server-side apply that creates its object uses the rights to patch and to create."""
     assert used(request("patch", "jobs", "batch")) == {Right("jobs.batch", "patch")}
     assert used(request("patch", "jobs", "batch", status=201)) == {
         Right("jobs.batch", "patch"),
@@ -91,7 +98,8 @@ def test_an_apply_that_makes_its_object_uses_the_right_to_create() -> None:
     }
 
 
-def test_who_writes_a_binding_uses_the_right_to_bind() -> None:
+def test_used_binding_write_uses_bind() -> None:
+    """A write of a binding uses the right to bind."""
     assert Right(f"clusterroles.{rights.RBAC}", "bind") in used(request("create", "rolebindings", rights.RBAC))
     assert used(request("get", "rolebindings", rights.RBAC)) == {Right(f"rolebindings.{rights.RBAC}", "get")}
 
@@ -102,7 +110,7 @@ def installed() -> set[Right]:
 
 
 def line(right: Right) -> str:
-    """A request that uses a right, as the log has it."""
+    """Return an audit log line of a request that uses a right."""
     whole, _, part = right.resource.partition("/")
     resource, _, group = whole.partition(".")
     return json.dumps(
@@ -117,17 +125,18 @@ def line(right: Right) -> str:
     )
 
 
-def test_the_program_fails_with_what_is_never_used_and_passes_when_all_is(
+def test_main_fails_for_unused_rights(
     installed: set[Right], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The exit code is 1 if a granted right is unused, and 0 if all are used; incomplete lines are ignored."""
     *most, last = sorted(installed)
     older, log = tmp_path / "audit-1.log", tmp_path / "audit.log"
     older.write_text("".join(f"{line(right)}\n" for right in most))
     log.write_text("")
     assert rights.main([str(older), str(log)]) == 1
-    said = capsys.readouterr().out
-    assert "by ClusterRole freehold, Role freehold-authority\n" in said
-    assert f"not used  1 rights that were granted\n          {last.resource:<40} {last.verb}\n" in said
+    output = capsys.readouterr().out
+    assert "by ClusterRole freehold, Role freehold-authority\n" in output
+    assert f"not used  1 rights that were granted\n          {last.resource:<40} {last.verb}\n" in output
 
     log.write_text(f"{line(last)}\n" + line(last)[:30])
     assert rights.main([str(older), str(log)]) == 0

@@ -1,4 +1,4 @@
-"""The audit log: a user's own requests count, each once; what is read of it is what the policy has logged."""
+"""Tests of the audit log reader and the audit policy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def entry(verb: str, user: str = "operator", code: int = 200, stage: str = "Resp
     return json.dumps(line) + "\n"
 
 
-def test_counts_writes_of_one_user_and_tells_what_they_made(tmp_path: Path) -> None:
+def test_writes_of_one_user(tmp_path: Path) -> None:
+    """Writes of one user are returned, with the information whether each created an object."""
     log = tmp_path / "audit.log"
     others = entry("get") + entry("patch", user="kubectl") + entry("patch", stage="ResponseStarted")
     log.write_text(entry("patch", code=201) + others + entry("patch", sub="status") + entry("delete"))
@@ -31,7 +32,8 @@ def test_counts_writes_of_one_user_and_tells_what_they_made(tmp_path: Path) -> N
     ]
 
 
-def test_reads_on_where_it_stopped_and_leaves_half_a_line_for_later(tmp_path: Path) -> None:
+def test_writes_resume_at_offset(tmp_path: Path) -> None:
+    """Each call continues after the previous one; an incomplete last line is left for the next call."""
     path = tmp_path / "audit.log"
     whole = entry("patch")
     path.write_text(whole + whole[:20])
@@ -42,7 +44,8 @@ def test_reads_on_where_it_stopped_and_leaves_half_a_line_for_later(tmp_path: Pa
     assert [write.verb for write in log.writes()] == ["patch", "create"]
 
 
-def test_what_was_before_can_be_skipped(tmp_path: Path) -> None:
+def test_skip_ignores_earlier_entries(tmp_path: Path) -> None:
+    """`skip` moves the cursor to the end of the log."""
     path = tmp_path / "audit.log"
     path.write_text(entry("patch"))
     log = Log(path, "operator")
@@ -50,12 +53,14 @@ def test_what_was_before_can_be_skipped(tmp_path: Path) -> None:
     assert log.writes() == []
 
 
-def test_a_watch_counts_once_and_from_its_beginning() -> None:
+def test_requests_watch_counts_once() -> None:
+    """A watch is reported once, when the response starts."""
     lines = [entry("watch", stage="ResponseStarted"), entry("watch"), entry("list")]
     assert [request.verb for request in audit.requests(lines, "operator")] == ["watch", "list"]
 
 
-def test_what_came_before_a_moment_can_be_left_out() -> None:
+def test_requests_since() -> None:
+    """Requests before `since` are left out."""
     lines = [
         json.dumps({**json.loads(entry("list")), "requestReceivedTimestamp": f"2026-01-02T03:04:{second}.000001Z"})
         for second in ("04", "06")
@@ -64,23 +69,26 @@ def test_what_came_before_a_moment_can_be_left_out() -> None:
     assert len(list(audit.requests(lines, "operator", since))) == 1
 
 
-def test_who_was_not_allowed_is_told_from_who_found_nothing() -> None:
+def test_requests_denied_versus_not_found() -> None:
+    """`allowed` depends on the authorization, not on the status code."""
     decision = "authorization.k8s.io/decision"
     lines = [
-        json.dumps({**json.loads(entry("get", code=code)), "annotations": {decision: said}})
-        for code, said in ((404, "allow"), (403, "forbid"))
+        json.dumps({**json.loads(entry("get", code=code)), "annotations": {decision: verdict}})
+        for code, verdict in ((404, "allow"), (403, "forbid"))
     ]
     assert [request.allowed for request in audit.requests(lines, "operator")] == [True, False]
 
 
-def test_full_logs_are_found_before_the_one_that_is_written(tmp_path: Path) -> None:
+def test_files_rotated_first(tmp_path: Path) -> None:
+    """Rotated logs come before the current one, oldest first."""
     names = ["audit-2026-01-02T03-04-05.000.log", "audit-2026-01-02T04-00-00.000.log", "audit.log"]
     for name in (*names, "kube-apiserver.log"):
         (tmp_path / name).touch()
     assert audit.files(tmp_path / "audit.log") == [tmp_path / name for name in names]
 
 
-def test_the_operator_comes_before_the_rule_that_leaves_out_reads() -> None:
+def test_policy_operator_rule_first() -> None:
+    """The rule for the operator precedes the rule that drops reads."""
     first, second, *_ = yaml.safe_load(audit.POLICY)["rules"]
     assert first == {"level": "Metadata", "userGroups": ["system:serviceaccounts:freehold-system"]}
     assert second["level"] == "None" and "get" in second["verbs"]

@@ -1,4 +1,4 @@
-"""What an image is made from is read off its Dockerfile: these readings, and what must change the fingerprint."""
+"""Tests of image recipes: the reading of Dockerfiles, and the fingerprint."""
 
 from __future__ import annotations
 
@@ -39,72 +39,83 @@ def recipe(tmp_path: Path) -> Recipe:
     return Recipe("thing", "dev", tmp_path / "Dockerfile", context=tmp_path)
 
 
-def marks(recipe: Recipe) -> str:
+def fingerprint(recipe: Recipe) -> str:
     return recipes.fingerprint(recipe, recipes.by_name())
 
 
-def test_copied_names_what_comes_from_the_context_and_from_no_other_stage() -> None:
+def test_copied_excludes_other_stages() -> None:
+    """Sources of COPY and ADD lines are found, except those from other build stages."""
     assert recipes.copied(DOCKERFILE) == ["go.mod", "go.sum", "src", "page.html"]
 
 
-def test_parents_are_the_arguments_a_dockerfile_declares(recipe: Recipe) -> None:
+def test_parents_are_declared_arguments(recipe: Recipe) -> None:
+    """The parent images are those whose build argument the Dockerfile declares."""
     assert recipe.parents == {"BASE": "base", "GO_IMAGE": "base"}
 
 
-def test_inputs_are_the_copied_files_without_the_ignored(recipe: Recipe) -> None:
+def test_inputs_exclude_ignored_files(recipe: Recipe) -> None:
+    """Files excluded by .dockerignore are no inputs."""
     (recipe.context / "src/main.pyc").write_text("")
     found = [str(file.relative_to(recipe.context)) for file in recipes.inputs(recipe)]
     assert found == ["go.mod", "go.sum", "page.html", "src/deep/er.go", "src/main.go"]
 
 
 @pytest.mark.parametrize("file", ["not-copied", "src/.venv/junk"])
-def test_a_file_that_is_not_copied_changes_nothing(recipe: Recipe, file: str) -> None:
-    before = marks(recipe)
+def test_fingerprint_ignores_other_files(recipe: Recipe, file: str) -> None:
+    """A file that is not copied does not change the fingerprint."""
+    before = fingerprint(recipe)
     (recipe.context / file).write_text("other")
-    assert marks(recipe) == before
+    assert fingerprint(recipe) == before
 
 
 @pytest.mark.parametrize("file", ["src/deep/er.go", "Dockerfile", "go.sum"])
-def test_an_input_changes_the_fingerprint(recipe: Recipe, file: str) -> None:
-    before = marks(recipe)
+def test_fingerprint_changes_with_input(recipe: Recipe, file: str) -> None:
+    """The content of a copied file or of the Dockerfile changes the fingerprint."""
+    before = fingerprint(recipe)
     path = recipe.context / file
     path.write_text(path.read_text() + "\n# more")
-    assert marks(recipe) != before
+    assert fingerprint(recipe) != before
 
 
-def test_a_renamed_file_and_an_executable_bit_change_the_fingerprint(recipe: Recipe) -> None:
-    seen = {marks(recipe)}
+def test_fingerprint_changes_with_name_and_mode(recipe: Recipe) -> None:
+    """The name and the executable bit of a copied file change the fingerprint."""
+    seen = {fingerprint(recipe)}
     (recipe.context / "src/main.go").chmod(0o755)
-    seen.add(marks(recipe))
+    seen.add(fingerprint(recipe))
     (recipe.context / "src/main.go").rename(recipe.context / "src/other.go")
-    seen.add(marks(recipe))
+    seen.add(fingerprint(recipe))
     assert len(seen) == 3
 
 
-def test_a_parent_changes_the_fingerprint(recipe: Recipe) -> None:
+def test_fingerprint_changes_with_parent(recipe: Recipe) -> None:
+    """A change of a parent image changes the fingerprint."""
     known = recipes.by_name()
     newer = {**known, "base": dataclasses.replace(known["base"], fill_version=lambda: "newer")}
     assert recipes.fingerprint(recipe, newer) != recipes.fingerprint(recipe, known)
 
 
-def test_a_missing_source_is_named(recipe: Recipe) -> None:
+def test_inputs_missing_source(recipe: Recipe) -> None:
+    """A missing source of a COPY line is reported with its name."""
     (recipe.context / "page.html").unlink()
     with pytest.raises(LocalClusterError, match=r"copies page\.html, which is not in"):
-        marks(recipe)
+        fingerprint(recipe)
 
 
-def test_an_ignored_name_that_builders_understand_differently_is_refused(recipe: Recipe) -> None:
+def test_dockerignore_ambiguous_pattern(recipe: Recipe) -> None:
+    """A .dockerignore pattern that builders interpret differently is refused."""
     (recipe.context / ".dockerignore").write_text("node_modules\n")
     with pytest.raises(LocalClusterError, match=r"'node_modules' must have the form \*\*/NAME"):
-        marks(recipe)
+        fingerprint(recipe)
 
 
-def test_an_unknown_image_is_refused_with_the_known_ones() -> None:
+def test_reference_unknown_image() -> None:
+    """The error for an unknown image lists the known ones."""
     with pytest.raises(LocalClusterError, match=r"no image is named postgers; there are: base, .*postgres"):
         images.reference("postgers")
 
 
-def test_the_image_of_a_folder_is_called_after_it(recipe: Recipe) -> None:
+def test_folder_recipe(recipe: Recipe) -> None:
+    """The image of a folder is named after the folder, and the folder is the build context."""
     folder = recipe.context.rename(recipe.context.with_name("order-book"))
     found = recipes.from_folder(folder)
     assert (found.reference, found.context) == ("localhost/freehold/order-book:dev", folder)
@@ -112,27 +123,30 @@ def test_the_image_of_a_folder_is_called_after_it(recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize(("name", "sentence"), [("users", "of Freehold's own"), ("empty", "has no Dockerfile")])
-def test_a_folder_that_is_no_image_of_its_own_is_refused(tmp_path: Path, name: str, sentence: str) -> None:
+def test_folder_recipe_invalid(tmp_path: Path, name: str, sentence: str) -> None:
+    """A folder without a Dockerfile, or with the name of a built-in image, is refused."""
     (tmp_path / "users").mkdir()
     (tmp_path / "users/Dockerfile").touch()
     with pytest.raises(LocalClusterError, match=sentence):
         recipes.from_folder(tmp_path / name)
 
 
-def test_references_carry_the_version_of_the_pinned_module() -> None:
+def test_reference_has_pinned_version() -> None:
+    """The tag of a system image is the version of the pinned Go module."""
     assert images.reference("postgres") == "localhost/freehold/postgres:15"
     pins = (recipes.HERE.parent / "tools/system/go.mod").read_text()
     version = images.reference("coredns").removeprefix("localhost/freehold/coredns:")
     assert f"github.com/coredns/coredns v{version}" in pins
 
 
-def test_an_archive_is_named_by_image_tag_and_fingerprint(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_archive_path(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The archive's name has the image, the tag and the fingerprint."""
     monkeypatch.setenv("FREEHOLD_CACHE", "/cache")
-    assert builder.archive(recipe, recipes.by_name()) == Path(f"/cache/images/thing-dev-{marks(recipe)}.tar")
+    assert builder.archive(recipe, recipes.by_name()) == Path(f"/cache/images/thing-dev-{fingerprint(recipe)}.tar")
 
 
-def test_every_image_of_the_project_has_a_numeric_user() -> None:
-    """Pod Security 'restricted' refuses a user it cannot tell from root; parents run as root."""
+def test_images_have_numeric_user() -> None:
+    """Pod Security 'restricted' needs a numeric non-root user; parent images may run as root."""
     for recipe in recipes.by_name().values():
         if recipe.name not in ("base", "maven", "node"):
             users = [rest for word, rest in recipes.instructions(recipe.dockerfile.read_text()) if word == "USER"]
@@ -140,18 +154,21 @@ def test_every_image_of_the_project_has_a_numeric_user() -> None:
             assert int(users[-1].partition(":")[0]) > 0, recipe.name
 
 
-def test_a_dockerfile_gets_the_mounts_of_what_it_uses(tmp_path: Path) -> None:
+def test_mounts_by_dockerfile(tmp_path: Path) -> None:
+    """A build has mounts for the package managers its Dockerfile uses."""
     places = {mount.split(":")[1] for mount in machine.mounts("RUN pip install x", tmp_path)}
     assert {"/root", "/etc/apt/apt.conf.d"} <= places <= {"/root", "/etc/apt/apt.conf.d", "/etc/ssl/certs"}
     with_go = {mount.split(":")[1] for mount in machine.mounts(DOCKERFILE, tmp_path)}
     assert with_go - places == {"/usr/local/go", "/root/go/pkg/mod", "/root/.cache/go-build"}
 
 
-def test_what_a_build_writes_over_the_machines_settings_is_thrown_away(tmp_path: Path) -> None:
+def test_mounts_are_temporary(tmp_path: Path) -> None:
+    """Files that a build writes to mounted settings folders are discarded."""
     assert all(mount.endswith(":O") for mount in machine.mounts("RUN npm ci", tmp_path))
 
 
-def test_pip_is_told_the_index_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_settings_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pip in a build uses the index from the environment."""
     monkeypatch.setattr(machine, "PIP_FILES", ())
     monkeypatch.setenv("PIP_INDEX_URL", "https://packages.example/simple")
     parser = configparser.RawConfigParser()

@@ -1,4 +1,4 @@
-"""What is recorded of a machine: a process that ended, or whose id another process has now, is never taken for it."""
+"""Tests of the machine record: an ended process, or another process with the same id, is not the machine."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ def record(root: Path, pid: int, started: str | None) -> Machine:
     return machine
 
 
-def test_a_process_is_known_by_its_id_and_its_start(tmp_path: Path) -> None:
+def test_running_matches_id_and_start_time(tmp_path: Path) -> None:
+    """A process is identified by process id and start time."""
     machine = record(tmp_path, os.getpid(), started_at(os.getpid()))
     assert machine.running() == os.getpid()
 
 
-def test_a_process_with_a_reused_id_is_left_alone(tmp_path: Path) -> None:
-    with subprocess.Popen(["sleep", "1000"]) as stranger:
-        machine = record(tmp_path, stranger.pid, "1")
+def test_running_ignores_reused_id(tmp_path: Path) -> None:
+    """A process with the recorded id and another start time is neither reported nor killed."""
+    with subprocess.Popen(["sleep", "1000"]) as other:
+        machine = record(tmp_path, other.pid, "1")
         assert machine.running() is None
         machine.stop()
-        assert stranger.poll() is None
-        stranger.kill()
+        assert other.poll() is None
+        other.kill()
 
 
-def test_stop_ends_the_recorded_process_and_forgets_it(tmp_path: Path) -> None:
+def test_stop_kills_and_removes_record(tmp_path: Path) -> None:
+    """`stop` kills the recorded process and deletes the record."""
     with subprocess.Popen(["sleep", "1000"]) as process:
         machine = record(tmp_path, process.pid, started_at(process.pid))
         machine.stop()
@@ -42,36 +45,41 @@ def test_stop_ends_the_recorded_process_and_forgets_it(tmp_path: Path) -> None:
     assert not machine.record.exists()
 
 
-def test_a_process_that_ended_is_not_running(tmp_path: Path) -> None:
+def test_running_after_end(tmp_path: Path) -> None:
+    """A process that has ended is not running."""
     with subprocess.Popen(["sleep", "1000"]) as process:
         machine = record(tmp_path, process.pid, started_at(process.pid))
         process.kill()
     assert machine.running() is None
 
 
-def test_a_half_written_record_is_no_record(tmp_path: Path) -> None:
+def test_running_incomplete_record(tmp_path: Path) -> None:
+    """An incompletely written record counts as no record."""
     machine = Machine("node", tmp_path, ())
     machine.record.write_text('{"pid": 1')
     assert machine.running() is None
 
 
-def test_a_cache_that_the_node_would_hide_is_refused_with_a_way_out() -> None:
+def test_check_reachable_hidden_folder() -> None:
+    """A cache folder that a node would hide is refused, with the setting that moves the cache."""
     with pytest.raises(LocalClusterError, match="FREEHOLD_CACHE"):
         check_reachable(Path("/var/lib/freehold/cluster"))
     check_reachable(Path("/home/ada/.cache/freehold"))
 
 
-def test_the_troubles_of_a_machine_are_what_ended_lately(tmp_path: Path) -> None:
+def test_failures_lists_ended_services(tmp_path: Path) -> None:
+    """Failures are the services that ended recently, with the end of their log."""
     machine = Machine("node", tmp_path, ())
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "kubelet.log").write_text("fine\nno space left on device\n")
     machine.journal.write_text("2030-01-01T00:00:00 kubelet started\n2030-01-01T00:00:01 kubelet ended with 1; again\n")
-    (trouble,) = machine.troubles()
-    assert "kubelet" in trouble
-    assert "no space left on device" in trouble
+    (failure,) = machine.failures()
+    assert "kubelet" in failure
+    assert "no space left on device" in failure
 
 
-def test_a_machine_whose_network_was_deleted_under_it_is_not_taken_as_well(tmp_path: Path) -> None:
+def test_has_network_deleted_namespace(tmp_path: Path) -> None:
+    """A running machine whose network namespace was deleted has no network."""
     machine = record(tmp_path, os.getpid(), started_at(os.getpid()))
     assert machine.running()
     assert not machine.has_network()

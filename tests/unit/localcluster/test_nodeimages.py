@@ -1,4 +1,4 @@
-"""Archives of images: named ones are understood, others refused with the command that writes one."""
+"""Tests of reading OCI archives."""
 
 from __future__ import annotations
 
@@ -24,18 +24,21 @@ def archive(path: Path, index: dict[str, Any] | None) -> Path:
     return path
 
 
-def test_name_and_digest_are_read(tmp_path: Path) -> None:
+def test_read_archive(tmp_path: Path) -> None:
+    """The name and the digest are read from the index."""
     manifest = {"digest": "sha256:1", "annotations": {NAME_ANNOTATION: "localhost/freehold/users:dev"}}
     read = read_archive(archive(tmp_path / "users.tar", {"manifests": [manifest]}))
     assert (read.name, read.digest) == ("localhost/freehold/users:dev", "sha256:1")
 
 
 @pytest.mark.parametrize("index", [None, {"manifests": []}, {"manifests": [{"digest": "sha256:1"}]}])
-def test_an_archive_without_a_named_image_is_refused(tmp_path: Path, index: dict[str, Any] | None) -> None:
+def test_read_archive_without_name(tmp_path: Path, index: dict[str, Any] | None) -> None:
+    """An archive without a named image is refused, with a command that writes a valid one."""
     with pytest.raises(LocalClusterError, match="buildah push"):
         read_archive(archive(tmp_path / "x.tar", index))
 
 
-def test_a_missing_archive_is_named(tmp_path: Path) -> None:
+def test_read_archive_missing(tmp_path: Path) -> None:
+    """A missing archive is reported with its path."""
     with pytest.raises(LocalClusterError, match=r"gone\.tar does not exist"):
         read_archive(tmp_path / "gone.tar")

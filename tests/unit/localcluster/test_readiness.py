@@ -1,4 +1,4 @@
-"""What counts as up: what was said since the node was started, not before."""
+"""Tests of readiness checks: reports from before the start of a node do not count."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ STARTED = readiness.seconds("2030-01-01T12:00:00Z")
         (pod(None), False),
         (pod("2030-01-01T11:59:00Z", node="freehold-b"), False),
     ],
-    ids=["from before", "in the same second", "since", "waiting", "on a node that was not started"],
+    ids=["before", "same second", "after", "waiting", "other node"],
 )
-def test_a_pod_said_to_run_since_before_its_node_is_stale(seen: dict[str, Any], stale: bool) -> None:
+def test_is_stale(seen: dict[str, Any], stale: bool) -> None:
+    """A container that started before its node is stale."""
     assert readiness.is_stale(seen, {"freehold-a": STARTED}) is stale
 
 
-def test_leases_carry_microseconds() -> None:
+def test_seconds_with_microseconds() -> None:
+    """Lease times with microseconds are parsed."""
     assert readiness.seconds("2030-01-01T12:00:00.250000Z") == STARTED + 0.25

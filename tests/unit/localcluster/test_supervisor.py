@@ -1,4 +1,4 @@
-"""The first process of a machine: order, restarts, and changes that leave the rest alone. The processes are real."""
+"""Tests of the supervisor, with real processes: start order, restarts, and changes of the specification."""
 
 from __future__ import annotations
 
@@ -27,26 +27,27 @@ def sleeper(tmp_path: Path, name: str, ready_file: str | None = None) -> Service
     return Service(name, ["sleep", "1000"], str(tmp_path / f"{name}.log"), ready_file=ready_file)
 
 
-def test_a_service_waits_for_those_before_it(tmp_path: Path, started: list[Service]) -> None:
+def test_start_due_waits_for_readiness(tmp_path: Path, started: list[Service]) -> None:
+    """A service starts after the services before it are ready."""
     ready = tmp_path / "ready"
     started += [sleeper(tmp_path, "agent", ready_file=str(ready)), sleeper(tmp_path, "kubelet")]
     assert not supervisor.start_due(started)
-    assert started[1].process is None, "the kubelet must not run before the node's policies are in"
+    assert started[1].process is None, "the kubelet must not run before the node's policies are in force"
     ready.touch()
     assert supervisor.start_due(started)
     assert started[1].process is not None
 
 
-def test_a_mark_left_by_an_earlier_run_does_not_count(tmp_path: Path, started: list[Service]) -> None:
+def test_start_due_removes_old_ready_file(tmp_path: Path, started: list[Service]) -> None:
+    """A ready file of an earlier run does not count."""
     ready = tmp_path / "ready"
     ready.touch()
     started.append(sleeper(tmp_path, "agent", ready_file=str(ready)))
     assert not supervisor.start_due(started)
 
 
-def test_what_ends_is_started_again_after_a_pause(
-    tmp_path: Path, started: list[Service], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reap_restarts_after_pause(tmp_path: Path, started: list[Service], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that ended is restarted after RESTART_SECONDS."""
     monkeypatch.setattr(supervisor, "RESTART_SECONDS", 0.2)
     started.append(sleeper(tmp_path, "kubelet"))
     supervisor.start_due(started)
@@ -64,7 +65,8 @@ def test_what_ends_is_started_again_after_a_pause(
     assert started[0].process.pid != first.pid
 
 
-def test_a_change_restarts_only_the_service_it_is_about(tmp_path: Path, started: list[Service]) -> None:
+def test_replace_restarts_changed_service(tmp_path: Path, started: list[Service]) -> None:
+    """A changed specification restarts only the services that differ."""
     before = [sleeper(tmp_path, "etcd"), sleeper(tmp_path, "kube-apiserver")]
     supervisor.start_due(before)
     changed = Service("kube-apiserver", ["sleep", "2000"], before[1].log)

@@ -1,8 +1,9 @@
-"""One end of connections, run inside a network namespace: it listens, and tries what it is told on its standard input.
+"""An endpoint for connection tests; runs inside a network namespace, serves, and tries connections on command.
 
-Each line in is JSON: {"try": [protocol, source, target, port]} opens a connection and answers "accept", "reject" or
-"drop"; "hold" opens one and keeps it; "use" says a byte on the kept one and answers what became of it; {"heard":
-[source]} answers whether a datagram came from there since it was last asked.
+Commands arrive on standard input, one JSON object per line, and each is answered with "accept", "reject" or "drop":
+{"try": [protocol, source, target, port]} opens a connection and closes it; "hold" opens a connection and keeps it open;
+"use" sends a byte over the open connection; {"heard": [source]} answers "accept" if a datagram from `source` has
+arrived since the last "heard".
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import socket
 import sys
 import threading
 
-# Well under the second after which a dropped SYN is sent again, and long for a reset within one machine.
+# Below one second, after which a dropped SYN is retransmitted, and long for a reset within one machine.
 PATIENCE_SECONDS = 0.5
 
 heard: set[str] = set()
 
 
 def serve(address: str, protocol: str, port: int) -> None:
-    """Echoes what it gets, from now on; the socket is ready when this returns."""
+    """Start an echo server; the socket is bound when the function returns."""
     kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
     server = socket.socket(socket.AF_INET, kind)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -39,35 +40,35 @@ def _echo_streams(server: socket.socket) -> None:
 
 def _echo(connection: socket.socket) -> None:
     try:
-        while said := connection.recv(100):
-            connection.sendall(said)
+        while received := connection.recv(100):
+            connection.sendall(received)
     except OSError:
         connection.close()
 
 
 def _echo_datagrams(server: socket.socket) -> None:
     while True:
-        said, sender = server.recvfrom(100)
+        received, sender = server.recvfrom(100)
         heard.add(sender[0])
         try:
-            server.sendto(said, sender)
+            server.sendto(received, sender)
         except OSError as error:
             print(f"reply to {sender}: {error}", file=sys.stderr)
 
 
 class Caller:
-    """Opens connections and says what became of them."""
+    """Opens connections and reports the outcome."""
 
     def __init__(self) -> None:
         self._kept: socket.socket | None = None
 
-    def answer(self, asked: dict[str, list[str]]) -> str:
-        """The outcome of one line of input."""
-        ((verb, arguments),) = asked.items()
+    def answer(self, command: dict[str, list[str]]) -> str:
+        """Return the outcome of one command."""
+        ((verb, arguments),) = command.items()
         if verb == "heard":
-            came = arguments[0] in heard
+            arrived = arguments[0] in heard
             heard.clear()
-            return "accept" if came else "drop"
+            return "accept" if arrived else "drop"
         if verb == "use":
             assert self._kept is not None
             return self._outcome(self._kept)

@@ -1,4 +1,4 @@
-"""Generated worlds: pods, namespaces and policies small enough that they often concern each other."""
+"""Generated worlds: pods, namespaces and policies, few enough that policies often apply to pods."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ NAMED_PORTS: list[list[Object]] = [
 
 
 def rules(side: str) -> st.SearchStrategy[list[Object]]:
-    """Rules dense enough that most of them admit somebody to something."""
+    """Return a strategy for rules of which most admit some pod to some port."""
     parts: dict[Any, st.SearchStrategy[Any]] = {"ports": st.lists(ports, max_size=2), side: st.lists(peers, max_size=2)}
     return st.lists(st.fixed_dictionaries({}, optional=parts), min_size=1, max_size=2)
 

@@ -1,4 +1,4 @@
-"""A node made of network namespaces: pods behind routed links as the ptp plugin makes them, and a world outside."""
+"""A node made of network namespaces: pods on routed links, as the ptp plugin creates them, and outside addresses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NODE = "192.0.2.2"
 
 
 def run(*command: str, stdin: str = "") -> str:
-    """The output of a command that must succeed."""
+    """Return the output of a command that must succeed."""
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
     return done.stdout
@@ -32,19 +32,19 @@ class Place:
         self._read("ready")
 
     def attempt(self, protocol: str, source: str, target: str, port: int) -> str:
-        """accept, reject (visibly, at once) or drop (no answer)."""
+        """Return accept, reject (immediate) or drop (no answer)."""
         return self._ask({"try": [protocol, source, target, str(port)]})
 
     def hold(self, protocol: str, source: str, target: str, port: int) -> str:
-        """Like attempt, but keeps the connection for `use`."""
+        """Like `attempt`, but keep the connection open for `use`."""
         return self._ask({"hold": [protocol, source, target, str(port)]})
 
     def use(self) -> str:
-        """What becomes of one more byte on the kept connection."""
+        """Return the outcome of sending one more byte over the open connection."""
         return self._ask({"use": []})
 
     def heard(self, source: str) -> bool:
-        """Whether a datagram from `source` has come here since this was last asked."""
+        """Whether a datagram from `source` has arrived since the last call."""
         return self._ask({"heard": [source]}) == "accept"
 
     def close(self) -> None:
@@ -53,21 +53,21 @@ class Place:
         self._process.wait(timeout=5)
         self._process.stdout.close()
 
-    def _ask(self, question: dict[str, list[str]]) -> str:
+    def _ask(self, command: dict[str, list[str]]) -> str:
         assert self._process.stdin
-        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
         return self._read("accept", "reject", "drop")
 
     def _read(self, *expected: str) -> str:
         assert self._process.stdout
         line = self._process.stdout.readline().strip()
-        assert line in expected, f"the endpoint in {self.namespace} said {line!r}"
+        assert line in expected, f"the endpoint in {self.namespace} answered {line!r}"
         return line
 
 
 class Laboratory:
-    """A node with namespaces around it: `places` by address. Leaving the context removes them all."""
+    """A node with namespaces around it; `places` by address. Leaving the context removes all of them."""
 
     node: str
 
@@ -78,7 +78,7 @@ class Laboratory:
 
     def __enter__(self) -> Laboratory:
         self.node = self._namespace("node")
-        # Without the kernel's limit each refusal of a datagram is seen; with it, some look like losses.
+        # With the kernel's rate limit on ICMP, some refusals of datagrams would look like losses.
         for setting in ("net.ipv4.ip_forward=1", "net.ipv4.icmp_ratelimit=0"):
             run("ip", "netns", "exec", self.node, "sysctl", "-qw", setting)
         for address in self._pods:
@@ -94,15 +94,15 @@ class Laboratory:
             run("ip", "netns", "delete", namespace)
 
     def load(self, ruleset: str) -> None:
-        """Replaces the node's table."""
+        """Replace the nftables table of the node."""
         run("ip", "netns", "exec", self.node, "nft", "-f", "-", stdin=ruleset)
 
     def attempt(self, protocol: str, source: str, target: str, port: int) -> str:
-        """accept, reject or drop, tried from wherever `source` is."""
+        """Return accept, reject or drop for a connection from the namespace of `source`."""
         return self.places[source].attempt(protocol, source, target, port)
 
     def connect_pod(self, address: str) -> None:
-        """A pod with `address`, on a routed link of its own."""
+        """Create a pod with `address`, on a routed link of its own."""
         pod, wire = self._namespace(address), f"veth{address.replace('.', '')[-7:]}"
         self._wire(pod, wire)
         run("ip", "-n", self.node, "address", "add", f"{GATEWAY}/32", "dev", wire)
@@ -113,7 +113,7 @@ class Laboratory:
         self.places[address] = Place(pod, [address], self._servers)
 
     def _connect_outside(self) -> None:
-        """One namespace holds every address that is not on the node: other pods, other nodes, the internet."""
+        """Create one namespace with all addresses outside the node: other pods, other nodes, the internet."""
         outside = self._namespace("outside")
         self._wire(outside, "uplink")
         run("ip", "-n", self.node, "address", "add", f"{NODE}/30", "dev", "uplink")

@@ -1,7 +1,7 @@
-"""What the NetworkPolicy API reference says of one connection, read from plain API objects.
+"""A reference implementation of NetworkPolicy for single connections, on plain API objects.
 
-Written without the enforcement's code, and without its shortcuts: every question is answered from the start by walking
-the objects, one connection at a time.
+Written independently of the enforcement's code and without optimization: every question is answered by a walk over all
+objects, for one connection at a time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class World:
 
 @dataclass(frozen=True)
 class Connection:
-    """Protocol TCP, UDP, SCTP, or ICMP, which has no port."""
+    """A connection with protocol TCP, UDP, SCTP or ICMP; ICMP has no port."""
 
     source: str
     target: str
@@ -48,7 +48,7 @@ class Connection:
 
 
 def permitted(world: World, connection: Connection, judges: Collection[str] = ("a", "b")) -> bool:
-    """Whether every policy that selects one of the two ends is content, where only nodes in `judges` enforce them."""
+    """Whether the policies of both ends admit a connection; only nodes in `judges` enforce policies."""
     source, target = world.pod_at(connection.source), world.pod_at(connection.target)
     if connection.source == connection.target:
         return True
@@ -128,7 +128,7 @@ def _port(target: Object | None, port: Object, connection: Connection) -> bool:
 
 
 def matches(selector: Object, labels: dict[str, str]) -> bool:
-    """Whether all that a label selector states holds of these labels."""
+    """Whether labels satisfy a label selector."""
     for key, value in selector.get("matchLabels", {}).items():
         if key not in labels or labels[key] != value:
             return False

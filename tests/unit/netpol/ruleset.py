@@ -1,7 +1,7 @@
-"""A packet's way through a rendered table, without a kernel: just the part of nft's language that the renderer writes.
+"""Evaluates a packet against a rendered table without a kernel; implements the subset of nft that the renderer uses.
 
-Anything it does not know is an error, so that a new kind of rule cannot pass for tested. The kernel test holds this
-model and the kernel to the same answers.
+Unknown syntax is an error, so that a new kind of rule cannot go untested. The kernel test compares this model with the
+kernel.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ipaddress import ip_address, ip_network
 
 @dataclass(frozen=True)
 class Packet:
-    """The first packet of a connection unless `reply`; ICMP has no port."""
+    """The first packet of a connection, or a reply; ICMP has no port."""
 
     source: str
     target: str
@@ -47,7 +47,7 @@ class Ruleset:
             self.maps[name] = dict(element.split(" : ") for element in elements)
 
     def verdict(self, packet: Packet, hook: str) -> str:
-        """accept, drop or reject: every base chain of the hook must accept, in the order of their priority."""
+        """Return accept, drop or reject. All base chains of the hook must accept, in order of priority."""
         bases = [
             name for name, rules in self.chains.items() if rules and rules[0].startswith(f"type filter hook {hook}")
         ]
@@ -70,7 +70,7 @@ class Ruleset:
         return None
 
     def _rule(self, rule: str, packet: Packet) -> str | None:
-        """The verdict of one rule, None when it does not match."""
+        """Return the verdict of a rule, or None if the rule does not match."""
         while rule:
             if re.fullmatch(r"(accept|drop|reject with .*|(jump|goto) \S+)", rule):
                 return rule

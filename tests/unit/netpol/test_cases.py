@@ -1,4 +1,4 @@
-"""The API reference's meaning, case by case, with answers written by hand."""
+"""Cases of the NetworkPolicy API reference, with expected results written by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PODS = {
     "front": pod("shop/front", "10.244.0.2", {"app": "front", "tier": "edge"}),
     "users": pod("shop/users", "10.244.0.3", {"app": "users"}, WEB),
     "far": pod("shop/far", "10.244.1.2", {"app": "users", "zone": "b"}, [{"name": "web", "containerPort": 9090}]),
-    "stranger": pod("office/stranger", "10.244.1.3", {"app": "front"}),
+    "outsider": pod("office/outsider", "10.244.1.3", {"app": "front"}),
 }
 NAMESPACES = [namespace("shop", team="retail"), namespace("office")]
 NAMES = {name: obj["status"]["podIP"] for name, obj in PODS.items()} | {
@@ -28,7 +28,7 @@ FRONT = {"podSelector": {"matchLabels": {"app": "front"}}}
 
 
 def reached(world: World, target: str, protocol: str, port: int | None) -> set[str]:
-    """Who reaches `target`; the oracle has to agree, which tests the oracle."""
+    """Return the names that reach `target`; the oracle must agree, which tests the oracle."""
     cluster, found = Cluster(world), set()
     for name, address in NAMES.items():
         connection = Connection(address, NAMES[target], protocol, port)
@@ -50,16 +50,16 @@ def egress(*rules: Object, **spec: Any) -> World:
     return world(policy("shop/front", podSelector=FRONT["podSelector"], egress=list(rules), **spec))
 
 
-EVERYBODY = {"front", "far", "stranger", "node-a", "node-b", "internet"}
+ALL_SOURCES = {"front", "far", "outsider", "node-a", "node-b", "internet"}
 INGRESS_CASES: dict[str, tuple[list[Object], set[str]]] = {
-    "no rule: nobody but the own node": ([], {"node-a"}),
-    "an empty rule: everybody": ([{}], EVERYBODY),
-    "an empty from: everybody": ([{"from": []}], EVERYBODY),
+    "no rule: only the own node": ([], {"node-a"}),
+    "an empty rule: all": ([{}], ALL_SOURCES),
+    "an empty from: all": ([{"from": []}], ALL_SOURCES),
     "pods of the policy's own namespace": ([{"from": [FRONT]}], {"node-a", "front"}),
     "all pods of the namespace": ([{"from": [{"podSelector": {}}]}], {"node-a", "front", "far"}),
     "all pods of all namespaces, but no node": (
         [{"from": [{"namespaceSelector": {}}]}],
-        {"node-a", "front", "far", "stranger"},
+        {"node-a", "front", "far", "outsider"},
     ),
     "both selectors: pods of those namespaces": (
         [
@@ -69,7 +69,7 @@ INGRESS_CASES: dict[str, tuple[list[Object], set[str]]] = {
                 ]
             }
         ],
-        {"node-a", "stranger"},
+        {"node-a", "outsider"},
     ),
     "two peers: either": (
         [{"from": [{"podSelector": USERS}, {"ipBlock": {"cidr": "203.0.113.0/24"}}]}],
@@ -91,12 +91,13 @@ INGRESS_CASES: dict[str, tuple[list[Object], set[str]]] = {
         [{"from": [{"podSelector": {"matchExpressions": [{"key": "zone", "operator": "Exists"}]}}]}],
         {"node-a", "far"},
     ),
-    "IPv6 blocks admit nobody here": ([{"from": [{"ipBlock": {"cidr": "::/0"}}]}], {"node-a"}),
+    "IPv6 blocks admit no address": ([{"from": [{"ipBlock": {"cidr": "::/0"}}]}], {"node-a"}),
 }
 
 
 @pytest.mark.parametrize("case", INGRESS_CASES)
-def test_who_may_come_in(case: str) -> None:
+def test_ingress_peers(case: str) -> None:
+    """Each form of `from` admits exactly the expected sources."""
     rules, expected = INGRESS_CASES[case]
     if "IPv6" in case:
         cluster = Cluster(ingress(*rules))
@@ -117,30 +118,24 @@ def test_who_may_come_in(case: str) -> None:
         ([{"port": "dns"}], set()),
         ([{"protocol": "UDP", "port": "dns"}], {("UDP", 53)}),
         ([{"protocol": "SCTP", "port": 7}], {("SCTP", 7)}),
-        ([{"port": "nobody-has-this"}], set()),
+        ([{"port": "undeclared"}], set()),
     ],
 )
-def test_which_ports_are_open(ports: list[Object], open_to_all: set[tuple[str, int]]) -> None:
-    trials = [
-        ("TCP", 80),
-        ("TCP", 8080),
-        ("TCP", 8085),
-        ("TCP", 9090),
-        ("TCP", 53),
-        ("UDP", 53),
-        ("UDP", 80),
-        ("SCTP", 7),
-    ]
-    found = {trial for trial in trials if "stranger" in reached(ingress({"ports": ports}), "users", *trial)}
+def test_ingress_ports(ports: list[Object], open_to_all: set[tuple[str, int]]) -> None:
+    """Each form of `ports` opens exactly the expected ports, and never ICMP."""
+    trials = [("TCP", number) for number in (80, 8080, 8085, 9090, 53)] + [("UDP", 53), ("UDP", 80), ("SCTP", 7)]
+    found = {trial for trial in trials if "outsider" in reached(ingress({"ports": ports}), "users", *trial)}
     assert found == open_to_all
-    assert "stranger" not in reached(ingress({"ports": ports}), "users", "ICMP", None)
+    assert "outsider" not in reached(ingress({"ports": ports}), "users", "ICMP", None)
 
 
-def test_a_named_port_opens_for_the_rules_peers_alone() -> None:
+def test_named_port_admits_peers_only() -> None:
+    """A named ingress port is open to the peers of its rule only."""
     assert reached(ingress({"from": [FRONT], "ports": [{"port": "web"}]}), "users", "TCP", 8080) == {"node-a", "front"}
 
 
-def test_a_named_egress_port_is_the_one_each_destination_declares() -> None:
+def test_named_egress_port_by_destination() -> None:
+    """A named egress port is the number that each destination pod declares."""
     opened = egress({"ports": [{"port": "web"}], "to": [{"podSelector": USERS}]})
     assert "front" in reached(opened, "users", "TCP", 8080)
     assert "front" not in reached(opened, "users", "TCP", 9090)
@@ -150,7 +145,7 @@ def test_a_named_egress_port_is_the_one_each_destination_declares() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "comes_in", "goes_out"),
+    ("spec", "admits_ingress", "admits_egress"),
     [
         ({}, False, True),
         ({"policyTypes": ["Ingress"]}, False, True),
@@ -162,33 +157,38 @@ def test_a_named_egress_port_is_the_one_each_destination_declares() -> None:
         ({"ingress": [{}], "policyTypes": ["Egress"]}, True, False),
     ],
 )
-def test_which_directions_a_policy_isolates(spec: Object, comes_in: bool, goes_out: bool) -> None:
+def test_policy_types(spec: Object, admits_ingress: bool, admits_egress: bool) -> None:
+    """`policyTypes` and its defaults decide the isolated directions."""
     closed = world(policy("shop/users", podSelector=USERS, **spec))
-    assert ("front" in reached(closed, "users", "TCP", 80)) is comes_in
-    assert ("users" in reached(closed, "front", "TCP", 80)) is goes_out
+    assert ("front" in reached(closed, "users", "TCP", 80)) is admits_ingress
+    assert ("users" in reached(closed, "front", "TCP", 80)) is admits_egress
 
 
-def test_policies_add_up_and_belong_to_their_namespace() -> None:
+def test_policies_are_additive_per_namespace() -> None:
+    """Policies add up, and apply to pods of their own namespace only."""
     closed, opened = policy("shop/closed"), policy("shop/opened", podSelector=USERS, ingress=[{"from": [FRONT]}])
     assert reached(world(closed, opened), "users", "TCP", 80) == {"node-a", "front"}
-    assert reached(world(policy("office/closed")), "users", "TCP", 80) == EVERYBODY
+    assert reached(world(policy("office/closed")), "users", "TCP", 80) == ALL_SOURCES
 
 
-def test_both_ends_must_agree() -> None:
+def test_both_ends_must_admit() -> None:
+    """A connection needs the egress policies of its source and the ingress policies of its target."""
     leaves = policy("shop/front", podSelector=FRONT["podSelector"], egress=[{"to": [{"podSelector": USERS}]}])
     enters = policy("shop/users", podSelector=USERS, ingress=[{"from": [{"podSelector": USERS}]}])
     assert "front" in reached(world(leaves), "users", "TCP", 80)
     assert "front" not in reached(world(leaves, enters), "users", "TCP", 80)
 
 
-def test_a_pod_reaches_its_nodes_addresses_only_if_its_policies_say_so() -> None:
+def test_pod_to_own_node_needs_egress() -> None:
+    """A pod reaches the addresses of its node only if an egress policy admits them."""
     assert "front" not in reached(egress({"to": [{"namespaceSelector": {}}]}), "node-a", "TCP", 10250)
     named = egress({"to": [{"ipBlock": {"cidr": "192.0.2.2/32"}}], "ports": [{"port": 10250}]})
     assert "front" in reached(named, "node-a", "TCP", 10250)
     assert "front" not in reached(named, "node-a", "TCP", 22)
 
 
-def test_pods_on_the_hosts_network_are_neither_isolated_nor_selected() -> None:
+def test_host_network_pods() -> None:
+    """Pods on the host network are neither isolated nor selected as peers."""
     host = pod("shop/host", NODES["b"], {"app": "front"}, hostNetwork=True)
     closed = ingress({"from": [FRONT]})
     closed.pods.append(host)
@@ -196,15 +196,17 @@ def test_pods_on_the_hosts_network_are_neither_isolated_nor_selected() -> None:
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
-def test_an_address_given_on_by_a_pod_that_has_ended_belongs_to_the_next(phase: str) -> None:
-    ended = pod("shop/ended", NAMES["stranger"], {"app": "front"})
+def test_address_of_ended_pod(phase: str) -> None:
+    """The address of an ended pod belongs to the pod that has the address now."""
+    ended = pod("shop/ended", NAMES["outsider"], {"app": "front"})
     ended["status"]["phase"] = phase
     again = ingress({"from": [FRONT]})
     again.pods.append(ended)
-    assert "stranger" not in reached(again, "users", "TCP", 80)
+    assert "outsider" not in reached(again, "users", "TCP", 80)
 
 
-def test_of_two_pods_that_claim_an_address_the_younger_holds_it() -> None:
+def test_address_conflict_newer_pod() -> None:
+    """Of two pods with one address, the newer holds the address."""
     claims = ingress({"from": [FRONT]})
     old, new = pod("shop/old", "10.244.0.9", {"app": "front"}), pod("shop/new", "10.244.0.9", {"app": "other"})
     old["metadata"]["creationTimestamp"], new["metadata"]["creationTimestamp"] = (
@@ -216,22 +218,25 @@ def test_of_two_pods_that_claim_an_address_the_younger_holds_it() -> None:
         assert Cluster(claims).verdict(Connection("10.244.0.9", NAMES["users"], "TCP", 80)) == "reject"
 
 
-def test_a_namespace_not_seen_yet_meets_no_selector() -> None:
+def test_unknown_namespace_matches_no_selector() -> None:
+    """A namespace whose labels are unknown matches no selector."""
     elsewhere = {"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}
     early = ingress({"from": [{"namespaceSelector": elsewhere}]})
     early.namespaces = [NAMESPACES[0]]
-    assert "stranger" not in reached(early, "users", "TCP", 80)
+    assert "outsider" not in reached(early, "users", "TCP", 80)
 
 
-def test_an_unknown_source_is_dropped_to_try_again_and_a_known_one_refused_at_once() -> None:
+def test_unknown_source_dropped_known_refused() -> None:
+    """Packets from unknown sources are dropped, which causes a retry; packets from known ones are refused."""
     cluster = Cluster(ingress())
-    unknown, known = "10.244.1.77", NAMES["stranger"]
+    unknown, known = "10.244.1.77", NAMES["outsider"]
     assert cluster.tables["a"].verdict(_packet(unknown), "forward") == "drop"
     assert cluster.tables["a"].verdict(_packet(known), "forward") == "reject"
     assert Cluster(world()).tables["a"].verdict(_packet(unknown), "forward") == "accept"
 
 
-def test_an_address_of_this_node_claimed_by_a_pod_elsewhere_is_nobodys() -> None:
+def test_node_address_of_pod_on_other_node() -> None:
+    """An address of this node that a pod on another node claims counts as unknown."""
     elsewhere = pod("shop/elsewhere", "10.244.0.77", {"app": "front"}, nodeName="b")
     confused = world()
     confused.pods.append(elsewhere)

@@ -1,4 +1,4 @@
-"""Rendered tables in the kernel: real connections between network namespaces laid out like a node's pods."""
+"""Rendered tables in the kernel: real connections between network namespaces with the layout of a node."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit.netpol.worlds import NODES, namespace, pod, policy, text
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("nft"),
-    reason="needs root and nft, to make network namespaces and load tables into one of them",
+    reason="needs root and nft, to create network namespaces and load tables",
 )
 
 FIRST, SECOND, THIRD = "10.244.0.2", "10.244.0.3", "10.244.0.9"
@@ -24,7 +24,7 @@ FAR, INTERNET = "10.244.1.2", "203.0.113.7"
 SERVERS = [("TCP", 80), ("TCP", 8080), ("TCP", 8085), ("UDP", 53), ("UDP", 80)]
 SERVICE = "10.96.0.5"
 
-# What kube-proxy does for a Service with one pod behind it: a new target before routing, a new source for hairpins.
+# The rules of kube-proxy for a Service with one pod: DNAT before routing, masquerading for hairpin connections.
 SERVICE_RULES = f"""
 table ip service {{
   chain targets {{ type nat hook prerouting priority dstnat; ip daddr {SERVICE} tcp dport 80 dnat to {FIRST}:8080; }}
@@ -64,7 +64,8 @@ FIRST_ADMITS_SECOND = policy("shop/first", **selecting(FIRST), ingress=[{"from":
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_the_kernel_does_what_the_api_reference_says(laboratory: Laboratory, generated: World) -> None:
+def test_kernel_matches_oracle(laboratory: Laboratory, generated: World) -> None:
+    """The kernel accepts exactly the connections that the API reference permits."""
     laboratory.load(text(generated, "a"))
     differing = []
     for connection in connections(generated):
@@ -77,14 +78,16 @@ def test_the_kernel_does_what_the_api_reference_says(laboratory: Laboratory, gen
     assert differing == []
 
 
-def test_with_no_list_yet_nothing_passes(laboratory: Laboratory) -> None:
+def test_empty_table_passes_nothing(laboratory: Laboratory) -> None:
+    """Before the first list of pods, no connection is possible."""
     laboratory.load(text(World(nodes=NODES), "a"))
     assert laboratory.attempt("TCP", FIRST, SECOND, 80) == "drop"
     assert laboratory.attempt("TCP", FIRST, NODE, 80) == "drop"
     assert laboratory.attempt("TCP", INTERNET, FIRST, 80) == "reject"
 
 
-def test_a_new_pod_is_let_in_once_it_is_known(laboratory: Laboratory) -> None:
+def test_new_pod_admitted_when_known(laboratory: Laboratory) -> None:
+    """A new pod's packets are dropped until the table contains the pod."""
     laboratory.load(text(world(without=THIRD), "a"))
     assert laboratory.attempt("TCP", THIRD, FIRST, 80) == "drop"
     assert laboratory.attempt("TCP", FIRST, SECOND, 80) == "accept"
@@ -92,7 +95,8 @@ def test_a_new_pod_is_let_in_once_it_is_known(laboratory: Laboratory) -> None:
     assert laboratory.attempt("TCP", THIRD, FIRST, 80) == "accept"
 
 
-def test_the_node_reaches_an_isolated_pod_which_does_not_reach_the_node(laboratory: Laboratory) -> None:
+def test_isolated_pod_and_its_node(laboratory: Laboratory) -> None:
+    """A node reaches its isolated pod; the pod does not reach the node."""
     laboratory.load(text(world(DENY_ALL), "a"))
     assert laboratory.attempt("TCP", NODE, FIRST, 80) == "accept"
     assert laboratory.attempt("UDP", NODE, FIRST, 53) == "accept"
@@ -100,29 +104,33 @@ def test_the_node_reaches_an_isolated_pod_which_does_not_reach_the_node(laborato
     assert laboratory.attempt("UDP", FIRST, NODE, 53) == "reject"
 
 
-def test_a_service_is_judged_by_the_pod_behind_it(laboratory: Laboratory) -> None:
+def test_service_uses_policies_of_backend(laboratory: Laboratory) -> None:
+    """Connections to a Service are subject to the policies of the pod behind the Service."""
     laboratory.load(text(world(FIRST_ADMITS_SECOND), "a"))
     assert laboratory.attempt("TCP", SECOND, SERVICE, 80) == "accept"
     assert laboratory.attempt("TCP", THIRD, SERVICE, 80) == "reject"
     assert laboratory.attempt("TCP", FAR, SERVICE, 80) == "reject"
 
 
-def test_a_pod_reaches_itself_through_its_service(laboratory: Laboratory) -> None:
+def test_pod_reaches_itself_through_service(laboratory: Laboratory) -> None:
+    """An isolated pod reaches itself through its Service (hairpin connection)."""
     laboratory.load(text(world(DENY_ALL), "a"))
     assert laboratory.attempt("TCP", FIRST, SERVICE, 80) == "accept"
 
 
-def test_a_removed_rule_cuts_the_connections_it_admitted(laboratory: Laboratory) -> None:
-    laboratory.load(text(world(DENY_ALL, FIRST_ADMITS_SECOND, _leaves(SECOND)), "a"))
+def test_removed_rule_resets_connection(laboratory: Laboratory) -> None:
+    """Removing a rule resets the connections it admitted; other changes do not."""
+    laboratory.load(text(world(DENY_ALL, FIRST_ADMITS_SECOND, _egress(SECOND)), "a"))
     caller = laboratory.places[SECOND]
     assert caller.hold("TCP", SECOND, FIRST, 8080) == "accept"
-    laboratory.load(text(world(DENY_ALL, FIRST_ADMITS_SECOND, _leaves(SECOND), _leaves(THIRD)), "a"))
+    laboratory.load(text(world(DENY_ALL, FIRST_ADMITS_SECOND, _egress(SECOND), _egress(THIRD)), "a"))
     assert caller.use() == "accept"
-    laboratory.load(text(world(DENY_ALL, _leaves(SECOND)), "a"))
+    laboratory.load(text(world(DENY_ALL, _egress(SECOND)), "a"))
     assert caller.use() == "reject"
 
 
-def test_a_forged_source_gets_nowhere(laboratory: Laboratory) -> None:
+def test_forged_source_is_dropped(laboratory: Laboratory) -> None:
+    """Packets with the source address of another pod are dropped."""
     laboratory.load(text(world(), "a"))
     forger, target = laboratory.places[THIRD], laboratory.places[FAR]
     target.heard(SECOND)
@@ -133,12 +141,13 @@ def test_a_forged_source_gets_nowhere(laboratory: Laboratory) -> None:
     assert target.heard(SECOND)
 
 
-def test_policies_with_the_longest_names_load_apart(laboratory: Laboratory) -> None:
+def test_long_policy_names_are_distinct(laboratory: Laboratory) -> None:
+    """Policies whose long names differ at the end only get distinct chains."""
     long = "shop/" + ".".join(["a" * 50] * 4 + ["b" * 40])
     names = [long + "-first", long + "-second", "shop/1-starts.with-a-digit"]
     laboratory.load(text(world(DENY_ALL, *(policy(name, ingress=[{}]) for name in names)), "a"))
     assert laboratory.attempt("TCP", INTERNET, FIRST, 80) == "accept"
 
 
-def _leaves(address: str) -> Object:
-    return policy(f"shop/leaves-{address}", **selecting(address), policyTypes=["Egress"], egress=[{}])
+def _egress(address: str) -> Object:
+    return policy(f"shop/egress-{address}", **selecting(address), policyTypes=["Egress"], egress=[{}])

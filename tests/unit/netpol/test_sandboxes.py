@@ -1,4 +1,4 @@
-"""Who holds an address when the network plugin and the API server tell different things."""
+"""Tests of address holders when the network plugin and the API server disagree."""
 
 from __future__ import annotations
 
@@ -22,19 +22,23 @@ def addresses(pods: list[Pod], sandboxes: dict[int, str]) -> dict[str, tuple[int
     return {pod.name: pod.addresses for pod in placed(pods, sandboxes)}
 
 
-def test_a_pod_has_its_sandboxs_address_before_it_is_published() -> None:
+def test_placed_before_publication() -> None:
+    """A pod has the address of its sandbox before the API server publishes the address."""
     waiting = dataclasses.replace(parsed("users", "10.244.0.5"), addresses=())
     assert addresses([waiting], {ADDRESS: "uid-of-shop/users"}) == {"users": (ADDRESS,)}
 
 
-def test_an_address_with_a_new_sandbox_leaves_the_pod_that_published_it() -> None:
+def test_placed_reassigned_address() -> None:
+    """A reassigned address belongs to the pod of the new sandbox."""
     old, new = parsed("old", "10.244.0.5"), parsed("new", "10.244.0.6")
     assert addresses([old, new], {ADDRESS: "uid-of-shop/new"}) == {"old": (), "new": (ADDRESS, OTHER)}
 
 
-def test_an_address_whose_sandbox_belongs_to_no_known_pod_is_nobodys() -> None:
+def test_placed_unknown_sandbox() -> None:
+    """An address whose sandbox belongs to no known pod has no holder."""
     assert addresses([parsed("users", "10.244.0.5")], {ADDRESS: "not-seen-yet"}) == {"users": ()}
 
 
-def test_without_a_sandbox_the_published_address_counts() -> None:
+def test_placed_without_sandbox() -> None:
+    """Without a sandbox, the published address counts."""
     assert addresses([parsed("users", "10.244.0.5")], {}) == {"users": (ADDRESS,)}

@@ -1,4 +1,4 @@
-"""Builders of API objects, and the way of a connection through the tables of the nodes on its path."""
+"""Builders of API objects, and the evaluation of a connection by the tables of all nodes on its path."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def namespace(name: str, **labels: str) -> Object:
 
 
 def pod(name: str, address: str, labels: dict[str, str], ports: list[Object] | None = None, **spec: Any) -> Object:
-    """A running pod, `name` being "namespace/name", on the node whose range holds `address`."""
+    """Return a running pod named "namespace/name", on the node whose range contains `address`."""
     home, _, own = name.partition("/")
     node = "b" if address.startswith("10.244.1.") else "a"
     return {
@@ -30,7 +30,7 @@ def pod(name: str, address: str, labels: dict[str, str], ports: list[Object] | N
 
 
 def policy(name: str, **spec: Any) -> Object:
-    """A NetworkPolicy, `name` being "namespace/name"."""
+    """Return a NetworkPolicy named "namespace/name"."""
     home, _, own = name.partition("/")
     return {"metadata": {"namespace": home, "name": own}, "spec": {"podSelector": {}, **spec}}
 
@@ -43,13 +43,13 @@ def text(world: World, node: str) -> str:
 
 
 class Cluster:
-    """The rendered tables of every node of a world."""
+    """The rendered tables of all nodes of a world."""
 
     def __init__(self, world: World) -> None:
         self.tables = {node: Ruleset(text(world, node)) for node in world.nodes}
 
     def verdict(self, connection: Connection, *, reply: bool = False) -> str:
-        """What becomes of the first packet, or of one in the other direction, on its way over the nodes."""
+        """Return the verdict on the first packet, or on a reply, by the nodes on the path."""
         packet = Packet(connection.source, connection.target, connection.protocol, connection.port, reply)
         for node, hook in self._path(connection.source, connection.target):
             found = self.tables[node].verdict(packet, hook)
@@ -60,7 +60,7 @@ class Cluster:
     def _path(self, source: str, target: str) -> list[tuple[str, str]]:
         start, end = _node_of(source), _node_of(target)
         if source == NODES.get(end or ""):
-            return []  # from the node itself: the output hook, where nothing is judged
+            return []  # from the node itself: no rules at the output hook
         path = [(start, "input" if target == NODES[start] else "forward")] if start else []
         return [*path, (end, "forward")] if end and end != start else path
 

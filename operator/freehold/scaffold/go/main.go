@@ -1,4 +1,4 @@
-// Command example-service keeps notes. `serve` answers calls, `migrate` brings the schema up to date.
+// Command example-service stores notes: `serve` serves, `migrate` migrates the schema.
 package main
 
 import (
@@ -32,7 +32,7 @@ func main() {
 func run(ctx context.Context, command string) error {
 	switch command {
 	case "serve":
-		slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: usual})))
+		slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: fieldNames})))
 		read, err := settings.Read(os.Getenv)
 		if err != nil {
 			return err
@@ -41,7 +41,7 @@ func run(ctx context.Context, command string) error {
 	case "migrate":
 		return migrate(ctx)
 	default:
-		return errors.New("there is no such command; use serve or migrate")
+		return errors.New("unknown command; use serve or migrate")
 	}
 }
 
@@ -60,8 +60,8 @@ func migrate(ctx context.Context) error {
 	return err
 }
 
-// usual gives a log line the names that services in other languages use.
-func usual(groups []string, field slog.Attr) slog.Attr {
+// fieldNames renames the standard fields of log lines to the names that services in other languages use.
+func fieldNames(groups []string, field slog.Attr) slog.Attr {
 	switch {
 	case len(groups) > 0:
 	case field.Key == slog.MessageKey:

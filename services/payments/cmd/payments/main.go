@@ -1,4 +1,4 @@
-// Command payments takes the payments of the shop: `payments` serves, `payments migrate` brings its schema up to date.
+// Command payments is the payments service of the shop: `payments` serves, `payments migrate` migrates the schema.
 package main
 
 import (
@@ -31,12 +31,12 @@ func main() {
 func run(ctx context.Context, command string) error {
 	switch command {
 	case "serve":
-		slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: shopwide})))
+		slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: fieldNames})))
 		return serve(ctx)
 	case "migrate":
 		return migrate(ctx)
 	default:
-		return fmt.Errorf("there is no such command; use serve or migrate")
+		return fmt.Errorf("unknown command; use serve or migrate")
 	}
 }
 
@@ -64,8 +64,8 @@ func migrate(ctx context.Context) error {
 	return nil
 }
 
-// shopwide gives a log line the names that the other services of the shop use.
-func shopwide(groups []string, field slog.Attr) slog.Attr {
+// fieldNames renames the standard fields of log lines to the names that all services of the shop use.
+func fieldNames(groups []string, field slog.Attr) slog.Attr {
 	switch {
 	case len(groups) > 0:
 	case field.Key == slog.MessageKey:

@@ -1,4 +1,4 @@
-// Package config reads what the environment tells this service.
+// Package config reads the settings of the service from the environment.
 package config
 
 import (
@@ -14,22 +14,22 @@ import (
 	"freehold.dev/shop/payments/internal/identity"
 )
 
-// LongestCall is what a call may take where no latency budget is set.
+// LongestCall is the maximum duration of a call without a latency budget.
 const LongestCall = 5 * time.Second
 
-// Settings say how the server is reached, where it stores, and where it finds the users service.
+// Settings are the ports, the database, the connection to users, and the limits of the server.
 type Settings struct {
 	GRPCPort       int
-	GRPCHealthPort int                // where health alone is served, always in plaintext; nowhere if 0
+	GRPCHealthPort int                // the port for health checks in plaintext; none if 0
 	GRPCIdentity   identity.Directory // plaintext if empty
-	DatabaseURL    string             // holds a password: never log it
-	UsersTarget    string             // a gRPC target, like dns:///users.shop.svc:50051
-	UsersIdentity  identity.Directory // who payments is to users; plaintext if empty
-	UsersConfig    string             // the file of the service config that is published for users; none if empty
-	LongestCall    time.Duration      // what a call may take, however much time its caller gives
+	DatabaseURL    string             // contains a password; must not be logged
+	UsersTarget    string             // a gRPC target, such as dns:///users.shop.svc:50051
+	UsersIdentity  identity.Directory // the client certificate for users; plaintext if empty
+	UsersConfig    string             // the file with the service config published for users; none if empty
+	LongestCall    time.Duration      // the maximum duration of a call, independent of the client's deadline
 }
 
-// Read takes the settings from an environment. Its errors are sentences that say what to set.
+// Read returns the settings from an environment. An error names the setting to correct.
 func Read(environment func(string) string) (Settings, error) {
 	url, err := DatabaseURL(environment)
 	if err != nil {
@@ -63,7 +63,7 @@ func Read(environment func(string) string) (Settings, error) {
 	return Settings{grpcPort, healthPort, own, url, target, toUsers, published(environment, "users"), longest}, nil
 }
 
-// DatabaseURL is the connection URI of the service's own database.
+// DatabaseURL returns the connection URI of the service's own database.
 func DatabaseURL(environment func(string) string) (string, error) {
 	url := environment("DATABASE_URL")
 	_, err := pgxpool.ParseConfig(url)
@@ -71,7 +71,7 @@ func DatabaseURL(environment func(string) string) (string, error) {
 		return "", fmt.Errorf("DATABASE_URL must name files that can be read, like sslrootcert: %w", unread)
 	}
 	if url == "" || err != nil {
-		// The parser's own text may quote a part of the password.
+		// The parser's error text may contain parts of the password.
 		return "", errors.New("DATABASE_URL must be set, like postgresql://user:password@host:5432/payments")
 	}
 	return url, nil
@@ -99,7 +99,8 @@ func budget(name, text string, otherwise time.Duration) (time.Duration, error) {
 	return time.Duration(milliseconds) * time.Millisecond, nil
 }
 
-// published is where the service config of a provider is, once its contract is known; empty without bindings.
+// published returns the path of the service config of a provider, which exists once the provider's contract is known.
+// Without service bindings, published returns an empty path.
 func published(environment func(string) string, provider string) string {
 	root := environment("SERVICE_BINDING_ROOT")
 	if root == "" {
@@ -108,7 +109,7 @@ func published(environment func(string) string, provider string) string {
 	return filepath.Join(root, provider, "service-config")
 }
 
-// mutual is where the certificates are if a variable asks for mutual TLS, and empty if it is not set.
+// mutual returns the directory of certificates if a variable requests mutual TLS, or an empty path.
 func mutual(environment func(string) string, name string) (identity.Directory, error) {
 	switch wanted, directory := environment(name), environment("GRPC_TLS_DIR"); {
 	case wanted == "":

@@ -14,14 +14,16 @@ import (
 
 const url = "postgresql://user:secret@host:5432/payments"
 
-func TestThePortHasADefault(t *testing.T) {
+// The default port is 50051.
+func TestReadPortDefault(t *testing.T) {
 	settings, err := read(map[string]string{"DATABASE_URL": url, "USERS_GRPC_TARGET": "dns:///users:50051"})
 	if err != nil || settings.GRPCPort != 50051 {
 		t.Fatalf("port %d, error %v", settings.GRPCPort, err)
 	}
 }
 
-func TestAllIsPlaintextUnlessTLSIsAskedFor(t *testing.T) {
+// The service uses plaintext unless mutual TLS is requested.
+func TestReadTLS(t *testing.T) {
 	environment := map[string]string{
 		"DATABASE_URL": url, "USERS_GRPC_TARGET": "dns:///users:50051", "GRPC_TLS_DIR": "/identity",
 	}
@@ -39,18 +41,20 @@ func TestAllIsPlaintextUnlessTLSIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestACallMayTakeItsLatencyBudgetAndFiveSecondsWithoutOne(t *testing.T) {
+// The latency budget limits a call; the default is five seconds.
+func TestReadLatencyBudget(t *testing.T) {
 	environment := map[string]string{"DATABASE_URL": url, "USERS_GRPC_TARGET": "dns:///users:50051"}
 	if settings, err := read(environment); err != nil || settings.LongestCall != 5*time.Second {
 		t.Errorf("without a budget: %v, error %v", settings.LongestCall, err)
 	}
 	environment["LATENCY_BUDGET_MS"] = "250"
 	if settings, err := read(environment); err != nil || settings.LongestCall != 250*time.Millisecond {
-		t.Errorf("with one: %v, error %v", settings.LongestCall, err)
+		t.Errorf("with a budget: %v, error %v", settings.LongestCall, err)
 	}
 }
 
-func TestAServiceConfigIsAmongTheBindings(t *testing.T) {
+// The service config is a file in the service binding of the provider.
+func TestReadServiceConfig(t *testing.T) {
 	environment := map[string]string{"DATABASE_URL": url, "USERS_GRPC_TARGET": "dns:///users:50051"}
 	if settings, err := read(environment); err != nil || settings.UsersConfig != "" {
 		t.Errorf("without bindings: %q, error %v", settings.UsersConfig, err)
@@ -61,7 +65,8 @@ func TestAServiceConfigIsAmongTheBindings(t *testing.T) {
 	}
 }
 
-func TestTheDatabaseMayBeOneThatSpeaksTLS(t *testing.T) {
+// A database URL may name a CA file, which must be readable.
+func TestDatabaseURLWithTLS(t *testing.T) {
 	bundle := filepath.Join(t.TempDir(), "ca.crt")
 	secure := url + "?sslmode=verify-full&sslrootcert=" + bundle
 	environment := func(string) string { return secure }
@@ -78,7 +83,8 @@ func TestTheDatabaseMayBeOneThatSpeaksTLS(t *testing.T) {
 	}
 }
 
-func TestWhatIsMissingIsNamed(t *testing.T) {
+// An error for a missing or invalid setting names the setting and does not contain the password.
+func TestReadInvalid(t *testing.T) {
 	for want, environment := range map[string]map[string]string{
 		"DATABASE_URL must be set":          {},
 		"DATABASE_URL must be set, like":    {"DATABASE_URL": "postgresql://user:sec%ret@host/payments"},

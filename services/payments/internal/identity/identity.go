@@ -1,4 +1,4 @@
-// Package identity is who this service is to the others, and whom it trusts.
+// Package identity provides the certificates and trusted CAs of this service for mutual TLS.
 package identity
 
 import (
@@ -16,12 +16,12 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// Directory has tls.crt, tls.key, ca.crt and, for a service that is called, the list clients. The kubelet keeps it
-// current while the process runs, so each handshake and each call reads it anew.
+// Directory has tls.crt, tls.key, ca.crt and, for a server, the list clients. The kubelet updates the files while the
+// process runs; each handshake and each call reads them again.
 type Directory string
 
-// Credentials are those of either side of mutual TLS 1.3. A client takes a server for what its target names; a server
-// asks each client for a certificate of an authority in ca.crt.
+// Credentials returns TLS 1.3 credentials for clients and servers. A client verifies the server's name against the
+// target; a server requires a client certificate of a CA in ca.crt.
 func (d Directory) Credentials() (credentials.TransportCredentials, error) {
 	config, err := d.config()
 	if err != nil {
@@ -30,14 +30,14 @@ func (d Directory) Credentials() (credentials.TransportCredentials, error) {
 	return current{credentials.NewTLS(config), d}, nil
 }
 
-// MayCall says whether a SPIFFE URI is on the list of clients.
+// MayCall returns whether a SPIFFE URI is on the list of clients.
 func (d Directory) MayCall(uri string) (bool, error) {
 	list, err := os.ReadFile(filepath.Join(string(d), "clients"))
 	return slices.Contains(strings.Fields(string(list)), uri), err
 }
 
-// config has all three files of one version: the kubelet replaces them at once, by moving a link that tls.crt leads
-// through, and removes those before.
+// config reads all three files from one version: the kubelet replaces the version by moving a symbolic link, and
+// removes the previous version.
 func (d Directory) config() (*tls.Config, error) {
 	for {
 		version, err := d.version()
@@ -75,14 +75,14 @@ func read(version string) (*tls.Config, error) {
 		RootCAs:      authorities,
 		ClientCAs:    authorities,
 		ClientAuth:   tls.RequireAndVerifyClientCert,
-		// A resumed session would be trusted for what was verified before.
+		// Without tickets, no session is resumed with the result of an earlier verification.
 		SessionTicketsDisabled: true,
 	}, nil
 }
 
-// current shakes hands with the files as they are then.
+// current uses the current files for each handshake.
 type current struct {
-	credentials.TransportCredentials // of the first files, for all but the handshakes
+	credentials.TransportCredentials // of the initial files, for everything except handshakes
 	directory                        Directory
 }
 

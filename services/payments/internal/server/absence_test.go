@@ -1,4 +1,4 @@
-// A database that is away for a moment, as when it moves: no call fails, none waits longer than it must.
+// Tests of short database outages, as during a move: no call fails, and the delay is bounded.
 package server_test
 
 import (
@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	between = 20 * time.Millisecond // from one call to the next; every second one writes
+	between = 20 * time.Millisecond // between two calls; every second call writes
 	away    = 400 * time.Millisecond
-	prompt  = 350 * time.Millisecond // beyond the absence, on a machine that does other things too
+	prompt  = 350 * time.Millisecond // the maximum delay beyond the outage, on a busy machine
 )
 
-// load is calls that go on: what failed, what was paid, in cents that no other call pays, and the longest call.
+// load records a series of calls: errors, payments (each with a distinct amount in cents) and the longest duration.
 type load struct {
 	lock    sync.Mutex
 	failed  []error
@@ -25,7 +25,7 @@ type load struct {
 	longest time.Duration
 }
 
-// call makes one, and returns when it is answered.
+// call makes one call and waits for the response.
 func (l *load) call(t *testing.T, s *shop, number int64) {
 	started := time.Now()
 	var err error
@@ -45,7 +45,7 @@ func (l *load) call(t *testing.T, s *shop, number int64) {
 	}
 }
 
-// run begins calls, however long those before take, until the channel is closed, and returns when all are answered.
+// run starts calls at a constant rate until the channel is closed, and waits for all responses.
 func (l *load) run(t *testing.T, s *shop, stop <-chan struct{}) {
 	var calls sync.WaitGroup
 	defer calls.Wait()
@@ -61,7 +61,7 @@ func (l *load) run(t *testing.T, s *shop, stop <-chan struct{}) {
 	}
 }
 
-// awaitPaid returns once so many more are paid.
+// awaitPaid returns when `more` further payments have been made.
 func (l *load) awaitPaid(t *testing.T, more int) {
 	t.Helper()
 	count := func() int {
@@ -72,34 +72,35 @@ func (l *load) awaitPaid(t *testing.T, more int) {
 	wanted, end := count()+more, time.Now().Add(10*time.Second)
 	for ; count() < wanted; time.Sleep(between) {
 		if time.Now().After(end) {
-			t.Fatalf("%d are paid, and %d should be", count(), wanted)
+			t.Fatalf("%d payments, expected %d", count(), wanted)
 		}
 	}
 }
 
 func refuse(database *testdb.Database) {
-	database.GoAway()
+	database.Stop()
 	time.Sleep(away)
-	database.ComeBack()
+	database.Resume()
 }
 
-func TestADatabaseThatIsAwayForAMomentFailsNoCall(t *testing.T) {
+// During short outages no call fails or is lost, the delay is bounded, and the health status does not change.
+func TestShortOutageFailsNoCall(t *testing.T) {
 	for how, one := range map[string]struct {
-		leave func(*testdb.Database)
-		away  time.Duration
+		interrupt func(*testdb.Database)
+		away      time.Duration
 	}{
-		"it refuses connections": {refuse, away},
-		"it holds connections":   {func(d *testdb.Database) { d.Hold(func() { time.Sleep(away) }) }, away},
-		"it ends sessions alone": {(*testdb.Database).EndSessions, 0},
+		"refused connections":    {refuse, away},
+		"unanswered connections": {func(d *testdb.Database) { d.Hold(func() { time.Sleep(away) }) }, away},
+		"ended sessions":         {(*testdb.Database).EndSessions, 0},
 	} {
 		t.Run(how, func(t *testing.T) {
 			log, s, l := captureLog(t), startReady(t), &load{}
 			stop, ended := make(chan struct{}), make(chan struct{})
 			go func() { defer close(ended); l.run(t, s, stop) }()
-			l.awaitPaid(t, 25) // so that the pool has grown to what the calls need
+			l.awaitPaid(t, 25) // so that the pool has reached its size
 			for range 5 {
-				one.leave(s.database)
-				l.awaitPaid(t, 25) // the ten or so that waited, and more, lest one waits for two absences
+				one.interrupt(s.database)
+				l.awaitPaid(t, 25) // so that no call waits for two outages
 			}
 			close(stop)
 			<-ended
@@ -113,19 +114,20 @@ func TestADatabaseThatIsAwayForAMomentFailsNoCall(t *testing.T) {
 			if !slices.Equal(stored, l.paid) {
 				t.Errorf("stored %v, paid %v", stored, l.paid)
 			}
-			if turned := log.lines(t, "readiness"); len(turned) > 2 {
-				t.Errorf("the health turned: %v", turned)
+			if changes := log.lines(t, "readiness"); len(changes) > 2 {
+				t.Errorf("the health status changed: %v", changes)
 			}
 			t.Logf("%d payments, the longest call %v", len(l.paid), l.longest)
 		})
 	}
 }
 
-func TestOneCallDoesNotTryEveryConnectionThatEnded(t *testing.T) {
+// After all connections have failed, a call retries only once, not once per connection.
+func TestFailedConnectionsAreReplacedTogether(t *testing.T) {
 	s := startReady(t)
 	unlock := s.database.Lock("payments")
 	var calls sync.WaitGroup
-	for range 8 { // as many as the pool may have
+	for range 8 { // the size of the pool
 		calls.Go(func() { _ = s.listWithin(t, 4*time.Second) })
 	}
 	s.awaitWaiting(t, 8, 4*time.Second)

@@ -13,7 +13,7 @@ import (
 	"freehold.dev/shop/payments/internal/identity"
 )
 
-// callers refuses every call of a client that is not on the list, those of health and reflection included.
+// callers refuses all calls of clients that are not on the list, including health and reflection.
 type callers struct{ directory identity.Directory }
 
 func (c callers) unary(ctx context.Context, request any, call *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (
@@ -44,7 +44,7 @@ func (c callers) admit(ctx context.Context, method string) error {
 	listed, err := c.directory.MayCall(caller)
 	if err != nil {
 		slog.Error("the list of clients cannot be read", "error", err.Error())
-		return status.Error(codes.Unavailable, "payments cannot tell who may call it just now; try again shortly")
+		return status.Error(codes.Unavailable, "payments cannot read its list of clients; try again shortly")
 	}
 	if !listed {
 		slog.Warn("refused", "method", method, "caller", caller)

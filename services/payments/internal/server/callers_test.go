@@ -24,7 +24,7 @@ import (
 	"freehold.dev/shop/payments/internal/testdb"
 )
 
-// guarded is a payments service that takes calls of the storefront alone.
+// guarded is a payments service that admits calls of the storefront only.
 type guarded struct {
 	*shop
 	authority  *testca.Authority
@@ -57,7 +57,7 @@ func (g *guarded) connect(t *testing.T, transport credentials.TransportCredentia
 	return connection
 }
 
-// call calls over a connection of its own.
+// call makes a call over a new connection.
 func (g *guarded) call(t *testing.T, transport credentials.TransportCredentials) error {
 	t.Helper()
 	connection := g.connect(t, transport)
@@ -80,7 +80,7 @@ func reflect(t *testing.T, connection *grpc.ClientConn) error {
 	}
 	_ = stream.Send(&grpc_reflection_v1.ServerReflectionRequest{
 		MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_ListServices{},
-	}) // its error comes out of Recv
+	}) // Recv returns the error
 	_, err = stream.Recv()
 	return err
 }
@@ -92,7 +92,8 @@ func check(t *testing.T, connection *grpc.ClientConn) error {
 	return err
 }
 
-func TestAClientOnTheListCallsAndNobodyElse(t *testing.T) {
+// Clients with an invalid certificate fail in the handshake; clients not on the list get PermissionDenied.
+func TestOnlyListedClientsMayCall(t *testing.T) {
 	g := startGuarded(t)
 	from := func(client testca.Identity) *tls.Config { return client.Trusting(t, g.authority.PEM) }
 	bare, old := from(g.storefront), from(g.storefront)
@@ -118,7 +119,8 @@ func TestAClientOnTheListCallsAndNobodyElse(t *testing.T) {
 	}
 }
 
-func TestARefusalSaysWhatToDoAndHoldsForHealthAndReflectionToo(t *testing.T) {
+// A refusal names the fix, and applies to health and reflection too.
+func TestRefusalMessageAndScope(t *testing.T) {
 	g := startGuarded(t)
 	storefront := g.connect(t, credentials.NewTLS(g.storefront.Trusting(t, g.authority.PEM)))
 	invoices := g.connect(t, credentials.NewTLS(g.authority.Issue(t, "invoices").Trusting(t, g.authority.PEM)))
@@ -129,7 +131,8 @@ func TestARefusalSaysWhatToDoAndHoldsForHealthAndReflectionToo(t *testing.T) {
 	}
 }
 
-func TestTheListIsReadAnewForEachCallOfAConnection(t *testing.T) {
+// A changed list applies to the next call of an open connection.
+func TestClientListIsReadPerCall(t *testing.T) {
 	g := startGuarded(t)
 	own := g.authority.Issue(t, "payments")
 	connection := g.connect(t, credentials.NewTLS(g.storefront.Trusting(t, g.authority.PEM)))
@@ -141,10 +144,11 @@ func TestTheListIsReadAnewForEachCallOfAConnection(t *testing.T) {
 	if err := os.Remove(filepath.Join(g.directory, "clients")); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, list(t, connection), codes.Unavailable, "payments cannot tell who may call it just now")
+	expect(t, list(t, connection), codes.Unavailable, "payments cannot read its list of clients")
 }
 
-func TestANewAuthorityAndNewCertificatesComeInWithoutAFailedCall(t *testing.T) {
+// The CA and all certificates are replaced without a failed call.
+func TestRotationFailsNoCall(t *testing.T) {
 	g := startGuarded(t)
 	successor := testca.New(t)
 	both := slices.Concat(g.authority.PEM, successor.PEM)
@@ -163,7 +167,7 @@ func TestANewAuthorityAndNewCertificatesComeInWithoutAFailedCall(t *testing.T) {
 			}
 		}
 	}()
-	// The order of a rotation: both are trusted before the first certificate of the new one is seen.
+	// The order of a rotation: both CAs are trusted before the first certificate of the new CA is used.
 	for _, version := range []struct {
 		by      *testca.Authority
 		trusted []byte
@@ -178,13 +182,14 @@ func TestANewAuthorityAndNewCertificatesComeInWithoutAFailedCall(t *testing.T) {
 	for err := range called {
 		expect(t, err, codes.OK, "")
 	}
-	expect(t, list(t, lasting), codes.OK, "") // its connection goes on
+	expect(t, list(t, lasting), codes.OK, "") // the connection is still open
 	outdated := g.storefront.Trusting(t, both)
 	expect(t, g.call(t, credentials.NewTLS(outdated)), codes.Unavailable, "")
 }
 
-func TestTheHealthPortSpeaksPlaintextAndServesNothingElse(t *testing.T) {
-	g := startGuarded(t) // it was seen SERVING at the health port, where these calls go too
+// The health port serves health in plaintext, and no other service.
+func TestHealthPortIsPlaintext(t *testing.T) {
+	g := startGuarded(t) // its connection uses the health port
 	expect(t, list(t, g.connection), codes.Unimplemented, "")
 	expect(t, reflect(t, g.connection), codes.Unimplemented, "")
 }

@@ -19,12 +19,12 @@ import (
 
 var host, _ = os.Hostname()
 
-// calls is what every call has in common: a deadline, a refusal in plain words, one log line, who answered.
+// calls implements the parts common to all calls: deadline, error status, log line, and the name of the server.
 type calls struct {
-	longest time.Duration // bounds a call whose caller states no deadline, or a later one
+	longest time.Duration // the maximum duration of a call, also with a later deadline or none
 }
 
-// answer wraps the shop's own methods; health and reflection pass untouched.
+// answer wraps the methods of the shop's services; health and reflection are not wrapped.
 func (c calls) answer(ctx context.Context, request any, call *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (
 	any, error,
 ) {
@@ -32,7 +32,7 @@ func (c calls) answer(ctx context.Context, request any, call *grpc.UnaryServerIn
 		return handle(ctx, request)
 	}
 	started := time.Now()
-	var remaining any // null where the caller states no deadline
+	var remaining any // nil without a deadline
 	if deadline, ok := ctx.Deadline(); ok {
 		remaining = milliseconds(time.Until(deadline))
 	}
@@ -41,7 +41,7 @@ func (c calls) answer(ctx context.Context, request any, call *grpc.UnaryServerIn
 	defer cancel()
 	response, err := handle(ctx, request)
 	if deadline, _ := ctx.Deadline(); errors.Is(err, context.Canceled) && time.Now().After(deadline) {
-		err = context.DeadlineExceeded // a caller whose time is over cancels, too
+		err = context.DeadlineExceeded // clients also cancel at the deadline
 	}
 	err = refusal(err)
 	slog.Info("call", "method", call.FullMethod, "code", code.Code(status.Code(err)).String(),
@@ -51,7 +51,7 @@ func (c calls) answer(ctx context.Context, request any, call *grpc.UnaryServerIn
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// refusal is the status of a call that failed, with the sentence its caller reads.
+// refusal returns the status and the message for a failed call.
 func refusal(err error) error {
 	switch {
 	case err == nil:
@@ -63,11 +63,11 @@ func refusal(err error) error {
 		return status.Error(codes.DeadlineExceeded,
 			"payments could not answer in the time allowed; try again with the same key")
 	case errors.Is(err, context.Canceled):
-		return status.Error(codes.Canceled, "the caller went away")
+		return status.Error(codes.Canceled, "the client cancelled the call")
 	}
-	if told, ok := err.(interface{ GRPCStatus() *status.Status }); ok {
-		return told.GRPCStatus().Err()
+	if known, ok := err.(interface{ GRPCStatus() *status.Status }); ok {
+		return known.GRPCStatus().Err()
 	}
-	slog.Error("a call failed for a reason of our own", "error", err.Error())
-	return status.Error(codes.Internal, "payments failed for a reason of its own; its log has the details")
+	slog.Error("a call failed with an unexpected error", "error", err.Error())
+	return status.Error(codes.Internal, "internal error in payments; see its log")
 }

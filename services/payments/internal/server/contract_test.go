@@ -16,7 +16,8 @@ import (
 	paymentsv1 "freehold.dev/shop/payments/gen/shop/payments/v1"
 )
 
-func TestAKeyPaysOnce(t *testing.T) {
+// A payment is recorded once per key; the same key with another amount is refused.
+func TestMakePaymentOncePerKey(t *testing.T) {
 	s := startReady(t)
 	first, err := s.pay(t, s.people.known, "breakfast", 1250)
 	if err != nil || !first.GetCreated() {
@@ -35,16 +36,18 @@ func TestAKeyPaysOnce(t *testing.T) {
 	}
 }
 
-func TestOnlyRegisteredPeoplePay(t *testing.T) {
+// A payment of an unknown person is refused and not recorded.
+func TestMakePaymentUnknownPerson(t *testing.T) {
 	s := startReady(t)
 	_, err := s.pay(t, uuid.NewString(), "k", 1)
 	expect(t, err, codes.NotFound, "register the person first")
 	if left := s.list(t, "", 0); len(left) != 0 {
-		t.Errorf("recorded all the same: %v", left)
+		t.Errorf("recorded nevertheless: %v", left)
 	}
 }
 
-func TestUsersBeingAwayStopsNewPaymentsAlone(t *testing.T) {
+// While users is unavailable, only new payments fail, and the client is told not to retry.
+func TestUsersOutageStopsNewPayments(t *testing.T) {
 	s := startReady(t)
 	if _, err := s.pay(t, s.people.known, "before", 1); err != nil {
 		t.Fatal(err)
@@ -55,7 +58,7 @@ func TestUsersBeingAwayStopsNewPaymentsAlone(t *testing.T) {
 	_, err := s.pay(t, s.people.known, "after", 2, grpc.Trailer(&trailer))
 	expect(t, err, codes.Unavailable, "payments cannot reach users to check who pays; nothing was recorded")
 	if !slices.Equal(trailer.Get("grpc-retry-pushback-ms"), []string{"-1"}) {
-		t.Errorf("the caller is not told to leave retrying to payments: %v", trailer)
+		t.Errorf("the client is not told to leave retries to payments: %v", trailer)
 	}
 	if again, err := s.pay(t, s.people.known, "before", 1); err != nil || again.GetCreated() {
 		t.Errorf("a repeated call: %v, error %v", again, err)
@@ -65,7 +68,8 @@ func TestUsersBeingAwayStopsNewPaymentsAlone(t *testing.T) {
 	}
 }
 
-func TestPagesHoldEverythingOnceTheNewestFirst(t *testing.T) {
+// The pages contain each payment once, newest first, and can be limited to a person.
+func TestListPaymentsPages(t *testing.T) {
 	s := startReady(t)
 	for cents := range int64(5) {
 		if _, err := s.pay(t, s.people.known, uuid.NewString(), cents+1); err != nil {
@@ -76,11 +80,12 @@ func TestPagesHoldEverythingOnceTheNewestFirst(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	if got := s.list(t, uuid.NewString(), 2); len(got) != 0 {
-		t.Errorf("somebody else's list has %v", got)
+		t.Errorf("the list of another person has %v", got)
 	}
 }
 
-func TestWhatCannotBeMeantIsRefusedWithASentence(t *testing.T) {
+// An invalid request is refused with a message about the field.
+func TestInvalidRequestIsRefused(t *testing.T) {
 	s := startReady(t)
 	one := &paymentsv1.Money{Currency: "EUR", MinorUnits: 1}
 	for want, request := range map[string]*paymentsv1.MakePaymentRequest{
@@ -104,7 +109,7 @@ func TestWhatCannotBeMeantIsRefusedWithASentence(t *testing.T) {
 	expect(t, err, codes.InvalidArgument, "page_token must be the next_page_token")
 }
 
-// list gathers the minor units of all pages.
+// list collects the minor units of all pages.
 func (s *shop) list(t *testing.T, user string, size int32) []int64 {
 	t.Helper()
 	var found []int64

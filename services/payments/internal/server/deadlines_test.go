@@ -17,10 +17,10 @@ import (
 	paymentsv1 "freehold.dev/shop/payments/gen/shop/payments/v1"
 )
 
-// atOnce is within which the database must have seen that nobody waits any more.
+// atOnce is the maximum time until the query of an ended call is cancelled.
 const atOnce = time.Second
 
-// written is what was logged, to be read while more is written.
+// written is a log that can be read while lines are written.
 type written struct {
 	lock sync.Mutex
 	text bytes.Buffer
@@ -32,7 +32,7 @@ func (w *written) Write(line []byte) (int, error) {
 	return w.text.Write(line)
 }
 
-// captureLog keeps what is logged from now on.
+// captureLog records the log from now on.
 func captureLog(t *testing.T) *written {
 	t.Helper()
 	before, log := slog.Default(), &written{}
@@ -41,7 +41,7 @@ func captureLog(t *testing.T) *written {
 	return log
 }
 
-// lines are those that have this message.
+// lines returns the lines with a message.
 func (w *written) lines(t *testing.T, message string) []map[string]any {
 	t.Helper()
 	w.lock.Lock()
@@ -59,7 +59,7 @@ func (w *written) lines(t *testing.T, message string) []map[string]any {
 	return found
 }
 
-// calls are the lines of so many calls. Each is written by the time its caller is answered, unless that has left.
+// calls returns the lines of `count` calls. A line is written before the response, except for cancelled calls.
 func (w *written) calls(t *testing.T, count int) []map[string]any {
 	t.Helper()
 	found := w.lines(t, "call")
@@ -75,7 +75,7 @@ func (s *shop) awaitWaiting(t *testing.T, count int, limit time.Duration) {
 	t.Helper()
 	for end := time.Now().Add(limit); s.database.Waiting() != count; {
 		if time.Now().After(end) {
-			t.Fatalf("not %d but %d queries wait for the lock", count, s.database.Waiting())
+			t.Fatalf("want %d queries that wait for the lock, got %d", count, s.database.Waiting())
 		}
 	}
 }
@@ -86,49 +86,53 @@ func (s *shop) listWithin(t *testing.T, limit time.Duration) error {
 	return err
 }
 
-func TestACallEndsWithItsDeadlineAndSoDoesItsQuery(t *testing.T) {
+// A call ends at its deadline, and its query is cancelled.
+func TestDeadlineEndsQuery(t *testing.T) {
 	s := startReady(t)
 	defer s.database.Lock("payments")()
 	expect(t, s.listWithin(t, 300*time.Millisecond), codes.DeadlineExceeded, "")
 	s.awaitWaiting(t, 0, atOnce)
 }
 
-func TestTheLatencyBudgetBoundsACallWhateverTimeItsCallerGives(t *testing.T) {
+// The latency budget limits a call with a later deadline.
+func TestLatencyBudgetLimitsCall(t *testing.T) {
 	log, s := captureLog(t), startReadyWithin(t, 300*time.Millisecond)
 	defer s.database.Lock("payments")()
 	started := time.Now()
 	expect(t, s.listWithin(t, 4*time.Second), codes.DeadlineExceeded, "payments could not answer in the time allowed")
 	if took := time.Since(started); took < 300*time.Millisecond || took > 1500*time.Millisecond {
-		t.Errorf("it took %v", took)
+		t.Errorf("the call took %v", took)
 	}
 	s.awaitWaiting(t, 0, atOnce)
 	if call := log.calls(t, 1)[0]; call["code"] != "DEADLINE_EXCEEDED" {
-		t.Errorf("the log says %v", call)
+		t.Errorf("the log has %v", call)
 	}
 }
 
-func TestACallerThatGoesAwayEndsItsQueryAtOnce(t *testing.T) {
+// When the client cancels a call, its query is cancelled.
+func TestCancelledCallEndsQuery(t *testing.T) {
 	log, s := captureLog(t), startReady(t)
 	defer s.database.Lock("payments")()
-	ctx, leave := context.WithCancel(within(t, 5*time.Second))
+	ctx, cancel := context.WithCancel(within(t, 5*time.Second))
 	answered := make(chan error, 1)
 	go func() {
 		_, err := s.ListPayments(ctx, &paymentsv1.ListPaymentsRequest{})
 		answered <- err
 	}()
 	s.awaitWaiting(t, 1, 4*time.Second)
-	leave()
+	cancel()
 	s.awaitWaiting(t, 0, atOnce)
 	expect(t, <-answered, codes.Canceled, "")
 	if call := log.calls(t, 1)[0]; call["code"] != "CANCELLED" {
-		t.Errorf("the log says %v", call)
+		t.Errorf("the log has %v", call)
 	}
 }
 
-func TestACallerThatGoesAwayEndsTheCallToUsersAtOnce(t *testing.T) {
+// When the client cancels a call, the call to users is cancelled.
+func TestCancelledCallEndsCallToUsers(t *testing.T) {
 	log, s := captureLog(t), startReady(t)
 	s.people.hangs.Store(true)
-	ctx, leave := context.WithCancel(within(t, 5*time.Second))
+	ctx, cancel := context.WithCancel(within(t, 5*time.Second))
 	answered := make(chan error, 1)
 	go func() {
 		_, err := s.MakePayment(ctx, s.order("k", 1))
@@ -139,25 +143,26 @@ func TestACallerThatGoesAwayEndsTheCallToUsersAtOnce(t *testing.T) {
 			t.Fatal("users was not called")
 		}
 	}
-	leave()
+	cancel()
 	select {
 	case err := <-s.people.ended:
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("the call to users ended with %v", err)
 		}
 	case <-time.After(atOnce):
-		t.Error("the call to users goes on")
+		t.Error("the call to users continues")
 	}
 	expect(t, <-answered, codes.Canceled, "")
 	if call := log.calls(t, 1)[0]; call["code"] != "CANCELLED" {
-		t.Errorf("the log says %v", call)
+		t.Errorf("the log has %v", call)
 	}
 }
 
-func TestUsersGetsHalfOfTheTimeThatIsLeft(t *testing.T) {
+// The call to users gets half of the remaining time.
+func TestUsersGetsHalfOfRemainingTime(t *testing.T) {
 	for what, one := range map[string]struct{ budget, caller time.Duration }{
-		"of its caller":             {0, time.Second},
-		"of its own latency budget": {time.Second, 4 * time.Second},
+		"of the deadline":       {0, time.Second},
+		"of the latency budget": {time.Second, 4 * time.Second},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := startReadyWithin(t, one.budget)
@@ -170,7 +175,8 @@ func TestUsersGetsHalfOfTheTimeThatIsLeft(t *testing.T) {
 	}
 }
 
-func TestTheLogSaysHowMuchTimeACallHad(t *testing.T) {
+// The log line of a call has the time until its deadline.
+func TestLogHasDeadline(t *testing.T) {
 	log, s := captureLog(t), startReady(t)
 	if err := s.listWithin(t, 2*time.Second); err != nil {
 		t.Fatal(err)
@@ -180,21 +186,22 @@ func TestTheLogSaysHowMuchTimeACallHad(t *testing.T) {
 	}
 	calls := log.calls(t, 2)
 	if ms, ok := calls[0]["deadlineMs"].(float64); !ok || ms < 1500 || ms > 2000 {
-		t.Errorf("of two seconds it had %v", calls[0])
+		t.Errorf("with a deadline of two seconds the log has %v", calls[0])
 	}
-	if had, said := calls[1]["deadlineMs"]; !said || had != nil {
-		t.Errorf("without a deadline it had %v", calls[1])
+	if ms, present := calls[1]["deadlineMs"]; !present || ms != nil {
+		t.Errorf("without a deadline the log has %v", calls[1])
 	}
 }
 
-func TestAConnectionEndsWithinSecondsSoThatNewServersAreFound(t *testing.T) {
+// A connection ends after a few seconds, so that clients find new servers.
+func TestConnectionAgeIsLimited(t *testing.T) {
 	s := startReady(t)
 	if err := s.listWithin(t, 4*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	if s.connection.GetState() != connectivity.Ready || !s.connection.WaitForStateChange(within(t, 6*time.Second),
 		connectivity.Ready) {
-		t.Error("it goes on")
+		t.Error("the connection is still open")
 	}
 }
 

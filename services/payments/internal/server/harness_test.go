@@ -23,16 +23,16 @@ import (
 	"freehold.dev/shop/payments/internal/testdb"
 )
 
-// people is another team's service: it answers in its contract's words, and knows one person.
+// people is a users service with one person.
 type people struct {
 	usersv1.UnimplementedUsersServiceServer
 	server  *grpc.Server
 	known   string
-	allowed atomic.Int64 // how much time the last call had
-	calls   atomic.Int64 // how many arrived
-	away    atomic.Bool  // it answers UNAVAILABLE
-	hangs   atomic.Bool  // it answers nothing
-	ended   chan error   // why each call ended that was not answered
+	allowed atomic.Int64 // the time until the deadline of the last call
+	calls   atomic.Int64 // the number of calls
+	away    atomic.Bool  // whether calls fail with UNAVAILABLE
+	hangs   atomic.Bool  // whether calls get no response
+	ended   chan error   // the end of each call without a response
 }
 
 func startPeople(t *testing.T, options ...grpc.ServerOption) (*people, string) {
@@ -54,7 +54,7 @@ func (p *people) GetUser(ctx context.Context, request *usersv1.GetUserRequest) (
 	}
 	p.calls.Add(1)
 	if p.away.Load() {
-		return nil, status.Error(codes.Unavailable, "users is away")
+		return nil, status.Error(codes.Unavailable, "users is unavailable")
 	}
 	if p.hangs.Load() {
 		<-ctx.Done()
@@ -67,7 +67,7 @@ func (p *people) GetUser(ctx context.Context, request *usersv1.GetUserRequest) (
 	return &usersv1.GetUserResponse{User: &usersv1.User{Id: p.known}}, nil
 }
 
-// shop is a running payments service with all it needs.
+// shop is a running payments service with its database and a users service.
 type shop struct {
 	paymentsv1.PaymentsServiceClient
 	connection *grpc.ClientConn
@@ -78,7 +78,7 @@ type shop struct {
 	ended      chan error
 }
 
-// start runs a server whose calls may take so long; as long as usual if 0.
+// start runs a server with a maximum duration of calls; the default if 0.
 func start(t *testing.T, database *testdb.Database, longest time.Duration) *shop {
 	t.Helper()
 	known, target := startPeople(t)
@@ -88,7 +88,7 @@ func start(t *testing.T, database *testdb.Database, longest time.Duration) *shop
 	})
 }
 
-// serve runs a server, and reaches it at a port that speaks plaintext.
+// serve runs a server, and connects to a port with plaintext.
 func serve(t *testing.T, database *testdb.Database, known *people, plain int, settings config.Settings) *shop {
 	t.Helper()
 	connection, err := grpc.NewClient(fmt.Sprintf("localhost:%d", plain),
@@ -129,15 +129,15 @@ func startReadyWithin(t *testing.T, longest time.Duration) *shop {
 	return s
 }
 
-// await returns once the health service says so, and fails after ten seconds.
+// await returns when the health service reports a status, and fails after ten seconds.
 func (s *shop) await(t *testing.T, want grpc_health_v1.HealthCheckResponse_ServingStatus) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	stream, err := s.health.Watch(ctx, &grpc_health_v1.HealthCheckRequest{}, grpc.WaitForReady(true))
 	for err == nil {
-		var said *grpc_health_v1.HealthCheckResponse
-		if said, err = stream.Recv(); err == nil && said.GetStatus() == want {
+		var answer *grpc_health_v1.HealthCheckResponse
+		if answer, err = stream.Recv(); err == nil && answer.GetStatus() == want {
 			return
 		}
 	}

@@ -16,32 +16,35 @@ const (
 	notServing = grpc_health_v1.HealthCheckResponse_NOT_SERVING
 )
 
-func TestItWaitsForItsDatabase(t *testing.T) {
+// A server without its database listens with status NOT_SERVING and becomes SERVING with the database.
+func TestStartWaitsForDatabase(t *testing.T) {
 	database := testdb.Migrated(t)
-	database.GoAway()
+	database.Stop()
 	s := start(t, database, 0)
 	s.await(t, notServing)
-	database.ComeBack()
+	database.Resume()
 	s.await(t, serving)
 }
 
-func TestItServesAgainAfterItsDatabaseWasAway(t *testing.T) {
+// A database outage makes calls UNAVAILABLE; afterwards the server works without a restart.
+func TestServesAfterDatabaseOutage(t *testing.T) {
 	s := startReady(t)
 	if _, err := s.pay(t, s.people.known, "before", 1); err != nil {
 		t.Fatal(err)
 	}
-	s.database.GoAway()
+	s.database.Stop()
 	s.await(t, notServing)
 	_, err := s.pay(t, s.people.known, "before", 1)
 	expect(t, err, codes.Unavailable, "the database of payments does not answer; try again shortly")
-	s.database.ComeBack()
+	s.database.Resume()
 	s.await(t, serving)
 	if again, err := s.pay(t, s.people.known, "before", 1); err != nil || again.GetCreated() {
 		t.Errorf("after: %v, error %v", again, err)
 	}
 }
 
-func TestACallUnderWayEndsWellWhenTheServerIsToldToStop(t *testing.T) {
+// Running calls end normally when the server is stopped.
+func TestShutdownFinishesRunningCall(t *testing.T) {
 	s := startReady(t)
 	unlock := s.database.Lock("payments")
 	answered := make(chan error, 1)

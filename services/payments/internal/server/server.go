@@ -1,5 +1,5 @@
-// Package server is the life of the process: it listens at once, is ready with its database, and lets calls end before
-// it leaves.
+// Package server is the server process: listens immediately, becomes ready with its database, and shuts down
+// gracefully.
 package server
 
 import (
@@ -22,10 +22,10 @@ import (
 	"freehold.dev/shop/payments/internal/users"
 )
 
-// grace is how long calls under way have to end after the server stopped taking new ones.
+// grace is the time for running calls to end after the server has stopped accepting new ones.
 const grace = 10 * time.Second
 
-// Serve answers calls until the context ends, then leaves: health first, so that no new caller comes.
+// Serve serves until the context ends, then shuts down: first the health status, so that clients stop calling.
 func Serve(ctx context.Context, settings config.Settings) error {
 	listener, err := listen("GRPC_PORT", settings.GRPCPort)
 	if err != nil {
@@ -55,7 +55,7 @@ func Serve(ctx context.Context, settings config.Settings) error {
 	go watch(ctx, payments, healthy)
 	go func() {
 		<-ctx.Done()
-		leave(server, healthy)
+		shutdown(server, healthy)
 	}()
 	slog.Info("listening", "port", settings.GRPCPort)
 	err = server.Serve(listener)
@@ -71,7 +71,7 @@ func listen(name string, port int) (net.Listener, error) {
 	return listener, nil
 }
 
-// build assembles the server. Connections end after about four seconds, so that clients look the name up again and find
+// build assembles the server. Connections end after about four seconds, so that clients resolve the name again and find
 // new servers.
 func build(payments *service.Payments, healthy *health.Server, settings config.Settings) (*grpc.Server, error) {
 	options := []grpc.ServerOption{
@@ -100,7 +100,7 @@ func build(payments *service.Payments, healthy *health.Server, settings config.S
 	return server, nil
 }
 
-// serveHealth serves the same health in plaintext, for the kubelet's probes speak no TLS; nowhere if the port is 0.
+// serveHealth serves the health status in plaintext, because probes use no TLS; does nothing if the port is 0.
 func serveHealth(healthy *health.Server, port int) (*grpc.Server, error) {
 	server := grpc.NewServer()
 	grpc_health_v1.RegisterHealthServer(server, healthy)
@@ -115,10 +115,10 @@ func serveHealth(healthy *health.Server, port int) (*grpc.Server, error) {
 	return server, nil
 }
 
-func leave(server *grpc.Server, healthy *health.Server) {
-	slog.Info("leaving")
+func shutdown(server *grpc.Server, healthy *health.Server) {
+	slog.Info("shutting down")
 	healthy.Shutdown()
-	impatient := time.AfterFunc(grace, server.Stop)
-	defer impatient.Stop()
+	timeout := time.AfterFunc(grace, server.Stop)
+	defer timeout.Stop()
 	server.GracefulStop()
 }

@@ -14,7 +14,7 @@ import (
 	"freehold.dev/shop/payments/internal/users"
 )
 
-// published is a service config as the operator writes it.
+// published is a service config with the structure that the operator publishes.
 const published = `{
   "loadBalancingConfig": [{"round_robin": {}}],
   "methodConfig": [
@@ -30,7 +30,7 @@ const published = `{
   ]
 }`
 
-// dialPublished makes a client that finds this text where the operator publishes; nothing at all if it is empty.
+// dialPublished returns a client with a published service config; without one if the text is empty.
 func dialPublished(t *testing.T, target, text string) *users.Client {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "service-config")
@@ -47,7 +47,8 @@ func dialPublished(t *testing.T, target, text string) *users.Client {
 	return client
 }
 
-func TestTheServiceConfigIsThePublishedOneWhereItCanBeUsed(t *testing.T) {
+// The published service config is used if it exists and is valid, otherwise the built-in one.
+func TestServiceConfigSelection(t *testing.T) {
 	for what, one := range map[string]struct {
 		text     string
 		used     string
@@ -68,23 +69,24 @@ func TestTheServiceConfigIsThePublishedOneWhereItCanBeUsed(t *testing.T) {
 			if attempts := people.calls.Load(); attempts != one.attempts {
 				t.Errorf("users was called %d times, not %d", attempts, one.attempts)
 			}
-			said := fmt.Sprint(log.lines(t, "channel"))
-			if want := "provider:users serviceConfig:" + one.used; !strings.Contains(said, want) {
-				t.Errorf("the log says %s, not %s", said, want)
+			lines := fmt.Sprint(log.lines(t, "channel"))
+			if want := "provider:users serviceConfig:" + one.used; !strings.Contains(lines, want) {
+				t.Errorf("the log has %s, not %s", lines, want)
 			}
 			if warned := log.lines(t, "the published service config cannot be used"); len(warned) != one.warnings {
-				t.Errorf("the log warns: %v", warned)
+				t.Errorf("the log has warnings: %v", warned)
 			}
 		})
 	}
 }
 
-func TestAPublishedTimeoutBoundsACall(t *testing.T) {
+// The timeout in the published service config limits a call.
+func TestServiceConfigTimeout(t *testing.T) {
 	people, target := startPeople(t)
 	people.hangs.Store(true)
 	client, started := dialPublished(t, target, published), time.Now()
 	expect(t, client.Check(within(t, 4*time.Second), uuid.MustParse(people.known)), codes.Unavailable, "")
 	if took := time.Since(started); took < 200*time.Millisecond || took > time.Second {
-		t.Errorf("it took %v of the 250 ms", took)
+		t.Errorf("the call took %v, with a timeout of 250 ms", took)
 	}
 }

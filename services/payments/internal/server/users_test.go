@@ -31,7 +31,8 @@ func dial(t *testing.T, target, directory string) *users.Client {
 	return client
 }
 
-func TestUsersMustBeWhoItsTargetNames(t *testing.T) {
+// The server certificate must be valid, of a trusted CA and for the name in the target.
+func TestUsersCertificateIsVerified(t *testing.T) {
 	authority, directory := testca.New(t), t.TempDir()
 	testca.Publish(t, directory, authority.Issue(t, "payments"), authority.PEM)
 	as := func(server testca.Identity) *tls.Config { return server.Trusting(t, authority.PEM) }
@@ -61,7 +62,8 @@ func TestUsersMustBeWhoItsTargetNames(t *testing.T) {
 	}
 }
 
-func TestPaymentsFollowsTheRotationOfBothSidesWithoutAFailedCall(t *testing.T) {
+// The CA and all certificates of both sides are replaced without a failed call.
+func TestClientRotationFailsNoCall(t *testing.T) {
 	before, after, own := testca.New(t), testca.New(t), t.TempDir()
 	var server atomic.Pointer[tls.Config]
 	both := slices.Concat(before.PEM, after.PEM)
@@ -90,7 +92,7 @@ func TestPaymentsFollowsTheRotationOfBothSidesWithoutAFailedCall(t *testing.T) {
 		}
 	}
 	callOverNewConnections()
-	// The order of a rotation: both are trusted before the first certificate of the new one is seen.
+	// The order of a rotation: both CAs are trusted before the first certificate of the new CA is used.
 	publish(before, both)
 	callOverNewConnections()
 	publish(after, both)

@@ -1,4 +1,4 @@
-// Package service answers the methods of shop.payments.v1.PaymentsService.
+// Package service implements the methods of shop.payments.v1.PaymentsService.
 package service
 
 import (
@@ -16,15 +16,15 @@ import (
 	"freehold.dev/shop/payments/internal/users"
 )
 
-// Payments checks what is asked, asks users and the store, and answers in the contract's words.
+// Payments validates requests, calls users and the store, and builds responses.
 type Payments struct {
 	paymentsv1.UnimplementedPaymentsServiceServer
 	Store *store.Store
 	Users *users.Client
 }
 
-// MakePayment records a payment, once for each idempotency key of a person. A repeated call is answered from the store
-// alone, so it works while the users service does not.
+// MakePayment records a payment, once per idempotency key of a person. A repeated call needs only the store, and works
+// while the users service is unavailable.
 func (s *Payments) MakePayment(ctx context.Context, request *paymentsv1.MakePaymentRequest) (
 	*paymentsv1.MakePaymentResponse, error,
 ) {
@@ -49,7 +49,7 @@ func (s *Payments) MakePayment(ctx context.Context, request *paymentsv1.MakePaym
 	return answer(asked, stored, created)
 }
 
-// GetPayment finds one payment.
+// GetPayment returns a payment.
 func (s *Payments) GetPayment(ctx context.Context, request *paymentsv1.GetPaymentRequest) (
 	*paymentsv1.GetPaymentResponse, error,
 ) {
@@ -67,7 +67,7 @@ func (s *Payments) GetPayment(ctx context.Context, request *paymentsv1.GetPaymen
 	return &paymentsv1.GetPaymentResponse{Payment: message(found)}, nil
 }
 
-// ListPayments returns a page, the newest first.
+// ListPayments returns a page of payments, newest first.
 func (s *Payments) ListPayments(ctx context.Context, request *paymentsv1.ListPaymentsRequest) (
 	*paymentsv1.ListPaymentsResponse, error,
 ) {
@@ -76,7 +76,7 @@ func (s *Payments) ListPayments(ctx context.Context, request *paymentsv1.ListPay
 		return nil, err
 	}
 	size := page.Most
-	page.Most++ // one more says whether there is a next page
+	page.Most++ // one more, to detect a next page
 	found, err := s.Store.List(ctx, page)
 	if err != nil {
 		return nil, err

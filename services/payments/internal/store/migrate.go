@@ -18,13 +18,13 @@ import (
 	"github.com/sethvargo/go-retry"
 )
 
-// patience is how long migrations wait for a database that is not there yet.
+// patience is the time to wait for the database to become available.
 const patience = 30 * time.Second
 
 //go:embed migrations/*.sql
 var packaged embed.FS
 
-// Packaged is the folder of SQL files of this release.
+// Packaged returns the folder of SQL files of this release.
 func Packaged() fs.FS {
 	folder, err := fs.Sub(packaged, "migrations")
 	if err != nil {
@@ -33,8 +33,8 @@ func Packaged() fs.FS {
 	return folder
 }
 
-// Migrate applies what is missing, each file in a transaction of its own, and returns the names of those. Two runs at
-// once wait for each other on an advisory lock. An error names the file and has the database's reason.
+// Migrate applies the missing migrations, each in its own transaction, and returns their names. Concurrent runs wait
+// for each other with an advisory lock. An error has the file name and the database's message.
 func Migrate(ctx context.Context, url string, migrations fs.FS) ([]string, error) {
 	database, err := open(url)
 	if err != nil {
@@ -44,7 +44,7 @@ func Migrate(ctx context.Context, url string, migrations fs.FS) ([]string, error
 	if err := await(ctx, database); err != nil {
 		return nil, err
 	}
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // asks every second, for five minutes
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // retries every second, for five minutes
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func open(url string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Every later query queues behind a change that waits for its lock: rather fail than stop the service.
+	// A schema change that waits for a lock blocks all later queries; failing is better than blocking the service.
 	settings.RuntimeParams["lock_timeout"] = "10s"
 	return stdlib.OpenDB(*settings), nil
 }
@@ -89,7 +89,7 @@ func report(results []*goose.MigrationResult, err error) ([]string, error) {
 	return applied, err
 }
 
-// reason is the database's own sentence, without the wrapping of the libraries in between.
+// reason returns the database's message without the wrapping of libraries.
 func reason(err error) error {
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {

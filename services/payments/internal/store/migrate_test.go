@@ -20,7 +20,8 @@ func files(content map[string]string) fstest.MapFS {
 	return folder
 }
 
-func TestASecondRunFindsNothingToDo(t *testing.T) {
+// A second run applies nothing.
+func TestMigrateTwice(t *testing.T) {
 	database := testdb.Empty(t)
 	for _, want := range [][]string{{"0001_create_payments.sql"}, {}} {
 		applied, err := store.Migrate(t.Context(), database.URL("owner"), store.Packaged())
@@ -30,7 +31,8 @@ func TestASecondRunFindsNothingToDo(t *testing.T) {
 	}
 }
 
-func TestTwoRunsAtOnceApplyEachFileOnce(t *testing.T) {
+// Two concurrent runs apply each file once.
+func TestMigrateConcurrently(t *testing.T) {
 	database := testdb.Empty(t)
 	slow := files(map[string]string{"0001_a.sql": "SELECT pg_sleep(0.3);", "0002_b.sql": "CREATE TABLE b ();"})
 	var both sync.WaitGroup
@@ -50,7 +52,8 @@ func TestTwoRunsAtOnceApplyEachFileOnce(t *testing.T) {
 	}
 }
 
-func TestAFileThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
+// A failed file is rolled back and reported with its cause.
+func TestMigrateFailedFile(t *testing.T) {
 	database := testdb.Empty(t)
 	applied, err := store.Migrate(t.Context(), database.URL("owner"), files(map[string]string{
 		"0001_good.sql": "CREATE TABLE good ();",
@@ -60,13 +63,14 @@ func TestAFileThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 	if !slices.Equal(applied, []string{"0001_good.sql"}) {
-		t.Errorf("it says it applied %q", applied)
+		t.Errorf("applied %q", applied)
 	}
-	database.Run("owner", "CREATE TABLE half ()") // fails if it is there
+	database.Run("owner", "CREATE TABLE half ()") // fails if the table exists
 	database.Run("owner", "DROP TABLE good")
 }
 
-func TestTheServiceMayChangeRowsAndNoTables(t *testing.T) {
+// The service's role can change rows, but no tables.
+func TestServiceRoleRights(t *testing.T) {
 	database := testdb.Migrated(t)
 	connection, err := pgx.Connect(t.Context(), database.URL("app"))
 	if err != nil {

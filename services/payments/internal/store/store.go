@@ -1,4 +1,4 @@
-// Package store keeps payments in the service's own PostgreSQL database.
+// Package store stores payments in the service's own PostgreSQL database.
 package store
 
 import (
@@ -16,9 +16,9 @@ import (
 )
 
 var (
-	// ErrNotFound says that no payment is the one asked for.
+	// ErrNotFound is returned if no payment matches.
 	ErrNotFound = errors.New("no such payment")
-	// ErrUnavailable says that the database did not answer; the same call may succeed later.
+	// ErrUnavailable is returned if the database is unavailable; the same call may succeed later.
 	ErrUnavailable = errors.New("the database does not answer")
 )
 
@@ -33,15 +33,15 @@ type Payment struct {
 	CreateTime     time.Time
 }
 
-// Page says which payments a list has: at most Most, made before the position Before, of one user or of all.
+// Page selects the payments of a list: at most Most, before a position, of one user or of all.
 type Page struct {
 	UserID *uuid.UUID
 	Before *int64
 	Most   int
 }
 
-// absence is for how long a query is made again, and pause what lies between two attempts: a server that restarts or
-// hands over to another is back within it. Then the call fails, and may be tried on another server.
+// absence is the time during which a query is retried, and pause the time between two attempts: enough for a restart or
+// a switchover of the database. Afterwards the call fails, and the client may retry on another server.
 const (
 	absence = 2 * time.Second
 	pause   = 50 * time.Millisecond
@@ -49,12 +49,11 @@ const (
 
 const columns = "id, position, user_id, currency, minor_units, idempotency_key, create_time"
 
-// Store reads and writes the table payments, with the rights of the service's own role. Each query may be made twice, as
-// the contract says of each method by its idempotency level.
+// Store reads and writes the table payments, with the rights of the service's own role. All queries are idempotent, as
+// the idempotency levels of the contract require, and may be repeated.
 type Store struct{ pool *pgxpool.Pool }
 
-// Open prepares a pool and returns at once: connections are made when they are needed, and made again after the
-// database was away.
+// Open creates a pool without connecting: connections are made on demand, and again after a database outage.
 func Open(url string) (*Store, error) {
 	settings, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -63,7 +62,7 @@ func Open(url string) (*Store, error) {
 	settings.MaxConns = 8
 	settings.ConnConfig.ConnectTimeout = 3 * time.Second
 	settings.ConnConfig.RuntimeParams["application_name"] = "payments"
-	settings.BeforeConnect = func(_ context.Context, next *pgx.ConnConfig) error { return trustAnew(url, next) }
+	settings.BeforeConnect = func(_ context.Context, next *pgx.ConnConfig) error { return reloadCertificates(url, next) }
 	pool, err := pgxpool.NewWithConfig(context.Background(), settings)
 	if err != nil {
 		return nil, err
@@ -71,8 +70,8 @@ func Open(url string) (*Store, error) {
 	return &Store{pool}, nil
 }
 
-// trustAnew reads the certificates that a URL names again, for those of the pool's start may have been replaced.
-func trustAnew(url string, next *pgx.ConnConfig) error {
+// reloadCertificates reads the certificates in the URL again, because they may have been replaced since the start.
+func reloadCertificates(url string, next *pgx.ConnConfig) error {
 	current, err := pgx.ParseConfig(url)
 	if err == nil {
 		next.TLSConfig, next.Fallbacks = current.TLSConfig, current.Fallbacks
@@ -80,14 +79,14 @@ func trustAnew(url string, next *pgx.ConnConfig) error {
 	return err
 }
 
-// Close waits for queries under way and closes the connections.
+// Close waits for running queries and closes the connections.
 func (s *Store) Close() { s.pool.Close() }
 
-// Ping says whether the database answers.
-func (s *Store) Ping(ctx context.Context) error { return s.patiently(ctx, s.pool.Ping) }
+// Ping returns an error if the database is unavailable.
+func (s *Store) Ping(ctx context.Context) error { return s.retry(ctx, s.pool.Ping) }
 
-// Add stores a payment unless its user has one with that key already. It returns the one that is stored, and whether
-// this call stored it.
+// Add stores a payment unless the user has a payment with this key. Add returns the stored payment, and whether this
+// call stored it.
 func (s *Store) Add(ctx context.Context, p Payment) (Payment, bool, error) {
 	stored, err := s.one(ctx, "INSERT INTO payments (user_id, currency, minor_units, idempotency_key) "+
 		"VALUES ($1, $2, $3, $4) ON CONFLICT (user_id, idempotency_key) DO NOTHING RETURNING "+columns,
@@ -99,17 +98,17 @@ func (s *Store) Add(ctx context.Context, p Payment) (Payment, bool, error) {
 	return stored, err == nil, err
 }
 
-// ByKey finds the payment a user made with an idempotency key.
+// ByKey returns the payment of a user with an idempotency key.
 func (s *Store) ByKey(ctx context.Context, userID uuid.UUID, key string) (Payment, error) {
 	return s.one(ctx, "SELECT "+columns+" FROM payments WHERE user_id = $1 AND idempotency_key = $2", userID, key)
 }
 
-// Get finds a payment by its id.
+// Get returns the payment with an id.
 func (s *Store) Get(ctx context.Context, id uuid.UUID) (Payment, error) {
 	return s.one(ctx, "SELECT "+columns+" FROM payments WHERE id = $1", id)
 }
 
-// List returns a page of payments, the newest first.
+// List returns a page of payments, newest first.
 func (s *Store) List(ctx context.Context, page Page) ([]Payment, error) {
 	return s.query(ctx, "SELECT "+columns+" FROM payments "+
 		"WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::bigint IS NULL OR position < $2) "+
@@ -129,30 +128,30 @@ func (s *Store) one(ctx context.Context, query string, values ...any) (Payment, 
 
 func (s *Store) query(ctx context.Context, query string, values ...any) ([]Payment, error) {
 	var found []Payment
-	err := s.patiently(ctx, func(ctx context.Context) (err error) {
-		rows, _ := s.pool.Query(ctx, query, values...) // its error comes out of CollectRows too
+	err := s.retry(ctx, func(ctx context.Context) (err error) {
+		rows, _ := s.pool.Query(ctx, query, values...) // CollectRows returns the error
 		found, err = pgx.CollectRows(rows, pgx.RowToStructByName[Payment])
 		return err
 	})
 	return found, err
 }
 
-// patiently does work that may be done twice, and does it again while the database is away for a moment.
-func (s *Store) patiently(ctx context.Context, work retry.RetryFunc) error {
+// retry calls an idempotent function, repeatedly during a short database outage.
+func (s *Store) retry(ctx context.Context, work retry.RetryFunc) error {
 	return retry.Do(ctx, retry.WithMaxDuration(absence, retry.NewConstant(pause)), func(ctx context.Context) error {
 		err := classify(ctx, work(ctx))
 		if !errors.Is(err, ErrUnavailable) {
 			return err
 		}
 		if connecting := (*pgconn.ConnectError)(nil); !errors.As(err, &connecting) {
-			s.pool.Reset() // where one connection ended, the idle ones have too
+			s.pool.Reset() // when one connection fails, the idle ones have failed too
 		}
 		return retry.RetryableError(err)
 	})
 }
 
-// classify marks the errors that will pass. A database that refuses the query itself is a defect and stays as it is,
-// unless it says that it is out of connections or room (class 53) or shutting down or starting (57).
+// classify wraps temporary errors in ErrUnavailable. Other errors of the database are defects and stay unchanged; its
+// error classes 53 (insufficient resources) and 57 (operator intervention, startup) are temporary.
 func classify(ctx context.Context, err error) error {
 	var connecting *pgconn.ConnectError
 	var refused *pgconn.PgError

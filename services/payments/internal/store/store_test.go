@@ -14,7 +14,8 @@ import (
 	"freehold.dev/shop/payments/internal/testca"
 )
 
-func TestTheDatabasesAuthorityIsReadAnewForEachConnection(t *testing.T) {
+// The CA file in the database URL is read again for each connection.
+func TestDatabaseCAIsReloaded(t *testing.T) {
 	authority, bundle := testca.New(t), filepath.Join(t.TempDir(), "ca.crt")
 	port, shaken := startDatabase(t, authority.Issue(t, "payments-database").Trusting(t, authority.PEM))
 	trust := func(authority *testca.Authority) {
@@ -31,22 +32,22 @@ func TestTheDatabasesAuthorityIsReadAnewForEachConnection(t *testing.T) {
 	defer payments.Close()
 
 	ended := make(chan error, 1)
-	go func() { ended <- payments.Ping(t.Context()) }() // tries again and again, for nobody answers
+	go func() { ended <- payments.Ping(t.Context()) }() // retries, because no connection succeeds
 	if err := <-shaken; err == nil {
-		t.Error("it trusts another authority than the one in the file")
+		t.Error("the client trusts another CA than the one in the file")
 	}
 	trust(authority)
 	for err = errors.New("not yet"); err != nil; {
 		select {
 		case err = <-shaken:
 		case <-ended:
-			t.Fatalf("it does not trust the authority that is in the file now: %v", err)
+			t.Fatalf("the client does not trust the CA that is now in the file: %v", err)
 		}
 	}
 }
 
-// startDatabase runs a server that takes connections as PostgreSQL does, and hangs up after the TLS handshake. It says
-// how each handshake went.
+// startDatabase runs a server that accepts PostgreSQL connections and closes them after the TLS handshake; the channel
+// has the result of each handshake.
 func startDatabase(t *testing.T, server *tls.Config) (int, <-chan error) {
 	t.Helper()
 	server.ClientAuth = tls.NoClientCert

@@ -1,4 +1,4 @@
-// Package testca makes certificates for tests, and directories of them as the kubelet keeps them.
+// Package testca creates certificates for tests, and directories of certificates with the kubelet's structure.
 package testca
 
 import (
@@ -22,10 +22,10 @@ import (
 
 var versions atomic.Int64
 
-// URI is the SPIFFE URI of a service of the shop.
+// URI returns the SPIFFE URI of a service of the shop.
 func URI(service string) string { return "spiffe://cluster.local/ns/shop/sa/" + service }
 
-// Authority issues certificates to services.
+// Authority issues certificates for services.
 type Authority struct {
 	PEM  []byte
 	root *x509.Certificate
@@ -35,23 +35,23 @@ type Authority struct {
 // Identity is a certificate and its key, in PEM.
 type Identity struct{ Certificate, Key []byte }
 
-// New makes an authority.
+// New creates a CA.
 func New(t testing.TB) *Authority {
 	t.Helper()
 	key := newKey(t)
-	// A name of its own: an authority is told from its successor by it.
+	// Each CA has its own name, which distinguishes a CA from its successor.
 	root := template(pkix.Name{CommonName: fmt.Sprint("authority ", versions.Add(1))}, -time.Hour)
 	root.IsCA, root.BasicConstraintsValid = true, true
 	return &Authority{sign(t, root, root, key, key), root, key}
 }
 
-// Issue makes the identity of a service, for its name and for localhost, valid from an hour ago for two hours.
+// Issue creates a certificate for a service's name and localhost, valid from one hour ago for two hours.
 func (a *Authority) Issue(t testing.TB, service string) Identity {
 	t.Helper()
 	return a.IssueFor(t, service, -time.Hour, service+".shop.svc", "localhost")
 }
 
-// IssueFor makes one for other names, and valid for two hours from another time on.
+// IssueFor creates a certificate for other names, valid for two hours from a start relative to now.
 func (a *Authority) IssueFor(t testing.TB, service string, start time.Duration, names ...string) Identity {
 	t.Helper()
 	key := newKey(t)
@@ -64,7 +64,7 @@ func (a *Authority) IssueFor(t testing.TB, service string, start time.Duration, 
 	return Identity{sign(t, leaf, a.root, key, a.key), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})}
 }
 
-// Trusting is how a peer shows this identity and trusts these authorities, as a client or as a server.
+// Trusting returns a TLS configuration with this certificate and the given CAs, for clients and servers.
 func (i Identity) Trusting(t testing.TB, authorities []byte) *tls.Config {
 	t.Helper()
 	pair, err := tls.X509KeyPair(i.Certificate, i.Key)
@@ -77,7 +77,7 @@ func (i Identity) Trusting(t testing.TB, authorities []byte) *tls.Config {
 	}
 }
 
-// Publish puts a new version in place as the kubelet does: all files at once, through the link ..data.
+// Publish replaces the files like the kubelet does: all at once, by replacing the symbolic link ..data.
 func Publish(t testing.TB, directory string, own Identity, authorities []byte, clients ...string) {
 	t.Helper()
 	list := make([]string, 0, len(clients))

@@ -1,5 +1,5 @@
-// Package testdb makes databases for tests as Freehold makes them: with an owner, and a role that may only read and
-// write rows.
+// Package testdb creates databases for tests with the roles that Freehold creates: an owner, and a role that can only
+// read and write rows.
 package testdb
 
 import (
@@ -16,14 +16,14 @@ import (
 	"freehold.dev/shop/payments/internal/store"
 )
 
-// Database is a database of a test's own.
+// Database is a database for one test.
 type Database struct {
 	t     testing.TB
 	name  string
 	admin *url.URL
 }
 
-// Empty makes a database without tables.
+// Empty creates a database without tables.
 func Empty(t testing.TB) *Database {
 	t.Helper()
 	admin, err := url.Parse(os.Getenv("TEST_DATABASE_URL"))
@@ -38,7 +38,7 @@ func Empty(t testing.TB) *Database {
 	return d
 }
 
-// Migrated makes a database with the schema of this release.
+// Migrated creates a database with the schema of this release.
 func Migrated(t testing.TB) *Database {
 	t.Helper()
 	d := Empty(t)
@@ -48,31 +48,31 @@ func Migrated(t testing.TB) *Database {
 	return d
 }
 
-// URL is the connection URI of a role: owner or app.
+// URL returns the connection URI of a role: owner or app.
 func (d *Database) URL(role string) string {
 	found := *d.admin
-	found.User = url.UserPassword(d.name+"_"+role, "correct-horse") // the server trusts its socket
+	found.User = url.UserPassword(d.name+"_"+role, "correct-horse") // the socket needs no password
 	found.Path = "/" + d.name
 	return found.String()
 }
 
-// GoAway refuses connections and ends those there are, as a server that stops does.
-func (d *Database) GoAway() {
+// Stop refuses connections and ends existing ones, as during a restart of the server.
+func (d *Database) Stop() {
 	d.t.Helper()
 	d.Admin("ALTER DATABASE " + d.name + " ALLOW_CONNECTIONS false")
 	d.EndSessions()
 }
 
-// EndSessions ends those there are, and takes new ones at once.
+// EndSessions ends existing sessions; new ones are accepted at once.
 func (d *Database) EndSessions() {
 	d.t.Helper()
 	d.Admin(d.ending())
 }
 
-// Hold ends the sessions, and those who begin one are not answered meanwhile, for nobody is there to do so.
+// Hold ends all sessions, and suspends the postmaster during a function, so that new connections are not answered.
 func (d *Database) Hold(meanwhile func()) {
 	d.t.Helper()
-	admin := d.connect(d.admin.String()) // has its session already
+	admin := d.connect(d.admin.String()) // connected before the postmaster is suspended
 	defer func() { _ = admin.Close(context.Background()) }()
 	var postmaster int
 	err := admin.QueryRow(context.Background(),
@@ -94,13 +94,13 @@ func (d *Database) ending() string {
 	return "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + d.name + "'"
 }
 
-// ComeBack takes connections again.
-func (d *Database) ComeBack() {
+// Resume accepts connections again.
+func (d *Database) Resume() {
 	d.t.Helper()
 	d.Admin("ALTER DATABASE " + d.name + " ALLOW_CONNECTIONS true")
 }
 
-// Waiting is how many queries wait for a lock.
+// Waiting returns the number of queries that wait for a lock.
 func (d *Database) Waiting() int {
 	d.t.Helper()
 	connection := d.connect(d.admin.String())
@@ -114,7 +114,7 @@ func (d *Database) Waiting() int {
 	return count
 }
 
-// Lock keeps everybody from a table until the function it returns is called.
+// Lock locks a table until the returned function is called.
 func (d *Database) Lock(table string) func() {
 	d.t.Helper()
 	connection := d.connect(d.URL("owner"))

@@ -1,4 +1,4 @@
-// Package users asks the users service about people.
+// Package users is a client of the users service.
 package users
 
 import (
@@ -24,8 +24,8 @@ import (
 	"freehold.dev/shop/payments/internal/identity"
 )
 
-// builtIn is the service config while none is published: calls go round all servers, and one that found none is
-// repeated, which the contract of users allows.
+// builtIn is the service config if none is published: calls are distributed over all servers, and calls that reached no
+// server are retried, which the contract of users allows.
 const builtIn = `{
   "loadBalancingConfig": [{"round_robin": {}}],
   "methodConfig": [{
@@ -43,8 +43,8 @@ type Client struct {
 	stub       usersv1.UsersServiceClient
 }
 
-// Dial prepares a client and begins to connect; it does not wait for the users service. Without an identity it speaks
-// plaintext. The file published may have a service config (grpc/grpc doc/service_config.md); it need not be there.
+// Dial creates a client and starts to connect, without waiting for the users service. Without an identity the client
+// uses plaintext. The file published may have a service config (grpc/grpc doc/service_config.md), and may be missing.
 func Dial(target string, own identity.Directory, published string) (*Client, error) {
 	transport := insecure.NewCredentials()
 	if own != "" {
@@ -53,7 +53,7 @@ func Dial(target string, own identity.Directory, published string) (*Client, err
 			return nil, err
 		}
 	}
-	// A name may be looked up again a second after the last time, not half a minute: servers come and go.
+	// Allow a name to be resolved again after one second instead of the default of 30 seconds: servers change often.
 	dns.SetMinResolutionInterval(time.Second)
 	connection, err := connect(target, published,
 		grpc.WithTransportCredentials(transport),
@@ -69,13 +69,13 @@ func Dial(target string, own identity.Directory, published string) (*Client, err
 		}),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("USERS_GRPC_TARGET %q is no gRPC target: %w", target, err)
+		return nil, fmt.Errorf("USERS_GRPC_TARGET %q is not a gRPC target: %w", target, err)
 	}
 	connection.Connect()
 	return &Client{connection, usersv1.NewUsersServiceClient(connection)}, nil
 }
 
-// connect takes the published service config, or the built-in one where it is absent or gRPC cannot use it.
+// connect uses the published service config, or the built-in one if that is missing or invalid.
 func connect(target, published string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	text, err := os.ReadFile(published)
 	if err == nil {
@@ -94,11 +94,11 @@ func connect(target, published string, options ...grpc.DialOption) (*grpc.Client
 	return grpc.NewClient(target, append(options, grpc.WithDefaultServiceConfig(builtIn))...)
 }
 
-// Close ends the connections.
+// Close closes the connections.
 func (c *Client) Close() error { return c.connection.Close() }
 
-// Check returns nil if there is such a person, else a status for the caller. It takes at most half of the time that is
-// left of the incoming call, which must have a deadline, so that the other half remains for storing.
+// Check returns nil if the person exists, otherwise a status for the client. Check uses at most half of the remaining
+// time of the incoming call, which must have a deadline; the other half is for storing.
 func (c *Client) Check(incoming context.Context, id uuid.UUID) error {
 	deadline, _ := incoming.Deadline()
 	ctx, cancel := context.WithTimeout(incoming, time.Until(deadline)/2)
@@ -112,11 +112,11 @@ func (c *Client) Check(incoming context.Context, id uuid.UUID) error {
 	case codes.Canceled:
 		return incoming.Err()
 	case codes.Unavailable, codes.DeadlineExceeded:
-		// It was tried several times here; were our caller to try again too, the attempts would multiply.
+		// The call has been retried already; further retries by our client would multiply the attempts.
 		_ = grpc.SetTrailer(incoming, metadata.Pairs("grpc-retry-pushback-ms", "-1"))
 		return status.Error(codes.Unavailable,
 			"payments cannot reach users to check who pays; nothing was recorded, try again with the same key")
 	default:
-		return fmt.Errorf("users refused to say whether %s exists: %w", id, err)
+		return fmt.Errorf("users failed to check the person %s: %w", id, err)
 	}
 }

@@ -1,5 +1,5 @@
-"""The people of the shop: registers them, and says who they are.
+"""The users service of the shop: registers people and returns their data.
 
-`service` answers the calls, `repository` holds the queries, `calls` what every call has in common
-(deadline, refusals, log line), `server` the life of the process, `schema` the migrations.
+`service` implements the methods, `repository` the queries, `calls` the parts common to all calls (deadline,
+errors, log line), `server` start and shutdown of the process, `schema` the migrations.
 """

@@ -1,4 +1,4 @@
-"""The command line: `users` (or `users serve`) serves, `users migrate` brings the schema up to date."""
+"""The command line: `users` or `users serve` serves, `users migrate` migrates the schema."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from users.errors import SettingsError
 
 
 def main() -> None:
-    """Runs the command. What whoever runs it can put right ends with one sentence and status 1."""
+    """Run the command; on an error the user can correct, print one sentence and exit with status 1."""
     parser = argparse.ArgumentParser(prog="users", description="The people of the shop.")
     parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
     command = parser.parse_args().command
@@ -25,8 +25,9 @@ def main() -> None:
 
 
 def _serve() -> None:
-    # TLS 1.3 alone, for which gRPC for Python has no option: its ciphers are always on, while the one of
-    # TLS 1.2 that is left needs a shared key that nobody has. gRPC reads this once, when it is imported.
+    # Allow TLS 1.3 only. gRPC for Python has no option for the version: TLS 1.3 ciphers are always enabled,
+    # and the TLS 1.2 cipher set here needs a pre-shared key, which does not exist. gRPC reads the variable at
+    # import.
     os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-PSK-CHACHA20-POLY1305"
     from users.server import serve  # migrations need no gRPC
 

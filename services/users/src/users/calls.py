@@ -1,4 +1,4 @@
-"""What every call has in common: a deadline, a refusal in plain words, one log line, who answered."""
+"""The parts common to all calls: deadline, error status, log line, and the name of the server."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ host = socket.gethostname()
 
 
 class Calls(ServerInterceptor):
-    """Wraps the shop's own methods; health and reflection pass untouched.
+    """Wraps the methods of the shop's services; health and reflection are not wrapped.
 
-    longest: seconds a call may take when its caller states no deadline, or a later one.
+    longest: the maximum duration of a call in seconds, also with a later deadline or none.
     """
 
     def __init__(self, longest: float) -> None:
@@ -38,7 +38,7 @@ class Calls(ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """The method's handler, wrapped."""
+        """Return the wrapped handler of a method."""
         handler = await continuation(handler_call_details)
         if (
             not handler_call_details.method.startswith("/shop.")
@@ -57,20 +57,21 @@ async def _answer(
     longest: float, method: str, behaviour: Behaviour, request: object, context: Context
 ) -> object:
     started, remaining, peer = time.perf_counter(), context.time_remaining(), context.peer()
-    # gRPC cancels a call at its caller's deadline; a second cancellation would interrupt that of the query.
+    # gRPC cancels a call at the client's deadline; a second cancellation would interrupt the cancellation of
+    # the query.
     longest_here = longest if remaining is None or remaining > longest else None
     code = grpc.StatusCode.OK
     context.set_trailing_metadata((("served-by", host),))
     try:
         async with asyncio.timeout(longest_here):
             return await behaviour(request, context)
-    except asyncio.CancelledError:  # at its deadline, too, gRPC cancels a call
+    except asyncio.CancelledError:  # gRPC also cancels a call at its deadline
         late = context.time_remaining() == 0
         code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
         raise
     except Exception as error:
-        code, sentence = refusal(error)
-        await context.abort(code, sentence)
+        code, message = refusal(error)
+        await context.abort(code, message)
     finally:
         fields = {
             "method": method,
@@ -87,7 +88,7 @@ def _milliseconds(seconds: float) -> float:
 
 
 def refusal(error: Exception) -> tuple[grpc.StatusCode, str]:
-    """The status of a call that failed, and the sentence its caller reads."""
+    """Return the status and the message for a failed call."""
     match error:
         case InvalidArgumentError():
             return grpc.StatusCode.INVALID_ARGUMENT, str(error)
@@ -99,5 +100,5 @@ def refusal(error: Exception) -> tuple[grpc.StatusCode, str]:
         case TimeoutError():
             return grpc.StatusCode.DEADLINE_EXCEEDED, "users could not answer in the time allowed; try again"
         case _:
-            log.error("a call failed for a reason of our own", exc_info=error)
-            return grpc.StatusCode.INTERNAL, "users failed for a reason of its own; its log has the details"
+            log.error("a call failed with an unexpected error", exc_info=error)
+            return grpc.StatusCode.INTERNAL, "internal error in users; see its log"

@@ -1,4 +1,4 @@
-"""The connection pool: small, and back at work as soon as the database is, which no call need notice."""
+"""A small connection pool that reconnects within the time of a call when the database is back."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ Answer = TypeVar("Answer")
 
 CONNECTION_OPTIONS = {
     "application_name": "users",
-    "connect_timeout": 3,  # seconds; libpq waits for ever otherwise
-    "tcp_user_timeout": 3000,  # milliseconds until a peer that vanished counts as gone
+    "connect_timeout": 3,  # seconds; the default of libpq is unlimited
+    "tcp_user_timeout": 3000,  # milliseconds until an unresponsive peer counts as lost
     "keepalives_idle": 10,
 }
 PATIENCE = 2.0
-"""Seconds that a query, or a connection, is tried again: a server that restarts or hands over to another is
-back within them. Then the call fails and may be tried on another server."""
+"""Seconds during which queries and connections are retried: enough for a restart or a switchover.
+Afterwards the call fails, and the client may retry on another server."""
 PAUSE = 0.05
 """Seconds between two attempts."""
 
 
 class Connection(AsyncConnection[TupleRow]):
-    """One that is made as soon as the database is back; the pool itself would look again after a second."""
+    """A connection that is retried every 50 ms; the pool itself would retry after a second."""
 
     @classmethod
     async def connect(cls, conninfo: str = "", **options: Any) -> Self:  # noqa: ANN401 - psycopg's own
-        """Raises psycopg.OperationalError after PATIENCE seconds."""
-        return await _patiently(partial(super().connect, conninfo, **options))
+        """Connect; raise psycopg.OperationalError after PATIENCE seconds."""
+        return await _retry(partial(super().connect, conninfo, **options))
 
 
 Pool = AsyncConnectionPool[Connection]
 
 
 def pool(url: str) -> Pool:
-    """A pool that is not open yet. Opening it does not wait for the database.
+    """Return a closed pool; opening the pool does not wait for the database.
 
-    A connection that could not be made is given up, and begun anew for whoever asks next: the pool's own
-    pauses between attempts would outlast the database's absence.
+    A failed connection is dropped and the next caller starts a new one: the pool's own pauses between
+    attempts are longer than typical outages.
     """
     return AsyncConnectionPool(
         url,
@@ -60,9 +60,9 @@ def pool(url: str) -> Pool:
 
 
 async def query(pool: Pool, work: Callable[[Connection], Awaitable[Answer]]) -> Answer:
-    """What the work answers, which may be done twice: where its connection ends, it is, on another one.
+    """Return the result of `work`, which is repeated on another connection if its connection fails.
 
-    Raises psycopg.OperationalError where the database does not answer for PATIENCE seconds.
+    Raises psycopg.OperationalError if the database is unavailable for PATIENCE seconds.
     """
 
     async def attempt() -> Answer:
@@ -70,15 +70,15 @@ async def query(pool: Pool, work: Callable[[Connection], Awaitable[Answer]]) -> 
             async with pool.connection() as connection:
                 return await work(connection)
         except psycopg.OperationalError:
-            # Where one connection ended, the idle ones have too: new ones for all, now. A check takes being
-            # cancelled for a broken connection, and the call would go on.
+            # When one connection fails, the idle ones have failed too; replace all of them now. Shielded: the
+            # check would treat a cancellation as a broken connection, and the call would continue.
             await asyncio.shield(pool.check())
             raise
 
-    return await _patiently(attempt)
+    return await _retry(attempt)
 
 
-async def _patiently(attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+async def _retry(attempt: Callable[[], Awaitable[Answer]]) -> Answer:
     end = time.monotonic() + PATIENCE
     while True:
         try:

@@ -1,6 +1,6 @@
-"""Mutual TLS: the service's certificates as they are now, and who may call it.
+"""Mutual TLS: the server's certificates, and the list of clients that may call the service.
 
-The kubelet keeps the directory current while the process runs, so each handshake and each call reads it anew.
+The kubelet updates the directory while the process runs; each handshake and each call reads the files again.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ MAKERS: dict[tuple[bool, bool], Callable[..., Handler]] = {
     (True, False): grpc.stream_unary_rpc_method_handler,
     (True, True): grpc.stream_stream_rpc_method_handler,
 }
-"""By whether the request and the response are streams."""
+"""The handler constructors, by whether request and response are streams."""
 
 log = logging.getLogger("users.mutual_tls")
 
 
 def credentials(directory: Path) -> grpc.ServerCredentials:
-    """Asks every client for a certificate of an authority in ca.crt. Raises SettingsError."""
+    """Return credentials that require a client certificate of a CA in ca.crt; raise SettingsError."""
     try:
         first = _configuration(directory)
     except OSError as error:
@@ -40,15 +40,15 @@ def credentials(directory: Path) -> grpc.ServerCredentials:
     def current() -> grpc.ServerCertificateConfiguration | None:
         try:
             return _configuration(directory)
-        except OSError as error:  # the last ones stay in use
-            log.warning("the certificates cannot be read anew: %s", error)
+        except OSError as error:  # the previous certificates stay in use
+            log.warning("the certificates cannot be reloaded: %s", error)
             return None
 
     return grpc.dynamic_ssl_server_credentials(first, current, require_client_authentication=True)  # type: ignore[arg-type]
 
 
 def _configuration(directory: Path) -> grpc.ServerCertificateConfiguration:
-    # All three of one version: the kubelet replaces them at once, moving a link that tls.crt leads through.
+    # Read all three files from one version: the kubelet replaces the version by moving a symbolic link.
     version = (directory / "tls.crt").resolve().parent
     certificate, key, authorities = (
         (version / name).read_bytes() for name in ("tls.crt", "tls.key", "ca.crt")
@@ -57,7 +57,7 @@ def _configuration(directory: Path) -> grpc.ServerCertificateConfiguration:
 
 
 class Callers(ServerInterceptor):
-    """Refuses every call of a client that is not on the list, those of health and reflection included."""
+    """Refuses all calls of clients that are not on the list, including health and reflection."""
 
     def __init__(self, directory: Path) -> None:
         self._list = directory / "clients"
@@ -67,7 +67,7 @@ class Callers(ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """The method's handler, reached by those on the list alone."""
+        """Return the handler of a method, restricted to clients on the list."""
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
@@ -87,14 +87,15 @@ class Callers(ServerInterceptor):
         return make(answer, handler.request_deserializer, handler.response_serializer)
 
     async def _admit(self, method: str, context: Context) -> None:
-        # The library gives the SPIFFE URI of a certificate that has exactly one, as the standard asks.
+        # gRPC provides the SPIFFE URI only for certificates with exactly one, as the SPIFFE standard
+        # requires.
         caller = b"".join(context.auth_context().get("peer_spiffe_id", ())).decode()
         try:
             listed = caller in self._list.read_text().split()
         except OSError as error:
             log.warning("the list of clients cannot be read: %s", error)
             await context.abort(
-                grpc.StatusCode.UNAVAILABLE, "users cannot tell who may call it just now; try again shortly"
+                grpc.StatusCode.UNAVAILABLE, "users cannot read its list of clients; try again shortly"
             )
         if not listed:
             log.warning("refused", extra={"fields": {"method": method, "caller": caller}})

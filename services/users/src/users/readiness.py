@@ -1,4 +1,4 @@
-"""Keeps the health service true: SERVING, and NOT_SERVING when the database is away for two seconds."""
+"""Updates the health status: SERVING, or NOT_SERVING after the database was unavailable for two seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger("users.readiness")
 
 
 async def watch(pool: Pool, health: aio.HealthServicer) -> None:
-    """Asks the database over and over, at first quickly, then every two seconds. Ends when cancelled."""
+    """Query the database repeatedly, at first often, then every two seconds, until cancelled."""
     serving: bool | None = None
     pause = FIRST_PAUSE
     while True:
@@ -35,7 +35,7 @@ async def watch(pool: Pool, health: aio.HealthServicer) -> None:
 
 
 async def announce(health: aio.HealthServicer, *, serving: bool) -> None:
-    """Says so for the server as a whole (the empty name, which probes ask for) and for its service."""
+    """Set the status of the server as a whole (the empty name, used by probes) and of its service."""
     status = HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
     for name in ("", SERVICE):
         await health.set(name, status)

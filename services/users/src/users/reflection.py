@@ -1,4 +1,4 @@
-"""Server reflection, so that grpcurl and its like can ask what this server offers."""
+"""Server reflection for clients without the contract, such as grpcurl."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ NAME = "grpc.reflection.v1.ServerReflection"
 
 
 def enable(server: grpc.aio.Server, service: str) -> None:
-    """Offers version v1 and, for older clients, v1alpha.
+    """Enable version v1 and, for older clients, v1alpha.
 
-    The library has v1alpha alone. The messages of v1 are the same on the wire, so one servicer answers both.
+    The library implements v1alpha only. The messages of v1 are identical on the wire; one servicer serves
+    both.
     """
     names = (service, HEALTH, NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)

@@ -1,4 +1,4 @@
-"""The queries."""
+"""The queries of the table users."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ COLUMNS = "id, position, name, email, create_time"
 class People:
     """Reads and writes the table users, with the rights of the service's own role.
 
-    Each query may be made twice, as the contract says of each method by its idempotency level.
+    All statements are idempotent, as the idempotency levels of the contract require, and may be repeated.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def register(self, name: str, email: str) -> tuple[Person, bool]:
-        """The person who has the email address, and whether this call registered them."""
+        """Return the person with the email address, and whether this call registered them."""
         inserted = await self._first(
             "INSERT INTO users (name, email) VALUES (%s, %s) "
             f"ON CONFLICT (email) DO NOTHING RETURNING {COLUMNS}",
@@ -47,15 +47,15 @@ class People:
             return inserted, True
         earlier = await self._first(f"SELECT {COLUMNS} FROM users WHERE email = %s", (email,))
         if earlier is None:
-            raise RuntimeError("an email address was taken and then free again; nothing here deletes users")
+            raise RuntimeError("an email address disappeared during registration; no query deletes users")
         return earlier, False
 
     async def get(self, person_id: UUID) -> Person | None:
-        """The person with this id."""
+        """Return the person with this id, or None."""
         return await self._first(f"SELECT {COLUMNS} FROM users WHERE id = %s", (person_id,))
 
     async def newest(self, before: int | None, most: int) -> Sequence[Person]:
-        """At most so many people registered before that position, the newest first."""
+        """Return at most `most` people registered before a position, newest first."""
         return await self._rows(
             f"SELECT {COLUMNS} FROM users WHERE %(before)s::bigint IS NULL OR position < %(before)s "
             "ORDER BY position DESC LIMIT %(most)s",

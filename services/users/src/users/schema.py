@@ -1,4 +1,4 @@
-"""The migrations: every SQL file of the folder `migrations`, once, in the order of their names."""
+"""Migrations: each SQL file in the folder `migrations` is applied once, in the order of the file names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import psycopg
 from users.database import CONNECTION_OPTIONS
 
 LOCK = 0x75736572
-"""The advisory lock that keeps two runs apart ("user" in ASCII)."""
+"""The advisory lock that serializes runs ("user" in ASCII)."""
 PATIENCE = 30.0
-"""Seconds to wait for a database that is not there yet."""
+"""Seconds to wait for the database to become available."""
 
 HISTORY = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -24,24 +24,25 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 
 
 class MigrationError(Exception):
-    """A file could not be applied, and nothing of it was kept. The text says which, and why."""
+    """A file failed and was rolled back; the message has the file name and the cause."""
 
 
 def packaged() -> dict[str, str]:
-    """The SQL of each migration of this release, by file name."""
+    """Return the SQL of each migration of this release, by file name."""
     folder = files("users") / "migrations"
     return {item.name: item.read_text() for item in folder.iterdir() if item.name.endswith(".sql")}
 
 
 def migrate(url: str, migrations: Mapping[str, str]) -> list[str]:
-    """Applies what is missing, each file in a transaction of its own, and returns the names of those.
+    """Apply the missing migrations, each in its own transaction, and return their names.
 
-    Two runs at once wait for each other. Raises MigrationError, and psycopg.OperationalError when there is no
+    Concurrent runs wait for each other. Raises MigrationError, and psycopg.OperationalError without a
     database.
     """
     with _connect(url) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
-        # Every later query queues behind a change that waits for its lock: rather fail than stop the service.
+        # A schema change that waits for a lock blocks all later queries; failing is better than blocking the
+        # service.
         connection.execute("SET lock_timeout = '10s'")
         connection.execute(HISTORY)
         done = {name for (name,) in connection.execute("SELECT name FROM schema_migrations")}

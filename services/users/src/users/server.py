@@ -1,4 +1,4 @@
-"""The life of the server: listens at once, is ready with its database, lets calls end before it leaves."""
+"""The server process: listens immediately, becomes ready with its database, and shuts down gracefully."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from users.service import Users
 from users.settings import Settings
 
 MOST_CALLS = 1_000
-"""Calls under way at once: those of a few seconds, for they wait here while the database is away."""
+"""The maximum number of concurrent calls: those of a few seconds, which wait during database outages."""
 GRACE = 10.0
-"""Seconds that calls under way have to end after the server stopped taking new ones."""
+"""Seconds for running calls to end after the server has stopped accepting new ones."""
 
-# Connections end after about four seconds, so that clients look the name up again and find new servers.
-# Pings are answered every ten seconds, as this shop's clients send them.
+# Connections end after about four seconds, so that clients resolve the name again and find new servers.
+# The shop's clients send pings every ten seconds.
 OPTIONS = (
     ("grpc.max_connection_age_ms", 4_000),
     ("grpc.max_connection_age_grace_ms", 10_000),
@@ -42,7 +42,7 @@ log = logging.getLogger("users.server")
 
 
 async def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -56,7 +56,7 @@ async def serve(settings: Settings) -> None:
     await pool.open(wait=False)
     watching = asyncio.create_task(readiness.watch(pool, health))
     await stopping.wait()
-    log.info("leaving")
+    log.info("shutting down")
     await health.enter_graceful_shutdown()
     await asyncio.gather(*(server.stop(GRACE) for server in servers))
     watching.cancel()
@@ -79,7 +79,7 @@ def _servers(settings: Settings, people: People, health: aio.HealthServicer) -> 
     )
     if settings.health_port is None:
         return [main]
-    probed = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=20)  # the kubelet's probes speak no TLS
+    probed = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=20)  # probes use no TLS
     health_pb2_grpc.add_HealthServicer_to_server(health, probed)
     _listen(probed, "GRPC_HEALTH_PORT", settings.health_port, PLAINTEXT)
     return [main, probed]
@@ -89,7 +89,7 @@ def _listen(server: grpc.aio.Server, name: str, port: int, credentials: grpc.Ser
     try:
         server.add_secure_port(f"[::]:{port}", credentials)
     except RuntimeError:
-        sentence = f"{name} {port} is taken or not allowed; give this service another port"
+        message = f"{name} {port} is taken or not allowed; give this service another port"
         if credentials is not PLAINTEXT:
-            sentence += ", or put files in GRPC_TLS_DIR that fit together"
-        raise SettingsError(sentence) from None
+            message += ", or provide matching files in GRPC_TLS_DIR"
+        raise SettingsError(message) from None

@@ -20,7 +20,7 @@ MOST_PAGE_SIZE = 500
 
 
 class Users(UsersServiceServicer):
-    """Checks what is asked, asks the repository, and answers in the contract's words."""
+    """Validates requests, calls the repository, and builds responses."""
 
     def __init__(self, people: People) -> None:
         self._people = people
@@ -28,19 +28,19 @@ class Users(UsersServiceServicer):
     async def RegisterUser(
         self, request: pb.RegisterUserRequest, _context: Context
     ) -> pb.RegisterUserResponse:
-        """Registers a person, once for each email address."""
+        """Register a person once per email address."""
         person, created = await self._people.register(_name(request.name), _email(request.email))
         return pb.RegisterUserResponse(user=_user(person), created=created)
 
     async def GetUser(self, request: pb.GetUserRequest, _context: Context) -> pb.GetUserResponse:
-        """One person."""
+        """Return one person."""
         person = await self._people.get(_id(request.id))
         if person is None:
             raise NotFoundError(f"no user has the id {request.id}")
         return pb.GetUserResponse(user=_user(person))
 
     async def ListUsers(self, request: pb.ListUsersRequest, _context: Context) -> pb.ListUsersResponse:
-        """A page of people, the newest first."""
+        """Return a page of people, newest first."""
         size = _page_size(request.page_size)
         found = await self._people.newest(_position(request.page_token), size + 1)
         page = found[:size]
@@ -79,12 +79,12 @@ def _id(text: str) -> UUID:
         raise InvalidArgumentError(f"id must be a user's UUID; it is {text[:60]!r}") from None
 
 
-def _page_size(asked: int) -> int:
-    if not 0 <= asked <= MOST_PAGE_SIZE:
+def _page_size(size: int) -> int:
+    if not 0 <= size <= MOST_PAGE_SIZE:
         raise InvalidArgumentError(
-            f"page_size must be from 1 to {MOST_PAGE_SIZE}, or 0 for {PAGE_SIZE}; it is {asked}"
+            f"page_size must be from 1 to {MOST_PAGE_SIZE}, or 0 for {PAGE_SIZE}; it is {size}"
         )
-    return asked or PAGE_SIZE
+    return size or PAGE_SIZE
 
 
 def _position(token: str) -> int | None:

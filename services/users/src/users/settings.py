@@ -1,4 +1,4 @@
-"""What the environment tells this service."""
+"""The settings of the service, read from the environment."""
 
 from __future__ import annotations
 
@@ -12,29 +12,32 @@ from psycopg.conninfo import conninfo_to_dict
 from users.errors import SettingsError
 
 LONGEST_CALL = 5.0
-"""Seconds that a call may take where no latency budget is set."""
+"""The maximum duration of a call in seconds without a latency budget."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the server is reached, and where it stores."""
+    """The ports, the database and the limits of the server."""
 
-    database_url: str = field(repr=False)  # it holds the password
+    database_url: str = field(repr=False)  # contains the password
     grpc_port: int
     health_port: int | None
-    """Where health alone is served, always in plaintext."""
+    """The port for health checks in plaintext, if any."""
     tls_directory: Path | None
-    """Where the certificates are, and who may call; all is plaintext without it."""
+    """The folder with certificates and the list of clients; without one, the server uses plaintext."""
     longest_call: float
-    """Seconds that a call may take, however much time its caller gives."""
+    """The maximum duration of a call in seconds, independent of the client's deadline."""
 
 
 def database_url(environment: Mapping[str, str]) -> str:
-    """The connection URI of the service's own database. It holds a password: never log it."""
+    """Return the connection URI of the service's own database.
+
+    Contains a password, which must not be logged.
+    """
     url = environment.get("DATABASE_URL", "")
     try:
         well_formed = url.startswith(("postgresql://", "postgres://")) and bool(conninfo_to_dict(url))
-    except ProgrammingError:  # its text may quote a part of the password
+    except ProgrammingError:  # the error text may contain parts of the password
         well_formed = False
     if not well_formed:
         raise SettingsError("DATABASE_URL must be set, like postgresql://user:password@host:5432/users")
@@ -42,7 +45,7 @@ def database_url(environment: Mapping[str, str]) -> str:
 
 
 def settings(environment: Mapping[str, str]) -> Settings:
-    """Reads the environment. Raises SettingsError with a sentence that says what to set."""
+    """Read the environment; raise SettingsError for a missing or invalid setting."""
     health_port = environment.get("GRPC_HEALTH_PORT")
     return Settings(
         database_url=database_url(environment),

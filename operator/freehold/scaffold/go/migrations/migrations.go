@@ -1,4 +1,4 @@
-// Package migrations brings the schema up to date: each SQL file of this folder once, in the order of their names.
+// Package migrations applies each SQL file in this folder once, in the order of the file names.
 package migrations
 
 import (
@@ -19,16 +19,16 @@ import (
 var Packaged embed.FS
 
 const (
-	// patience is how long a database that is not there yet is waited for.
+	// patience is the time to wait for the database to become available.
 	patience = 30 * time.Second
-	// lock keeps two runs apart; any number does that no other program uses in this database.
+	// lock serializes runs; any number works that no other program uses in this database.
 	lock    = 0x6e6f746573
 	history = "CREATE TABLE IF NOT EXISTS schema_migrations (" +
 		"name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
 )
 
-// Apply runs what is missing, each file in a transaction of its own, and returns the names of those. Two runs at once
-// wait for each other. An error names the file and has the database's reason.
+// Apply applies the missing files, each in its own transaction, and returns their names. Concurrent runs wait for each
+// other. An error has the file name and the database's message.
 func Apply(ctx context.Context, url string, files fs.FS) ([]string, error) {
 	database, err := connect(ctx, url)
 	if err != nil {
@@ -38,7 +38,7 @@ func Apply(ctx context.Context, url string, files fs.FS) ([]string, error) {
 	if _, err := database.Exec(ctx, "SELECT pg_advisory_lock($1)", lock); err != nil {
 		return nil, err
 	}
-	// Every later query queues behind a change that waits for its lock: rather fail than stop the service.
+	// A schema change that waits for a lock blocks all later queries; failing is better than blocking the service.
 	if _, err := database.Exec(ctx, "SET lock_timeout = '10s'"); err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func Apply(ctx context.Context, url string, files fs.FS) ([]string, error) {
 	return applied, nil
 }
 
-// apply runs one file unless it was run before, and says whether it did.
+// apply applies one file unless it has been applied, and returns whether it did.
 func apply(ctx context.Context, database *pgx.Conn, files fs.FS, name string) (bool, error) {
 	statements, err := fs.ReadFile(files, name)
 	if err != nil {
@@ -97,7 +97,7 @@ func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	}
 }
 
-// reason is the database's own sentence.
+// reason returns the database's message.
 func reason(err error) error {
 	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) {
 		return errors.New(refused.Message)

@@ -10,7 +10,8 @@ import (
 	"example.org/example-service/migrations"
 )
 
-func TestASecondRunFindsNothingToDo(t *testing.T) {
+// A second run applies nothing.
+func TestApplyTwice(t *testing.T) {
 	database := testdb.Empty(t)
 	for _, want := range [][]string{{"0001_create_notes.sql"}, nil} {
 		applied, err := migrations.Apply(t.Context(), database.URL("owner"), migrations.Packaged)
@@ -20,7 +21,8 @@ func TestASecondRunFindsNothingToDo(t *testing.T) {
 	}
 }
 
-func TestTwoRunsAtOnceApplyEachFileOnce(t *testing.T) {
+// Two concurrent runs apply each file once.
+func TestApplyConcurrently(t *testing.T) {
 	database := testdb.Empty(t)
 	slow := files(map[string]string{"1.sql": "CREATE TABLE a (); SELECT pg_sleep(0.3)", "2.sql": "CREATE TABLE b ()"})
 	var both sync.WaitGroup
@@ -40,7 +42,8 @@ func TestTwoRunsAtOnceApplyEachFileOnce(t *testing.T) {
 	}
 }
 
-func TestAFileThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
+// A failed file is rolled back and reported with its cause.
+func TestApplyFailedFile(t *testing.T) {
 	database := testdb.Empty(t)
 	applied, err := migrations.Apply(t.Context(), database.URL("owner"), files(map[string]string{
 		"1_good.sql": "CREATE TABLE good ()",
@@ -50,9 +53,9 @@ func TestAFileThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 	if !slices.Equal(applied, []string{"1_good.sql"}) {
-		t.Errorf("it says it applied %q", applied)
+		t.Errorf("applied %q", applied)
 	}
-	database.Run("owner", "CREATE TABLE half ()") // fails if it is there
+	database.Run("owner", "CREATE TABLE half ()") // fails if the table exists
 	database.Run("owner", "DROP TABLE good")
 }
 

@@ -1,4 +1,4 @@
-/** What every call has in common: a deadline, a refusal in plain words, one log line, who answered. */
+/** The parts common to all calls: deadline, error status, log line, and the name of the server. */
 
 import { hostname } from "node:os";
 import { performance } from "node:perf_hooks";
@@ -7,7 +7,7 @@ import { DatabaseAwayError } from "./database.ts";
 import { log } from "./log.ts";
 import { NAME } from "./names.ts";
 
-/** What a caller can be told. Everything else is a defect of this service and is logged, not told. */
+/** An error that is reported to the client. All others are defects and are only logged. */
 export class Refusal extends Error {
   constructor(
     readonly code: status,
@@ -17,10 +17,10 @@ export class Refusal extends Error {
   }
 }
 
-/** Answers a request, or throws a Refusal; the signal says when nobody waits for the answer any more. */
+/** Answers a request or throws a Refusal; the signal is aborted when the call has ended early. */
 export type Behaviour<Request, Response> = (request: Request, signal: AbortSignal) => Promise<Response>;
 
-/** The handler of a method that may take `budgetMs`, or what its caller allows if that is less. */
+/** Returns the handler of a method; `budgetMs` limits a call with a later deadline or none. */
 export function answering<Request, Response>(
   budgetMs: number,
   behaviour: Behaviour<Request, Response>,
@@ -28,17 +28,17 @@ export function answering<Request, Response>(
   return (call, callback) => {
     const started = performance.now();
     const deadlineMs = remaining(call);
-    const ending = new AbortController();
-    const { signal } = ending;
-    const giveUp = () => {
-      ending.abort(
+    const cancellation = new AbortController();
+    const { signal } = cancellation;
+    const timeOut = () => {
+      cancellation.abort(
         new Refusal(status.DEADLINE_EXCEEDED, `${NAME} could not answer in the time allowed; try again`),
       );
     };
-    const timer = setTimeout(giveUp, Math.min(budgetMs, deadlineMs ?? budgetMs));
+    const timer = setTimeout(timeOut, Math.min(budgetMs, deadlineMs ?? budgetMs));
     call.on("cancelled", () => {
-      if (remaining(call) === 0) giveUp();
-      else ending.abort(new Refusal(status.CANCELLED, "the caller has gone"));
+      if (remaining(call) === 0) timeOut();
+      else cancellation.abort(new Refusal(status.CANCELLED, "the client cancelled the call"));
     });
     const trailer = new Metadata();
     trailer.set("served-by", hostname());
@@ -61,7 +61,7 @@ export function answering<Request, Response>(
   };
 }
 
-/** Whole milliseconds that the caller still waits; null if it said nothing. */
+/** Returns the time until the deadline in whole milliseconds, or null without a deadline. */
 function remaining<Request, Response>(call: ServerUnaryCall<Request, Response>): number | null {
   const deadline = Number(call.getDeadline());
   return Number.isFinite(deadline) ? Math.max(0, deadline - Date.now()) : null;
@@ -81,6 +81,6 @@ function refusal(error: unknown): Refusal {
     log("warn", "the database does not answer", { error: error.message });
     return new Refusal(status.UNAVAILABLE, `the database of ${NAME} does not answer; try again shortly`);
   }
-  log("error", "a call failed for a reason of our own", { error: (error as Error).stack });
-  return new Refusal(status.INTERNAL, `${NAME} failed for a reason of its own; its log has the details`);
+  log("error", "a call failed with an unexpected error", { error: (error as Error).stack });
+  return new Refusal(status.INTERNAL, `internal error in ${NAME}; see its log`);
 }

@@ -1,4 +1,4 @@
-/** The contract, read from the folder `proto` as the process starts: what the server, health and reflection go by. */
+/** The contract, loaded from the folder `proto` at startup, for the server, health and reflection. */
 
 import { loadPackageDefinition } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
@@ -7,7 +7,7 @@ import type { ProtoGrpcType } from "../gen/notes.ts";
 
 const NOTES = "example_service/v1/notes.proto";
 
-/** All that this server offers, itself aside reflection. */
+/** All services of this server except reflection itself. */
 export const offered = loadSync([NOTES, health], {
   includeDirs: [new URL("../../proto", import.meta.url).pathname],
   defaults: true,
@@ -15,5 +15,5 @@ export const offered = loadSync([NOTES, health], {
 
 const loaded = loadPackageDefinition(offered) as unknown as ProtoGrpcType;
 
-/** A client of the service, and its definition for a server. */
+/** The client class of the service, which includes its definition for a server. */
 export const { NotesService } = loaded.example_service.v1;

@@ -1,4 +1,4 @@
-/** The connection pool: small, and back at work as soon as the database is, which no call need notice. */
+/** A small connection pool that reconnects within the time of a call when the database is back. */
 
 import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
@@ -9,37 +9,37 @@ export const CONNECTION_OPTIONS = {
   application_name: NAME,
   keepAlive: true,
   keepAliveInitialDelayMillis: 10_000,
-  // The server looks every 100 ms whether whom it works for is still there, and stops if not.
+  // The server checks every 100 ms during a query whether the client is still connected, and cancels the query if not.
   options: "-c client_connection_check_interval=100",
 };
 
-// For how long a statement is made again, and what lies between two attempts: a server that restarts or hands over to
-// another is back within it.
+// The time during which a statement is retried, and the time between two attempts: enough for a restart or a switchover
+// of the database.
 const ABSENCE_MS = 2_000;
 const PAUSE_MS = 50;
 
-/** There is no connection, or it broke: another server, or the same one soon, may do better. */
+/** The connection failed; a retry on another server, or later, may succeed. */
 export class DatabaseAwayError extends Error {}
 
-/** A pool that connects when it is asked for something; a caller waits at most a second for a connection. */
+/** Opens a pool that connects on demand; a caller waits at most a second for a connection. */
 export function openPool(connectionString: string): pg.Pool {
   const pool = new pg.Pool({
     ...CONNECTION_OPTIONS,
-    connectionString, // parsed at each new connection, and the file of an sslrootcert is read then
+    connectionString, // parsed at each new connection, including the file in sslrootcert
     connectionTimeoutMillis: 1_000,
     max: 8,
   });
   pool.on("error", (error) => {
     log("warn", "an idle connection to the database was lost", { error: error.message });
   });
-  // One that is lost in use fails its query, and that is enough.
+  // A connection that fails during a query also fails the query, which reports the error.
   pool.on("connect", (connection) => connection.on("error", () => undefined));
   return pool;
 }
 
 /**
- * Runs one statement and returns its rows; an abort ends it at once. Where its connection ends it is run again, on
- * another one, so it must leave what it leaves when run once. Throws DatabaseAwayError.
+ * Executes a statement and returns its rows; an abort cancels the statement. The statement must be idempotent: if its
+ * connection fails, the statement is retried on another one. Throws DatabaseAwayError.
  */
 export async function query<Row extends pg.QueryResultRow>(
   pool: pg.Pool,
@@ -84,7 +84,7 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   }
 }
 
-/** What the server says of a statement is a defect of ours, unless it is leaving (57P…) or out of resources (53…). */
+/** Errors for a statement are defects, except when the server shuts down (57P…) or lacks resources (53…). */
 function failed(error: Error): never {
   if (error instanceof pg.DatabaseError && !/^(57P|53)/.test(error.code ?? "")) throw error;
   throw new DatabaseAwayError(error.message, { cause: error });

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: `example-service serve`, also without the word, and `example-service migrate`. */
+/** The command line: `example-service serve`, the default, and `example-service migrate`. */
 
 import { migrate, MigrationError, packaged } from "./migrate.ts";
 import { NAME } from "./names.ts";
@@ -16,7 +16,7 @@ async function main(): Promise<void> {
     for (const name of applied) console.log(`applied ${name}`);
     console.log("the schema is up to date");
   } else {
-    throw new SettingsError(`there is no such command; there are: ${NAME} serve, ${NAME} migrate`);
+    throw new SettingsError(`unknown command; use ${NAME} serve or ${NAME} migrate`);
   }
 }
 
@@ -25,7 +25,7 @@ main().catch((error: unknown) => {
   process.exitCode = 1;
 });
 
-/** A sentence for what whoever runs this can put right, like a database that is not there; the trace for the rest. */
+/** Returns one sentence for an error that the user can correct, such as a missing database, or the stack trace. */
 function reason(error: unknown): string {
   if (error instanceof SettingsError || error instanceof MigrationError) return error.message;
   const { code, message, stack } = error as NodeJS.ErrnoException;

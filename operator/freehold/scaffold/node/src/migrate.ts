@@ -1,4 +1,4 @@
-/** The migrations: every SQL file of the folder `migrations`, once, in the order of their names. */
+/** Migrations: each SQL file in the folder `migrations` is applied once, in the order of the file names. */
 
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
@@ -8,7 +8,7 @@ import { CONNECTION_OPTIONS } from "./database.ts";
 /** The SQL of each migration, by file name. */
 export type Migrations = ReadonlyMap<string, string>;
 
-/** A file could not be applied, and nothing of it was kept. The text says which, and why. */
+/** A file failed and was rolled back; the message has the file name and the cause. */
 export class MigrationError extends Error {}
 
 const FOLDER = new URL("../../migrations/", import.meta.url);
@@ -17,21 +17,21 @@ const HISTORY = `
     name text PRIMARY KEY,
     applied_at timestamptz NOT NULL DEFAULT now()
   )`;
-const LOCK = 0x6e6f7465; // keeps two runs apart ("note" in ASCII)
-const PATIENCE_MS = 30_000; // for a database that is not there yet
+const LOCK = 0x6e6f7465; // serializes runs ("note" in ASCII)
+const PATIENCE_MS = 30_000; // the time to wait for the database
 
-/** The migrations of this release. */
+/** Returns the migrations of this release. */
 export function packaged(): Migrations {
   const names = readdirSync(FOLDER).filter((name) => name.endsWith(".sql"));
   return new Map(names.map((name) => [name, readFileSync(new URL(name, FOLDER), "utf8")]));
 }
 
-/** Applies what is missing, each file in a transaction of its own, and returns the names of those. */
+/** Applies the missing migrations, each in its own transaction, and returns their names. */
 export async function migrate(connectionString: string, migrations: Migrations): Promise<string[]> {
   const connection = await connect(connectionString);
   try {
     await connection.query("SELECT pg_advisory_lock($1)", [LOCK]);
-    // Every later query queues behind a change that waits for its lock: rather fail than stop the service.
+    // A schema change that waits for a lock blocks all later queries; failing is better than blocking the service.
     await connection.query("SET lock_timeout = '10s'");
     await connection.query(HISTORY);
     const { rows } = await connection.query<{ name: string }>("SELECT name FROM schema_migrations");

@@ -1,6 +1,6 @@
-/** What this service is called. */
+/** The names of this service. */
 
 export const NAME = "example-service";
 
-/** Its full name in the contract, by which its health is asked for. */
+/** The full name in the contract, also used for its health status. */
 export const SERVICE = "example_service.v1.NotesService";

@@ -1,4 +1,4 @@
-/** The life of the server: listens at once, is ready with its database, lets calls end before it leaves. */
+/** The server process: listens immediately, becomes ready with its database, and shuts down gracefully. */
 
 import { once } from "node:events";
 import { promisify } from "node:util";
@@ -14,7 +14,7 @@ import { type Settings, SettingsError } from "./settings.ts";
 
 const GRACE_MS = 10_000;
 
-// Connections end after a few seconds, so that clients look the name up again and find new servers.
+// Connections end after a few seconds, so that clients resolve the name again and find new servers.
 const OPTIONS = {
   "grpc.max_connection_age_ms": 4_000,
   "grpc.max_connection_age_grace_ms": 10_000,
@@ -35,11 +35,11 @@ export async function serve(settings: Settings): Promise<void> {
   await listen(server, settings.grpcPort);
   log("info", "listening", { port: settings.grpcPort });
 
-  const leaving = new AbortController();
-  const watching = watch(pool, health, leaving.signal);
+  const shutdown = new AbortController();
+  const watching = watch(pool, health, shutdown.signal);
   await stopping;
-  log("info", "leaving");
-  leaving.abort();
+  log("info", "shutting down");
+  shutdown.abort();
   announce(health, false);
   await stop(server);
   await watching;
@@ -57,7 +57,7 @@ async function listen(server: Server, port: number): Promise<void> {
   );
 }
 
-/** New calls are refused, and those under way have a while to end. */
+/** Refuses new calls, and gives running calls time to end. */
 async function stop(server: Server): Promise<void> {
   const timer = setTimeout(() => {
     server.forceShutdown();

@@ -1,24 +1,24 @@
-/** What the environment tells this service. */
+/** The settings of the service, read from the environment. */
 
 import { NAME } from "./names.ts";
 
 export interface Settings {
-  /** The connection URI of the service's own database. It holds a password: never log it. */
+  /** The connection URI of the service's own database; contains a password, which must not be logged. */
   readonly databaseUrl: string;
-  /** Where it listens. */
+  /** The port of the server. */
   readonly grpcPort: number;
-  /** Milliseconds that a call may take when its caller allows no less. */
+  /** The maximum duration of a call in milliseconds, also with a later deadline or none. */
   readonly budgetMs: number;
 }
 
-/** Says what to set in the environment. */
+/** A missing or invalid setting; the message names it. */
 export class SettingsError extends Error {}
 
 /** Reads the environment; throws SettingsError. */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   if (environment.GRPC_TLS !== undefined) {
     throw new SettingsError(
-      "GRPC_TLS must not be set: this service speaks plaintext; under Freehold, leave out spec.grpc.tls",
+      "GRPC_TLS must not be set: only plaintext is supported; under Freehold, leave out spec.grpc.tls",
     );
   }
   return {
@@ -28,7 +28,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   };
 }
 
-/** All that migrations need of the environment; throws SettingsError. */
+/** Returns the only setting that migrations need; throws SettingsError. */
 export function databaseUrl(environment: NodeJS.ProcessEnv): string {
   const url = environment.DATABASE_URL ?? "";
   if (!/^postgres(ql)?:\/\//.test(url)) {

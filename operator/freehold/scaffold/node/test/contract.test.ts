@@ -1,4 +1,4 @@
-/** What a client sees, over a real connection and a real database. */
+/** Tests of the contract, over a connection and with a database. */
 
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
@@ -14,7 +14,7 @@ before(async (context) => {
   await server.awaitHealth("SERVING");
 });
 
-test("a note is kept, and kept again", async () => {
+test("a note has the text that was stored last", async () => {
   const note = { id: "one", text: "first" };
   assert.deepEqual(await server.put("one", "first"), { note });
   assert.deepEqual(await server.get("one"), { note });
@@ -24,7 +24,7 @@ test("a note is kept, and kept again", async () => {
   assert.deepEqual(await server.get("one"), { note: { id: "one", text: "second" } });
 });
 
-test("there is no note that nobody put", async () => {
+test("an unknown id is refused with NOT_FOUND", async () => {
   await assert.rejects(server.get("none"), { code: status.NOT_FOUND, details: "no note has the id none" });
 });
 
@@ -38,12 +38,12 @@ const REFUSED: [string, string, RegExp][] = [
 ];
 
 for (const [id, text, details] of REFUSED) {
-  test(`what cannot be meant is refused: ${JSON.stringify([id, text]).slice(0, 40)}`, async () => {
+  test(`an invalid request is refused: ${JSON.stringify([id, text]).slice(0, 40)}`, async () => {
     await assert.rejects(server.put(id, text), { code: status.INVALID_ARGUMENT, details });
   });
 }
 
-test("a call ends with its deadline or the service's bound, and so does its query", async () => {
+test("the deadline or the latency budget ends a call and its query", async () => {
   await database.locked(async () => {
     const started = Date.now();
     await assert.rejects(server.get("one", { deadline: started + 300 }), { code: status.DEADLINE_EXCEEDED });
@@ -55,18 +55,18 @@ test("a call ends with its deadline or the service's bound, and so does its quer
   });
 });
 
-test("a call that its caller gives up ends its query at once", async () => {
+test("a cancelled call ends its query", async () => {
   await database.locked(async () => {
     const call = server.notes.getNote({ id: "one" }, () => undefined);
     await database.awaitWaiting(1);
-    const given = Date.now();
+    const cancelled = Date.now();
     call.cancel();
     await database.awaitWaiting(0);
-    assert.ok(Date.now() - given < 700);
+    assert.ok(Date.now() - cancelled < 700);
   });
 });
 
-test("each answer says who gave it", async () => {
+test("a response has the name of the server", async () => {
   const call = server.notes.getNote({ id: "one" }, () => undefined);
   const served = await new Promise((resolve) => {
     call.on("status", ({ metadata }) => {

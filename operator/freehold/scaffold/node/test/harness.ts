@@ -1,4 +1,4 @@
-/** A database as Freehold makes it, and a running server. */
+/** A database with the roles Freehold creates, and a running server. */
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -13,13 +13,13 @@ import pg from "pg";
 import { NotesService } from "../src/contract.ts";
 import { migrate, packaged } from "../src/migrate.ts";
 
-export const PASSWORD = "correct-horse"; // the server trusts everybody here; the tests look for this in the logs
+export const PASSWORD = "correct-horse"; // the socket needs no password; tests search the logs for this one
 
-/** A database of a test's own. Its owner may change tables; the service's own role reads and writes rows. */
+/** A database for one test. The owner can change tables; the service's role can only read and write rows. */
 export class Database {
   private constructor(private readonly name: string) {}
 
-  /** One without tables. */
+  /** Creates a database without tables. */
   static async empty(): Promise<Database> {
     const database = new Database(`t${randomBytes(6).toString("hex")}`);
     const { name } = database;
@@ -33,7 +33,7 @@ export class Database {
     return database;
   }
 
-  /** One with the schema of this release. */
+  /** Creates a database with the schema of this release. */
   static async migrated(): Promise<Database> {
     const database = await Database.empty();
     await migrate(database.url("owner"), packaged());
@@ -54,26 +54,27 @@ export class Database {
     return run(this.url(role), statement);
   }
 
-  /** Refuses connections and ends those there are, as a server that stops does. */
-  async goAway(): Promise<void> {
+  /** Refuses connections and ends existing ones, as during a restart of the server. */
+  async stop(): Promise<void> {
     await this.run(`ALTER DATABASE ${this.name} ALLOW_CONNECTIONS false`);
     await this.run(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${this.name}'`);
   }
 
-  async comeBack(): Promise<void> {
+  /** Accepts connections again. */
+  async resume(): Promise<void> {
     await this.run(`ALTER DATABASE ${this.name} ALLOW_CONNECTIONS true`);
   }
 
-  /** Waits until so many queries wait for a lock. */
+  /** Returns when `count` queries wait for a lock; fails after five seconds. */
   async awaitWaiting(count: number): Promise<void> {
     const found = `SELECT 1 FROM pg_stat_activity WHERE datname = '${this.name}' AND wait_event_type = 'Lock'`;
     const deadline = Date.now() + 5_000;
     while ((await this.run(found)).rowCount !== count) {
-      assert.ok(Date.now() < deadline, `there are not ${count} queries that wait for a lock`);
+      assert.ok(Date.now() < deadline, `expected ${count} queries that wait for a lock`);
     }
   }
 
-  /** Locks the table while something is done. */
+  /** Locks the table during a function. */
   async locked<Result>(work: () => Promise<Result>): Promise<Result> {
     const connection = new pg.Client(this.url("owner"));
     await connection.connect();
@@ -86,9 +87,9 @@ export class Database {
   }
 }
 
-/** `serve` in a process of its own, which ends with the test. */
+/** The service in a separate process, which ends with the test. */
 export class Running {
-  /** What it wrote. */
+  /** The output of the process. */
   log = "";
   readonly process: ChildProcess;
   readonly address: string;
@@ -117,12 +118,12 @@ export class Running {
     return running;
   }
 
-  /** Returns once the health service says so; fails after ten seconds. */
+  /** Returns when the health service reports a status; fails after ten seconds. */
   async awaitHealth(wanted: string): Promise<void> {
-    for await (const said of this.health()) if (said === wanted) return;
+    for await (const status of this.health()) if (status === wanted) return;
   }
 
-  /** What the health service says, now and whenever it changes; for ten seconds at most. */
+  /** Yields the health status and its changes, for ten seconds at most. */
   async *health(): AsyncGenerator<string> {
     const { Watch } = health;
     assert.ok(Watch);
@@ -154,8 +155,8 @@ export class Running {
     return promisify<object, CallOptions, unknown>(this.notes.getNote.bind(this.notes))({ id }, options);
   }
 
-  /** Ends it as Kubernetes does, and returns its exit code. */
-  async leave(): Promise<number> {
+  /** Sends SIGTERM and returns the exit code. */
+  async shutDown(): Promise<number> {
     this.process.kill("SIGTERM");
     const [code] = (await once(this.process, "close")) as [number];
     return code;

@@ -1,4 +1,4 @@
-/** The life of the server: before its database is there, while it is away, and at the end. */
+/** Tests of start, database outage and shutdown of the server. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,9 +8,9 @@ import { SERVICE } from "../src/names.ts";
 import { Database, PASSWORD, Running } from "./harness.ts";
 import { reflected } from "./reflection.ts";
 
-test("it waits for its database, and says meanwhile what it offers", async (context) => {
+test("the server waits for its database, with reflection enabled", async (context) => {
   const database = await Database.migrated();
-  await database.goAway();
+  await database.stop();
   const server = await Running.start(context, database);
   await server.awaitHealth("NOT_SERVING");
 
@@ -20,29 +20,29 @@ test("it waits for its database, and says meanwhile what it offers", async (cont
     assert.deepEqual(methods, { PutNote: "IDEMPOTENT", GetNote: "NO_SIDE_EFFECTS" });
   }
 
-  await database.comeBack();
+  await database.resume();
   await server.awaitHealth("SERVING");
 });
 
-test("it serves again after its database was away", async (context) => {
+test("the server recovers after a database outage", async (context) => {
   const database = await Database.migrated();
   const server = await Running.start(context, database);
   await server.awaitHealth("SERVING");
   await server.put("one", "first");
 
-  await database.goAway();
+  await database.stop();
   await server.awaitHealth("NOT_SERVING");
   await assert.rejects(server.get("one"), {
     code: status.UNAVAILABLE,
     details: /^the database of .* does not answer; try again shortly$/,
   });
 
-  await database.comeBack();
+  await database.resume();
   await server.awaitHealth("SERVING");
   assert.deepEqual(await server.get("one"), { note: { id: "one", text: "first" } });
 });
 
-test("a database that is away for a moment fails no call", async (context) => {
+test("a short database outage fails no call", async (context) => {
   const database = await Database.migrated();
   const server = await Running.start(context, database);
   await server.awaitHealth("SERVING");
@@ -57,9 +57,9 @@ test("a database that is away for a moment fails no call", async (context) => {
   const calls = Promise.all(Array.from({ length: 8 }, (_, caller) => call(caller)));
 
   for (let time = 0; time < 3; time++) {
-    await database.goAway();
+    await database.stop();
     await pause(400);
-    await database.comeBack();
+    await database.resume();
     await server.put("any", "t");
   }
   back = true;
@@ -68,35 +68,35 @@ test("a database that is away for a moment fails no call", async (context) => {
   assert.ok(!server.log.includes("not ready"));
 });
 
-test("a call under way ends well when the server is told to stop", async (context) => {
+test("running calls end normally when the server is stopped", async (context) => {
   const database = await Database.migrated();
   const server = await Running.start(context, database);
   await server.awaitHealth("SERVING");
   const health = server.health();
   await health.next();
-  const { call, left } = await database.locked(async () => {
+  const { call, exit } = await database.locked(async () => {
     const call = server.put("one", "first");
     await database.awaitWaiting(1);
 
-    const left = server.leave();
+    const exit = server.shutDown();
     assert.equal((await health.next()).value, "NOT_SERVING");
     await health.return(undefined);
-    return { call, left };
+    return { call, exit };
   });
 
   assert.deepEqual(await call, { note: { id: "one", text: "first" } });
-  assert.equal(await left, 0);
+  assert.equal(await exit, 0);
 });
 
-test("the log has a line of JSON for each call, and no secret", async (context) => {
+test("the log has a line of JSON per call, and no password", async (context) => {
   const database = await Database.migrated();
   const server = await Running.start(context, database);
   await server.awaitHealth("SERVING");
   await server.put("one", "first");
   await server.get("one", { deadline: Date.now() + 3_000 });
-  await database.goAway();
+  await database.stop();
   await server.awaitHealth("NOT_SERVING");
-  await server.leave();
+  await server.shutDown();
 
   const lines = server.log
     .trimEnd()

@@ -1,18 +1,18 @@
-/** Migrations, on a real database. */
+/** Tests of migrations, with a database. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { migrate, packaged } from "../src/migrate.ts";
 import { Database } from "./harness.ts";
 
-test("a second run finds nothing to do", async () => {
+test("a second run applies nothing", async () => {
   const url = (await Database.empty()).url("owner");
 
   assert.deepEqual(await migrate(url, packaged()), [...packaged().keys()].sort());
   assert.deepEqual(await migrate(url, packaged()), []);
 });
 
-test("two runs at once apply each file once", async () => {
+test("two concurrent runs apply each file once", async () => {
   const url = (await Database.empty()).url("owner");
   const slow = new Map([
     ["0001_a.sql", "CREATE TABLE a (); SELECT pg_sleep(0.3)"],
@@ -24,7 +24,7 @@ test("two runs at once apply each file once", async () => {
   assert.deepEqual(applied.flat().sort(), [...slow.keys()]);
 });
 
-test("a file that fails leaves nothing and says why", async () => {
+test("a failed file is rolled back and reported with its cause", async () => {
   const database = await Database.empty();
   const files = new Map([
     ["0001_good.sql", "CREATE TABLE good ()"],
@@ -40,7 +40,7 @@ test("a file that fails leaves nothing and says why", async () => {
   assert.deepEqual(rows, [{ tablename: "good" }, { tablename: "schema_migrations" }]);
 });
 
-test("the service may change rows and no tables", async () => {
+test("the service's role can change rows, but no tables", async () => {
   const database = await Database.migrated();
 
   await database.runAs("app", "INSERT INTO notes (id, text) VALUES ('a', 'b')");

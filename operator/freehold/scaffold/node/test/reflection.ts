@@ -1,4 +1,4 @@
-/** What a server says by reflection that it offers. */
+/** A client of server reflection. */
 
 import assert from "node:assert/strict";
 import { Client, credentials, type ServiceDefinition } from "@grpc/grpc-js";
@@ -14,7 +14,7 @@ interface File {
   service: { name: string; method: { name: string; options: { idempotencyLevel: string } }[] }[];
 }
 
-/** The names of all services, and the idempotency level of each method of one of them. */
+/** Returns the names of all services, and the idempotency level of each method of one service. */
 export async function reflected(address: string, version: string, service: string) {
   const proto = `node_modules/@grpc/reflection/build/proto/grpc/reflection/${version}/reflection.proto`;
   const name = `grpc.reflection.${version}.ServerReflection`;
@@ -23,13 +23,13 @@ export async function reflected(address: string, version: string, service: strin
   assert.ok(ServerReflectionInfo);
   const { path, requestSerialize, responseDeserialize } = ServerReflectionInfo;
   const client = new Client(address, credentials.createInsecure());
-  const asking = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
-  asking.write({ listServices: "" });
-  asking.write({ fileContainingSymbol: service });
-  asking.end();
+  const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+  stream.write({ listServices: "" });
+  stream.write({ fileContainingSymbol: service });
+  stream.end();
   const services: string[] = [];
   const methods: Record<string, string> = {};
-  for await (const answer of asking as AsyncIterable<Answer>) {
+  for await (const answer of stream as AsyncIterable<Answer>) {
     services.push(...(answer.listServicesResponse?.service ?? []).map(({ name }) => name));
     for (const bytes of answer.fileDescriptorResponse?.fileDescriptorProto ?? []) {
       const file = descriptors.FileDescriptorProto.toObject(descriptors.FileDescriptorProto.decode(bytes), {

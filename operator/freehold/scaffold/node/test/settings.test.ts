@@ -4,7 +4,7 @@ import { readSettings } from "../src/settings.ts";
 
 const DATABASE_URL = "postgresql://user:secret@host:5432/notes";
 
-test("a port and a bound have defaults", () => {
+test("settings have defaults", () => {
   assert.deepEqual(readSettings({ DATABASE_URL }), {
     databaseUrl: DATABASE_URL,
     grpcPort: 50051,
@@ -24,7 +24,7 @@ const REFUSED: [NodeJS.ProcessEnv, RegExp][] = [
 ];
 
 for (const [environment, sentence] of REFUSED) {
-  test(`what is missing is named: ${sentence.source}`, () => {
+  test(`a missing or invalid setting is reported: ${sentence.source}`, () => {
     assert.throws(() => readSettings(environment), { message: sentence });
   });
 }

@@ -1,4 +1,4 @@
-"""Databases and servers of a test's own."""
+"""Fixtures: a database and servers for each test."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from harness import SERVING, Database, Server, empty_database, migrated_database
 
 @pytest.fixture
 def empty() -> Database:
-    """A database without tables."""
+    """Return a database without tables."""
     return empty_database()
 
 
 @pytest.fixture
 def database() -> Database:
-    """A database with the schema of this release."""
+    """Return a database with the schema of this release."""
     return migrated_database()
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts servers, with more environment if named, and ends them after the test."""
+    """Return a function that starts servers, with additional environment; stop them after the test."""
     started: list[Server] = []
 
-    def one(database: Database, **more: str) -> Server:
+    def start_server(database: Database, **more: str) -> Server:
         started.append(Server(database, tmp_path / "log", **more))
         return started[-1]
 
-    yield one
+    yield start_server
     for server in started:
         server.close()
 
 
 @pytest.fixture
 def server(database: Database, start: Callable[..., Server]) -> Server:
-    """A server that is ready."""
+    """Return a server that is ready."""
     running = start(database)
     running.await_health(SERVING)
     return running

@@ -1,4 +1,4 @@
-"""A database as Freehold makes it, and a running server."""
+"""A database with the roles Freehold creates, and a running server."""
 
 from __future__ import annotations
 
@@ -25,52 +25,52 @@ from psycopg import sql
 from example_service import schema
 from example_service.v1.notes_pb2_grpc import NotesServiceStub
 
-PASSWORD = "correct-horse"  # the server trusts its socket; the tests look for this in the logs
+PASSWORD = "correct-horse"  # the socket needs no password; tests search the logs for this one
 SOURCES = str(Path(__file__).parents[1] / "src")
 SERVING = 1
 
 
 @dataclass(frozen=True)
 class Database:
-    """An empty database of a test's own, and who may connect to it."""
+    """An empty database for one test, with its roles."""
 
     name: str
     admin: str
 
     def url(self, role: str) -> str:
-        """The connection URI of a role: owner or app."""
+        """Return the connection URI of a role: owner or app."""
         return f"postgresql://{self.name}_{role}:{PASSWORD}@/{self.name}?{urlsplit(self.admin).query}"
 
     def run(self, statement: str) -> None:
-        """Runs a statement as the superuser, with this database's name for {}."""
+        """Run a statement as the superuser; {} is replaced by the database's name."""
         with psycopg.connect(self.admin, autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(sql.Identifier(self.name)))
 
-    def go_away(self) -> None:
-        """Refuses connections and ends those there are, as a server that stops does."""
+    def stop(self) -> None:
+        """Refuse connections and end existing ones, as during a restart of the server."""
         self.run("ALTER DATABASE {} ALLOW_CONNECTIONS false")
         self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.name}'")
 
-    def come_back(self) -> None:
-        """Takes connections again."""
+    def resume(self) -> None:
+        """Accept connections again."""
         self.run("ALTER DATABASE {} ALLOW_CONNECTIONS true")
 
     def waiting(self) -> int:
-        """How many queries wait for a lock."""
+        """Return the number of queries that wait for a lock."""
         query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
         with psycopg.connect(self.admin) as connection:
             (count,) = connection.execute(query, (self.name,)).fetchone() or (0,)
         return int(count)
 
     def await_waiting(self, count: int) -> None:
-        """Returns once that many queries wait for a lock; fails after three seconds."""
+        """Return when `count` queries wait for a lock; fail after three seconds."""
         end = time.monotonic() + 3
         while (waiting := self.waiting()) != count:
-            assert time.monotonic() < end, f"{waiting} queries wait for a lock, {count} should"
+            assert time.monotonic() < end, f"{waiting} queries wait for a lock, expected {count}"
 
 
 def empty_database() -> Database:
-    """A database without tables."""
+    """Create a database without tables."""
     admin = os.environ.get("TEST_DATABASE_URL")
     assert admin, "set TEST_DATABASE_URL, or run the tests as: ./with-postgres pytest"
     database = Database(f"t{uuid.uuid4().hex[:12]}", admin)
@@ -86,21 +86,21 @@ def empty_database() -> Database:
 
 
 def migrated_database() -> Database:
-    """A database with the schema of this release."""
+    """Create a database with the schema of this release."""
     database = empty_database()
     schema.migrate(database.url("owner"), schema.packaged())
     return database
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """Return a free TCP port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
 class Server:
-    """The service in a process of its own."""
+    """The service in a separate process."""
 
     def __init__(self, database: Database, log: Path, **more: str) -> None:
         port = free_port()
@@ -113,13 +113,13 @@ class Server:
         self.notes = NotesServiceStub(self.channel)
 
     def await_health(self, status: int) -> None:
-        """Returns once the health service says so; fails after ten seconds."""
+        """Return when the health service reports `status`; fail after ten seconds."""
         for answer in self.watch():
             if answer.status == status:
                 return
 
     def watch(self) -> Iterator[HealthCheckResponse]:
-        """What the health service says, now and whenever it changes; for ten seconds at most."""
+        """Yield the health status and its changes, for ten seconds at most."""
         stub = HealthStub(self.channel)
         answers: Iterator[HealthCheckResponse] = stub.Watch(  # type: ignore[attr-defined]
             HealthCheckRequest(), timeout=10, wait_for_ready=True
@@ -127,22 +127,22 @@ class Server:
         return answers
 
     def reflected(self, version: str) -> list[str]:
-        """The services that it says it has."""
+        """Return the services listed by server reflection."""
         ask = self.channel.stream_stream(
             f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
             request_serializer=ServerReflectionRequest.SerializeToString,
             response_deserializer=ServerReflectionResponse.FromString,
         )
-        asked = iter([ServerReflectionRequest(list_services="")])
-        (answer,) = ask(asked, timeout=5, wait_for_ready=True)
+        requests = iter([ServerReflectionRequest(list_services="")])
+        (answer,) = ask(requests, timeout=5, wait_for_ready=True)
         return [service.name for service in answer.list_services_response.service]
 
     def lines(self) -> list[dict[str, Any]]:
-        """What it has logged."""
+        """Return the log lines."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def close(self) -> None:
-        """Ends the process, however it is."""
+        """Kill the process."""
         self.channel.close()
         self.process.kill()
         self.process.wait()

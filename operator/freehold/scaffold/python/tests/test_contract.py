@@ -1,4 +1,4 @@
-"""What a client sees, over a real connection and a real database."""
+"""Tests of the contract, over a connection and with a database."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from example_service.v1 import notes_pb2 as pb
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the tests that do not mind each other."""
+    """Return a server that the tests of this module share."""
     server = Server(migrated_database(), tmp_path_factory.mktemp("shared") / "log")
     server.await_health(SERVING)
     yield server
     server.close()
 
 
-def test_a_note_is_read_as_it_was_written_last(shared: Server) -> None:
+def test_put_note_replaces(shared: Server) -> None:
+    """A note has the text that was stored last."""
     for text in ("milk", "milk and bread", "milk and bread"):
         note = pb.Note(id="shopping", text=text)
         assert shared.notes.PutNote(pb.PutNoteRequest(id="shopping", text=text), timeout=5).note == note
         assert shared.notes.GetNote(pb.GetNoteRequest(id="shopping"), timeout=5).note == note
 
 
-def test_there_is_no_note_that_nobody_wrote(shared: Server) -> None:
+def test_get_note_not_found(shared: Server) -> None:
+    """An unknown id is refused with NOT_FOUND."""
     with pytest.raises(grpc.RpcError) as refused:
         shared.notes.GetNote(pb.GetNoteRequest(id="absent"), timeout=5)
 
@@ -47,9 +49,8 @@ def test_there_is_no_note_that_nobody_wrote(shared: Server) -> None:
         ("i", "ä" * 10_001, "it has 10001"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_with_a_sentence(
-    shared: Server, note_id: str, text: str, sentence: str
-) -> None:
+def test_invalid_request_is_refused(shared: Server, note_id: str, text: str, sentence: str) -> None:
+    """An invalid request is refused with a message about the field."""
     with pytest.raises(grpc.RpcError) as refused:
         shared.notes.PutNote(pb.PutNoteRequest(id=note_id, text=text), timeout=5)
 
@@ -57,7 +58,8 @@ def test_what_cannot_be_meant_is_refused_with_a_sentence(
     assert sentence in str(refused.value.details())
 
 
-def test_each_answer_says_who_gave_it(shared: Server) -> None:
+def test_response_names_server(shared: Server) -> None:
+    """The trailing metadata of a response has the name of the server."""
     request = pb.PutNoteRequest(id="any", text="t")
     _, call = shared.notes.PutNote.with_call(request, timeout=5)
 
@@ -65,5 +67,6 @@ def test_each_answer_says_who_gave_it(shared: Server) -> None:
 
 
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
-def test_reflection_names_the_service(shared: Server, version: str) -> None:
+def test_reflection_lists_service(shared: Server, version: str) -> None:
+    """Server reflection lists the service."""
     assert SERVICE in shared.reflected(version)

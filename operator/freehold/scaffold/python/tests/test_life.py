@@ -1,4 +1,4 @@
-"""The life of the server: before its database is there, while it is away, and at the end."""
+"""Tests of start, database outage and shutdown of the server."""
 
 from __future__ import annotations
 
@@ -22,25 +22,27 @@ NOT_SERVING = HealthCheckResponse.NOT_SERVING
 ANY = pb.GetNoteRequest(id="any")
 
 
-def test_it_listens_before_its_database_is_there(database: Database, start: Callable[..., Server]) -> None:
-    database.go_away()
+def test_listens_without_database(database: Database, start: Callable[..., Server]) -> None:
+    """A server without its database listens with status NOT_SERVING and becomes SERVING with the database."""
+    database.stop()
     server = start(database)
     server.await_health(NOT_SERVING)
     assert SERVICE in server.reflected("v1")
 
-    database.come_back()
+    database.resume()
 
     server.await_health(SERVING)
 
 
-def test_it_serves_again_after_its_database_was_away(database: Database, server: Server) -> None:
+def test_serves_after_database_outage(database: Database, server: Server) -> None:
+    """A database outage makes calls UNAVAILABLE; afterwards the server works without a restart."""
     server.notes.PutNote(pb.PutNoteRequest(id="any", text="before"), timeout=5)
 
-    database.go_away()
+    database.stop()
     server.await_health(NOT_SERVING)
     with pytest.raises(grpc.RpcError) as refused:
         server.notes.GetNote(ANY, timeout=5)
-    database.come_back()
+    database.resume()
     server.await_health(SERVING)
 
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -48,7 +50,8 @@ def test_it_serves_again_after_its_database_was_away(database: Database, server:
     assert server.notes.GetNote(ANY, timeout=5).note.text == "before"
 
 
-def test_a_database_that_is_away_for_a_moment_fails_no_call(database: Database, server: Server) -> None:
+def test_short_database_outage_fails_no_call(database: Database, server: Server) -> None:
+    """Calls during a short outage are retried, and the health status does not change."""
     back = threading.Event()
 
     def call(caller: int) -> None:
@@ -63,22 +66,23 @@ def test_a_database_that_is_away_for_a_moment_fails_no_call(database: Database, 
         calls = [callers.submit(call, caller) for caller in range(8)]
         try:
             for _ in range(3):
-                database.go_away()
+                database.stop()
                 time.sleep(0.4)
-                database.come_back()
+                database.resume()
                 server.notes.PutNote(pb.PutNoteRequest(id="any", text="t"), timeout=5)
         finally:
             back.set()
 
-    for one in calls:
-        one.result()
+    for ended in calls:
+        ended.result()
     assert "not ready" not in server.log.read_text()
 
 
 @pytest.mark.parametrize(("budget", "timeout"), [("5000", 0.3), ("300", 5)])
-def test_a_call_ends_with_its_deadline_or_the_latency_budget_and_so_does_its_query(
+def test_deadline_and_latency_budget_end_query(
     database: Database, start: Callable[..., Server], budget: str, timeout: float
 ) -> None:
+    """The earlier of deadline and latency budget ends a call and cancels its query."""
     server = start(database, LATENCY_BUDGET_MS=budget)
     server.await_health(SERVING)
     with psycopg.connect(database.url("owner")) as other:
@@ -90,7 +94,8 @@ def test_a_call_ends_with_its_deadline_or_the_latency_budget_and_so_does_its_que
     assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-def test_a_call_under_way_ends_well_when_the_server_is_told_to_stop(database: Database, server: Server) -> None:
+def test_shutdown_finishes_running_call(database: Database, server: Server) -> None:
+    """After SIGTERM the health status is NOT_SERVING and running calls end normally."""
     server.notes.PutNote(pb.PutNoteRequest(id="any", text="kept"), timeout=5)
     with psycopg.connect(database.url("owner")) as other:
         other.execute("LOCK TABLE notes")
@@ -108,7 +113,8 @@ def test_a_call_under_way_ends_well_when_the_server_is_told_to_stop(database: Da
     assert server.process.wait(timeout=5) == 0
 
 
-def test_the_log_has_a_line_of_json_for_each_call_and_no_secret(server: Server) -> None:
+def test_log_lines_without_password(server: Server) -> None:
+    """Each call is logged as a line of JSON, and the log has no password."""
     server.notes.PutNote(pb.PutNoteRequest(id="any", text="t"), timeout=5)
     server.process.send_signal(signal.SIGTERM)
     server.process.wait(timeout=10)

@@ -1,4 +1,4 @@
-"""Migrations, on a real database."""
+"""Tests of migrations, with a database."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from example_service import schema
 SLOW = {"0001_a.sql": "CREATE TABLE a (); SELECT pg_sleep(0.3)", "0002_b.sql": "CREATE TABLE b ()"}
 
 
-def test_a_second_run_finds_nothing_to_do(empty: Database) -> None:
+def test_migrate_twice(empty: Database) -> None:
+    """A second run applies nothing."""
     assert schema.migrate(empty.url("owner"), schema.packaged()) == ["0001_create_notes.sql"]
     assert schema.migrate(empty.url("owner"), schema.packaged()) == []
 
 
-def test_two_runs_at_once_apply_each_file_once(empty: Database) -> None:
+def test_migrate_concurrently(empty: Database) -> None:
+    """Two concurrent runs apply each file once."""
     applied: list[str] = []
     runs = [threading.Thread(target=lambda: applied.extend(schema.migrate(empty.url("owner"), SLOW))) for _ in range(2)]
     for run in runs:
@@ -29,7 +31,8 @@ def test_two_runs_at_once_apply_each_file_once(empty: Database) -> None:
     assert sorted(applied) == sorted(SLOW)
 
 
-def test_a_file_that_fails_leaves_nothing_and_says_why(empty: Database) -> None:
+def test_migrate_failed_file(empty: Database) -> None:
+    """A failed file is rolled back and reported with its cause."""
     files = {
         "0001_good.sql": "CREATE TABLE good ()",
         "0002_bad.sql": "CREATE TABLE half (); SELECT * FROM absent",

@@ -1,9 +1,9 @@
 -- +goose Up
 CREATE TABLE payments (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-  -- Orders the list; assigned once, so that a page token stays valid while people pay.
+  -- Defines the order of lists; never changes, so that page tokens stay valid during inserts.
   position bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
-  -- The id of a person in the users service. That is another server, so no foreign key can say so.
+  -- The id of a person in the users service, on another server; a foreign key is not possible.
   user_id uuid NOT NULL,
   currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
   minor_units bigint NOT NULL CHECK (minor_units > 0),

@@ -1,4 +1,4 @@
-// Command generate writes the stubs of proto/ to gen/, as protoc would, out of Go modules alone.
+// Command generate generates the stubs of proto/ in gen/, like protoc, with Go modules only.
 package main
 
 import (
@@ -27,7 +27,7 @@ const (
 	module = "example.org/example-service"
 )
 
-// plugins write the files; go.mod pins them.
+// plugins generate the files; go.mod pins their versions.
 var plugins = []string{"protoc-gen-go", "protoc-gen-go-grpc"}
 
 func main() {
@@ -65,7 +65,7 @@ func generate(ctx context.Context) error {
 	return nil
 }
 
-// contracts are the files under proto/, named from there.
+// contracts returns the files under proto/, relative to that folder.
 func contracts() ([]string, error) {
 	var names []string
 	err := fs.WalkDir(os.DirFS(source), ".", func(name string, _ fs.DirEntry, err error) error {
@@ -77,7 +77,7 @@ func contracts() ([]string, error) {
 	return names, err
 }
 
-// packages tells the plugins that the stubs of a/v1/b.proto are package gen/bv1, whatever the service is called.
+// packages returns the options of the plugins: the stubs of a/v1/b.proto are in package gen/bv1, for any service name.
 func packages(names []string) string {
 	options := []string{"module=" + module}
 	for _, name := range names {
@@ -88,9 +88,9 @@ func packages(names []string) string {
 	return strings.Join(options, ",")
 }
 
-// withImports adds a file after those that it imports, each once.
+// withImports adds a file after its imports, each once.
 func withImports(files []*descriptorpb.FileDescriptorProto, file protoreflect.FileDescriptor) []*descriptorpb.FileDescriptorProto {
-	if slices.ContainsFunc(files, func(one *descriptorpb.FileDescriptorProto) bool { return one.GetName() == file.Path() }) {
+	if slices.ContainsFunc(files, func(known *descriptorpb.FileDescriptorProto) bool { return known.GetName() == file.Path() }) {
 		return files
 	}
 	for i := range file.Imports().Len() {

@@ -1,4 +1,4 @@
-// Package notes answers the methods of NotesService, and keeps the notes in the service's own PostgreSQL database.
+// Package notes implements the methods of NotesService, and stores the notes in the service's own PostgreSQL database.
 package notes
 
 import (
@@ -19,7 +19,7 @@ const (
 	longestText = 10000
 )
 
-// Notes checks what is asked, asks the store, and answers in the contract's words.
+// Notes validates requests, calls the store, and builds responses.
 type Notes struct {
 	notesv1.UnimplementedNotesServiceServer
 	Store *Store
@@ -41,7 +41,7 @@ func (n *Notes) PutNote(ctx context.Context, request *notesv1.PutNoteRequest) (*
 	return &notesv1.PutNoteResponse{Note: &notesv1.Note{Id: id, Text: text}}, nil
 }
 
-// GetNote finds one note.
+// GetNote returns a note.
 func (n *Notes) GetNote(ctx context.Context, request *notesv1.GetNoteRequest) (*notesv1.GetNoteResponse, error) {
 	id := request.GetId()
 	if err := checkID(id); err != nil {

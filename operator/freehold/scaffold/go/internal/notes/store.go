@@ -15,14 +15,14 @@ import (
 )
 
 var (
-	// ErrNotFound says that there is no note of that id.
+	// ErrNotFound is returned if no note has the id.
 	ErrNotFound = errors.New("no such note")
-	// ErrUnavailable says that the database did not answer; the same call may succeed later.
+	// ErrUnavailable is returned if the database is unavailable; the same call may succeed later.
 	ErrUnavailable = errors.New("the database does not answer")
 )
 
-// absence is for how long a statement is made again, and pause what lies between two attempts: a server that restarts or
-// hands over to another is back within it.
+// absence is the time during which a statement is retried, and pause the time between two attempts: enough for a
+// restart or a switchover of the database.
 const (
 	absence = 2 * time.Second
 	pause   = 50 * time.Millisecond
@@ -31,8 +31,7 @@ const (
 // Store reads and writes the table notes, with the rights of the service's own role.
 type Store struct{ pool *pgxpool.Pool }
 
-// Open prepares a pool and returns at once: connections are made when they are needed, and made again after the
-// database was away.
+// Open creates a pool without connecting: connections are made on demand, and again after a database outage.
 func Open(url string) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -41,7 +40,7 @@ func Open(url string) (*Store, error) {
 	config.MaxConns = 8
 	config.ConnConfig.ConnectTimeout = 3 * time.Second
 	config.ConnConfig.RuntimeParams["application_name"] = settings.Service
-	config.BeforeConnect = func(_ context.Context, next *pgx.ConnConfig) error { return trustAnew(url, next) }
+	config.BeforeConnect = func(_ context.Context, next *pgx.ConnConfig) error { return reloadCertificates(url, next) }
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		return nil, err
@@ -49,8 +48,8 @@ func Open(url string) (*Store, error) {
 	return &Store{pool}, nil
 }
 
-// trustAnew reads the certificates that a URL names again, for those of the pool's start may have been replaced.
-func trustAnew(url string, next *pgx.ConnConfig) error {
+// reloadCertificates reads the certificates in the URL again, because they may have been replaced since the start.
+func reloadCertificates(url string, next *pgx.ConnConfig) error {
 	current, err := pgx.ParseConfig(url)
 	if err == nil {
 		next.TLSConfig, next.Fallbacks = current.TLSConfig, current.Fallbacks
@@ -58,17 +57,17 @@ func trustAnew(url string, next *pgx.ConnConfig) error {
 	return err
 }
 
-// Close waits for queries under way and closes the connections.
+// Close waits for running queries and closes the connections.
 func (s *Store) Close() { s.pool.Close() }
 
-// Ping says whether the database answers.
+// Ping returns an error if the database is unavailable.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.patiently(ctx, func() error { return s.pool.Ping(ctx) })
+	return s.retry(ctx, func() error { return s.pool.Ping(ctx) })
 }
 
-// Put stores a note, in place of one with the same id.
+// Put stores a note, and replaces one with the same id.
 func (s *Store) Put(ctx context.Context, id, text string) error {
-	return s.patiently(ctx, func() error {
+	return s.retry(ctx, func() error {
 		_, err := s.pool.Exec(ctx, "INSERT INTO notes (id, text) VALUES ($1, $2) "+
 			"ON CONFLICT (id) DO UPDATE SET text = excluded.text, update_time = now()", id, text)
 		return err
@@ -77,21 +76,21 @@ func (s *Store) Put(ctx context.Context, id, text string) error {
 
 // Get returns the text of a note, or ErrNotFound.
 func (s *Store) Get(ctx context.Context, id string) (text string, err error) {
-	err = s.patiently(ctx, func() error {
+	err = s.retry(ctx, func() error {
 		return s.pool.QueryRow(ctx, "SELECT text FROM notes WHERE id = $1", id).Scan(&text)
 	})
 	return text, err
 }
 
-// patiently does work that may be done twice, and does it again while the database is away for a moment.
-func (s *Store) patiently(ctx context.Context, work func() error) error {
+// retry calls an idempotent function, repeatedly during a short database outage.
+func (s *Store) retry(ctx context.Context, work func() error) error {
 	for end := time.Now().Add(absence); ; {
 		err := classify(ctx, work())
 		if !errors.Is(err, ErrUnavailable) || time.Now().After(end) {
 			return err
 		}
 		if connecting := (*pgconn.ConnectError)(nil); !errors.As(err, &connecting) {
-			s.pool.Reset() // where one connection ended, the idle ones have too
+			s.pool.Reset() // when one connection fails, the idle ones have failed too
 		}
 		select {
 		case <-ctx.Done():
@@ -101,8 +100,8 @@ func (s *Store) patiently(ctx context.Context, work func() error) error {
 	}
 }
 
-// classify marks the errors that will pass. A database that refuses the query itself is a defect and stays as it is,
-// unless it says that it is out of connections or room (class 53) or shutting down or starting (57).
+// classify wraps temporary errors in ErrUnavailable. Other errors of the database are defects and stay unchanged; its
+// error classes 53 (insufficient resources) and 57 (operator intervention, startup) are temporary.
 func classify(ctx context.Context, err error) error {
 	var connecting *pgconn.ConnectError
 	var refused *pgconn.PgError

@@ -20,8 +20,8 @@ import (
 
 var host, _ = os.Hostname()
 
-// answer is what every call has in common: a deadline, a refusal in plain words, one log line, who answered. Health and
-// reflection pass untouched. longest: what a call may take, however much time its caller gives.
+// answer implements the parts common to all calls: deadline, error status, log line, and the name of the server. Health
+// and reflection are not wrapped. longest is the maximum duration of a call, independent of the client's deadline.
 func answer(longest time.Duration) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, call *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 		if !strings.HasPrefix(call.FullMethod, "/"+notesv1.NotesService_ServiceDesc.ServiceName+"/") {
@@ -39,7 +39,7 @@ func answer(longest time.Duration) grpc.UnaryServerInterceptor {
 	}
 }
 
-// remaining is the time in milliseconds that the caller gives, or nil if it states no deadline.
+// remaining returns the time until the deadline in milliseconds, or nil without a deadline.
 func remaining(ctx context.Context) any {
 	deadline, stated := ctx.Deadline()
 	if !stated {
@@ -50,7 +50,7 @@ func remaining(ctx context.Context) any {
 
 func milliseconds(span time.Duration) float64 { return float64(span.Microseconds()) / 1000 }
 
-// refusal is the status of a call that failed, with the sentence its caller reads.
+// refusal returns the status and the message for a failed call.
 func refusal(err error) error {
 	switch {
 	case err == nil:
@@ -61,11 +61,11 @@ func refusal(err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return status.Error(codes.DeadlineExceeded, settings.Service+" could not answer in the time allowed; try again")
 	case errors.Is(err, context.Canceled):
-		return status.Error(codes.Canceled, "the caller went away")
+		return status.Error(codes.Canceled, "the client cancelled the call")
 	}
-	if told, ok := status.FromError(err); ok {
-		return told.Err()
+	if known, ok := status.FromError(err); ok {
+		return known.Err()
 	}
-	slog.Error("a call failed for a reason of our own", "error", err.Error())
-	return status.Error(codes.Internal, settings.Service+" failed for a reason of its own; its log has the details")
+	slog.Error("a call failed with an unexpected error", "error", err.Error())
+	return status.Error(codes.Internal, "internal error in "+settings.Service+"; see its log")
 }

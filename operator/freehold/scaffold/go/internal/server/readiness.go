@@ -17,8 +17,8 @@ const (
 	longestPause = 2 * time.Second
 )
 
-// watch keeps the health service true: SERVING while the database answers. It asks at first quickly, then every two
-// seconds.
+// watch updates the health status: SERVING while the database is available. The database is queried at first often,
+// then every two seconds.
 func watch(ctx context.Context, store *notes.Store, healthy *health.Server) {
 	pause, known, serving := firstPause, false, false
 	for ctx.Err() == nil {
@@ -41,8 +41,8 @@ func ping(ctx context.Context, store *notes.Store) bool {
 	return store.Ping(ctx) == nil
 }
 
-// announce says so for the server as a whole (the empty name, which probes ask for) and for its service. After
-// Shutdown the health service ignores it.
+// announce sets the status of the server as a whole (the empty name, used by probes) and of its service. After
+// Shutdown the health service ignores changes.
 func announce(healthy *health.Server, serving bool) {
 	state := grpc_health_v1.HealthCheckResponse_NOT_SERVING
 	if serving {

@@ -1,5 +1,5 @@
-// Package server is the life of the process: it listens at once, is ready with its database, and lets calls end before
-// it leaves.
+// Package server is the server process: listens immediately, becomes ready with its database, and shuts down
+// gracefully.
 package server
 
 import (
@@ -20,10 +20,10 @@ import (
 	"example.org/example-service/internal/settings"
 )
 
-// grace is how long calls under way have to end after the server stopped taking new ones.
+// grace is the time for running calls to end after the server has stopped accepting new ones.
 const grace = 10 * time.Second
 
-// Serve answers calls until the context ends, then leaves: health first, so that no new caller comes.
+// Serve serves until the context ends, then shuts down: first the health status, so that clients stop calling.
 func Serve(ctx context.Context, read settings.Settings) error {
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", read.GRPCPort))
 	if err != nil {
@@ -39,23 +39,23 @@ func Serve(ctx context.Context, read settings.Settings) error {
 	announce(healthy, false)
 	server := build(store, healthy, read.LongestCall)
 	go watch(ctx, store, healthy)
-	left := make(chan struct{})
+	ended := make(chan struct{})
 	go func() {
-		defer close(left)
+		defer close(ended)
 		<-ctx.Done()
-		leave(server, healthy)
+		shutdown(server, healthy)
 	}()
 	slog.Info("listening", "port", read.GRPCPort)
 	if err := server.Serve(listener); err != nil {
 		return err
 	}
-	<-left
+	<-ended
 	slog.Info("stopped")
 	return nil
 }
 
-// build assembles the server. Connections end after about four seconds: at each end a client looks the name up again,
-// and finds new servers.
+// build assembles the server. Connections end after about four seconds, so that clients resolve the name again and find
+// new servers.
 func build(store *notes.Store, healthy *health.Server, longest time.Duration) *grpc.Server {
 	server := grpc.NewServer(
 		grpc.MaxConcurrentStreams(200),
@@ -72,10 +72,10 @@ func build(store *notes.Store, healthy *health.Server, longest time.Duration) *g
 	return server
 }
 
-func leave(server *grpc.Server, healthy *health.Server) {
-	slog.Info("leaving")
+func shutdown(server *grpc.Server, healthy *health.Server) {
+	slog.Info("shutting down")
 	healthy.Shutdown()
-	impatient := time.AfterFunc(grace, server.Stop)
-	defer impatient.Stop()
+	timeout := time.AfterFunc(grace, server.Stop)
+	defer timeout.Stop()
 	server.GracefulStop()
 }

@@ -1,10 +1,8 @@
-// What a client sees, over a real connection and a real database.
+// Tests of the contract and of the server process, over a connection and with a database.
 package server_test
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -12,15 +10,11 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 
 	"example.org/example-service/gen/notesv1"
-	"example.org/example-service/internal/server"
-	"example.org/example-service/internal/settings"
 	"example.org/example-service/internal/testdb"
 )
 
@@ -29,7 +23,8 @@ const (
 	notServing = grpc_health_v1.HealthCheckResponse_NOT_SERVING
 )
 
-func TestANoteIsReadAsItWasWrittenLast(t *testing.T) {
+// A note has the text that was stored last.
+func TestPutNoteReplaces(t *testing.T) {
 	s := startReady(t)
 	for _, text := range []string{"milk", "milk and bread", "milk and bread"} {
 		put, err := s.put(t, "shopping", text)
@@ -43,12 +38,14 @@ func TestANoteIsReadAsItWasWrittenLast(t *testing.T) {
 	}
 }
 
-func TestThereIsNoNoteThatNobodyWrote(t *testing.T) {
+// An unknown id is refused with NotFound.
+func TestGetNoteNotFound(t *testing.T) {
 	_, err := startReady(t).get(t, "absent")
 	expect(t, err, codes.NotFound, "no note has the id absent")
 }
 
-func TestWhatCannotBeMeantIsRefusedWithASentence(t *testing.T) {
+// An invalid request is refused with a message about the field.
+func TestInvalidRequestIsRefused(t *testing.T) {
 	s := startReady(t)
 	for want, note := range map[string]*notesv1.Note{
 		"id must have 1 to 100 characters":           {Text: "t"},
@@ -65,7 +62,8 @@ func TestWhatCannotBeMeantIsRefusedWithASentence(t *testing.T) {
 	expect(t, err, codes.InvalidArgument, "id must have 1 to 100 characters")
 }
 
-func TestEachAnswerSaysWhoGaveIt(t *testing.T) {
+// The trailing metadata of a response has the name of the server.
+func TestResponseNamesServer(t *testing.T) {
 	var trailer metadata.MD
 	_, err := startReady(t).GetNote(t.Context(), &notesv1.GetNoteRequest{Id: "absent"}, grpc.Trailer(&trailer))
 	if status.Code(err) != codes.NotFound || len(trailer.Get("served-by")) != 1 {
@@ -73,9 +71,10 @@ func TestEachAnswerSaysWhoGaveIt(t *testing.T) {
 	}
 }
 
-func TestItListensBeforeItsDatabaseIsThere(t *testing.T) {
+// A server without its database listens with status NOT_SERVING and becomes SERVING with the database.
+func TestListensWithoutDatabase(t *testing.T) {
 	database := testdb.Migrated(t)
-	database.GoAway()
+	database.Stop()
 	s := start(t, database, 5*time.Second)
 	s.await(t, notServing)
 	if names := s.reflected(t); !strings.Contains(names, notesv1.NotesService_ServiceDesc.ServiceName) {
@@ -83,25 +82,27 @@ func TestItListensBeforeItsDatabaseIsThere(t *testing.T) {
 	}
 	_, err := s.get(t, "any")
 	expect(t, err, codes.Unavailable, "does not answer; try again shortly")
-	database.ComeBack()
+	database.Resume()
 	s.await(t, serving)
 }
 
-func TestItServesAgainAfterItsDatabaseWasAway(t *testing.T) {
+// A database outage changes the health status; afterwards the server works without a restart.
+func TestServesAfterDatabaseOutage(t *testing.T) {
 	s := startReady(t)
 	if _, err := s.put(t, "before", "text"); err != nil {
 		t.Fatal(err)
 	}
-	s.database.GoAway()
+	s.database.Stop()
 	s.await(t, notServing)
-	s.database.ComeBack()
+	s.database.Resume()
 	s.await(t, serving)
 	if _, err := s.get(t, "before"); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestADatabaseThatIsAwayForAMomentFailsNoCall(t *testing.T) {
+// Calls during a short outage are retried.
+func TestShortDatabaseOutageFailsNoCall(t *testing.T) {
 	s, back := startReady(t), make(chan struct{})
 	call := func(caller int) {
 		for number := 0; ; number++ {
@@ -124,9 +125,9 @@ func TestADatabaseThatIsAwayForAMomentFailsNoCall(t *testing.T) {
 		calls.Go(func() { call(caller) })
 	}
 	for range 3 {
-		s.database.GoAway()
+		s.database.Stop()
 		time.Sleep(400 * time.Millisecond)
-		s.database.ComeBack()
+		s.database.Resume()
 		if _, err := s.get(t, "absent"); status.Code(err) != codes.NotFound {
 			t.Error(err)
 		}
@@ -135,7 +136,8 @@ func TestADatabaseThatIsAwayForAMomentFailsNoCall(t *testing.T) {
 	calls.Wait()
 }
 
-func TestACallEndsWithItsDeadlineAndSoDoesItsQuery(t *testing.T) {
+// A call ends at its deadline, and its query is cancelled.
+func TestDeadlineEndsQuery(t *testing.T) {
 	s := startReady(t)
 	defer s.database.Lock("notes")()
 	_, err := s.GetNote(within(t, 300*time.Millisecond), &notesv1.GetNoteRequest{Id: "any"})
@@ -143,7 +145,8 @@ func TestACallEndsWithItsDeadlineAndSoDoesItsQuery(t *testing.T) {
 	s.awaitNoQuery(t)
 }
 
-func TestACallEndsWithTheLatencyBudgetAndSoDoesItsQuery(t *testing.T) {
+// The latency budget limits a call, and its query is cancelled.
+func TestLatencyBudgetEndsQuery(t *testing.T) {
 	s := start(t, testdb.Migrated(t), 300*time.Millisecond)
 	s.await(t, serving)
 	defer s.database.Lock("notes")()
@@ -152,7 +155,8 @@ func TestACallEndsWithTheLatencyBudgetAndSoDoesItsQuery(t *testing.T) {
 	s.awaitNoQuery(t)
 }
 
-func TestACallUnderWayEndsWellWhenTheServerIsToldToStop(t *testing.T) {
+// After a stop, the health status is NOT_SERVING and running calls end normally.
+func TestShutdownFinishesRunningCall(t *testing.T) {
 	s := startReady(t)
 	unlock := s.database.Lock("notes")
 	answered := make(chan error, 1)
@@ -166,135 +170,14 @@ func TestACallUnderWayEndsWellWhenTheServerIsToldToStop(t *testing.T) {
 			t.Fatal("the call never reached the database")
 		}
 	}
-	said, end := s.watch(t)
-	said(serving)
+	reports, end := s.watch(t)
+	reports(serving)
 	s.stop()
-	said(notServing)
+	reports(notServing)
 	end()
 	unlock()
 	expect(t, <-answered, codes.NotFound, "absent")
 	if err := <-s.ended; err != nil {
 		t.Errorf("the server ended with %v", err)
-	}
-}
-
-// service is a running server with all it needs.
-type service struct {
-	notesv1.NotesServiceClient
-	connection *grpc.ClientConn
-	database   *testdb.Database
-	stop       context.CancelFunc
-	ended      chan error
-}
-
-func startReady(t *testing.T) *service {
-	t.Helper()
-	s := start(t, testdb.Migrated(t), 5*time.Second)
-	s.await(t, serving)
-	return s
-}
-
-func start(t *testing.T, database *testdb.Database, longest time.Duration) *service {
-	t.Helper()
-	port := freePort(t)
-	connection, err := grpc.NewClient(fmt.Sprintf("localhost:%d", port),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	s := &service{notesv1.NewNotesServiceClient(connection), connection, database, stop, make(chan error, 1)}
-	read := settings.Settings{GRPCPort: port, DatabaseURL: database.URL("app"), LongestCall: longest}
-	go func() { s.ended <- server.Serve(ctx, read) }()
-	t.Cleanup(func() { stop(); _ = connection.Close() })
-	return s
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port
-}
-
-func within(t *testing.T, limit time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func (s *service) put(t *testing.T, id, text string) (*notesv1.PutNoteResponse, error) {
-	t.Helper()
-	return s.PutNote(within(t, 4*time.Second), &notesv1.PutNoteRequest{Id: id, Text: text})
-}
-
-func (s *service) get(t *testing.T, id string) (*notesv1.GetNoteResponse, error) {
-	t.Helper()
-	return s.GetNote(within(t, 4*time.Second), &notesv1.GetNoteRequest{Id: id})
-}
-
-// await returns once the health service says so, and fails after ten seconds.
-func (s *service) await(t *testing.T, want grpc_health_v1.HealthCheckResponse_ServingStatus) {
-	t.Helper()
-	said, end := s.watch(t)
-	defer end()
-	said(want)
-}
-
-// watch asks the health service until it is told to end. The first function returns once the answer is so, and fails
-// after ten seconds.
-func (s *service) watch(t *testing.T) (func(grpc_health_v1.HealthCheckResponse_ServingStatus), context.CancelFunc) {
-	t.Helper()
-	ctx, end := context.WithTimeout(t.Context(), 10*time.Second)
-	health := grpc_health_v1.NewHealthClient(s.connection)
-	stream, err := health.Watch(ctx, &grpc_health_v1.HealthCheckRequest{}, grpc.WaitForReady(true))
-	return func(want grpc_health_v1.HealthCheckResponse_ServingStatus) {
-		t.Helper()
-		for err == nil {
-			var said *grpc_health_v1.HealthCheckResponse
-			if said, err = stream.Recv(); err == nil && said.GetStatus() == want {
-				return
-			}
-		}
-		t.Fatalf("waiting for %v: %v", want, err)
-	}, end
-}
-
-// awaitNoQuery returns once no query waits for a lock.
-func (s *service) awaitNoQuery(t *testing.T) {
-	t.Helper()
-	for end := time.Now().Add(3 * time.Second); s.database.Waiting() > 0; {
-		if time.Now().After(end) {
-			t.Fatal("its query still waits for the lock")
-		}
-	}
-}
-
-// reflected is the names of the services that the server says it has.
-func (s *service) reflected(t *testing.T) string {
-	t.Helper()
-	stream, err := grpc_reflection_v1.NewServerReflectionClient(s.connection).ServerReflectionInfo(within(t, 4*time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := &grpc_reflection_v1.ServerReflectionRequest_ListServices{}
-	if err := stream.Send(&grpc_reflection_v1.ServerReflectionRequest{MessageRequest: list}); err != nil {
-		t.Fatal(err)
-	}
-	answer, err := stream.Recv()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprint(answer.GetListServicesResponse().GetService())
-}
-
-func expect(t *testing.T, err error, code codes.Code, sentence string) {
-	t.Helper()
-	if status.Code(err) != code || !strings.Contains(status.Convert(err).Message(), sentence) {
-		t.Errorf("want %v with %q, got %v", code, sentence, err)
 	}
 }

@@ -1,4 +1,4 @@
-// Package settings reads what the environment tells this service.
+// Package settings reads the settings of the service from the environment.
 package settings
 
 import (
@@ -11,20 +11,20 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Service is how this service calls itself in sentences and to its database.
+// Service is the name of this service in messages and in its database sessions.
 const Service = "example-service"
 
-// longestCall bounds a call where no latency budget is set.
+// longestCall is the maximum duration of a call without a latency budget.
 const longestCall = 5 * time.Second
 
-// Settings say how the server is reached, where it stores, and how long a call may take.
+// Settings are the port, the database and the limits of the server.
 type Settings struct {
 	GRPCPort    int
-	DatabaseURL string        // holds a password: never log it
-	LongestCall time.Duration // however much time the caller gives
+	DatabaseURL string        // contains a password; must not be logged
+	LongestCall time.Duration // independent of the client's deadline
 }
 
-// Read takes the settings from an environment. Its errors are sentences that say what to set.
+// Read returns the settings from an environment. An error names the setting to correct.
 func Read(environment func(string) string) (Settings, error) {
 	url, err := DatabaseURL(environment)
 	if err != nil {
@@ -39,13 +39,13 @@ func Read(environment func(string) string) (Settings, error) {
 		return Settings{}, err
 	}
 	if environment("GRPC_TLS") != "" {
-		return Settings{}, errors.New("GRPC_TLS is set, but this service speaks plaintext alone; " +
-			"README.md says what mutual TLS takes, and until then spec.grpc.tls stays Plaintext")
+		return Settings{}, errors.New("GRPC_TLS is set, but this service supports plaintext only; " +
+			"see README.md for the steps to mutual TLS, and keep spec.grpc.tls: Plaintext until then")
 	}
 	return Settings{port, url, time.Duration(budget) * time.Millisecond}, nil
 }
 
-// DatabaseURL is the connection URI of the service's own database.
+// DatabaseURL returns the connection URI of the service's own database.
 func DatabaseURL(environment func(string) string) (string, error) {
 	url := environment("DATABASE_URL")
 	_, err := pgxpool.ParseConfig(url)
@@ -53,7 +53,7 @@ func DatabaseURL(environment func(string) string) (string, error) {
 		return "", fmt.Errorf("DATABASE_URL must name files that can be read, like sslrootcert: %w", unread)
 	}
 	if url == "" || err != nil {
-		// The parser's own text may quote a part of the password.
+		// The parser's error text may contain parts of the password.
 		return "", errors.New("DATABASE_URL must be set, like postgresql://user:password@host:5432/database")
 	}
 	return url, nil

@@ -1,5 +1,5 @@
-// Package testdb makes databases for tests as Freehold makes them: with an owner, and a role that may only read and
-// write rows.
+// Package testdb creates databases for tests with the roles that Freehold creates: an owner, and a role that can only
+// read and write rows.
 package testdb
 
 import (
@@ -15,14 +15,14 @@ import (
 	"example.org/example-service/migrations"
 )
 
-// Database is a database of a test's own.
+// Database is a database for one test.
 type Database struct {
 	t     testing.TB
 	name  string
 	admin *url.URL
 }
 
-// Empty makes a database without tables.
+// Empty creates a database without tables.
 func Empty(t testing.TB) *Database {
 	t.Helper()
 	admin, err := url.Parse(os.Getenv("TEST_DATABASE_URL"))
@@ -37,7 +37,7 @@ func Empty(t testing.TB) *Database {
 	return d
 }
 
-// Migrated makes a database with the schema of this release.
+// Migrated creates a database with the schema of this release.
 func Migrated(t testing.TB) *Database {
 	t.Helper()
 	d := Empty(t)
@@ -47,28 +47,28 @@ func Migrated(t testing.TB) *Database {
 	return d
 }
 
-// URL is the connection URI of a role: owner or app.
+// URL returns the connection URI of a role: owner or app.
 func (d *Database) URL(role string) string {
 	found := *d.admin
-	found.User = url.UserPassword(d.name+"_"+role, "correct-horse") // the server trusts its socket
+	found.User = url.UserPassword(d.name+"_"+role, "correct-horse") // the socket needs no password
 	found.Path = "/" + d.name
 	return found.String()
 }
 
-// GoAway refuses connections and ends those there are, as a server that stops does.
-func (d *Database) GoAway() {
+// Stop refuses connections and ends existing ones, as during a restart of the server.
+func (d *Database) Stop() {
 	d.t.Helper()
 	d.Admin("ALTER DATABASE " + d.name + " ALLOW_CONNECTIONS false")
 	d.Admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + d.name + "'")
 }
 
-// ComeBack takes connections again.
-func (d *Database) ComeBack() {
+// Resume accepts connections again.
+func (d *Database) Resume() {
 	d.t.Helper()
 	d.Admin("ALTER DATABASE " + d.name + " ALLOW_CONNECTIONS true")
 }
 
-// Waiting is how many queries wait for a lock.
+// Waiting returns the number of queries that wait for a lock.
 func (d *Database) Waiting() int {
 	d.t.Helper()
 	connection := d.connect(d.admin.String())
@@ -82,7 +82,7 @@ func (d *Database) Waiting() int {
 	return count
 }
 
-// Lock keeps everybody from a table until the function it returns is called.
+// Lock locks a table until the returned function is called.
 func (d *Database) Lock(table string) func() {
 	d.t.Helper()
 	connection := d.connect(d.URL("owner"))

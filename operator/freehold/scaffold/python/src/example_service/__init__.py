@@ -1,8 +1,8 @@
-"""Keeps notes.
+"""A service that stores notes.
 
-`service` answers the calls, `store` holds the queries, `calls` what every call has in common (deadline, refusals,
-log line), `server` the life of the process, `schema` the migrations. The stubs of the contract are in `v1`.
+`service` implements the methods, `store` the queries, `calls` the parts common to all calls (deadline, errors, log
+line), `server` start and shutdown of the process, `schema` the migrations. The generated stubs are in `v1`.
 """
 
 NAME = "example-service"
-"""How this service calls itself in sentences and to its database."""
+"""The name of this service in messages and in its database sessions."""

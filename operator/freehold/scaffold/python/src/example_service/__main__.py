@@ -1,4 +1,4 @@
-"""The command line: `serve`, also without a word, and `migrate`, which brings the schema up to date."""
+"""The command line: `serve`, the default, and `migrate`, which migrates the schema."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .errors import SettingsError
 
 
 def main() -> None:
-    """Runs the command. What whoever runs it can put right ends with one sentence and status 1."""
+    """Run the command; on an error the user can correct, print one sentence and exit with status 1."""
     parser = argparse.ArgumentParser(prog=NAME)
     parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
     command = parser.parse_args().command

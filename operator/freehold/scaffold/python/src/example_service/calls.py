@@ -1,4 +1,4 @@
-"""What every call has in common: a deadline, a refusal in plain words, one log line, who answered."""
+"""The parts common to all calls: deadline, error status, log line, and the name of the server."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ host = socket.gethostname()
 
 
 class Calls(ServerInterceptor):
-    """Wraps the methods of the contract; health and reflection pass untouched.
+    """Wraps the methods of the contract; health and reflection are not wrapped.
 
-    longest: seconds that a call may take, however much time its caller gives.
+    longest: the maximum duration of a call in seconds, also with a later deadline or none.
     """
 
     def __init__(self, longest: float) -> None:
@@ -40,7 +40,7 @@ class Calls(ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """The method's handler, wrapped."""
+        """Return the wrapped handler of a method."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
         if not method.startswith(f"/{SERVICE}/") or handler is None or handler.unary_unary is None:
@@ -59,13 +59,13 @@ async def _answer(longest: float, method: str, behaviour: Behaviour, request: ob
     try:
         async with asyncio.timeout(longest if remaining is None else min(remaining, longest)):
             return await behaviour(request, context)
-    except asyncio.CancelledError:  # at its deadline, too, gRPC cancels a call
+    except asyncio.CancelledError:  # gRPC also cancels a call at its deadline
         late = context.time_remaining() == 0
         code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
         raise
     except Exception as error:
-        code, sentence = refusal(error)
-        await context.abort(code, sentence)
+        code, message = refusal(error)
+        await context.abort(code, message)
     finally:
         fields = {
             "method": method,
@@ -81,7 +81,7 @@ def _milliseconds(seconds: float) -> float:
 
 
 def refusal(error: Exception) -> tuple[grpc.StatusCode, str]:
-    """The status of a call that failed, and the sentence its caller reads."""
+    """Return the status and the message for a failed call."""
     match error:
         case InvalidArgumentError():
             return grpc.StatusCode.INVALID_ARGUMENT, str(error)
@@ -93,5 +93,5 @@ def refusal(error: Exception) -> tuple[grpc.StatusCode, str]:
         case TimeoutError():
             return grpc.StatusCode.DEADLINE_EXCEEDED, f"{NAME} could not answer in the time allowed; try again"
         case _:
-            log.error("a call failed for a reason of our own", exc_info=error)
-            return grpc.StatusCode.INTERNAL, f"{NAME} failed for a reason of its own; its log has the details"
+            log.error("a call failed with an unexpected error", exc_info=error)
+            return grpc.StatusCode.INTERNAL, f"internal error in {NAME}; see its log"

@@ -1,4 +1,4 @@
-"""The connection pool: small, and back at work as soon as the database is, which no call need notice."""
+"""A small connection pool that reconnects within the time of a call when the database is back."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Pool = AsyncConnectionPool[AsyncConnection]
 
 CONNECTION_OPTIONS = {
     "application_name": NAME,
-    "connect_timeout": 3,  # seconds; libpq waits for ever otherwise
-    "tcp_user_timeout": 3000,  # milliseconds until a peer that vanished counts as gone
+    "connect_timeout": 3,  # seconds; the default of libpq is unlimited
+    "tcp_user_timeout": 3000,  # milliseconds until an unresponsive peer counts as lost
     "keepalives_idle": 10,
 }
 PATIENCE = 2.0
-"""Seconds that a statement is tried again: a server that restarts or hands over to another is back within them."""
+"""Seconds during which a statement is retried: enough for a restart or a switchover of the database."""
 PAUSE = 0.05
 """Seconds between two attempts."""
 
 
 def pool(url: str) -> Pool:
-    """A pool that is not open yet. Opening it does not wait for the database.
+    """Return a closed pool; opening the pool does not wait for the database.
 
-    A connection that could not be made is given up, and begun anew for whoever asks next: the pool's own pauses
-    between attempts would outlast the database's absence.
+    A failed connection is dropped and the next caller starts a new one: the pool's own pauses between attempts are
+    longer than typical outages.
     """
     return AsyncConnectionPool(
         url,
@@ -46,10 +46,10 @@ def pool(url: str) -> Pool:
     )
 
 
-async def patiently(pool: Pool, work: Callable[[AsyncConnection], Awaitable[Answer]]) -> Answer:
-    """What the work answers. Where its connection ends, it is done again on another one, so it must bear that.
+async def retry(pool: Pool, work: Callable[[AsyncConnection], Awaitable[Answer]]) -> Answer:
+    """Return the result of `work`, which must be idempotent: it is repeated if its connection fails.
 
-    Raises psycopg.OperationalError where the database does not answer for PATIENCE seconds.
+    Raises psycopg.OperationalError if the database is unavailable for PATIENCE seconds.
     """
     end = time.monotonic() + PATIENCE
     while True:
@@ -59,6 +59,7 @@ async def patiently(pool: Pool, work: Callable[[AsyncConnection], Awaitable[Answ
         except psycopg.OperationalError:
             if time.monotonic() > end:
                 raise
-            # Where one connection ended, the idle ones have too. A check would keep the call's own end to itself.
+            # When one connection fails, the idle ones have failed too. Shielded: the check would suppress a
+            # cancellation.
             await asyncio.shield(pool.check())
         await asyncio.sleep(PAUSE)

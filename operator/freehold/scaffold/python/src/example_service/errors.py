@@ -1,13 +1,13 @@
-"""What a caller can be told. Everything else is a defect of this service and is logged, not told."""
+"""Errors that are reported to the client or the user. All others are defects and are only logged."""
 
 
 class InvalidArgumentError(Exception):
-    """The request cannot be meant; the text says which field, and what it should be."""
+    """The request is invalid; the message has the field and the expected value."""
 
 
 class NotFoundError(Exception):
-    """There is no note of the id that was asked for."""
+    """No note has the requested id."""
 
 
 class SettingsError(Exception):
-    """The environment lacks what this service needs; the text says what to set."""
+    """The environment lacks a required setting; the message has the setting."""

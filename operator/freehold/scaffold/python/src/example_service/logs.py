@@ -1,4 +1,4 @@
-"""One line of JSON for each event, on standard output."""
+"""JSON logs on standard output, one line per event."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 
 class JsonLine(logging.Formatter):
-    """Time, level and message first, then whatever `extra={"fields": {...}}` adds."""
+    """Formats time, level and message, then the fields in `extra={"fields": {...}}`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Renders the record as one line, a traceback included."""
+        """Return the record as one line, including the traceback."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -25,7 +25,7 @@ class JsonLine(logging.Formatter):
 
 
 def configure() -> None:
-    """Sends every log of the process to standard output, from level info on."""
+    """Send all logs of the process to standard output, from level info."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLine())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

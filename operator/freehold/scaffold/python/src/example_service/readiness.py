@@ -1,4 +1,4 @@
-"""Keeps the health service true: SERVING while the database answers, NOT_SERVING when it is away for two seconds."""
+"""Updates the health status: SERVING, or NOT_SERVING after the database was unavailable for two seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psycopg
 from grpc_health.v1.health import aio
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from .database import Pool, patiently
+from .database import Pool, retry
 from .v1.notes_pb2 import DESCRIPTOR
 
 SERVICE = DESCRIPTOR.services_by_name["NotesService"].full_name
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 async def watch(pool: Pool, health: aio.HealthServicer) -> None:
-    """Asks the database over and over, at first quickly, then every two seconds. Ends when cancelled."""
+    """Query the database repeatedly, at first often, then every two seconds, until cancelled."""
     serving: bool | None = None
     pause = FIRST_PAUSE
     while True:
@@ -34,7 +34,7 @@ async def watch(pool: Pool, health: aio.HealthServicer) -> None:
 
 
 async def announce(health: aio.HealthServicer, *, serving: bool) -> None:
-    """Says so for the server as a whole (the empty name, which probes ask for) and for its service."""
+    """Set the status of the server as a whole (the empty name, used by probes) and of its service."""
     status = HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
     for name in ("", SERVICE):
         await health.set(name, status)
@@ -43,7 +43,7 @@ async def announce(health: aio.HealthServicer, *, serving: bool) -> None:
 async def _answers(pool: Pool) -> bool:
     try:
         async with asyncio.timeout(2):
-            await patiently(pool, lambda connection: connection.execute("SELECT 1"))
+            await retry(pool, lambda connection: connection.execute("SELECT 1"))
     except (psycopg.Error, TimeoutError):
         return False
     return True

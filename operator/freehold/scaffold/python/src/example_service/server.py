@@ -1,4 +1,4 @@
-"""The life of the server: listens at once, is ready with its database, lets calls end before it leaves."""
+"""The server process: listens immediately, becomes ready with its database, and shuts down gracefully."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .store import Store
 from .v1.notes_pb2_grpc import add_NotesServiceServicer_to_server
 
 GRACE = 10.0
-"""Seconds that calls under way have to end after the server stopped taking new ones."""
+"""Seconds for running calls to end after the server has stopped accepting new ones."""
 
-# Connections end after about four seconds: at each end a client looks the name up again, and finds new servers.
+# Connections end after about four seconds, so that clients resolve the name again and find new servers.
 OPTIONS = (
     ("grpc.max_connection_age_ms", 4_000),
     ("grpc.max_connection_age_grace_ms", 10_000),
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -50,7 +50,7 @@ async def serve(settings: Settings) -> None:
     await pool.open(wait=False)
     watching = asyncio.create_task(readiness.watch(pool, health))
     await stopping.wait()
-    log.info("leaving")
+    log.info("shutting down")
     await health.enter_graceful_shutdown()
     await server.stop(GRACE)
     watching.cancel()

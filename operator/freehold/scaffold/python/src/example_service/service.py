@@ -15,19 +15,19 @@ LONGEST_TEXT = 10_000
 
 
 class Notes(NotesServiceServicer):
-    """Checks what is asked, asks the store, and answers in the contract's words."""
+    """Validates requests, calls the store, and builds responses."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def PutNote(self, request: pb.PutNoteRequest, _context: Context) -> pb.PutNoteResponse:
-        """Stores a note."""
+        """Store a note."""
         note = pb.Note(id=_id(request.id), text=_text(request.text))
         await self._store.put(note.id, note.text)
         return pb.PutNoteResponse(note=note)
 
     async def GetNote(self, request: pb.GetNoteRequest, _context: Context) -> pb.GetNoteResponse:
-        """One note."""
+        """Return one note."""
         text = await self._store.get(_id(request.id))
         if text is None:
             raise NotFoundError(f"no note has the id {request.id}")

@@ -1,4 +1,4 @@
-"""What the environment tells this service."""
+"""The settings of the service, read from the environment."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from psycopg.conninfo import conninfo_to_dict
 from .errors import SettingsError
 
 LONGEST_CALL_MS = 5000
-"""What a call may take where no latency budget is set."""
+"""The maximum duration of a call in milliseconds without a latency budget."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the server is reached, where it stores, and how long a call may take."""
+    """The port, the database and the limits of the server."""
 
-    database_url: str = field(repr=False)  # it holds the password
+    database_url: str = field(repr=False)  # contains the password
     grpc_port: int
     longest_call: float
-    """Seconds, however much time the caller gives."""
+    """The maximum duration of a call in seconds, independent of the client's deadline."""
 
 
 def settings(environment: Mapping[str, str]) -> Settings:
-    """Reads the environment. Raises SettingsError with a sentence that says what to set."""
+    """Read the environment; raise SettingsError for a missing or invalid setting."""
     if environment.get("GRPC_TLS"):
         raise SettingsError(
-            "GRPC_TLS is set, but this service speaks plaintext alone; "
-            "README.md says what mutual TLS takes, and until then spec.grpc.tls stays Plaintext"
+            "GRPC_TLS is set, but this service supports plaintext only; "
+            "see README.md for the steps to mutual TLS, and keep spec.grpc.tls: Plaintext until then"
         )
     return Settings(
         database_url=database_url(environment),
@@ -39,11 +39,11 @@ def settings(environment: Mapping[str, str]) -> Settings:
 
 
 def database_url(environment: Mapping[str, str]) -> str:
-    """The connection URI of the service's own database. It holds a password: never log it."""
+    """Return the connection URI of the service's own database; contains a password, which must not be logged."""
     url = environment.get("DATABASE_URL", "")
     try:
         well_formed = url.startswith(("postgresql://", "postgres://")) and bool(conninfo_to_dict(url))
-    except ProgrammingError:  # its text may quote a part of the password
+    except ProgrammingError:  # the error text may contain parts of the password
         well_formed = False
     if not well_formed:
         raise SettingsError("DATABASE_URL must be set, like postgresql://user:password@host:5432/database")

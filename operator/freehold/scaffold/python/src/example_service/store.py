@@ -1,10 +1,10 @@
-"""The table notes, with the rights of the service's own role."""
+"""The queries of the table notes, with the rights of the service's own role."""
 
 from __future__ import annotations
 
 from psycopg import AsyncConnection
 
-from .database import Pool, patiently
+from .database import Pool, retry
 
 PUT = """
 INSERT INTO notes (id, text) VALUES (%s, %s)
@@ -14,20 +14,20 @@ GET = "SELECT text FROM notes WHERE id = %s"
 
 
 class Store:
-    """Reads and writes notes. Each statement may be made twice, and leaves what it leaves when made once."""
+    """Reads and writes notes. All statements are idempotent and may be repeated."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def put(self, note_id: str, text: str) -> None:
-        """Stores a note, in place of one with the same id."""
-        await patiently(self._pool, lambda connection: connection.execute(PUT, (note_id, text)))
+        """Store a note, and replace one with the same id."""
+        await retry(self._pool, lambda connection: connection.execute(PUT, (note_id, text)))
 
     async def get(self, note_id: str) -> str | None:
-        """The text of a note."""
+        """Return the text of a note, or None."""
 
         async def work(connection: AsyncConnection) -> str | None:
             row = await (await connection.execute(GET, (note_id,))).fetchone()
             return row[0] if row else None
 
-        return await patiently(self._pool, work)
+        return await retry(self._pool, work)

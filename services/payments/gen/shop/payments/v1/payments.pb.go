@@ -24,12 +24,12 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// An amount of money, exact: whole minor units, never a fraction.
+// An exact amount of money, in whole minor units.
 type Money struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The ISO 4217 code in upper case, like EUR.
+	// The ISO 4217 code in upper case, such as EUR.
 	Currency string `protobuf:"bytes,1,opt,name=currency,proto3" json:"currency,omitempty"`
-	// How many of the currency's smallest unit: 1250 is 12.50 EUR, and 1250 JPY.
+	// The number of minor units: 1250 is 12.50 EUR, and 1250 JPY.
 	MinorUnits    int64 `protobuf:"varint,2,opt,name=minor_units,json=minorUnits,proto3" json:"minor_units,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -79,16 +79,16 @@ func (x *Money) GetMinorUnits() int64 {
 	return 0
 }
 
-// A payment that was made.
+// A recorded payment.
 type Payment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A UUID; it never changes.
+	// A UUID; never changes.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Who paid: the id of a user.
+	// The id of the payer in the users service.
 	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// What was paid.
+	// The amount paid.
 	Amount *Money `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
-	// When it was recorded.
+	// The time at which the payment was recorded.
 	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -152,14 +152,14 @@ func (x *Payment) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// Asks for a payment to be recorded.
+// A request to record a payment.
 type MakePaymentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who pays: the UUID of a user.
+	// The UUID of the payer in the users service.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// What is paid: more than nothing.
+	// The amount to pay; greater than zero.
 	Amount *Money `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
-	// Names this payment among the person's, 1 to 100 characters; a call that is repeated with it pays once.
+	// Identifies the payment among those of the person, 1 to 100 characters; repeated calls record one payment.
 	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -216,12 +216,12 @@ func (x *MakePaymentRequest) GetIdempotencyKey() string {
 	return ""
 }
 
-// Answers a payment.
+// The result of MakePayment.
 type MakePaymentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The payment that has this key.
+	// The payment with this key.
 	Payment *Payment `protobuf:"bytes,1,opt,name=payment,proto3" json:"payment,omitempty"`
-	// True when this call recorded it, false when an earlier one had.
+	// True if this call recorded the payment, false if an earlier call did.
 	Created       bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -271,10 +271,10 @@ func (x *MakePaymentResponse) GetCreated() bool {
 	return false
 }
 
-// Asks for one payment.
+// A request for a payment.
 type GetPaymentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The payment's UUID.
+	// The UUID of the payment.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -317,7 +317,7 @@ func (x *GetPaymentRequest) GetId() string {
 	return ""
 }
 
-// Answers with one payment.
+// The requested payment.
 type GetPaymentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The payment.
@@ -363,14 +363,14 @@ func (x *GetPaymentResponse) GetPayment() *Payment {
 	return nil
 }
 
-// Asks for a page of payments.
+// A request for a page of payments.
 type ListPaymentsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only what this person paid; empty for everybody.
+	// The id of a person, for payments of this person only; empty for all.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// How many at most: 1 to 500; 0 means 50.
+	// The maximum number of payments: 1 to 500; 0 means 50.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The next_page_token of the page before; empty for the first page.
+	// The next_page_token of the previous page; empty for the first page.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -430,9 +430,9 @@ func (x *ListPaymentsRequest) GetPageToken() string {
 // A page of payments.
 type ListPaymentsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The payments, the newest first.
+	// The payments, newest first.
 	Payments []*Payment `protobuf:"bytes,1,rep,name=payments,proto3" json:"payments,omitempty"`
-	// Asks for the next page; empty on the last.
+	// The token for the next page; empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -30,17 +30,17 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Takes payments and lists them.
+// Records and lists payments.
 //
-// Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
+// All methods are idempotent, as their idempotency levels state; clients may retry UNAVAILABLE.
 type PaymentsServiceClient interface {
-	// Records a payment, once for each idempotency key of a person. NOT_FOUND: the users service knows no such person.
+	// Records a payment, once per idempotency key of a person. NOT_FOUND: the users service has no such person.
 	// ALREADY_EXISTS: the key was used for another amount. INVALID_ARGUMENT: a field is missing or malformed.
-	// UNAVAILABLE: the users service or the database does not answer; call again with the same key.
+	// UNAVAILABLE: the users service or the database is unavailable; retry with the same key.
 	MakePayment(ctx context.Context, in *MakePaymentRequest, opts ...grpc.CallOption) (*MakePaymentResponse, error)
-	// One payment. NOT_FOUND: none has this id. INVALID_ARGUMENT: it is not a UUID.
+	// Returns a payment. NOT_FOUND: no payment has this id. INVALID_ARGUMENT: the id is not a UUID.
 	GetPayment(ctx context.Context, in *GetPaymentRequest, opts ...grpc.CallOption) (*GetPaymentResponse, error)
-	// The payments, the newest first, a page at a time.
+	// Returns a page of payments, newest first.
 	ListPayments(ctx context.Context, in *ListPaymentsRequest, opts ...grpc.CallOption) (*ListPaymentsResponse, error)
 }
 
@@ -86,17 +86,17 @@ func (c *paymentsServiceClient) ListPayments(ctx context.Context, in *ListPaymen
 // All implementations must embed UnimplementedPaymentsServiceServer
 // for forward compatibility.
 //
-// Takes payments and lists them.
+// Records and lists payments.
 //
-// Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
+// All methods are idempotent, as their idempotency levels state; clients may retry UNAVAILABLE.
 type PaymentsServiceServer interface {
-	// Records a payment, once for each idempotency key of a person. NOT_FOUND: the users service knows no such person.
+	// Records a payment, once per idempotency key of a person. NOT_FOUND: the users service has no such person.
 	// ALREADY_EXISTS: the key was used for another amount. INVALID_ARGUMENT: a field is missing or malformed.
-	// UNAVAILABLE: the users service or the database does not answer; call again with the same key.
+	// UNAVAILABLE: the users service or the database is unavailable; retry with the same key.
 	MakePayment(context.Context, *MakePaymentRequest) (*MakePaymentResponse, error)
-	// One payment. NOT_FOUND: none has this id. INVALID_ARGUMENT: it is not a UUID.
+	// Returns a payment. NOT_FOUND: no payment has this id. INVALID_ARGUMENT: the id is not a UUID.
 	GetPayment(context.Context, *GetPaymentRequest) (*GetPaymentResponse, error)
-	// The payments, the newest first, a page at a time.
+	// Returns a page of payments, newest first.
 	ListPayments(context.Context, *ListPaymentsRequest) (*ListPaymentsResponse, error)
 	mustEmbedUnimplementedPaymentsServiceServer()
 }

@@ -24,16 +24,16 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A person who is registered.
+// A registered person.
 type User struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A UUID, given at registration; it never changes.
+	// A UUID, assigned at registration; never changes.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// How the person is called.
+	// The name of the person.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Where the person is reached, in lower case; nobody else has it.
+	// The email address in lower case; unique.
 	Email string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
-	// When the person was registered.
+	// The time of registration.
 	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -97,12 +97,12 @@ func (x *User) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// Asks for a person to be registered.
+// A request to register a person.
 type RegisterUserRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How the person is called: 1 to 200 characters.
+	// The name of the person: 1 to 200 characters.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Where the person is reached: at most 254 characters, compared without regard to case.
+	// The email address: at most 254 characters, case-insensitive.
 	Email         string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -152,12 +152,12 @@ func (x *RegisterUserRequest) GetEmail() string {
 	return ""
 }
 
-// Answers a registration.
+// The result of RegisterUser.
 type RegisterUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who has the email address now.
+	// The person with the email address.
 	User *User `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
-	// True when this call registered the person, false when an earlier one had.
+	// True if this call registered the person, false if an earlier call did.
 	Created       bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -207,10 +207,10 @@ func (x *RegisterUserResponse) GetCreated() bool {
 	return false
 }
 
-// Asks for one person.
+// A request for a person.
 type GetUserRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The person's UUID.
+	// The UUID of the person.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -253,7 +253,7 @@ func (x *GetUserRequest) GetId() string {
 	return ""
 }
 
-// Answers with one person.
+// The requested person.
 type GetUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The person.
@@ -299,12 +299,12 @@ func (x *GetUserResponse) GetUser() *User {
 	return nil
 }
 
-// Asks for a page of people.
+// A request for a page of people.
 type ListUsersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many at most: 1 to 500; 0 means 50.
+	// The maximum number of people: 1 to 500; 0 means 50.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The next_page_token of the page before; empty for the first page.
+	// The next_page_token of the previous page; empty for the first page.
 	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -357,9 +357,9 @@ func (x *ListUsersRequest) GetPageToken() string {
 // A page of people.
 type ListUsersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The people, the newest first.
+	// The people, newest first.
 	Users []*User `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
-	// Asks for the next page; empty on the last.
+	// The token for the next page; empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

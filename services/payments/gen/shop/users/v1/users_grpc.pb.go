@@ -30,16 +30,16 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Registers people and says who they are.
+// Registers people and returns their data.
 //
-// Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
+// All methods are idempotent, as their idempotency levels state; clients may retry UNAVAILABLE.
 type UsersServiceClient interface {
-	// Registers a person, once for each email address. A second call with the same address changes nothing and
-	// answers with the person who has it. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
+	// Registers a person, once per email address. A second call with the same address changes nothing and returns the
+	// person with this address. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
 	RegisterUser(ctx context.Context, in *RegisterUserRequest, opts ...grpc.CallOption) (*RegisterUserResponse, error)
-	// One person. NOT_FOUND: nobody has this id. INVALID_ARGUMENT: it is not a UUID.
+	// Returns a person. NOT_FOUND: no person has this id. INVALID_ARGUMENT: the id is not a UUID.
 	GetUser(ctx context.Context, in *GetUserRequest, opts ...grpc.CallOption) (*GetUserResponse, error)
-	// Everybody, the newest first, a page at a time.
+	// Returns a page of people, newest first.
 	ListUsers(ctx context.Context, in *ListUsersRequest, opts ...grpc.CallOption) (*ListUsersResponse, error)
 }
 
@@ -85,16 +85,16 @@ func (c *usersServiceClient) ListUsers(ctx context.Context, in *ListUsersRequest
 // All implementations must embed UnimplementedUsersServiceServer
 // for forward compatibility.
 //
-// Registers people and says who they are.
+// Registers people and returns their data.
 //
-// Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
+// All methods are idempotent, as their idempotency levels state; clients may retry UNAVAILABLE.
 type UsersServiceServer interface {
-	// Registers a person, once for each email address. A second call with the same address changes nothing and
-	// answers with the person who has it. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
+	// Registers a person, once per email address. A second call with the same address changes nothing and returns the
+	// person with this address. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
 	RegisterUser(context.Context, *RegisterUserRequest) (*RegisterUserResponse, error)
-	// One person. NOT_FOUND: nobody has this id. INVALID_ARGUMENT: it is not a UUID.
+	// Returns a person. NOT_FOUND: no person has this id. INVALID_ARGUMENT: the id is not a UUID.
 	GetUser(context.Context, *GetUserRequest) (*GetUserResponse, error)
-	// Everybody, the newest first, a page at a time.
+	// Returns a page of people, newest first.
 	ListUsers(context.Context, *ListUsersRequest) (*ListUsersResponse, error)
 	mustEmbedUnimplementedUsersServiceServer()
 }

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class User(_message.Message):
-    """A person who is registered."""
+    """A registered person."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -30,14 +30,14 @@ class User(_message.Message):
     EMAIL_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """A UUID, given at registration; it never changes."""
+    """A UUID, assigned at registration; never changes."""
     name: _builtins.str
-    """How the person is called."""
+    """The name of the person."""
     email: _builtins.str
-    """Where the person is reached, in lower case; nobody else has it."""
+    """The email address in lower case; unique."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When the person was registered."""
+        """The time of registration."""
 
     def __init__(
         self,
@@ -57,16 +57,16 @@ Global___User: _TypeAlias = User  # noqa: Y015
 
 @_typing.final
 class RegisterUserRequest(_message.Message):
-    """Asks for a person to be registered."""
+    """A request to register a person."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """How the person is called: 1 to 200 characters."""
+    """The name of the person: 1 to 200 characters."""
     email: _builtins.str
-    """Where the person is reached: at most 254 characters, compared without regard to case."""
+    """The email address: at most 254 characters, case-insensitive."""
     def __init__(
         self,
         *,
@@ -83,17 +83,17 @@ Global___RegisterUserRequest: _TypeAlias = RegisterUserRequest  # noqa: Y015
 
 @_typing.final
 class RegisterUserResponse(_message.Message):
-    """Answers a registration."""
+    """The result of RegisterUser."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
     created: _builtins.bool
-    """True when this call registered the person, false when an earlier one had."""
+    """True if this call registered the person, false if an earlier call did."""
     @_builtins.property
     def user(self) -> Global___User:
-        """Who has the email address now."""
+        """The person with the email address."""
 
     def __init__(
         self,
@@ -111,13 +111,13 @@ Global___RegisterUserResponse: _TypeAlias = RegisterUserResponse  # noqa: Y015
 
 @_typing.final
 class GetUserRequest(_message.Message):
-    """Asks for one person."""
+    """A request for a person."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The person's UUID."""
+    """The UUID of the person."""
     def __init__(
         self,
         *,
@@ -133,7 +133,7 @@ Global___GetUserRequest: _TypeAlias = GetUserRequest  # noqa: Y015
 
 @_typing.final
 class GetUserResponse(_message.Message):
-    """Answers with one person."""
+    """The requested person."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -157,16 +157,16 @@ Global___GetUserResponse: _TypeAlias = GetUserResponse  # noqa: Y015
 
 @_typing.final
 class ListUsersRequest(_message.Message):
-    """Asks for a page of people."""
+    """A request for a page of people."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most: 1 to 500; 0 means 50."""
+    """The maximum number of people: 1 to 500; 0 means 50."""
     page_token: _builtins.str
-    """The next_page_token of the page before; empty for the first page."""
+    """The next_page_token of the previous page; empty for the first page."""
     def __init__(
         self,
         *,
@@ -190,10 +190,10 @@ class ListUsersResponse(_message.Message):
     USERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Asks for the next page; empty on the last."""
+    """The token for the next page; empty on the last page."""
     @_builtins.property
     def users(self) -> _containers.RepeatedCompositeFieldContainer[Global___User]:
-        """The people, the newest first."""
+        """The people, newest first."""
 
     def __init__(
         self,

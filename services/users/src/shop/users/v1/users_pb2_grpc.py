@@ -26,9 +26,9 @@ if _version_not_supported:
 
 
 class UsersServiceStub:
-    """Registers people and says who they are.
+    """Registers people and returns their data.
 
-    Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
+    All methods are idempotent, as their idempotency levels state; clients may retry UNAVAILABLE.
     """
 
     def __init__(self, channel):
@@ -55,28 +55,28 @@ class UsersServiceStub:
 
 
 class UsersServiceServicer:
-    """Registers people and says who they are.
+    """Registers people and returns their data.
 
-    Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
+    All methods are idempotent, as their idempotency levels state; clients may retry UNAVAILABLE.
     """
 
     def RegisterUser(self, request, context):
-        """Registers a person, once for each email address. A second call with the same address changes nothing and
-        answers with the person who has it. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
+        """Registers a person, once per email address. A second call with the same address changes nothing and returns the
+        person with this address. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetUser(self, request, context):
-        """One person. NOT_FOUND: nobody has this id. INVALID_ARGUMENT: it is not a UUID.
+        """Returns a person. NOT_FOUND: no person has this id. INVALID_ARGUMENT: the id is not a UUID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListUsers(self, request, context):
-        """Everybody, the newest first, a page at a time.
+        """Returns a page of people, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,9 +109,9 @@ def add_UsersServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UsersService:
-    """Registers people and says who they are.
+    """Registers people and returns their data.
 
-    Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
+    All methods are idempotent, as their idempotency levels state; clients may retry UNAVAILABLE.
     """
 
     @staticmethod

@@ -27,9 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UsersServiceStub:
-    """Registers people and says who they are.
+    """Registers people and returns their data.
 
-    Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
+    All methods are idempotent, as their idempotency levels state; clients may retry UNAVAILABLE.
     """
 
     @_typing.overload
@@ -37,35 +37,35 @@ class UsersServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UsersServiceAsyncStub: ...
     RegisterUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.RegisterUserRequest, _users_pb2.RegisterUserResponse]
-    """Registers a person, once for each email address. A second call with the same address changes nothing and
-    answers with the person who has it. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
+    """Registers a person, once per email address. A second call with the same address changes nothing and returns the
+    person with this address. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
     """
     GetUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.GetUserRequest, _users_pb2.GetUserResponse]
-    """One person. NOT_FOUND: nobody has this id. INVALID_ARGUMENT: it is not a UUID."""
+    """Returns a person. NOT_FOUND: no person has this id. INVALID_ARGUMENT: the id is not a UUID."""
     ListUsers: _grpc.UnaryUnaryMultiCallable[_users_pb2.ListUsersRequest, _users_pb2.ListUsersResponse]
-    """Everybody, the newest first, a page at a time."""
+    """Returns a page of people, newest first."""
 
 @_typing.type_check_only
 class UsersServiceAsyncStub(UsersServiceStub):
-    """Registers people and says who they are.
+    """Registers people and returns their data.
 
-    Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
+    All methods are idempotent, as their idempotency levels state; clients may retry UNAVAILABLE.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterUser: _aio.UnaryUnaryMultiCallable[_users_pb2.RegisterUserRequest, _users_pb2.RegisterUserResponse]  # type: ignore[assignment]
-    """Registers a person, once for each email address. A second call with the same address changes nothing and
-    answers with the person who has it. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
+    """Registers a person, once per email address. A second call with the same address changes nothing and returns the
+    person with this address. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
     """
     GetUser: _aio.UnaryUnaryMultiCallable[_users_pb2.GetUserRequest, _users_pb2.GetUserResponse]  # type: ignore[assignment]
-    """One person. NOT_FOUND: nobody has this id. INVALID_ARGUMENT: it is not a UUID."""
+    """Returns a person. NOT_FOUND: no person has this id. INVALID_ARGUMENT: the id is not a UUID."""
     ListUsers: _aio.UnaryUnaryMultiCallable[_users_pb2.ListUsersRequest, _users_pb2.ListUsersResponse]  # type: ignore[assignment]
-    """Everybody, the newest first, a page at a time."""
+    """Returns a page of people, newest first."""
 
 class UsersServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Registers people and says who they are.
+    """Registers people and returns their data.
 
-    Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
+    All methods are idempotent, as their idempotency levels state; clients may retry UNAVAILABLE.
     """
 
     @_abc_1.abstractmethod
@@ -74,8 +74,8 @@ class UsersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _users_pb2.RegisterUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_users_pb2.RegisterUserResponse, _abc.Awaitable[_users_pb2.RegisterUserResponse]]:
-        """Registers a person, once for each email address. A second call with the same address changes nothing and
-        answers with the person who has it. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
+        """Registers a person, once per email address. A second call with the same address changes nothing and returns the
+        person with this address. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
         """
 
     @_abc_1.abstractmethod
@@ -84,7 +84,7 @@ class UsersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _users_pb2.GetUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_users_pb2.GetUserResponse, _abc.Awaitable[_users_pb2.GetUserResponse]]:
-        """One person. NOT_FOUND: nobody has this id. INVALID_ARGUMENT: it is not a UUID."""
+        """Returns a person. NOT_FOUND: no person has this id. INVALID_ARGUMENT: the id is not a UUID."""
 
     @_abc_1.abstractmethod
     def ListUsers(
@@ -92,6 +92,6 @@ class UsersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _users_pb2.ListUsersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_users_pb2.ListUsersResponse, _abc.Awaitable[_users_pb2.ListUsersResponse]]:
-        """Everybody, the newest first, a page at a time."""
+        """Returns a page of people, newest first."""
 
 def add_UsersServiceServicer_to_server(servicer: UsersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

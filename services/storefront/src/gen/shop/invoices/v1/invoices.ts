@@ -24,117 +24,117 @@ export const protobufPackage = "shop.invoices.v1";
 
 export const protobufFileName = "shop/invoices/v1/invoices.proto";
 
-/** An amount of money, exact: whole minor units, never a fraction. */
+/** An exact amount of money, in whole minor units. */
 export interface Money {
-  /** The ISO 4217 code in upper case, like EUR. */
+  /** The ISO 4217 code in upper case, such as EUR. */
   currency: string;
-  /** How many of the currency's smallest unit: 1250 is 12.50 EUR, and 1250 JPY. */
+  /** The number of minor units: 1250 is 12.50 EUR, and 1250 JPY. */
   minorUnits: bigint;
 }
 
-/** Who owes an invoice, as the users service says now. */
+/** The recipient of an invoice, with the current data of the users service. */
 export interface Recipient {
   /** The UUID of a user. */
   userId: string;
-  /** How the person is called. */
+  /** The name of the person. */
   name: string;
-  /** Where the person is reached. */
+  /** The email address of the person. */
   email: string;
 }
 
-/** What was paid for an invoice, as the payments service says now. */
+/** The payment of an invoice, with the current data of the payments service. */
 export interface Settlement {
   /** The UUID of a payment. */
   paymentId: string;
-  /** What was paid. */
+  /** The amount paid. */
   amount:
     | Money
     | undefined;
-  /** When the payment was recorded. */
+  /** The time at which the payment was recorded. */
   createTime: Date | undefined;
 }
 
 /** An invoice. */
 export interface Invoice {
-  /** Its number: from 1, and never given twice. */
+  /** The number of the invoice: starts at 1 and is never reused. */
   number: bigint;
-  /** Who owes it. Only the id is known while the users service does not answer. */
+  /** The recipient. Has only the id while the users service is unavailable. */
   recipient:
     | Recipient
     | undefined;
-  /** What is owed. */
+  /** The amount due. */
   amount:
     | Money
     | undefined;
-  /** What was paid; absent while nothing was. Only the payment's id is known while the payments service does not answer. */
+  /** The payment; absent until paid. Has only the payment's id while the payments service is unavailable. */
   settlement:
     | Settlement
     | undefined;
-  /** When it was issued. */
+  /** The time at which the invoice was issued. */
   issueTime: Date | undefined;
 }
 
-/** Asks for an invoice to be issued. */
+/** A request to issue an invoice. */
 export interface IssueInvoiceRequest {
-  /** Who owes it: the UUID of a user. */
+  /** The UUID of the recipient in the users service. */
   userId: string;
-  /** What is owed: more than nothing. */
+  /** The amount due; greater than zero. */
   amount:
     | Money
     | undefined;
-  /** Names this invoice among the person's, 1 to 100 characters; a call that is repeated with it issues one. */
+  /** Identifies the invoice among those of the person, 1 to 100 characters; repeated calls issue one invoice. */
   idempotencyKey: string;
 }
 
-/** Answers with the invoice. */
+/** The result of IssueInvoice. */
 export interface IssueInvoiceResponse {
-  /** The invoice that has this key. */
+  /** The invoice with this key. */
   invoice:
     | Invoice
     | undefined;
-  /** True when this call issued it, false when an earlier one had. */
+  /** True if this call issued the invoice, false if an earlier call did. */
   created: boolean;
 }
 
-/** Asks for an invoice to be settled. */
+/** A request to settle an invoice. */
 export interface SettleInvoiceRequest {
-  /** Its number. */
+  /** The number of the invoice. */
   number: bigint;
 }
 
-/** Answers with the invoice, settled. */
+/** The result of SettleInvoice. */
 export interface SettleInvoiceResponse {
-  /** The invoice. */
+  /** The settled invoice. */
   invoice: Invoice | undefined;
 }
 
-/** Asks for one invoice. */
+/** A request for an invoice. */
 export interface GetInvoiceRequest {
-  /** Its number. */
+  /** The number of the invoice. */
   number: bigint;
 }
 
-/** Answers with one invoice. */
+/** The requested invoice. */
 export interface GetInvoiceResponse {
   /** The invoice. */
   invoice: Invoice | undefined;
 }
 
-/** Asks for a page of invoices. */
+/** A request for a page of invoices. */
 export interface ListInvoicesRequest {
-  /** Only what this person owes; empty for everybody. */
+  /** The id of a person, for invoices to this person only; empty for all. */
   userId: string;
-  /** How many at most: 1 to 100; 0 means 20. */
+  /** The maximum number of invoices: 1 to 100; 0 means 20. */
   pageSize: number;
-  /** The next_page_token of the page before; empty for the first page. */
+  /** The next_page_token of the previous page; empty for the first page. */
   pageToken: string;
 }
 
 /** A page of invoices. */
 export interface ListInvoicesResponse {
-  /** The invoices, the newest first. */
+  /** The invoices, newest first. */
   invoices: Invoice[];
-  /** Asks for the next page; empty on the last. */
+  /** The token for the next page; empty on the last page. */
   nextPageToken: string;
 }
 
@@ -868,17 +868,17 @@ export const ListInvoicesResponse: MessageFns<ListInvoicesResponse> = {
 };
 
 /**
- * Issues invoices, settles them, and shows each with who owes it and what was paid.
+ * Issues and settles invoices, and returns each with recipient and payment.
  *
- * It keeps a number, a person's id, an amount and a payment's id. The person's name and the payment are asked for where
- * they are kept, at the endpoints of users and payments, each time an invoice is shown.
+ * The service stores a number, a person's id, an amount and a payment's id. The person's data and the payment are
+ * fetched from the users and payments services whenever an invoice is returned.
  */
 export type InvoicesServiceService = typeof InvoicesServiceService;
 export const InvoicesServiceService = {
   /**
-   * Issues an invoice to a person, once for each idempotency key of that person. NOT_FOUND: the users service knows no
-   * such person. ALREADY_EXISTS: the key was used for another amount. INVALID_ARGUMENT: a field is missing or malformed.
-   * UNAVAILABLE: the users service or the database does not answer; call again with the same key.
+   * Issues an invoice to a person, once per idempotency key of the person. NOT_FOUND: the users service has no such
+   * person. ALREADY_EXISTS: the key was used for another amount. INVALID_ARGUMENT: a field is missing or malformed.
+   * UNAVAILABLE: the users service or the database is unavailable; retry with the same key.
    */
   issueInvoice: {
     path: "/shop.invoices.v1.InvoicesService/IssueInvoice" as const,
@@ -891,8 +891,8 @@ export const InvoicesServiceService = {
     responseDeserialize: (value: Buffer): IssueInvoiceResponse => IssueInvoiceResponse.decode(value),
   },
   /**
-   * Settles an invoice: has the payments service record the payment, once however often it is called. NOT_FOUND: no
-   * invoice has this number. UNAVAILABLE: the payments service or the database does not answer; call again.
+   * Settles an invoice: records one payment in the payments service, also when called repeatedly. NOT_FOUND: no
+   * invoice has this number. UNAVAILABLE: the payments service or the database is unavailable; retry.
    */
   settleInvoice: {
     path: "/shop.invoices.v1.InvoicesService/SettleInvoice" as const,
@@ -904,7 +904,7 @@ export const InvoicesServiceService = {
       Buffer.from(SettleInvoiceResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SettleInvoiceResponse => SettleInvoiceResponse.decode(value),
   },
-  /** One invoice, joined with who owes it and what was paid. NOT_FOUND: none has this number. */
+  /** Returns an invoice with recipient and payment. NOT_FOUND: no invoice has this number. */
   getInvoice: {
     path: "/shop.invoices.v1.InvoicesService/GetInvoice" as const,
     requestStream: false as const,
@@ -914,7 +914,7 @@ export const InvoicesServiceService = {
     responseSerialize: (value: GetInvoiceResponse): Buffer => Buffer.from(GetInvoiceResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetInvoiceResponse => GetInvoiceResponse.decode(value),
   },
-  /** The invoices, the newest first, a page at a time, joined likewise. */
+  /** Returns a page of invoices with recipients and payments, newest first. */
   listInvoices: {
     path: "/shop.invoices.v1.InvoicesService/ListInvoices" as const,
     requestStream: false as const,
@@ -929,27 +929,27 @@ export const InvoicesServiceService = {
 
 export interface InvoicesServiceServer extends UntypedServiceImplementation {
   /**
-   * Issues an invoice to a person, once for each idempotency key of that person. NOT_FOUND: the users service knows no
-   * such person. ALREADY_EXISTS: the key was used for another amount. INVALID_ARGUMENT: a field is missing or malformed.
-   * UNAVAILABLE: the users service or the database does not answer; call again with the same key.
+   * Issues an invoice to a person, once per idempotency key of the person. NOT_FOUND: the users service has no such
+   * person. ALREADY_EXISTS: the key was used for another amount. INVALID_ARGUMENT: a field is missing or malformed.
+   * UNAVAILABLE: the users service or the database is unavailable; retry with the same key.
    */
   issueInvoice: handleUnaryCall<IssueInvoiceRequest, IssueInvoiceResponse>;
   /**
-   * Settles an invoice: has the payments service record the payment, once however often it is called. NOT_FOUND: no
-   * invoice has this number. UNAVAILABLE: the payments service or the database does not answer; call again.
+   * Settles an invoice: records one payment in the payments service, also when called repeatedly. NOT_FOUND: no
+   * invoice has this number. UNAVAILABLE: the payments service or the database is unavailable; retry.
    */
   settleInvoice: handleUnaryCall<SettleInvoiceRequest, SettleInvoiceResponse>;
-  /** One invoice, joined with who owes it and what was paid. NOT_FOUND: none has this number. */
+  /** Returns an invoice with recipient and payment. NOT_FOUND: no invoice has this number. */
   getInvoice: handleUnaryCall<GetInvoiceRequest, GetInvoiceResponse>;
-  /** The invoices, the newest first, a page at a time, joined likewise. */
+  /** Returns a page of invoices with recipients and payments, newest first. */
   listInvoices: handleUnaryCall<ListInvoicesRequest, ListInvoicesResponse>;
 }
 
 export interface InvoicesServiceClient extends Client {
   /**
-   * Issues an invoice to a person, once for each idempotency key of that person. NOT_FOUND: the users service knows no
-   * such person. ALREADY_EXISTS: the key was used for another amount. INVALID_ARGUMENT: a field is missing or malformed.
-   * UNAVAILABLE: the users service or the database does not answer; call again with the same key.
+   * Issues an invoice to a person, once per idempotency key of the person. NOT_FOUND: the users service has no such
+   * person. ALREADY_EXISTS: the key was used for another amount. INVALID_ARGUMENT: a field is missing or malformed.
+   * UNAVAILABLE: the users service or the database is unavailable; retry with the same key.
    */
   issueInvoice(
     request: IssueInvoiceRequest,
@@ -967,8 +967,8 @@ export interface InvoicesServiceClient extends Client {
     callback: (error: ServiceError | null, response: IssueInvoiceResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Settles an invoice: has the payments service record the payment, once however often it is called. NOT_FOUND: no
-   * invoice has this number. UNAVAILABLE: the payments service or the database does not answer; call again.
+   * Settles an invoice: records one payment in the payments service, also when called repeatedly. NOT_FOUND: no
+   * invoice has this number. UNAVAILABLE: the payments service or the database is unavailable; retry.
    */
   settleInvoice(
     request: SettleInvoiceRequest,
@@ -985,7 +985,7 @@ export interface InvoicesServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SettleInvoiceResponse) => void,
   ): ClientUnaryCall;
-  /** One invoice, joined with who owes it and what was paid. NOT_FOUND: none has this number. */
+  /** Returns an invoice with recipient and payment. NOT_FOUND: no invoice has this number. */
   getInvoice(
     request: GetInvoiceRequest,
     callback: (error: ServiceError | null, response: GetInvoiceResponse) => void,
@@ -1001,7 +1001,7 @@ export interface InvoicesServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetInvoiceResponse) => void,
   ): ClientUnaryCall;
-  /** The invoices, the newest first, a page at a time, joined likewise. */
+  /** Returns a page of invoices with recipients and payments, newest first. */
   listInvoices(
     request: ListInvoicesRequest,
     callback: (error: ServiceError | null, response: ListInvoicesResponse) => void,

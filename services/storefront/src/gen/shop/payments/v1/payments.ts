@@ -24,77 +24,77 @@ export const protobufPackage = "shop.payments.v1";
 
 export const protobufFileName = "shop/payments/v1/payments.proto";
 
-/** An amount of money, exact: whole minor units, never a fraction. */
+/** An exact amount of money, in whole minor units. */
 export interface Money {
-  /** The ISO 4217 code in upper case, like EUR. */
+  /** The ISO 4217 code in upper case, such as EUR. */
   currency: string;
-  /** How many of the currency's smallest unit: 1250 is 12.50 EUR, and 1250 JPY. */
+  /** The number of minor units: 1250 is 12.50 EUR, and 1250 JPY. */
   minorUnits: bigint;
 }
 
-/** A payment that was made. */
+/** A recorded payment. */
 export interface Payment {
-  /** A UUID; it never changes. */
+  /** A UUID; never changes. */
   id: string;
-  /** Who paid: the id of a user. */
+  /** The id of the payer in the users service. */
   userId: string;
-  /** What was paid. */
+  /** The amount paid. */
   amount:
     | Money
     | undefined;
-  /** When it was recorded. */
+  /** The time at which the payment was recorded. */
   createTime: Date | undefined;
 }
 
-/** Asks for a payment to be recorded. */
+/** A request to record a payment. */
 export interface MakePaymentRequest {
-  /** Who pays: the UUID of a user. */
+  /** The UUID of the payer in the users service. */
   userId: string;
-  /** What is paid: more than nothing. */
+  /** The amount to pay; greater than zero. */
   amount:
     | Money
     | undefined;
-  /** Names this payment among the person's, 1 to 100 characters; a call that is repeated with it pays once. */
+  /** Identifies the payment among those of the person, 1 to 100 characters; repeated calls record one payment. */
   idempotencyKey: string;
 }
 
-/** Answers a payment. */
+/** The result of MakePayment. */
 export interface MakePaymentResponse {
-  /** The payment that has this key. */
+  /** The payment with this key. */
   payment:
     | Payment
     | undefined;
-  /** True when this call recorded it, false when an earlier one had. */
+  /** True if this call recorded the payment, false if an earlier call did. */
   created: boolean;
 }
 
-/** Asks for one payment. */
+/** A request for a payment. */
 export interface GetPaymentRequest {
-  /** The payment's UUID. */
+  /** The UUID of the payment. */
   id: string;
 }
 
-/** Answers with one payment. */
+/** The requested payment. */
 export interface GetPaymentResponse {
   /** The payment. */
   payment: Payment | undefined;
 }
 
-/** Asks for a page of payments. */
+/** A request for a page of payments. */
 export interface ListPaymentsRequest {
-  /** Only what this person paid; empty for everybody. */
+  /** The id of a person, for payments of this person only; empty for all. */
   userId: string;
-  /** How many at most: 1 to 500; 0 means 50. */
+  /** The maximum number of payments: 1 to 500; 0 means 50. */
   pageSize: number;
-  /** The next_page_token of the page before; empty for the first page. */
+  /** The next_page_token of the previous page; empty for the first page. */
   pageToken: string;
 }
 
 /** A page of payments. */
 export interface ListPaymentsResponse {
-  /** The payments, the newest first. */
+  /** The payments, newest first. */
   payments: Payment[];
-  /** Asks for the next page; empty on the last. */
+  /** The token for the next page; empty on the last page. */
   nextPageToken: string;
 }
 
@@ -580,16 +580,16 @@ export const ListPaymentsResponse: MessageFns<ListPaymentsResponse> = {
 };
 
 /**
- * Takes payments and lists them.
+ * Records and lists payments.
  *
- * Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
+ * All methods are idempotent, as their idempotency levels state; clients may retry UNAVAILABLE.
  */
 export type PaymentsServiceService = typeof PaymentsServiceService;
 export const PaymentsServiceService = {
   /**
-   * Records a payment, once for each idempotency key of a person. NOT_FOUND: the users service knows no such person.
+   * Records a payment, once per idempotency key of a person. NOT_FOUND: the users service has no such person.
    * ALREADY_EXISTS: the key was used for another amount. INVALID_ARGUMENT: a field is missing or malformed.
-   * UNAVAILABLE: the users service or the database does not answer; call again with the same key.
+   * UNAVAILABLE: the users service or the database is unavailable; retry with the same key.
    */
   makePayment: {
     path: "/shop.payments.v1.PaymentsService/MakePayment" as const,
@@ -600,7 +600,7 @@ export const PaymentsServiceService = {
     responseSerialize: (value: MakePaymentResponse): Buffer => Buffer.from(MakePaymentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): MakePaymentResponse => MakePaymentResponse.decode(value),
   },
-  /** One payment. NOT_FOUND: none has this id. INVALID_ARGUMENT: it is not a UUID. */
+  /** Returns a payment. NOT_FOUND: no payment has this id. INVALID_ARGUMENT: the id is not a UUID. */
   getPayment: {
     path: "/shop.payments.v1.PaymentsService/GetPayment" as const,
     requestStream: false as const,
@@ -610,7 +610,7 @@ export const PaymentsServiceService = {
     responseSerialize: (value: GetPaymentResponse): Buffer => Buffer.from(GetPaymentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetPaymentResponse => GetPaymentResponse.decode(value),
   },
-  /** The payments, the newest first, a page at a time. */
+  /** Returns a page of payments, newest first. */
   listPayments: {
     path: "/shop.payments.v1.PaymentsService/ListPayments" as const,
     requestStream: false as const,
@@ -625,22 +625,22 @@ export const PaymentsServiceService = {
 
 export interface PaymentsServiceServer extends UntypedServiceImplementation {
   /**
-   * Records a payment, once for each idempotency key of a person. NOT_FOUND: the users service knows no such person.
+   * Records a payment, once per idempotency key of a person. NOT_FOUND: the users service has no such person.
    * ALREADY_EXISTS: the key was used for another amount. INVALID_ARGUMENT: a field is missing or malformed.
-   * UNAVAILABLE: the users service or the database does not answer; call again with the same key.
+   * UNAVAILABLE: the users service or the database is unavailable; retry with the same key.
    */
   makePayment: handleUnaryCall<MakePaymentRequest, MakePaymentResponse>;
-  /** One payment. NOT_FOUND: none has this id. INVALID_ARGUMENT: it is not a UUID. */
+  /** Returns a payment. NOT_FOUND: no payment has this id. INVALID_ARGUMENT: the id is not a UUID. */
   getPayment: handleUnaryCall<GetPaymentRequest, GetPaymentResponse>;
-  /** The payments, the newest first, a page at a time. */
+  /** Returns a page of payments, newest first. */
   listPayments: handleUnaryCall<ListPaymentsRequest, ListPaymentsResponse>;
 }
 
 export interface PaymentsServiceClient extends Client {
   /**
-   * Records a payment, once for each idempotency key of a person. NOT_FOUND: the users service knows no such person.
+   * Records a payment, once per idempotency key of a person. NOT_FOUND: the users service has no such person.
    * ALREADY_EXISTS: the key was used for another amount. INVALID_ARGUMENT: a field is missing or malformed.
-   * UNAVAILABLE: the users service or the database does not answer; call again with the same key.
+   * UNAVAILABLE: the users service or the database is unavailable; retry with the same key.
    */
   makePayment(
     request: MakePaymentRequest,
@@ -657,7 +657,7 @@ export interface PaymentsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: MakePaymentResponse) => void,
   ): ClientUnaryCall;
-  /** One payment. NOT_FOUND: none has this id. INVALID_ARGUMENT: it is not a UUID. */
+  /** Returns a payment. NOT_FOUND: no payment has this id. INVALID_ARGUMENT: the id is not a UUID. */
   getPayment(
     request: GetPaymentRequest,
     callback: (error: ServiceError | null, response: GetPaymentResponse) => void,
@@ -673,7 +673,7 @@ export interface PaymentsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetPaymentResponse) => void,
   ): ClientUnaryCall;
-  /** The payments, the newest first, a page at a time. */
+  /** Returns a page of payments, newest first. */
   listPayments(
     request: ListPaymentsRequest,
     callback: (error: ServiceError | null, response: ListPaymentsResponse) => void,

@@ -24,61 +24,61 @@ export const protobufPackage = "shop.users.v1";
 
 export const protobufFileName = "shop/users/v1/users.proto";
 
-/** A person who is registered. */
+/** A registered person. */
 export interface User {
-  /** A UUID, given at registration; it never changes. */
+  /** A UUID, assigned at registration; never changes. */
   id: string;
-  /** How the person is called. */
+  /** The name of the person. */
   name: string;
-  /** Where the person is reached, in lower case; nobody else has it. */
+  /** The email address in lower case; unique. */
   email: string;
-  /** When the person was registered. */
+  /** The time of registration. */
   createTime: Date | undefined;
 }
 
-/** Asks for a person to be registered. */
+/** A request to register a person. */
 export interface RegisterUserRequest {
-  /** How the person is called: 1 to 200 characters. */
+  /** The name of the person: 1 to 200 characters. */
   name: string;
-  /** Where the person is reached: at most 254 characters, compared without regard to case. */
+  /** The email address: at most 254 characters, case-insensitive. */
   email: string;
 }
 
-/** Answers a registration. */
+/** The result of RegisterUser. */
 export interface RegisterUserResponse {
-  /** Who has the email address now. */
+  /** The person with the email address. */
   user:
     | User
     | undefined;
-  /** True when this call registered the person, false when an earlier one had. */
+  /** True if this call registered the person, false if an earlier call did. */
   created: boolean;
 }
 
-/** Asks for one person. */
+/** A request for a person. */
 export interface GetUserRequest {
-  /** The person's UUID. */
+  /** The UUID of the person. */
   id: string;
 }
 
-/** Answers with one person. */
+/** The requested person. */
 export interface GetUserResponse {
   /** The person. */
   user: User | undefined;
 }
 
-/** Asks for a page of people. */
+/** A request for a page of people. */
 export interface ListUsersRequest {
-  /** How many at most: 1 to 500; 0 means 50. */
+  /** The maximum number of people: 1 to 500; 0 means 50. */
   pageSize: number;
-  /** The next_page_token of the page before; empty for the first page. */
+  /** The next_page_token of the previous page; empty for the first page. */
   pageToken: string;
 }
 
 /** A page of people. */
 export interface ListUsersResponse {
-  /** The people, the newest first. */
+  /** The people, newest first. */
   users: User[];
-  /** Asks for the next page; empty on the last. */
+  /** The token for the next page; empty on the last page. */
   nextPageToken: string;
 }
 
@@ -482,15 +482,15 @@ export const ListUsersResponse: MessageFns<ListUsersResponse> = {
 };
 
 /**
- * Registers people and says who they are.
+ * Registers people and returns their data.
  *
- * Every method may safely be called again, as its idempotency level says, so a client may retry UNAVAILABLE.
+ * All methods are idempotent, as their idempotency levels state; clients may retry UNAVAILABLE.
  */
 export type UsersServiceService = typeof UsersServiceService;
 export const UsersServiceService = {
   /**
-   * Registers a person, once for each email address. A second call with the same address changes nothing and
-   * answers with the person who has it. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
+   * Registers a person, once per email address. A second call with the same address changes nothing and returns the
+   * person with this address. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
    */
   registerUser: {
     path: "/shop.users.v1.UsersService/RegisterUser" as const,
@@ -502,7 +502,7 @@ export const UsersServiceService = {
       Buffer.from(RegisterUserResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RegisterUserResponse => RegisterUserResponse.decode(value),
   },
-  /** One person. NOT_FOUND: nobody has this id. INVALID_ARGUMENT: it is not a UUID. */
+  /** Returns a person. NOT_FOUND: no person has this id. INVALID_ARGUMENT: the id is not a UUID. */
   getUser: {
     path: "/shop.users.v1.UsersService/GetUser" as const,
     requestStream: false as const,
@@ -512,7 +512,7 @@ export const UsersServiceService = {
     responseSerialize: (value: GetUserResponse): Buffer => Buffer.from(GetUserResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetUserResponse => GetUserResponse.decode(value),
   },
-  /** Everybody, the newest first, a page at a time. */
+  /** Returns a page of people, newest first. */
   listUsers: {
     path: "/shop.users.v1.UsersService/ListUsers" as const,
     requestStream: false as const,
@@ -526,20 +526,20 @@ export const UsersServiceService = {
 
 export interface UsersServiceServer extends UntypedServiceImplementation {
   /**
-   * Registers a person, once for each email address. A second call with the same address changes nothing and
-   * answers with the person who has it. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
+   * Registers a person, once per email address. A second call with the same address changes nothing and returns the
+   * person with this address. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
    */
   registerUser: handleUnaryCall<RegisterUserRequest, RegisterUserResponse>;
-  /** One person. NOT_FOUND: nobody has this id. INVALID_ARGUMENT: it is not a UUID. */
+  /** Returns a person. NOT_FOUND: no person has this id. INVALID_ARGUMENT: the id is not a UUID. */
   getUser: handleUnaryCall<GetUserRequest, GetUserResponse>;
-  /** Everybody, the newest first, a page at a time. */
+  /** Returns a page of people, newest first. */
   listUsers: handleUnaryCall<ListUsersRequest, ListUsersResponse>;
 }
 
 export interface UsersServiceClient extends Client {
   /**
-   * Registers a person, once for each email address. A second call with the same address changes nothing and
-   * answers with the person who has it. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
+   * Registers a person, once per email address. A second call with the same address changes nothing and returns the
+   * person with this address. INVALID_ARGUMENT: the name or the email is missing, too long or malformed.
    */
   registerUser(
     request: RegisterUserRequest,
@@ -556,7 +556,7 @@ export interface UsersServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RegisterUserResponse) => void,
   ): ClientUnaryCall;
-  /** One person. NOT_FOUND: nobody has this id. INVALID_ARGUMENT: it is not a UUID. */
+  /** Returns a person. NOT_FOUND: no person has this id. INVALID_ARGUMENT: the id is not a UUID. */
   getUser(
     request: GetUserRequest,
     callback: (error: ServiceError | null, response: GetUserResponse) => void,
@@ -572,7 +572,7 @@ export interface UsersServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetUserResponse) => void,
   ): ClientUnaryCall;
-  /** Everybody, the newest first, a page at a time. */
+  /** Returns a page of people, newest first. */
   listUsers(
     request: ListUsersRequest,
     callback: (error: ServiceError | null, response: ListUsersResponse) => void,

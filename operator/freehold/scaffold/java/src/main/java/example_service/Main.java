@@ -5,7 +5,7 @@ import java.sql.SQLException;
 import java.util.Map;
 import java.util.logging.Level;
 
-/** The command line: {@code serve}, also without the word, and {@code migrate}, which brings the schema up to date. */
+/** The command line: {@code serve}, the default, and {@code migrate}, which migrates the schema. */
 public final class Main {
     static final String NAME = "example-service";
 
@@ -27,23 +27,23 @@ public final class Main {
         switch (command) {
             case "serve" -> serve(environment);
             case "migrate" -> migrate(environment);
-            default -> throw new SettingsException("there is no such command; use serve or migrate");
+            default -> throw new SettingsException("unknown command; use serve or migrate");
         }
     }
 
     private static void serve(Map<String, String> environment)
             throws SettingsException, SQLException, IOException, InterruptedException {
-        Log.takeIn(Level.INFO);
+        Log.redirectLibraries(Level.INFO);
         Server server = Server.start(Settings.read(environment));
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            server.leave();
-            Runtime.getRuntime().halt(0); // it left as it was told to; Java would make it 143
+            server.shutdown();
+            Runtime.getRuntime().halt(0); // a requested shutdown; Java's exit code would be 143
         }));
         server.awaitEnd();
     }
 
     private static void migrate(Map<String, String> environment) throws SettingsException, SQLException {
-        Log.takeIn(Level.WARNING);
+        Log.redirectLibraries(Level.WARNING);
         for (String name : Migrations.migrate(Database.read(environment), Migrations.PACKAGED)) {
             System.out.println("applied " + name);
         }

@@ -9,22 +9,22 @@ import org.flywaydb.core.api.output.MigrateOutput;
 import org.flywaydb.core.api.output.MigrateResult;
 import org.postgresql.ds.PGSimpleDataSource;
 
-/** Brings the schema up to date, as the role that owns it. */
+/** Migrates the schema, with the role that owns it. */
 final class Migrations {
     static final String PACKAGED = "classpath:migrations";
 
-    /** How long it waits for a database that is not there yet. */
+    /** The time to wait for the database to become available. */
     private static final Duration PATIENCE = Duration.ofSeconds(30);
 
     private Migrations() {}
 
     /**
-     * Applies what is missing, each file in a transaction of its own, and returns the names of those. Two runs at once
-     * wait for each other on a lock of the database.
+     * Applies the missing migrations, each in its own transaction, and returns their names. Concurrent runs wait for
+     * each other with a lock in the database.
      */
     static List<String> migrate(Database database, String location) throws SettingsException, SQLException {
         PGSimpleDataSource source = database.source();
-        // Every later query queues behind a change that waits for its lock: rather fail than stop the service.
+        // A schema change that waits for a lock blocks all later queries; failing is better than blocking the service.
         source.setOptions("-c lock_timeout=10s");
         await(source);
         MigrateResult result;
@@ -48,11 +48,11 @@ final class Migrations {
         return "%s_%s.sql".formatted(migration.version, migration.description.replace(' ', '_'));
     }
 
-    /** One line: the libraries draw boxes around what the database says. */
+    /** Returns one line: the messages of the libraries have decorated paragraphs around the database's message. */
     private static String reason(FlywayException failed) {
         for (Throwable cause = failed; cause != null; cause = cause.getCause()) {
-            if (cause instanceof SQLException said) {
-                return failed.getMessage().lines().findFirst().orElse("a migration failed") + ": " + said.getMessage();
+            if (cause instanceof SQLException sql) {
+                return failed.getMessage().lines().findFirst().orElse("a migration failed") + ": " + sql.getMessage();
             }
         }
         return failed.getMessage();

@@ -7,9 +7,9 @@ import java.io.IOException;
 import java.sql.SQLException;
 import java.util.concurrent.TimeUnit;
 
-/** The life of the process: it listens at once, is ready with its database, and lets calls end before it leaves. */
+/** The server process: listens immediately, becomes ready with its database, and shuts down gracefully. */
 final class Server {
-    /** How long calls under way have to end after the server stopped taking new ones. */
+    /** The time for running calls to end after the server has stopped accepting new ones. */
     private static final long GRACE_SECONDS = 10;
 
     private final io.grpc.Server server;
@@ -43,9 +43,9 @@ final class Server {
         server.awaitTermination();
     }
 
-    /** Health first, so that no new caller comes; then calls under way end. */
-    void leave() {
-        Log.info("leaving");
+    /** Changes the health status first, so that clients stop calling; then waits for running calls. */
+    void shutdown() {
+        Log.info("shutting down");
         health.enterTerminalState();
         server.shutdown();
         try {
@@ -61,8 +61,8 @@ final class Server {
         Log.info("stopped");
     }
 
-    /** Connections end after a few seconds, so that clients look the name up again and find new servers. */
-    @SuppressWarnings("deprecation") // older clients ask for version v1alpha of reflection
+    /** Connections end after a few seconds, so that clients resolve the name again and find new servers. */
+    @SuppressWarnings("deprecation") // older clients use version v1alpha of reflection
     private static io.grpc.Server build(Settings settings, Store store, HealthStatusManager health) {
         return NettyServerBuilder.forPort(settings.port())
                 .maxConnectionAge(4, TimeUnit.SECONDS)

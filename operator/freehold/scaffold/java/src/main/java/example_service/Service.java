@@ -12,7 +12,7 @@ import example_service.v1.Notes.PutNoteRequest;
 import example_service.v1.Notes.PutNoteResponse;
 import example_service.v1.NotesServiceGrpc.NotesServiceImplBase;
 
-/** The methods of the contract: checks what is asked, asks the store, answers. */
+/** The methods of the contract: validates requests, calls the store, and builds responses. */
 final class Service extends NotesServiceImplBase {
     private final Store store;
 

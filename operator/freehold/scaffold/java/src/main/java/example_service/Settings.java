@@ -4,18 +4,18 @@ import java.time.Duration;
 import java.util.Map;
 
 /**
- * What the environment says.
+ * The settings of the service, read from the environment.
  *
- * @param port where it listens
- * @param longestCall what a call may take, however much time its caller gives
+ * @param port the port of the server
+ * @param longestCall the maximum duration of a call, independent of the client's deadline
  */
 record Settings(int port, Database database, Duration longestCall) {
 
-    /** Throws a sentence that says what to set. */
+    /** Throws a message with the setting to correct. */
     static Settings read(Map<String, String> environment) throws SettingsException {
         if (environment.containsKey("GRPC_TLS")) {
             throw new SettingsException(
-                    "GRPC_TLS must not be set: this service speaks plaintext; under Freehold, leave out spec.grpc.tls");
+                    "GRPC_TLS must not be set: only plaintext is supported; under Freehold, leave out spec.grpc.tls");
         }
         return new Settings(
                 number(environment, "GRPC_PORT", "50051", 65535),

@@ -1,10 +1,10 @@
 package example_service;
 
-/** Says in one sentence what whoever runs the command can put right. */
+/** An error that the user can correct; the message is one sentence. */
 final class SettingsException extends Exception {
     private static final long serialVersionUID = 1;
 
-    SettingsException(String sentence) {
-        super(sentence);
+    SettingsException(String message) {
+        super(message);
     }
 }

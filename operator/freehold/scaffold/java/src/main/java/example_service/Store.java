@@ -19,12 +19,11 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /**
- * Reads and writes the table notes, with the rights of the service's own role. A query is cancelled with the call
- * that asks for it. Each may be made twice, and leaves what it leaves when made once. The statuses it throws are
- * sentences for the caller.
+ * Reads and writes the table notes, with the rights of the service's own role. A query is cancelled with its call. All
+ * queries are idempotent and may be repeated. Thrown statuses have messages for the client.
  */
 final class Store implements AutoCloseable {
-    /** For how long a query is made again: a server that restarts or hands over to another is back within it. */
+    /** The time during which a query is retried: enough for a restart or a switchover of the database. */
     private static final Duration ABSENCE = Duration.ofSeconds(2);
 
     private static final long PAUSE_MS = 50;
@@ -32,32 +31,32 @@ final class Store implements AutoCloseable {
     private final HikariDataSource pool;
     private final ExecutorService cancelling = Executors.newCachedThreadPool(Threads.named("cancelling"));
 
-    /** Returns at once: connections are made when they are needed, and made again after the database was away. */
+    /** Creates a pool without connecting: connections are made on demand, and again after a database outage. */
     Store(Database database) throws SQLException {
-        PGSimpleDataSource source = database.source(new PromptSource());
-        source.setSocketTimeout(10); // a server that vanished; calls are shorter
+        PGSimpleDataSource source = database.source(new RetryingSource());
+        source.setSocketTimeout(10); // for an unresponsive server; calls are shorter
         HikariConfig config = new HikariConfig();
         config.setDataSource(source);
         config.setPoolName("database");
         config.setMaximumPoolSize(8);
-        config.setMinimumIdle(0); // so that it tries anew whenever somebody asks
-        config.setConnectionTimeout(250); // then it is asked again, if the call goes on
+        config.setMinimumIdle(0); // so that each request starts a new attempt
+        config.setConnectionTimeout(250); // afterwards the pool is asked again, within the time of the call
         config.setValidationTimeout(1000);
         config.setInitializationFailTimeout(-1);
         pool = new HikariDataSource(config);
     }
 
-    /** Waits for queries under way and closes the connections. */
+    /** Waits for running queries and closes the connections. */
     @Override
     public void close() {
         pool.close();
         cancelling.shutdown();
     }
 
-    /** Whether the database answers, known within three seconds or so. */
+    /** Returns whether the database is available, after about three seconds at most. */
     boolean answers() {
         try {
-            return patiently(Store::validated);
+            return retry(Store::validated);
         } catch (SQLException e) {
             return false;
         }
@@ -71,31 +70,31 @@ final class Store implements AutoCloseable {
                 """, id, text);
     }
 
-    /** The text of a note. */
+    /** Returns the text of a note. */
     Optional<String> get(String id) throws StatusException {
         return query("SELECT text FROM notes WHERE id = ?", id);
     }
 
-    /** Runs one statement, and returns the first column of its first row. */
+    /** Executes a statement and returns the first column of the first row. */
     private Optional<String> query(String sql, String... values) throws StatusException {
         try {
-            return patiently(connection -> first(connection, sql, values));
+            return retry(connection -> first(connection, sql, values));
         } catch (SQLException e) {
             throw refusal(e).asException();
         }
     }
 
-    /** Connects as soon as the database is back: the pool's own pauses between its attempts double. */
-    private static final class PromptSource extends PGSimpleDataSource {
+    /** Retries at a constant rate, unlike the pool, whose pauses between attempts double. */
+    private static final class RetryingSource extends PGSimpleDataSource {
         private static final long serialVersionUID = 1;
 
         @Override
         public Connection getConnection() throws SQLException {
-            for (long begun = System.nanoTime(); ; ) {
+            for (long started = System.nanoTime(); ; ) {
                 try {
                     return super.getConnection();
                 } catch (SQLException e) {
-                    if (System.nanoTime() - begun > ABSENCE.toNanos() || !paused()) {
+                    if (System.nanoTime() - started > ABSENCE.toNanos() || !paused()) {
                         throw e;
                     }
                 }
@@ -103,23 +102,23 @@ final class Store implements AutoCloseable {
         }
     }
 
-    /** What is done with a connection, and may be done twice. */
+    /** Idempotent work with a connection. */
     private interface Work<T> {
         T with(Connection connection) throws SQLException;
     }
 
-    /** Does it again while the database is away for a moment, until the call at hand has ended. */
-    private <T> T patiently(Work<T> work) throws SQLException {
-        for (long begun = System.nanoTime(); ; ) {
+    /** Repeats the work during a short database outage, until the current call ends. */
+    private <T> T retry(Work<T> work) throws SQLException {
+        for (long started = System.nanoTime(); ; ) {
             try (Connection connection = pool.getConnection()) {
                 return work.with(connection);
             } catch (SQLException e) {
-                boolean over = System.nanoTime() - begun > ABSENCE.toNanos();
-                if (over || !passes(e) || Context.current().isCancelled() || !paused()) {
+                boolean expired = System.nanoTime() - started > ABSENCE.toNanos();
+                if (expired || !isTemporary(e) || Context.current().isCancelled() || !paused()) {
                     throw e;
                 }
                 if (!(e instanceof SQLTransientConnectionException)) {
-                    // Where one connection ended, the idle ones have too.
+                    // When one connection fails, the idle ones have failed too.
                     pool.getHikariPoolMXBean().softEvictConnections();
                 }
             }
@@ -138,7 +137,7 @@ final class Store implements AutoCloseable {
 
     private static boolean validated(Connection connection) throws SQLException {
         if (!connection.isValid(1)) {
-            throw new SQLNonTransientConnectionException("it does not answer", "08006");
+            throw new SQLNonTransientConnectionException("the database does not answer", "08006");
         }
         return true;
     }
@@ -161,7 +160,7 @@ final class Store implements AutoCloseable {
         }
     }
 
-    /** Again and again until the query has ended, for one that has not begun yet cannot be cancelled. */
+    /** Repeats the cancellation until the query has ended, because a query that has not started cannot be cancelled. */
     private static void cancel(PreparedStatement statement, AtomicBoolean done) {
         try {
             while (!done.get()) {
@@ -179,7 +178,7 @@ final class Store implements AutoCloseable {
         if (Context.current().isCancelled()) {
             return Calls.ended();
         }
-        if (passes(failed)) {
+        if (isTemporary(failed)) {
             Log.warn("the database does not answer", "error", failed.getMessage());
             return Status.UNAVAILABLE.withDescription(
                     "the database of " + Main.NAME + " does not answer; try again shortly");
@@ -188,10 +187,10 @@ final class Store implements AutoCloseable {
     }
 
     /**
-     * Tells the errors that will pass. A database that refuses the query itself is a defect, unless it says that it is
-     * out of connections or room (class 53) or shutting down or starting (57), or the connection broke (08).
+     * Whether an error is temporary. Other errors of the database are defects; its error classes 08 (connection), 53
+     * (insufficient resources) and 57 (operator intervention, startup) are temporary.
      */
-    private static boolean passes(SQLException failed) {
+    private static boolean isTemporary(SQLException failed) {
         return failed instanceof SQLTransientConnectionException
                 || String.valueOf(failed.getSQLState()).matches("(08|53|57).*");
     }

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What a client sees, over a real connection and a real database. */
+/** Tests of the contract, over a connection and with a database. */
 class ContractTest {
     private static Running running;
 
@@ -23,20 +23,22 @@ class ContractTest {
         running.close();
     }
 
+    /** A note has the text that was stored last. */
     @Test
-    void aNoteIsKeptAndKeptAgain() {
+    void putNoteReplaces() {
         running.put("one", "first");
         assertEquals("first", running.get("one"));
         running.put("one", "second");
         assertEquals("second", running.get("one"));
     }
 
+    /** An unknown id is refused with NOT_FOUND. */
     @Test
-    void thereIsNoNoteThatNobodyPut() {
+    void getNoteNotFound() {
         Running.assertRefused(Code.NOT_FOUND, "no note has the id none", () -> running.get("none"));
     }
 
-    /** An id or a text is a string, so many times. */
+    /** An invalid request is refused with a message about the field. Each id and text is a repeated string. */
     @ParameterizedTest
     @CsvSource({
         "a, 0, a, 1, 'id must have 1 to 100 characters, none of them a control character; it has 0'",
@@ -46,7 +48,7 @@ class ContractTest {
         "a, 1, 😀, 10001, it has 10001",
         "a, 1, '\u0000', 1, it has 1",
     })
-    void whatCannotBeMeantIsRefused(String id, int ids, String text, int texts, String words) {
+    void invalidRequestIsRefused(String id, int ids, String text, int texts, String words) {
         Running.assertRefused(Code.INVALID_ARGUMENT, words, () -> running.put(id.repeat(ids), text.repeat(texts)));
     }
 }

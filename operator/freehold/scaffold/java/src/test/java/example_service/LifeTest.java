@@ -31,28 +31,30 @@ import org.junit.jupiter.api.Test;
 import example_service.v1.Notes.GetNoteResponse;
 import example_service.v1.NotesServiceGrpc;
 
-/** The life of the server: before its database is there, while it is away, how calls end, and at the end. */
+/** Tests of start, database outage, deadlines and shutdown of the server. */
 class LifeTest {
+    /** A server waits for its database, and recovers after an outage without a restart. */
     @Test
-    void itWaitsForItsDatabaseAndFindsItAgain() throws Exception {
+    void databaseOutage() throws Exception {
         TestDatabase database = TestDatabase.migrated();
-        database.goAway();
+        database.stop();
         try (Running running = new Running(database)) {
             running.await(ServingStatus.NOT_SERVING);
-            database.comeBack();
+            database.resume();
             running.await(ServingStatus.SERVING);
             running.put("one", "first");
-            database.goAway();
+            database.stop();
             running.await(ServingStatus.NOT_SERVING);
             Running.assertRefused(Code.UNAVAILABLE, "does not answer; try again shortly", () -> running.get("one"));
-            database.comeBack();
+            database.resume();
             running.await(ServingStatus.SERVING);
             assertEquals("first", running.get("one"));
         }
     }
 
+    /** Calls during a short outage are retried. */
     @Test
-    void aDatabaseThatIsAwayForAMomentFailsNoCall() throws Exception {
+    void shortDatabaseOutageFailsNoCall() throws Exception {
         try (Running running = Running.ready()) {
             AtomicBoolean back = new AtomicBoolean();
             ExecutorService callers = Executors.newCachedThreadPool();
@@ -60,9 +62,9 @@ class LifeTest {
                     .mapToObj(caller -> CompletableFuture.runAsync(() -> callUntil(back, running, caller), callers))
                     .toList();
             for (int time = 0; time < 3; time++) {
-                running.database.goAway();
+                running.database.stop();
                 Thread.sleep(400);
-                running.database.comeBack();
+                running.database.resume();
                 running.put("any", "t");
             }
             back.set(true);
@@ -81,29 +83,31 @@ class LifeTest {
         }
     }
 
+    /** Server reflection works without a database. */
     @Test
-    void itTellsItsContractWithoutADatabase() throws Exception {
+    void reflectionWithoutDatabase() throws Exception {
         TestDatabase database = TestDatabase.empty();
-        database.goAway();
+        database.stop();
         try (Running running = new Running(database)) {
-            CompletableFuture<ServerReflectionResponse> said = new CompletableFuture<>();
-            StreamObserver<ServerReflectionRequest> asked = ServerReflectionGrpc.newStub(running.channel)
+            CompletableFuture<ServerReflectionResponse> response = new CompletableFuture<>();
+            StreamObserver<ServerReflectionRequest> requests = ServerReflectionGrpc.newStub(running.channel)
                     .withDeadlineAfter(5, TimeUnit.SECONDS)
-                    .serverReflectionInfo(new First<>(said));
-            asked.onNext(ServerReflectionRequest.newBuilder()
+                    .serverReflectionInfo(new First<>(response));
+            requests.onNext(ServerReflectionRequest.newBuilder()
                     .setFileContainingSymbol(NotesServiceGrpc.SERVICE_NAME)
                     .build());
             FileDescriptorProto file = FileDescriptorProto.parseFrom(
-                    said.get().getFileDescriptorResponse().getFileDescriptorProto(0));
-            asked.onCompleted();
+                    response.get().getFileDescriptorResponse().getFileDescriptorProto(0));
+            requests.onCompleted();
             assertEquals(
                     IdempotencyLevel.IDEMPOTENT,
                     file.getService(0).getMethod(0).getOptions().getIdempotencyLevel());
         }
     }
 
+    /** A call ends at its deadline, and its query is cancelled. */
     @Test
-    void aCallEndsWithItsDeadlineAndSoDoesItsQuery() throws Exception {
+    void deadlineEndsQuery() throws Exception {
         try (Running running = Running.ready();
                 Connection lock = running.database.lock()) {
             Running.assertRefused(
@@ -115,8 +119,9 @@ class LifeTest {
         }
     }
 
+    /** The latency budget limits a call. */
     @Test
-    void aCallEndsWithTheServicesOwnBound() throws Exception {
+    void latencyBudgetLimitsCall() throws Exception {
         TestDatabase database = TestDatabase.migrated();
         try (Running running = new Running(database, database.url("app"), Duration.ofMillis(400))) {
             running.await(ServingStatus.SERVING);
@@ -129,8 +134,9 @@ class LifeTest {
         }
     }
 
+    /** When the client cancels a call, its query is cancelled. */
     @Test
-    void aCallThatIsCancelledCancelsItsQuery() throws Exception {
+    void cancelledCallEndsQuery() throws Exception {
         try (Running running = Running.ready();
                 Connection lock = running.database.lock()) {
             ListenableFuture<GetNoteResponse> call =
@@ -142,25 +148,27 @@ class LifeTest {
         }
     }
 
+    /** Running calls end normally when the server is stopped. */
     @Test
-    void aCallUnderWayEndsWellWhenTheServerIsToldToStop() throws Exception {
+    void shutdownFinishesRunningCall() throws Exception {
         try (Running running = Running.ready()) {
             running.put("one", "first");
             try (Connection lock = running.database.lock()) {
                 ListenableFuture<GetNoteResponse> call =
                         NotesServiceGrpc.newFutureStub(running.channel).getNote(Running.ONE);
                 running.database.awaitWaiting(1);
-                CompletableFuture<Void> left = CompletableFuture.runAsync(running.server::leave);
-                assertThrows(TimeoutException.class, () -> left.get(200, TimeUnit.MILLISECONDS));
+                CompletableFuture<Void> ended = CompletableFuture.runAsync(running.server::shutdown);
+                assertThrows(TimeoutException.class, () -> ended.get(200, TimeUnit.MILLISECONDS));
                 lock.rollback();
                 assertEquals("first", call.get().getNote().getText());
-                left.get(5, TimeUnit.SECONDS);
+                ended.get(5, TimeUnit.SECONDS);
             }
         }
     }
 
+    /** Each call is logged as a line of JSON. */
     @Test
-    void eachCallLogsALineOfJson() throws Exception {
+    void logLinePerCall() throws Exception {
         PrintStream before = System.out;
         ByteArrayOutputStream log = new ByteArrayOutputStream();
         System.setOut(new PrintStream(log, true, StandardCharsets.UTF_8));
@@ -175,15 +183,15 @@ class LifeTest {
         assertTrue(written.contains(call.formatted(NotesServiceGrpc.SERVICE_NAME)), written);
     }
 
-    private record First<T>(CompletableFuture<T> said) implements StreamObserver<T> {
+    private record First<T>(CompletableFuture<T> first) implements StreamObserver<T> {
         @Override
         public void onNext(T value) {
-            said.complete(value);
+            first.complete(value);
         }
 
         @Override
         public void onError(Throwable reason) {
-            said.completeExceptionally(reason);
+            first.completeExceptionally(reason);
         }
 
         @Override

@@ -47,7 +47,7 @@ final class Running implements AutoCloseable {
         this(database, database.url("app"), Duration.ofSeconds(5));
     }
 
-    /** One that is ready, with a database of its own. */
+    /** Returns a ready server with its own database. */
     static Running ready() throws Exception {
         Running running = new Running(TestDatabase.migrated());
         running.await(ServingStatus.SERVING);
@@ -70,22 +70,22 @@ final class Running implements AutoCloseable {
         return within(Duration.ofSeconds(4)).getNote(request).getNote().getText();
     }
 
-    /** Returns once the health service says so, and fails after ten seconds. */
+    /** Returns when the health service reports a status, and fails after ten seconds. */
     void await(ServingStatus wanted) {
         try (Context.CancellableContext watching = Context.current().withCancellation()) {
             watching.run(() -> {
-                Iterator<HealthCheckResponse> said = HealthGrpc.newBlockingStub(channel)
+                Iterator<HealthCheckResponse> statuses = HealthGrpc.newBlockingStub(channel)
                         .withWaitForReady()
                         .withDeadlineAfter(10, TimeUnit.SECONDS)
                         .watch(HealthCheckRequest.getDefaultInstance());
-                while (said.next().getStatus() != wanted) {
-                    // not yet
+                while (statuses.next().getStatus() != wanted) {
+                    // wait for the next status
                 }
             });
         }
     }
 
-    /** That a call is refused with this code, in a sentence that has these words. */
+    /** Asserts that a call is refused with a status code and a message that contains the words. */
     static void assertRefused(Status.Code code, String words, Executable call) {
         Status refused = assertThrows(StatusRuntimeException.class, call).getStatus();
         assertEquals(code, refused.getCode(), refused.toString());
@@ -95,6 +95,6 @@ final class Running implements AutoCloseable {
     @Override
     public void close() {
         channel.shutdownNow();
-        server.leave();
+        server.shutdown();
     }
 }

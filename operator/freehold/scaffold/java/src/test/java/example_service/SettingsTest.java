@@ -12,20 +12,23 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.postgresql.ds.PGSimpleDataSource;
 
+/** Tests of the settings. */
 class SettingsTest {
     private static final String URL =
             "postgresql://user:se%2Bcret@host:5433/notes?sslmode=verify-full&sslrootcert=/ca.crt";
 
+    /** Settings that are not in the environment have defaults; the text form has no password. */
     @Test
-    void aPortAndABoundHaveDefaults() throws Exception {
+    void defaults() throws Exception {
         Settings settings = Settings.read(Map.of("DATABASE_URL", URL));
         assertEquals(50051, settings.port());
         assertEquals(Duration.ofSeconds(5), settings.longestCall());
         assertFalse(settings.toString().contains("cret"));
     }
 
+    /** A connection URI is converted for JDBC. */
     @Test
-    void aConnectionUriIsUnderstood() throws Exception {
+    void connectionUriForJdbc() throws Exception {
         PGSimpleDataSource source =
                 Settings.read(Map.of("DATABASE_URL", URL)).database().source();
         assertEquals("user se+cret", source.getUser() + " " + source.getPassword());
@@ -33,6 +36,7 @@ class SettingsTest {
         assertTrue(source.getUrl().startsWith("jdbc:postgresql://host:5433/notes?"), source.getUrl());
     }
 
+    /** An error for an invalid setting names the setting and does not contain the password. */
     @ParameterizedTest
     @CsvSource({
         "DATABASE_URL, '', 'DATABASE_URL must be set, like postgresql://user'",
@@ -42,12 +46,12 @@ class SettingsTest {
         "LATENCY_BUDGET_MS, 0, 'LATENCY_BUDGET_MS must be a number from 1 to 3600000; it is \"0\"'",
         "GRPC_TLS, Mutual, GRPC_TLS must not be set",
     })
-    void whatIsMissingIsNamed(String variable, String value, String sentence) {
+    void invalidSetting(String variable, String value, String sentence) {
         Map<String, String> environment = new java.util.HashMap<>(Map.of("DATABASE_URL", URL));
         environment.put(variable, value);
-        String said = assertThrows(SettingsException.class, () -> Settings.read(environment))
+        String message = assertThrows(SettingsException.class, () -> Settings.read(environment))
                 .getMessage();
-        assertTrue(said.startsWith(sentence), said);
-        assertFalse(said.contains("sec%ret"), said);
+        assertTrue(message.startsWith(sentence), message);
+        assertFalse(message.contains("sec%ret"), message);
     }
 }

@@ -7,9 +7,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.UUID;
 
-/**
- * A database of a test's own, made as Freehold makes it: with an owner, and a role that may only read and write rows.
- */
+/** A database for one test with the roles that Freehold creates: an owner, and a role that can only access rows. */
 final class TestDatabase {
     private final URI admin;
     private final String name = "t" + UUID.randomUUID().toString().replace("-", "");
@@ -22,7 +20,7 @@ final class TestDatabase {
         this.admin = URI.create(url);
     }
 
-    /** Without tables. */
+    /** Creates a database without tables. */
     static TestDatabase empty() throws Exception {
         TestDatabase made = new TestDatabase();
         made.admin("CREATE ROLE " + made.name + "_owner LOGIN PASSWORD 'correct-horse'");
@@ -34,14 +32,14 @@ final class TestDatabase {
         return made;
     }
 
-    /** With the schema of this release. */
+    /** Creates a database with the schema of this release. */
     static TestDatabase migrated() throws Exception {
         TestDatabase made = empty();
         Migrations.migrate(Database.of(made.url("owner")), Migrations.PACKAGED);
         return made;
     }
 
-    /** The connection URI of a role: owner or app. */
+    /** Returns the connection URI of a role: owner or app. */
     String url(String role) {
         return url(role, "correct-horse");
     }
@@ -50,18 +48,18 @@ final class TestDatabase {
         return "postgresql://%s_%s:%s@%s:%d/%s".formatted(name, role, password, admin.getHost(), admin.getPort(), name);
     }
 
-    /** Refuses connections and ends those there are, as a server that stops does. */
-    void goAway() throws Exception {
+    /** Refuses connections and ends existing ones, as during a restart of the server. */
+    void stop() throws Exception {
         admin("ALTER DATABASE " + name + " ALLOW_CONNECTIONS false");
         admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name + "'");
     }
 
-    /** Takes connections again. */
-    void comeBack() throws Exception {
+    /** Accepts connections again. */
+    void resume() throws Exception {
         admin("ALTER DATABASE " + name + " ALLOW_CONNECTIONS true");
     }
 
-    /** Returns once so many queries wait for a lock, and fails after five seconds. */
+    /** Returns when {@code count} queries wait for a lock, and fails after five seconds. */
     void awaitWaiting(int count) throws Exception {
         String sql =
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = '" + name + "' AND wait_event_type = 'Lock'";
@@ -82,7 +80,7 @@ final class TestDatabase {
         }
     }
 
-    /** Keeps everybody from the table notes until it is closed. */
+    /** Locks the table notes until the connection is closed. */
     Connection lock() throws Exception {
         Connection connection = Database.of(url("owner")).source().getConnection();
         connection.setAutoCommit(false);

@@ -15,7 +15,7 @@ import java.util.Optional;
 import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.SSLSession;
 
-/** Refuses every call of a client that is not on the list, those of health and reflection included. */
+/** Refuses all calls of clients that are not on the list, including health and reflection. */
 final class Callers implements ServerInterceptor {
     private static final int URI = 6; // RFC 5280, GeneralName
 
@@ -46,8 +46,8 @@ final class Callers implements ServerInterceptor {
             }
         } catch (IOException e) {
             Log.error("the list of clients cannot be read", e);
-            return Optional.of(Status.UNAVAILABLE.withDescription(
-                    "invoices cannot tell who may call it just now; try again shortly"));
+            return Optional.of(
+                    Status.UNAVAILABLE.withDescription("invoices cannot read its list of clients; try again shortly"));
         }
         Log.warn("refused", "method", method, "caller", caller);
         return Optional.of(Status.PERMISSION_DENIED.withDescription(
@@ -55,7 +55,7 @@ final class Callers implements ServerInterceptor {
                         + "spec.grpc.consumers of invoices allow it"));
     }
 
-    /** The URI of a certificate that has exactly one, as the standard of SPIFFE asks. */
+    /** Returns the URI of a certificate with exactly one, as the SPIFFE standard requires. */
     private static Optional<String> spiffe(SSLSession session) {
         try {
             X509Certificate certificate = (X509Certificate) session.getPeerCertificates()[0];

@@ -19,8 +19,8 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What every call has in common: a deadline, a refusal in plain words, one log line, who answered. Health and reflection
- * pass untouched.
+ * The parts common to all calls: deadline, error status, log line, and the name of the server. Health and reflection
+ * are not wrapped.
  */
 final class Calls implements ServerInterceptor {
     private static final Metadata.Key<String> SERVED_BY =
@@ -31,17 +31,17 @@ final class Calls implements ServerInterceptor {
 
     private final Duration longest;
 
-    /** The longest a call may take whose caller states no deadline, or a later one. */
+    /** @param longest the maximum duration of a call, also with a later deadline or none */
     Calls(Duration longest) {
         this.longest = longest;
     }
 
-    /** What a method of the contract does. */
+    /** The implementation of a method of the contract. */
     interface Method<R> {
         R answer() throws StatusException;
     }
 
-    /** Answers a call with what its method returns, or refuses it with the status that it throws. */
+    /** Answers a call with the result of a method, or with the status that the method throws. */
     static <R> void answer(StreamObserver<R> caller, Method<R> method) {
         R response;
         try {
@@ -50,9 +50,9 @@ final class Calls implements ServerInterceptor {
             caller.onError(e);
             return;
         } catch (RuntimeException e) {
-            Log.error("a call failed for a reason of our own", e);
+            Log.error("a call failed with an unexpected error", e);
             caller.onError(Status.INTERNAL
-                    .withDescription("invoices failed for a reason of its own; its log has the details")
+                    .withDescription("internal error in invoices; see its log")
                     .asException());
             return;
         }
@@ -60,13 +60,13 @@ final class Calls implements ServerInterceptor {
         caller.onCompleted();
     }
 
-    /** Why the call at hand ended early: its time is over, or its caller went away. */
+    /** Returns why the current call ended early: at its deadline, or by cancellation. */
     static Status ended() {
         Deadline deadline = Context.current().getDeadline();
         return deadline != null && deadline.isExpired()
                 ? Status.DEADLINE_EXCEEDED.withDescription(
                         "invoices could not answer in the time allowed; try again with the same request")
-                : Status.CANCELLED.withDescription("the caller went away");
+                : Status.CANCELLED.withDescription("the client cancelled the call");
     }
 
     @Override

@@ -15,11 +15,11 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/** Channels to all servers of the services that this one calls. */
+/** Creates channels to all servers of the services that invoices calls. */
 final class Channels {
     /**
-     * The service config while none is published: calls go round all servers, and one that found none is repeated,
-     * which the contracts of users and payments allow.
+     * The service config if none is published: calls are distributed over all servers, and calls that reached no server
+     * are retried, which the contracts of users and payments allow.
      */
     private static final String BUILT_IN = """
             {
@@ -36,13 +36,13 @@ final class Channels {
 
     private Channels() {}
 
-    /** Begins to connect, and does not wait for the provider. */
+    /** Starts to connect, without waiting for the provider. */
     static ManagedChannel open(Settings.Provider provider) throws SettingsException {
         NettyChannelBuilder builder;
         try {
             builder = NettyChannelBuilder.forTarget(provider.target());
         } catch (IllegalArgumentException e) {
-            throw new SettingsException("the target of %s, \"%s\", is no gRPC target: %s"
+            throw new SettingsException("the target of %s, \"%s\", is not a gRPC target: %s"
                     .formatted(provider.name(), provider.target(), e.getMessage()));
         }
         if (provider.identity().isPresent()) {
@@ -60,7 +60,7 @@ final class Channels {
         return channel;
     }
 
-    /** Takes the published service config, or the built-in one where it is absent or gRPC cannot use it. */
+    /** Uses the published service config, or the built-in one if that is missing or invalid. */
     private static ManagedChannel build(NettyChannelBuilder builder, Settings.Provider provider) {
         if (provider.serviceConfig().isPresent()) {
             Path file = provider.serviceConfig().get();
@@ -70,7 +70,7 @@ final class Channels {
                 Log.info("channel", "provider", provider.name(), "serviceConfig", "published");
                 return channel;
             } catch (NoSuchFileException e) {
-                // the contract of the provider is not known yet
+                // not published: the contract of the provider is unknown
             } catch (IOException | JsonParseException | IllegalArgumentException | IllegalStateException e) {
                 Log.warn(
                         "the published service config cannot be used",
@@ -87,11 +87,11 @@ final class Channels {
     }
 
     private static Map<String, ?> parsed(String text) {
-        JsonObject config = JsonParser.parseString(text).getAsJsonObject(); // or an IllegalStateException
+        JsonObject config = JsonParser.parseString(text).getAsJsonObject(); // throws IllegalStateException
         return new Gson().fromJson(config, new TypeToken<Map<String, Object>>() {});
     }
 
-    /** gRPC for Java waits up to two minutes before it connects again, and has no setting for that: a second is enough. */
+    /** Reconnects every second: gRPC for Java waits up to two minutes between attempts, without a setting. */
     private static void reconnectSoon(ManagedChannel channel) {
         try {
             while (!channel.awaitTermination(1, TimeUnit.SECONDS)) {

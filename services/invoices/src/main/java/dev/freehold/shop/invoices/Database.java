@@ -8,9 +8,9 @@ import java.sql.SQLException;
 import java.util.Map;
 import org.postgresql.ds.PGSimpleDataSource;
 
-/** The service's own database, as a connection URI names it. It holds a password: its text has none of it. */
+/** The service's own database, from a connection URI. The text form does not contain the password. */
 final class Database {
-    /** What libpq, and so the URI, calls other than JDBC does. */
+    /** Parameters whose JDBC names differ from those of libpq, which the URI uses. */
     private static final Map<String, String> JDBC_NAMES =
             Map.of("connect_timeout", "connectTimeout", "application_name", "ApplicationName");
 
@@ -20,7 +20,7 @@ final class Database {
         this.uri = uri;
     }
 
-    /** Throws a sentence that has nothing of the URI, for a part of the password may be anywhere in it. */
+    /** Throws a message without the URI, because any part of the URI may contain parts of the password. */
     static Database read(Map<String, String> environment) throws SettingsException {
         try {
             return of(environment.getOrDefault("DATABASE_URL", ""));
@@ -36,16 +36,16 @@ final class Database {
             throw new IllegalArgumentException("not a connection URI");
         }
         Database database = new Database(uri);
-        database.source(); // throws if it has a parameter that JDBC does not know
+        database.source(); // throws for parameters that JDBC does not support
         return database;
     }
 
-    /** Connections to it, each within three seconds. The file of an sslrootcert is read at each. */
+    /** Returns a source of connections, with a timeout of three seconds. Each reads the file in sslrootcert. */
     PGSimpleDataSource source() throws SQLException {
         return source(new PGSimpleDataSource());
     }
 
-    /** The same by a source of the caller's own kind, which is returned. */
+    /** Configures a source and returns the same source. */
     PGSimpleDataSource source(PGSimpleDataSource source) throws SQLException {
         source.setServerNames(new String[] {uri.getHost()});
         source.setPortNumbers(new int[] {uri.getPort() < 0 ? 5432 : uri.getPort()});
@@ -54,14 +54,14 @@ final class Database {
         source.setConnectTimeout(3);
         source.setLoginTimeout(3);
         source.setTcpKeepAlive(true);
-        String[] who = uri.getRawUserInfo() == null
+        String[] user = uri.getRawUserInfo() == null
                 ? new String[0]
                 : uri.getRawUserInfo().split(":", 2);
-        if (who.length > 0) {
-            source.setUser(decoded(who[0]));
+        if (user.length > 0) {
+            source.setUser(decoded(user[0]));
         }
-        if (who.length > 1) {
-            source.setPassword(decoded(who[1]));
+        if (user.length > 1) {
+            source.setPassword(decoded(user[1]));
         }
         String query = uri.getRawQuery() == null ? "" : uri.getRawQuery();
         for (String parameter : query.isEmpty() ? new String[0] : query.split("&")) {

@@ -14,11 +14,11 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 
-/** Asks for many things at once, of one provider, at most so many at a time. */
+/** Calls one provider for many keys concurrently, with a limit. */
 final class FanOut<K, V> {
     private static final int LANES = 16;
 
-    /** What was answered, by what was asked for, and the last reason why something was not. */
+    /** The responses by key, and the errors by key. */
     record Answers<K, V>(Map<K, V> found, Map<K, Throwable> missing) {}
 
     private final Queue<K> waiting;
@@ -33,7 +33,7 @@ final class FanOut<K, V> {
         this.open = new AtomicInteger(keys.size());
     }
 
-    /** Asks for each key once. It ends when each was answered or refused; what bounds that is the calls' deadline. */
+    /** Makes one call per distinct key. The result is complete when all calls have ended. */
     static <K, V> CompletableFuture<Answers<K, V>> each(Collection<K> keys, Function<K, ListenableFuture<V>> ask) {
         Set<K> distinct = Set.copyOf(keys);
         FanOut<K, V> fanOut = new FanOut<>(distinct, ask);

@@ -17,19 +17,19 @@ import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLSessionContext;
 
 /**
- * Who this service is to the others, and whom it trusts.
+ * The certificates and trusted CAs of this service for mutual TLS.
  *
- * @param directory has tls.crt, tls.key, ca.crt and, for a service that is called, the list clients. The kubelet keeps it
- *     current while the process runs, so each handshake and each call reads it anew.
+ * @param directory has tls.crt, tls.key, ca.crt and, for a server, the list clients. The kubelet updates the files
+ *     while the process runs; each handshake and each call reads them again.
  */
 record Identity(Path directory) {
 
-    /** For calls to others: a server is who its target names, by an authority in ca.crt. TLS 1.3 alone. */
+    /** For calls to other services: verifies the name in the target and a CA in ca.crt. TLS 1.3 only. */
     SslContext client() throws SettingsException {
         return current(true);
     }
 
-    /** For calls from others: each must have a certificate of an authority in ca.crt. TLS 1.3 alone. */
+    /** For calls from clients: requires a certificate of a CA in ca.crt. TLS 1.3 only. */
     SslContext server() throws SettingsException {
         return current(false);
     }
@@ -44,13 +44,13 @@ record Identity(Path directory) {
         try {
             return new Current(isClient, context(isClient));
         } catch (IOException | IllegalArgumentException e) {
-            throw new SettingsException("GRPC_TLS_DIR must have tls.crt, tls.key and ca.crt that fit together: " + e);
+            throw new SettingsException("GRPC_TLS_DIR must have tls.crt, tls.key and ca.crt that match:  " + e);
         }
     }
 
     /**
-     * Has all three files of one version: the kubelet replaces them at once, by moving a link that tls.crt leads
-     * through, and removes those before.
+     * Reads all three files from one version: the kubelet replaces the version by moving a symbolic link, and removes
+     * the previous version.
      */
     private SslContext context(boolean isClient) throws IOException {
         while (true) {
@@ -75,7 +75,7 @@ record Identity(Path directory) {
         SslContextBuilder builder = isClient
                 ? SslContextBuilder.forClient().keyManager(certificate, key)
                 : SslContextBuilder.forServer(certificate, key).clientAuth(ClientAuth.REQUIRE);
-        // Java's own TLS: the other one is a native library, which needs a place to be unpacked to.
+        // Java's own TLS implementation: the alternative is a native library, which needs a writable folder.
         return GrpcSslContexts.configure(builder, SslProvider.JDK)
                 .trustManager(read(version, "ca.crt"))
                 .protocols("TLSv1.3")
@@ -87,19 +87,19 @@ record Identity(Path directory) {
     }
 
     /**
-     * Shakes hands with the files as they are then. No session outlives its connection, so none is resumed and trusted
-     * for what was verified before.
+     * Uses the current files for each handshake. Sessions end with their connection; none is resumed with the result of
+     * an earlier verification.
      */
     private final class Current extends SslContext {
         private final boolean isClient;
-        private final SslContext first; // for all but the handshakes
+        private final SslContext first; // for everything except handshakes
 
         Current(boolean isClient, SslContext first) {
             this.isClient = isClient;
             this.first = first;
         }
 
-        private SslContext anew() {
+        private SslContext reloaded() {
             try {
                 return context(isClient);
             } catch (IOException e) {
@@ -109,12 +109,12 @@ record Identity(Path directory) {
 
         @Override
         public SSLEngine newEngine(ByteBufAllocator allocator) {
-            return anew().newEngine(allocator);
+            return reloaded().newEngine(allocator);
         }
 
         @Override
         public SSLEngine newEngine(ByteBufAllocator allocator, String host, int port) {
-            return anew().newEngine(allocator, host, port);
+            return reloaded().newEngine(allocator, host, port);
         }
 
         @Override
@@ -128,7 +128,7 @@ record Identity(Path directory) {
         }
 
         @Override
-        @SuppressWarnings("deprecation") // the base class has no other way to say what is negotiated
+        @SuppressWarnings("deprecation") // the base class has no alternative
         public ApplicationProtocolNegotiator applicationProtocolNegotiator() {
             return first.applicationProtocolNegotiator();
         }

@@ -14,9 +14,9 @@ record Invoice(
         Optional<UUID> paymentId,
         Instant issueTime) {
 
-    /** What an invoice is issued for. */
+    /** The data of a new invoice. */
     record Order(UUID userId, String currency, long minorUnits, String idempotencyKey) {}
 
-    /** Which invoices a list has: at most so many, with lower numbers than one, of one person or of all. */
+    /** Selects the invoices of a list: at most {@code most}, with lower numbers, of one person or of all. */
     record Page(Optional<UUID> userId, Optional<Long> before, int most) {}
 }

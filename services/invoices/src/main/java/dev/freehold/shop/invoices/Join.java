@@ -22,7 +22,7 @@ import shop.payments.v1.Payments.Payment;
 import shop.users.v1.Users.GetUserResponse;
 import shop.users.v1.Users.User;
 
-/** Shows invoices with who owes them and what was paid, as users and payments say now. */
+/** Combines invoices with the current data of users and payments. */
 final class Join {
     private final Providers providers;
 
@@ -31,20 +31,20 @@ final class Join {
     }
 
     /**
-     * Asks both providers at once. Where one does not answer, or does not know an id, the id alone is shown. Throws a
-     * status when the call at hand ended meanwhile.
+     * Calls both providers concurrently. If a call fails or an id is unknown, the invoice has only the id. Throws a
+     * status if the current call has ended.
      */
     List<Invoices.Invoice> show(List<Invoice> stored) throws StatusException {
         return show(stored, Map.of(), Map.of());
     }
 
-    /** An invoice whose person is known already. */
+    /** Combines an invoice with a known person. */
     Invoices.Invoice show(Invoice stored, User recipient) throws StatusException {
         return show(List.of(stored), Map.of(stored.userId(), recipient), Map.of())
                 .get(0);
     }
 
-    /** An invoice whose payment is known already. */
+    /** Combines an invoice with a known payment. */
     Invoices.Invoice show(Invoice stored, Payment payment) throws StatusException {
         return show(List.of(stored), Map.of(), Map.of(UUID.fromString(payment.getId()), payment))
                 .get(0);
@@ -92,7 +92,7 @@ final class Join {
         answers.missing().values().stream().findFirst().ifPresent(reason -> {
             Status status = Status.fromThrowable(reason);
             Log.warn(
-                    "shown by ids alone",
+                    "shown with ids only",
                     "provider",
                     provider,
                     "missing",

@@ -15,7 +15,7 @@ import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 import java.util.logging.SimpleFormatter;
 
-/** One line of JSON for each event, on standard output: time, level and message, then the event's own fields. */
+/** JSON logs on standard output, one line per event: time, level and message, then the event's fields. */
 final class Log {
     private static final Gson JSON =
             new GsonBuilder().serializeNulls().disableHtmlEscaping().create();
@@ -30,14 +30,14 @@ final class Log {
         print(Level.WARNING, message, namesAndValues);
     }
 
-    static void error(String message, Throwable because) {
+    static void error(String message, Throwable cause) {
         StringWriter trace = new StringWriter();
-        because.printStackTrace(new PrintWriter(trace, true));
+        cause.printStackTrace(new PrintWriter(trace, true));
         print(Level.SEVERE, message, "error", trace.toString());
     }
 
-    /** Takes in what the libraries say through java.util.logging, from a level on. */
-    static void takeIn(Level from) {
+    /** Redirects java.util.logging, which libraries use, to this log, from a level. */
+    static void redirectLibraries(Level from) {
         LogManager.getLogManager().reset();
         Logger root = Logger.getLogger("");
         root.setLevel(from);

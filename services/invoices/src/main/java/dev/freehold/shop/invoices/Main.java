@@ -6,7 +6,7 @@ import java.sql.SQLException;
 import java.util.Map;
 import java.util.logging.Level;
 
-/** The command line: {@code invoices} (or {@code invoices serve}) serves, {@code invoices migrate} changes the schema. */
+/** The command line: {@code invoices} or {@code invoices serve} serves, {@code invoices migrate} migrates. */
 public final class Main {
     private Main() {}
 
@@ -26,32 +26,32 @@ public final class Main {
         switch (command) {
             case "serve" -> serve(environment);
             case "migrate" -> migrate(environment);
-            default -> throw new SettingsException("there is no such command; use serve or migrate");
+            default -> throw new SettingsException("unknown command; use serve or migrate");
         }
     }
 
     private static void serve(Map<String, String> environment)
             throws SettingsException, SQLException, IOException, InterruptedException {
-        lookNamesUpAgain();
-        Log.takeIn(Level.INFO);
+        reduceDnsCaching();
+        Log.redirectLibraries(Level.INFO);
         Server server = Server.start(Settings.read(environment));
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            server.leave();
-            Runtime.getRuntime().halt(0); // it left as it was told to; Java would make it 143
+            server.shutdown();
+            Runtime.getRuntime().halt(0); // a requested shutdown; Java's exit code would be 143
         }));
         server.awaitEnd();
     }
 
     private static void migrate(Map<String, String> environment) throws SettingsException, SQLException {
-        Log.takeIn(Level.WARNING);
+        Log.redirectLibraries(Level.WARNING);
         for (String name : Migrations.migrate(Database.read(environment), Migrations.PACKAGED)) {
             System.out.println("applied " + name);
         }
         System.out.println("the schema is up to date");
     }
 
-    /** A name may be looked up again a second after the last time: servers come and go. Java and gRPC each keep 30. */
-    private static void lookNamesUpAgain() {
+    /** Allows names to be resolved again after one second instead of 30 in Java and in gRPC: servers change often. */
+    private static void reduceDnsCaching() {
         Security.setProperty("networkaddress.cache.ttl", "1");
         Security.setProperty("networkaddress.cache.negative.ttl", "1");
         System.setProperty("networkaddress.cache.ttl", "1");

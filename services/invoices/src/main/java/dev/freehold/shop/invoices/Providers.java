@@ -22,8 +22,8 @@ import shop.users.v1.Users.User;
 import shop.users.v1.UsersServiceGrpc;
 
 /**
- * Asks users and payments. Their calls end with the call at hand, and a little before its deadline, so that there is
- * time to store what they said, or to answer without.
+ * Calls users and payments. These calls end with the current call, and a little before its deadline, which leaves time
+ * to store the result, or to answer without.
  */
 final class Providers implements AutoCloseable {
     private static final Metadata.Key<String> PUSHBACK =
@@ -44,7 +44,7 @@ final class Providers implements AutoCloseable {
         payments.shutdownNow();
     }
 
-    /** The person, or a status for the caller. */
+    /** Returns the person, or throws a status for the client. */
     User person(UUID id) throws StatusException {
         try {
             return UsersServiceGrpc.newBlockingStub(users)
@@ -57,11 +57,11 @@ final class Providers implements AutoCloseable {
                         .withDescription("no user has the id %s; register the person first".formatted(id))
                         .asException();
             }
-            throw refusal(e, "users to check who owes it; nothing was stored, try again with the same key");
+            throw refusal(e, "users to check the recipient; nothing was stored, try again with the same key");
         }
     }
 
-    /** Has a payment made, once however often it is called, or throws a status for the caller. */
+    /** Records a payment once, also when called repeatedly; throws a status for the client. */
     Payment pay(Invoice invoice) throws StatusException {
         MakePaymentRequest request = MakePaymentRequest.newBuilder()
                 .setUserId(invoice.userId().toString())
@@ -79,7 +79,7 @@ final class Providers implements AutoCloseable {
             switch (e.getStatus().getCode()) {
                 case NOT_FOUND, ALREADY_EXISTS ->
                     throw Status.FAILED_PRECONDITION
-                            .withDescription("invoice %d cannot be settled; payments says: %s"
+                            .withDescription("invoice %d cannot be settled; payments reports: %s"
                                     .formatted(invoice.number(), e.getStatus().getDescription()))
                             .asException();
                 default -> throw refusal(e, "payments to settle the invoice; try again");
@@ -87,21 +87,21 @@ final class Providers implements AutoCloseable {
         }
     }
 
-    /** Who a person is, within a deadline. */
+    /** Returns a person, within a deadline. */
     ListenableFuture<GetUserResponse> person(UUID id, Deadline deadline) {
         return UsersServiceGrpc.newFutureStub(users)
                 .withDeadline(deadline)
                 .getUser(GetUserRequest.newBuilder().setId(id.toString()).build());
     }
 
-    /** What a payment was, within a deadline. */
+    /** Returns a payment, within a deadline. */
     ListenableFuture<GetPaymentResponse> payment(UUID id, Deadline deadline) {
         return PaymentsServiceGrpc.newFutureStub(payments)
                 .withDeadline(deadline)
                 .getPayment(GetPaymentRequest.newBuilder().setId(id.toString()).build());
     }
 
-    /** A quarter of the time that is left, at most 250 ms, before the deadline, which every call here has. */
+    /** Returns a deadline earlier than that of a call, by a quarter of the remaining time and at most 250 ms. */
     static Deadline before(Context call) {
         long left = call.getDeadline().timeRemaining(TimeUnit.NANOSECONDS);
         return Deadline.after(left - Math.min(left / 4, MOST_RESERVED), TimeUnit.NANOSECONDS);
@@ -113,7 +113,7 @@ final class Providers implements AutoCloseable {
         }
         switch (failed.getStatus().getCode()) {
             case UNAVAILABLE, DEADLINE_EXCEEDED -> {
-                // It was tried several times here; were our caller to try again too, the attempts would multiply.
+                // The call has been retried already; further retries by our client would multiply the attempts.
                 Metadata trailers = new Metadata();
                 trailers.put(PUSHBACK, "-1");
                 return Status.UNAVAILABLE

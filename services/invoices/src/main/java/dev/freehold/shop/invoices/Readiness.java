@@ -4,25 +4,23 @@ import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.protobuf.services.HealthStatusManager;
 import shop.invoices.v1.InvoicesServiceGrpc;
 
-/**
- * Keeps the health service true: SERVING while the database answers. Asks at first quickly, then every two seconds.
- */
+/** Updates the health status: SERVING while the database is available. Polls at first often, then every two seconds. */
 final class Readiness {
     private static final long FIRST_PAUSE_MS = 100;
     private static final long LONGEST_PAUSE_MS = 2000;
 
     private Readiness() {}
 
-    /** Asks in a thread of its own, which ends when it is interrupted. */
+    /** Starts a thread that watches the database until interrupted. */
     static Thread watch(Store store, HealthStatusManager health) {
-        Thread thread = Threads.named("readiness").newThread(() -> ask(store, health));
+        Thread thread = Threads.named("readiness").newThread(() -> poll(store, health));
         thread.start();
         return thread;
     }
 
     /**
-     * Says so for the server as a whole (the empty name, which probes ask for) and for its service. After the health
-     * service has entered its terminal state, it ignores it.
+     * Sets the status of the server as a whole (the empty name, used by probes) and of its service. After its terminal
+     * state, the health service ignores changes.
      */
     static void announce(HealthStatusManager health, boolean serving) {
         ServingStatus status = serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
@@ -30,7 +28,7 @@ final class Readiness {
         health.setStatus(InvoicesServiceGrpc.SERVICE_NAME, status);
     }
 
-    private static void ask(Store store, HealthStatusManager health) {
+    private static void poll(Store store, HealthStatusManager health) {
         boolean known = false;
         boolean serving = false;
         for (long pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {

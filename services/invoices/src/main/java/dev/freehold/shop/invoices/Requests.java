@@ -11,7 +11,7 @@ import shop.invoices.v1.Invoices.IssueInvoiceRequest;
 import shop.invoices.v1.Invoices.ListInvoicesRequest;
 import shop.invoices.v1.Invoices.Money;
 
-/** Checks what is asked. What cannot be meant is refused with a sentence that names the field. */
+/** Validates requests. An invalid request is refused with a message about the field. */
 final class Requests {
     private static final int USUAL_PAGE = 20;
     private static final int MOST_PAGE = 100;

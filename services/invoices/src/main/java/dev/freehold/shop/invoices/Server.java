@@ -9,9 +9,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/** The life of the process: it listens at once, is ready with its database, and lets calls end before it leaves. */
+/** The server process: listens immediately, becomes ready with its database, and shuts down gracefully. */
 final class Server {
-    /** How long calls under way have to end after the server stopped taking new ones. */
+    /** The time for running calls to end after the server has stopped accepting new ones. */
     private static final long GRACE_SECONDS = 10;
 
     private final List<io.grpc.Server> servers;
@@ -37,7 +37,7 @@ final class Server {
         servers.add(listen("GRPC_PORT", settings.port(), main(settings, new Service(store, providers), health)));
         if (settings.healthPort().isPresent()) {
             int port = settings.healthPort().get();
-            // In plaintext, for the kubelet's probes speak no TLS.
+            // In plaintext, because probes use no TLS.
             NettyServerBuilder probed =
                     NettyServerBuilder.forPort(port).directExecutor().addService(health.getHealthService());
             servers.add(listen("GRPC_HEALTH_PORT", port, probed.build()));
@@ -50,9 +50,9 @@ final class Server {
         servers.get(0).awaitTermination();
     }
 
-    /** Health first, so that no new caller comes; then calls under way end. */
-    void leave() {
-        Log.info("leaving");
+    /** Changes the health status first, so that clients stop calling; then waits for running calls. */
+    void shutdown() {
+        Log.info("shutting down");
         health.enterTerminalState();
         servers.forEach(io.grpc.Server::shutdown);
         try {
@@ -71,10 +71,10 @@ final class Server {
     }
 
     /**
-     * The server that others call. Connections end after about four seconds, so that clients look the name up again and
-     * find new servers.
+     * Builds the main server. Connections end after about four seconds, so that clients resolve the name again and find
+     * new servers.
      */
-    @SuppressWarnings("deprecation") // older clients ask for version v1alpha of reflection
+    @SuppressWarnings("deprecation") // older clients use version v1alpha of reflection
     private static io.grpc.Server main(Settings settings, Service service, HealthStatusManager health)
             throws SettingsException {
         NettyServerBuilder builder = NettyServerBuilder.forPort(settings.port())
@@ -92,7 +92,7 @@ final class Server {
                 .intercept(new Calls(settings.longestCall()));
         if (settings.identity().isPresent()) {
             Identity identity = settings.identity().get();
-            // The last that is added comes first.
+            // The interceptor added last runs first.
             builder.sslContext(identity.server()).intercept(new Callers(identity));
         }
         return builder.build();

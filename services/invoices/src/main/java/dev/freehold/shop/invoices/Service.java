@@ -18,7 +18,7 @@ import shop.invoices.v1.InvoicesServiceGrpc.InvoicesServiceImplBase;
 import shop.payments.v1.Payments.Payment;
 import shop.users.v1.Users.User;
 
-/** The methods of shop.invoices.v1.InvoicesService: checks what is asked, asks the store and the providers, answers. */
+/** The methods of shop.invoices.v1.InvoicesService: validates requests, calls the store and the providers. */
 final class Service extends InvoicesServiceImplBase {
     private final Store store;
     private final Providers providers;
@@ -55,7 +55,7 @@ final class Service extends InvoicesServiceImplBase {
         Calls.answer(caller, () -> list(Requests.page(request)));
     }
 
-    /** A repeated call is answered from the store, so it works while the users service does not. */
+    /** A repeated call needs only the store, and works while the users service is unavailable. */
     private IssueInvoiceResponse issue(Invoice.Order order) throws StatusException {
         Optional<Invoice> earlier = store.byKey(order.userId(), order.idempotencyKey());
         if (earlier.isPresent()) {
@@ -69,7 +69,7 @@ final class Service extends InvoicesServiceImplBase {
                     .setCreated(true)
                     .build();
         }
-        // Another call with this key came in between.
+        // A concurrent call has used the same key.
         return issuedBefore(
                 order, store.byKey(order.userId(), order.idempotencyKey()).orElseThrow());
     }
@@ -87,7 +87,7 @@ final class Service extends InvoicesServiceImplBase {
                 .build();
     }
 
-    /** Were the process to end between the payment and the store, the next call would be told of the same payment. */
+    /** Idempotent: if the process ends between payment and store, the next call gets the same payment. */
     private SettleInvoiceResponse settle(Invoice invoice) throws StatusException {
         if (invoice.paymentId().isPresent()) {
             return SettleInvoiceResponse.newBuilder()
@@ -103,7 +103,7 @@ final class Service extends InvoicesServiceImplBase {
     }
 
     private ListInvoicesResponse list(Invoice.Page page) throws StatusException {
-        // One more says whether there is a next page.
+        // One more, to detect a next page.
         List<Invoice> found = store.list(new Invoice.Page(page.userId(), page.before(), page.most() + 1));
         List<Invoice> shown = found.subList(0, Math.min(found.size(), page.most()));
         ListInvoicesResponse.Builder response =

@@ -7,11 +7,11 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What the environment says: how the server is reached, where it stores, and where it finds users and payments.
+ * The settings of the service, read from the environment.
  *
- * @param healthPort where health alone is served, always in plaintext; nowhere if empty
- * @param identity who invoices is to those who call it; plaintext if empty
- * @param longestCall what a call may take, however much time its caller gives
+ * @param healthPort the port for health checks in plaintext; none if empty
+ * @param identity the server's certificates; plaintext if empty
+ * @param longestCall the maximum duration of a call, independent of the client's deadline
  */
 record Settings(
         int port,
@@ -25,15 +25,15 @@ record Settings(
     private static final Duration USUAL_LONGEST_CALL = Duration.ofSeconds(5);
 
     /**
-     * A service that this one calls.
+     * The connection to another service.
      *
-     * @param target a gRPC target, like dns:///users.shop.svc:50051
-     * @param identity who invoices is to it; plaintext if empty
-     * @param serviceConfig the file of the service config that is published for it; it need not be there
+     * @param target a gRPC target, such as dns:///users.shop.svc:50051
+     * @param identity the client certificates; plaintext if empty
+     * @param serviceConfig the file with the published service config; may be missing
      */
     record Provider(String name, String target, Optional<Identity> identity, Optional<Path> serviceConfig) {}
 
-    /** Throws a sentence that says what to set. */
+    /** Throws a message with the setting to correct. */
     static Settings read(Map<String, String> environment) throws SettingsException {
         return new Settings(
                 number(environment, "GRPC_PORT", 65535).orElse(50051),
@@ -89,7 +89,7 @@ record Settings(
                 return Optional.of(number);
             }
         } catch (NumberFormatException e) {
-            // said below
+            // reported below
         }
         throw new SettingsException(
                 "%s must be a number from 1 to %d; it is \"%s\"".formatted(variable, most, text.get()));

@@ -23,17 +23,17 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /**
- * Reads and writes the table invoices, with the rights of the service's own role. A query is cancelled with the call
- * that asks for it. Each may be made twice, as the contract says of each method by its idempotency level. The statuses
- * it throws are sentences for the caller.
+ * Reads and writes the table invoices, with the rights of the service's own role. A query is cancelled with its call.
+ * All queries are idempotent, as the idempotency levels of the contract require, and may be repeated. Thrown statuses
+ * have messages for the client.
  */
 final class Store implements AutoCloseable {
     private static final String COLUMNS =
             "number, user_id, currency, minor_units, idempotency_key, payment_id, issue_time";
 
     /**
-     * For how long a query is made again: a server that restarts or hands over to another is back within it. Then the
-     * call fails, and may be tried on another server.
+     * The time during which a query is retried: enough for a restart or a switchover of the database. Afterwards the
+     * call fails, and the client may retry on another server.
      */
     private static final Duration ABSENCE = Duration.ofSeconds(2);
 
@@ -42,38 +42,38 @@ final class Store implements AutoCloseable {
     private final HikariDataSource pool;
     private final ExecutorService cancelling = Executors.newCachedThreadPool(Threads.named("cancelling"));
 
-    /** Returns at once: connections are made when they are needed, and made again after the database was away. */
+    /** Creates a pool without connecting: connections are made on demand, and again after a database outage. */
     Store(Database database) throws SQLException {
-        PGSimpleDataSource source = database.source(new PromptSource());
-        source.setSocketTimeout(10); // a server that vanished; calls are shorter
+        PGSimpleDataSource source = database.source(new RetryingSource());
+        source.setSocketTimeout(10); // for an unresponsive server; calls are shorter
         HikariConfig config = new HikariConfig();
         config.setDataSource(source);
         config.setPoolName("database");
         config.setMaximumPoolSize(8);
-        config.setMinimumIdle(0); // so that it tries anew whenever somebody asks
-        config.setConnectionTimeout(250); // then it is asked again, if the call goes on
+        config.setMinimumIdle(0); // so that each request starts a new attempt
+        config.setConnectionTimeout(250); // afterwards the pool is asked again, within the time of the call
         config.setValidationTimeout(1000);
         config.setInitializationFailTimeout(-1);
         pool = new HikariDataSource(config);
     }
 
-    /** Waits for queries under way and closes the connections. */
+    /** Waits for running queries and closes the connections. */
     @Override
     public void close() {
         pool.close();
         cancelling.shutdown();
     }
 
-    /** Whether the database answers, known within three seconds or so. */
+    /** Returns whether the database is available, after about three seconds at most. */
     boolean answers() {
         try {
-            return patiently(Store::validated);
+            return retry(Store::validated);
         } catch (SQLException e) {
             return false;
         }
     }
 
-    /** The new invoice, or nothing if the person has one with that key already. */
+    /** Returns the new invoice, or nothing if the person has an invoice with this key. */
     Optional<Invoice> add(Invoice.Order order) throws StatusException {
         return one(
                 "INSERT INTO invoices (user_id, currency, minor_units, idempotency_key) VALUES (?, ?, ?, ?) "
@@ -92,12 +92,12 @@ final class Store implements AutoCloseable {
         return one("SELECT " + COLUMNS + " FROM invoices WHERE number = ?", number);
     }
 
-    /** Keeps which payment settled an invoice. Another call may have kept it before: it is the same payment then. */
+    /** Stores the payment of an invoice. A concurrent call may have stored the payment, which is the same one. */
     Optional<Invoice> settle(long number, UUID paymentId) throws StatusException {
         return one("UPDATE invoices SET payment_id = ? WHERE number = ? RETURNING " + COLUMNS, paymentId, number);
     }
 
-    /** A page, the newest first. */
+    /** Returns a page of invoices, newest first. */
     List<Invoice> list(Invoice.Page page) throws StatusException {
         String where = "WHERE (?::uuid IS NULL OR user_id = ?) AND (?::bigint IS NULL OR number < ?)";
         UUID userId = page.userId().orElse(null);
@@ -117,23 +117,23 @@ final class Store implements AutoCloseable {
 
     private List<Invoice> query(String sql, Object... values) throws StatusException {
         try {
-            return patiently(connection -> rows(connection, sql, values));
+            return retry(connection -> rows(connection, sql, values));
         } catch (SQLException e) {
             throw refusal(e).asException();
         }
     }
 
-    /** Connects as soon as the database is back: the pool's own pauses between its attempts double. */
-    private static final class PromptSource extends PGSimpleDataSource {
+    /** Retries at a constant rate, unlike the pool, whose pauses between attempts double. */
+    private static final class RetryingSource extends PGSimpleDataSource {
         private static final long serialVersionUID = 1;
 
         @Override
         public Connection getConnection() throws SQLException {
-            for (long begun = System.nanoTime(); ; ) {
+            for (long started = System.nanoTime(); ; ) {
                 try {
                     return super.getConnection();
                 } catch (SQLException e) {
-                    if (System.nanoTime() - begun > ABSENCE.toNanos() || !paused()) {
+                    if (System.nanoTime() - started > ABSENCE.toNanos() || !paused()) {
                         throw e;
                     }
                 }
@@ -141,23 +141,23 @@ final class Store implements AutoCloseable {
         }
     }
 
-    /** What is done with a connection, and may be done twice. */
+    /** Idempotent work with a connection. */
     private interface Work<T> {
         T with(Connection connection) throws SQLException;
     }
 
-    /** Does it again while the database is away for a moment, until the call at hand has ended. */
-    private <T> T patiently(Work<T> work) throws SQLException {
-        for (long begun = System.nanoTime(); ; ) {
+    /** Repeats the work during a short database outage, until the current call ends. */
+    private <T> T retry(Work<T> work) throws SQLException {
+        for (long started = System.nanoTime(); ; ) {
             try (Connection connection = pool.getConnection()) {
                 return work.with(connection);
             } catch (SQLException e) {
-                boolean over = System.nanoTime() - begun > ABSENCE.toNanos();
-                if (over || !passes(e) || Context.current().isCancelled() || !paused()) {
+                boolean expired = System.nanoTime() - started > ABSENCE.toNanos();
+                if (expired || !isTemporary(e) || Context.current().isCancelled() || !paused()) {
                     throw e;
                 }
                 if (!(e instanceof SQLTransientConnectionException)) {
-                    // Where one connection ended, the idle ones have too.
+                    // When one connection fails, the idle ones have failed too.
                     pool.getHikariPoolMXBean().softEvictConnections();
                 }
             }
@@ -176,7 +176,7 @@ final class Store implements AutoCloseable {
 
     private static boolean validated(Connection connection) throws SQLException {
         if (!connection.isValid(1)) {
-            throw new SQLNonTransientConnectionException("it does not answer", "08006");
+            throw new SQLNonTransientConnectionException("the database does not answer", "08006");
         }
         return true;
     }
@@ -199,7 +199,7 @@ final class Store implements AutoCloseable {
         }
     }
 
-    /** Again and again until the query has ended, for one that has not begun yet cannot be cancelled. */
+    /** Repeats the cancellation until the query has ended, because a query that has not started cannot be cancelled. */
     private static void cancel(PreparedStatement statement, AtomicBoolean done) {
         try {
             while (!done.get()) {
@@ -232,7 +232,7 @@ final class Store implements AutoCloseable {
         if (Context.current().isCancelled()) {
             return Calls.ended();
         }
-        if (passes(failed)) {
+        if (isTemporary(failed)) {
             Log.warn("the database does not answer", "error", failed.getMessage());
             return Status.UNAVAILABLE.withDescription("the database of invoices does not answer; try again shortly");
         }
@@ -240,10 +240,10 @@ final class Store implements AutoCloseable {
     }
 
     /**
-     * Tells the errors that will pass. A database that refuses the query itself is a defect, unless it says that it is
-     * out of connections or room (class 53) or shutting down or starting (57), or the connection broke (08).
+     * Whether an error is temporary. Other errors of the database are defects; its error classes 08 (connection), 53
+     * (insufficient resources) and 57 (operator intervention, startup) are temporary.
      */
-    private static boolean passes(SQLException failed) {
+    private static boolean isTemporary(SQLException failed) {
         return failed instanceof SQLTransientConnectionException
                 || String.valueOf(failed.getSQLState()).matches("(08|53|57).*");
     }

@@ -2,7 +2,7 @@ package dev.freehold.shop.invoices;
 
 import java.util.concurrent.ThreadFactory;
 
-/** Threads that do not keep the process alive. */
+/** Creates daemon threads, which do not keep the process alive. */
 final class Threads {
     private Threads() {}
 

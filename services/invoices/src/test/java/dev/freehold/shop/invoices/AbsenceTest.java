@@ -30,53 +30,58 @@ import shop.invoices.v1.Invoices.ListInvoicesRequest;
 import shop.invoices.v1.Invoices.ListInvoicesResponse;
 import shop.invoices.v1.InvoicesServiceGrpc;
 
-/** A database that is away for a moment, as when it moves: no call fails, none waits longer than it must. */
+/** Tests of short database outages, as during a move: no call fails, and the delay is bounded. */
 class AbsenceTest {
     private static final Duration AWAY = Duration.ofMillis(400);
-    /** What a call may take beyond the absence, on a machine that does other things too. */
+    /** The maximum delay of a call beyond the outage, on a busy machine. */
     private static final Duration PROMPT = Duration.ofMillis(500);
 
     private static final ListInvoicesRequest ALL = ListInvoicesRequest.getDefaultInstance();
 
-    private interface Leaving {
-        void by(TestDatabase database) throws Exception;
+    private interface Outage {
+        void of(TestDatabase database) throws Exception;
     }
 
+    /** Refused connections fail no call. */
     @Test
-    void oneThatRefusesConnectionsFailsNoCall() throws Exception {
+    void refusedConnectionsFailNoCall() throws Exception {
         assertNoCallFails(AWAY, AbsenceTest::refuse);
     }
 
+    /** Connections without an answer fail no call. */
     @Test
-    void oneThatHoldsConnectionsFailsNoCall() throws Exception {
+    void unansweredConnectionsFailNoCall() throws Exception {
         assertNoCallFails(AWAY, database -> database.hold(AWAY));
     }
 
+    /** Ended sessions fail no call. */
     @Test
-    void oneThatEndsSessionsFailsNoCall() throws Exception {
+    void endedSessionsFailNoCall() throws Exception {
         assertNoCallFails(Duration.ZERO, TestDatabase::endSessions);
     }
 
+    /** The health status does not change during short outages. */
     @Test
-    void theHealthDoesNotTurn() throws Exception {
+    void healthDoesNotChange() throws Exception {
         try (Shop shop = Shop.ready()) {
-            List<ServingStatus> said = new CopyOnWriteArrayList<>();
-            HealthGrpc.newStub(shop.channel).watch(HealthCheckRequest.getDefaultInstance(), new All(said));
+            List<ServingStatus> statuses = new CopyOnWriteArrayList<>();
+            HealthGrpc.newStub(shop.channel).watch(HealthCheckRequest.getDefaultInstance(), new Statuses(statuses));
             for (int i = 0; i < 5; i++) {
                 refuse(shop.database);
-                shop.issue("k", 1); // it is back
+                shop.issue("k", 1); // the database is available again
             }
             shop.await(ServingStatus.SERVING);
-            assertEquals(List.of(ServingStatus.SERVING), said);
+            assertEquals(List.of(ServingStatus.SERVING), statuses);
         }
     }
 
+    /** After all connections have failed, a call retries only once, not once per connection. */
     @Test
-    void oneCallDoesNotTryEveryConnectionThatEnded() throws Exception {
+    void failedConnectionsAreReplacedTogether() throws Exception {
         try (Shop shop = Shop.ready()) {
             List<ListenableFuture<ListInvoicesResponse>> calls = new ArrayList<>();
             try (Connection lock = shop.database.lock()) {
-                for (int i = 0; i < 8; i++) { // as many as the pool may have
+                for (int i = 0; i < 8; i++) { // the size of the pool
                     calls.add(InvoicesServiceGrpc.newFutureStub(shop.channel).listInvoices(ALL));
                 }
                 shop.database.awaitWaiting(8);
@@ -92,20 +97,20 @@ class AbsenceTest {
     }
 
     private static void refuse(TestDatabase database) throws Exception {
-        database.goAway();
+        database.stop();
         Thread.sleep(AWAY.toMillis());
-        database.comeBack();
+        database.resume();
     }
 
-    private static void assertNoCallFails(Duration away, Leaving leaving) throws Exception {
+    private static void assertNoCallFails(Duration away, Outage outage) throws Exception {
         try (Shop shop = Shop.ready()) {
             Load load = new Load(shop);
             try {
-                load.awaitIssued(50); // so that the pool has grown to what the calls need, and Java knows them
+                load.awaitIssued(50); // until the pool has its size and the code is compiled
                 load.longestMs.set(0);
                 for (int i = 0; i < 5; i++) {
-                    leaving.by(shop.database);
-                    load.awaitIssued(25); // the ten or so that waited, and more, lest one waits for two absences
+                    outage.of(shop.database);
+                    load.awaitIssued(25); // so that no call waits for two outages
                 }
             } finally {
                 load.end();
@@ -117,7 +122,7 @@ class AbsenceTest {
         }
     }
 
-    /** The amounts, each of which one call alone asks for. */
+    /** Returns the amounts of all invoices, each from a different call. */
     private static Set<Long> stored(TestDatabase database) throws Exception {
         Set<Long> found = new TreeSet<>();
         try (Connection connection = Database.of(database.url("owner")).source().getConnection();
@@ -130,7 +135,7 @@ class AbsenceTest {
         return found;
     }
 
-    /** A call each 20 ms, however long those before take, until it is ended; every second one writes. */
+    /** Calls the server every 20 ms until ended; every second call writes. */
     private static final class Load {
         final Set<Long> issued = new ConcurrentSkipListSet<>();
         final List<String> failed = new CopyOnWriteArrayList<>();
@@ -147,8 +152,8 @@ class AbsenceTest {
         private void run() {
             try {
                 for (long number = 1; ; number++) {
-                    long one = number;
-                    callers.execute(() -> call(one));
+                    long current = number;
+                    callers.execute(() -> call(current));
                     Thread.sleep(20);
                 }
             } catch (InterruptedException e) {
@@ -157,7 +162,7 @@ class AbsenceTest {
         }
 
         private void call(long number) {
-            long begun = System.nanoTime();
+            long started = System.nanoTime();
             try {
                 if (number % 2 == 0) {
                     shop.issue("number " + number, number);
@@ -171,14 +176,14 @@ class AbsenceTest {
             } catch (StatusRuntimeException e) {
                 failed.add(e.toString());
             }
-            longestMs.accumulateAndGet(TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun), Math::max);
+            longestMs.accumulateAndGet(TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - started), Math::max);
         }
 
-        /** Returns once so many more are issued. */
+        /** Returns when {@code more} invoices have been issued. */
         void awaitIssued(int more) throws InterruptedException {
             int wanted = issued.size() + more;
             for (long end = System.nanoTime() + 10_000_000_000L; issued.size() < wanted; Thread.sleep(10)) {
-                assertTrue(System.nanoTime() < end, issued.size() + " are issued, not " + wanted);
+                assertTrue(System.nanoTime() < end, issued.size() + " invoices, expected " + wanted);
             }
         }
 
@@ -190,10 +195,10 @@ class AbsenceTest {
         }
     }
 
-    private record All(List<ServingStatus> said) implements StreamObserver<HealthCheckResponse> {
+    private record Statuses(List<ServingStatus> received) implements StreamObserver<HealthCheckResponse> {
         @Override
-        public void onNext(HealthCheckResponse now) {
-            said.add(now.getStatus());
+        public void onNext(HealthCheckResponse response) {
+            received.add(response.getStatus());
         }
 
         @Override

@@ -26,6 +26,7 @@ import shop.invoices.v1.Invoices.ListInvoicesResponse;
 import shop.invoices.v1.Invoices.Money;
 import shop.invoices.v1.Invoices.SettleInvoiceRequest;
 
+/** Tests of the contract, over a connection and with a database. */
 class ContractTest {
     private Shop shop;
 
@@ -62,14 +63,16 @@ class ContractTest {
                             .setPageSize(size)
                             .setPageToken(token)
                             .build());
-            page.getInvoicesList().forEach(one -> found.add(one.getAmount().getMinorUnits()));
+            page.getInvoicesList()
+                    .forEach(invoice -> found.add(invoice.getAmount().getMinorUnits()));
             token = page.getNextPageToken();
         } while (!token.isEmpty());
         return found;
     }
 
+    /** An invoice is issued once per key; the same key with another amount is refused. */
     @Test
-    void aKeyIssuesOnce() {
+    void issueOncePerKey() {
         IssueInvoiceResponse first = shop.issue("breakfast", 1250);
         IssueInvoiceResponse again = shop.issue("breakfast", 1250);
 
@@ -83,8 +86,9 @@ class ContractTest {
                 () -> shop.issue("breakfast", 1300));
     }
 
+    /** An invoice to an unknown person is refused and not stored. */
     @Test
-    void onlyRegisteredPeopleAreSentInvoices() {
+    void issueToUnknownPerson() {
         assertRefused(
                 Code.NOT_FOUND,
                 "register the person first",
@@ -92,8 +96,9 @@ class ContractTest {
         assertEquals(List.of(), list("", 0));
     }
 
+    /** An invoice is paid once, also when settled repeatedly. */
     @Test
-    void anInvoiceIsPaidOnce() {
+    void settleOnce() {
         long number = shop.issue("k", 1250).getInvoice().getNumber();
         assertFalse(get(number).hasSettlement());
 
@@ -108,8 +113,9 @@ class ContractTest {
         assertEquals(1, shop.till.byKey.size());
     }
 
+    /** The pages contain each invoice once, newest first, and can be limited to a person. */
     @Test
-    void pagesHoldEverythingOnceTheNewestFirst() {
+    void listPages() {
         for (int cents = 1; cents <= 5; cents++) {
             shop.issue("k" + cents, cents);
         }
@@ -117,8 +123,9 @@ class ContractTest {
         assertEquals(List.of(), list(UUID.randomUUID().toString(), 2));
     }
 
+    /** While users is unavailable, only new invoices fail; others have the person's id only. */
     @Test
-    void usersBeingAwayStopsNewInvoicesAlone() {
+    void usersOutageStopsNewInvoices() {
         Invoice before = shop.issue("before", 1).getInvoice();
         settle(before.getNumber());
         shop.users.shutdownNow();
@@ -126,7 +133,7 @@ class ContractTest {
         AtomicReference<Metadata> trailers = new AtomicReference<>();
         assertRefused(
                 Code.UNAVAILABLE,
-                "invoices cannot reach users to check who owes it; nothing was stored",
+                "invoices cannot reach users to check the recipient; nothing was stored",
                 () -> shop.calls()
                         .withInterceptors(
                                 MetadataUtils.newCaptureMetadataInterceptor(new AtomicReference<>(), trailers))
@@ -141,8 +148,9 @@ class ContractTest {
         assertEquals(List.of(1L), list("", 0));
     }
 
+    /** While payments is unavailable, invoices have the payment's id only, and settling fails. */
     @Test
-    void paymentsBeingAwayShowsTheirIdsAlone() {
+    void paymentsOutageShowsIds() {
         long number = shop.issue("k", 1).getInvoice().getNumber();
         String payment = settle(number).getSettlement().getPaymentId();
         long open = shop.issue("other", 2).getInvoice().getNumber();
@@ -158,15 +166,17 @@ class ContractTest {
         assertFalse(get(open).hasSettlement());
     }
 
+    /** A call to a provider that fails temporarily is retried. */
     @Test
-    void aProviderThatFailsForAMomentIsAskedAgain() {
+    void temporaryProviderFailureIsRetried() {
         shop.people.failing.set(3);
         assertTrue(shop.issue("k", 1).getCreated());
         assertEquals(4, shop.people.calls.get());
     }
 
+    /** A list calls users once per person. */
     @Test
-    void aListAsksForEachPersonOnce() {
+    void listCallsUsersOncePerPerson() {
         for (int cents = 1; cents <= 40; cents++) {
             shop.issue("k" + cents, cents);
         }
@@ -175,8 +185,9 @@ class ContractTest {
         assertEquals(1, shop.people.calls.get());
     }
 
+    /** An invalid request is refused with a message about the field. */
     @Test
-    void whatCannotBeMeantIsRefusedWithASentence() {
+    void invalidRequestIsRefused() {
         IssueInvoiceRequest good = order(shop.people.ada, "k", 1);
         refuses("user_id must be a UUID; it is \"7\"", good.toBuilder().setUserId("7"));
         refuses("in upper case, like EUR; it is \"\"", good.toBuilder().clearAmount());

@@ -27,54 +27,58 @@ import shop.invoices.v1.Invoices.ListInvoicesRequest;
 import shop.invoices.v1.Invoices.ListInvoicesResponse;
 import shop.invoices.v1.InvoicesServiceGrpc;
 
+/** Tests of start, database outage, deadlines and shutdown of the server. */
 class LifeTest {
     private static final ListInvoicesRequest ALL = ListInvoicesRequest.getDefaultInstance();
 
+    /** A server waits for its database, and recovers after an outage without a restart. */
     @Test
-    void itWaitsForItsDatabaseAndFindsItAgain() throws Exception {
+    void databaseOutage() throws Exception {
         TestDatabase database = TestDatabase.migrated();
-        database.goAway();
+        database.stop();
         try (Shop shop = new Shop(database)) {
             shop.await(ServingStatus.NOT_SERVING);
-            database.comeBack();
+            database.resume();
             shop.await(ServingStatus.SERVING);
             shop.issue("before", 1);
-            database.goAway();
+            database.stop();
             shop.await(ServingStatus.NOT_SERVING);
             assertRefused(
                     Code.UNAVAILABLE,
                     "the database of invoices does not answer; try again shortly",
                     () -> shop.issue("before", 1));
-            database.comeBack();
+            database.resume();
             shop.await(ServingStatus.SERVING);
             assertFalse(shop.issue("before", 1).getCreated());
         }
     }
 
+    /** Server reflection works without access to the database. */
     @Test
-    void itTellsItsContractWithoutADatabaseThatLetsItIn() throws Exception {
+    void reflectionWithoutDatabase() throws Exception {
         TestDatabase database = TestDatabase.empty();
         try (Shop shop = new Shop(database, database.url("app", "wrong"), Duration.ofSeconds(5), Optional.empty())) {
-            CompletableFuture<ServerReflectionResponse> said = new CompletableFuture<>();
-            StreamObserver<ServerReflectionRequest> asked = ServerReflectionGrpc.newStub(shop.channel)
+            CompletableFuture<ServerReflectionResponse> response = new CompletableFuture<>();
+            StreamObserver<ServerReflectionRequest> requests = ServerReflectionGrpc.newStub(shop.channel)
                     .withWaitForReady()
                     .withDeadlineAfter(5, TimeUnit.SECONDS)
-                    .serverReflectionInfo(new First<>(said));
-            asked.onNext(ServerReflectionRequest.newBuilder()
+                    .serverReflectionInfo(new First<>(response));
+            requests.onNext(ServerReflectionRequest.newBuilder()
                     .setFileContainingSymbol(InvoicesServiceGrpc.SERVICE_NAME)
                     .build());
-            assertTrue(said.get()
+            assertTrue(response.get()
                     .getFileDescriptorResponse()
                     .getFileDescriptorProto(0)
                     .toStringUtf8()
                     .contains("SettleInvoice"));
-            asked.onCompleted();
+            requests.onCompleted();
             shop.await(ServingStatus.NOT_SERVING);
         }
     }
 
+    /** A call ends at its deadline, and its query is cancelled. */
     @Test
-    void aCallEndsWithItsDeadlineAndSoDoesItsQuery() throws Exception {
+    void deadlineEndsQuery() throws Exception {
         try (Shop shop = Shop.ready();
                 Connection lock = shop.database.lock()) {
             assertRefused(
@@ -86,8 +90,9 @@ class LifeTest {
         }
     }
 
+    /** The latency budget limits a call. */
     @Test
-    void aCallEndsWithItsLatencyBudgetAndSaysSo() throws Exception {
+    void latencyBudgetLimitsCall() throws Exception {
         TestDatabase database = TestDatabase.migrated();
         try (Shop shop = new Shop(database, database.url("app"), Duration.ofMillis(400), Optional.empty())) {
             shop.await(ServingStatus.SERVING);
@@ -102,8 +107,9 @@ class LifeTest {
         }
     }
 
+    /** When the client cancels a call, its query is cancelled. */
     @Test
-    void aCallThatIsCancelledCancelsItsQuery() throws Exception {
+    void cancelledCallEndsQuery() throws Exception {
         try (Shop shop = Shop.ready();
                 Connection lock = shop.database.lock()) {
             ListenableFuture<ListInvoicesResponse> call =
@@ -115,8 +121,9 @@ class LifeTest {
         }
     }
 
+    /** When the client cancels a call, the calls to other services are cancelled. */
     @Test
-    void aCallThatIsCancelledCancelsItsCallsBelow() throws Exception {
+    void cancelledCallEndsCallsToProviders() throws Exception {
         try (Shop shop = Shop.ready()) {
             CountDownLatch cancelled = new CountDownLatch(1);
             shop.people.silent = cancelled;
@@ -126,12 +133,13 @@ class LifeTest {
                 Thread.onSpinWait();
             }
             call.cancel(true);
-            assertTrue(cancelled.await(2, TimeUnit.SECONDS), "the call to users went on");
+            assertTrue(cancelled.await(2, TimeUnit.SECONDS), "the call to users was not cancelled");
         }
     }
 
+    /** Calls to providers get the remaining time, less a reserve for storing. */
     @Test
-    void usersIsGivenTheTimeThatIsLeftLessALittleToStore() throws Exception {
+    void providersGetRemainingTime() throws Exception {
         try (Shop shop = Shop.ready()) {
             shop.within(Duration.ofSeconds(2)).issueInvoice(order(shop.people.ada, "k", 1));
             long allowed = shop.people.allowedMs.get();
@@ -139,8 +147,9 @@ class LifeTest {
         }
     }
 
+    /** A list is complete in time although users does not respond. */
     @Test
-    void aListComesInTimeWhenUsersSaysNothing() throws Exception {
+    void listWithUnresponsiveUsers() throws Exception {
         try (Shop shop = Shop.ready()) {
             shop.issue("k", 1);
             shop.people.silent = new CountDownLatch(1);
@@ -149,33 +158,34 @@ class LifeTest {
         }
     }
 
+    /** Running calls end normally when the server is stopped. */
     @Test
-    void aCallUnderWayEndsWellWhenTheServerIsToldToStop() throws Exception {
+    void shutdownFinishesRunningCall() throws Exception {
         try (Shop shop = Shop.ready();
                 Connection lock = shop.database.lock()) {
             ListenableFuture<ListInvoicesResponse> call = InvoicesServiceGrpc.newFutureStub(shop.channel)
                     .withDeadlineAfter(4, TimeUnit.SECONDS)
                     .listInvoices(ALL);
             shop.database.awaitWaiting(1);
-            CompletableFuture<Void> left = CompletableFuture.runAsync(shop.server::leave);
-            assertThrows(TimeoutException.class, () -> left.get(200, TimeUnit.MILLISECONDS));
+            CompletableFuture<Void> ended = CompletableFuture.runAsync(shop.server::shutdown);
+            assertThrows(TimeoutException.class, () -> ended.get(200, TimeUnit.MILLISECONDS));
             lock.rollback();
             assertEquals(0, call.get().getInvoicesCount());
-            left.get(5, TimeUnit.SECONDS);
+            ended.get(5, TimeUnit.SECONDS);
         } catch (ExecutionException e) {
             throw new AssertionError("the call was dropped", e);
         }
     }
 
-    private record First<T>(CompletableFuture<T> said) implements StreamObserver<T> {
+    private record First<T>(CompletableFuture<T> first) implements StreamObserver<T> {
         @Override
         public void onNext(T value) {
-            said.complete(value);
+            first.complete(value);
         }
 
         @Override
         public void onError(Throwable reason) {
-            said.completeExceptionally(reason);
+            first.completeExceptionally(reason);
         }
 
         @Override

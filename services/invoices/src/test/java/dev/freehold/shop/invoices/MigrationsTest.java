@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+/** Tests of migrations, with a database. */
 class MigrationsTest {
     private static final List<String> ALL = List.of("V1__create_invoices");
 
@@ -23,15 +24,17 @@ class MigrationsTest {
         }
     }
 
+    /** A second run applies nothing. */
     @Test
-    void theyRunOnce() throws Exception {
+    void migrateTwice() throws Exception {
         TestDatabase database = TestDatabase.empty();
         assertEquals(ALL, migrate(database, Migrations.PACKAGED));
         assertEquals(List.of(), migrate(database, Migrations.PACKAGED));
     }
 
+    /** Concurrent runs apply each file once. */
     @Test
-    void twoRunsAtOnceApplyEachOnce() throws Exception {
+    void migrateConcurrently() throws Exception {
         TestDatabase database = TestDatabase.empty();
         List<CompletableFuture<List<String>>> runs = Stream.generate(
                         () -> CompletableFuture.supplyAsync(() -> migrate(database, Migrations.PACKAGED)))
@@ -41,16 +44,17 @@ class MigrationsTest {
         assertEquals(ALL, applied);
     }
 
+    /** A failed file is rolled back and reported by name with its cause. */
     @Test
-    void oneThatFailsIsNamedAndLeavesNothing(@TempDir Path folder) throws Exception {
+    void failedFileIsRolledBack(@TempDir Path folder) throws Exception {
         Files.writeString(folder.resolve("V1__good.sql"), "CREATE TABLE good (id int);");
         Files.writeString(folder.resolve("V2__bad.sql"), "CREATE TABLE left_over (id int); SELECT 1/0;");
         TestDatabase database = TestDatabase.empty();
-        SettingsException said = assertThrows(
+        SettingsException failure = assertThrows(
                 SettingsException.class,
                 () -> Migrations.migrate(Database.of(database.url("owner")), "filesystem:" + folder));
-        assertTrue(said.getMessage().contains("V2__bad.sql"), said.getMessage());
-        assertTrue(said.getMessage().contains("division by zero"), said.getMessage());
+        assertTrue(failure.getMessage().contains("V2__bad.sql"), failure.getMessage());
+        assertTrue(failure.getMessage().contains("division by zero"), failure.getMessage());
         database.run("owner", "CREATE TABLE left_over (id int); SELECT * FROM good");
     }
 }

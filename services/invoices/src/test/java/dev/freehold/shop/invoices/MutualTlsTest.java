@@ -38,7 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
 import shop.invoices.v1.Invoices.ListInvoicesRequest;
 import shop.invoices.v1.InvoicesServiceGrpc;
 
-/** Invoices takes calls of the storefront alone. */
+/** Tests of mutual TLS with a server that admits calls of the storefront only. */
 class MutualTlsTest {
     private static final ScheduledExecutorService CLOCK =
             Executors.newSingleThreadScheduledExecutor(Threads.named("deadlines of tests"));
@@ -65,8 +65,9 @@ class MutualTlsTest {
         shop.close();
     }
 
+    /** Clients with an invalid certificate fail in the handshake; clients not on the list get PERMISSION_DENIED. */
     @Test
-    void aClientOnTheListCallsAndNobodyElse() throws Exception {
+    void onlyListedClientsMayCall() throws Exception {
         call(as(storefront, authority.pem));
         assertRefused(Code.PERMISSION_DENIED, "", () -> call(as(authority.issue("payments"), authority.pem)));
         assertNoHandshake(TlsChannelCredentials.newBuilder()
@@ -78,8 +79,9 @@ class MutualTlsTest {
         assertNoHandshake(as(authority.issue("storefront", Duration.ofHours(1)), authority.pem));
     }
 
+    /** A refusal names the fix, and applies to health too. */
     @Test
-    void aRefusalSaysWhatToDoAndHoldsForHealthToo() throws Exception {
+    void refusalMessageAndScope() throws Exception {
         ManagedChannel channel = connect(as(authority.issue("payments"), authority.pem));
         try {
             String words = "spiffe://cluster.local/ns/shop/sa/payments may not call invoices; under Freehold, list "
@@ -94,8 +96,9 @@ class MutualTlsTest {
         }
     }
 
+    /** A changed list applies to the next call of an open connection. */
     @Test
-    void theListIsReadAnewForEachCallOfAConnection() throws Exception {
+    void clientListIsReadPerCall() throws Exception {
         TestAuthority.Issued own = authority.issue("invoices");
         ManagedChannel channel = connect(as(storefront, authority.pem));
         try {
@@ -105,23 +108,24 @@ class MutualTlsTest {
             TestAuthority.publish(directory, own, authority.pem, "payments", "storefront");
             list(channel);
             Files.delete(directory.resolve("clients"));
-            assertRefused(Code.UNAVAILABLE, "invoices cannot tell who may call it just now", () -> list(channel));
+            assertRefused(Code.UNAVAILABLE, "invoices cannot read its list of clients", () -> list(channel));
         } finally {
             channel.shutdownNow();
         }
     }
 
+    /** The CA and all certificates are replaced without a failed call. */
     @Test
-    void aNewAuthorityAndNewCertificatesComeIn() throws Exception {
+    void rotationFailsNoCall() throws Exception {
         TestAuthority successor = new TestAuthority();
         String both = authority.pem + successor.pem;
         ManagedChannel lasting = connect(as(storefront, authority.pem));
         try {
             list(lasting);
-            // The order of a rotation: both are trusted before the first certificate of the new one is seen.
+            // The order of a rotation: both CAs are trusted before the first certificate of the new CA is used.
             rotate(authority, authority.pem);
             rotate(authority, both);
-            list(lasting); // a client that has not heard of the successor yet
+            list(lasting); // a client that does not trust the successor yet
             rotate(successor, both);
             rotate(successor, successor.pem);
             assertNoHandshake(as(storefront, both));
@@ -135,21 +139,23 @@ class MutualTlsTest {
         call(as(by.issue("storefront"), trusted));
     }
 
+    /** The health port serves health only. */
     @Test
-    void theHealthPortServesNothingElse() {
+    void healthPortServesHealthOnly() {
         assertRefused(Code.UNIMPLEMENTED, "", () -> list(shop.channel));
     }
 
+    /** The server certificate must be valid, of a trusted CA and for the name in the target. */
     @Test
-    void usersMustBeWhoItsTargetNames() throws Exception {
-        assertTrue(asks(authority.issue("users")));
-        assertFalse(asks(authority.issue("users", Duration.ofHours(-1), "users.shop.svc")));
-        assertFalse(asks(new TestAuthority().issue("users")));
-        assertFalse(asks(authority.issue("users", Duration.ofHours(-3), "localhost")));
+    void usersCertificateIsVerified() throws Exception {
+        assertTrue(accepts(authority.issue("users")));
+        assertFalse(accepts(authority.issue("users", Duration.ofHours(-1), "users.shop.svc")));
+        assertFalse(accepts(new TestAuthority().issue("users")));
+        assertFalse(accepts(authority.issue("users", Duration.ofHours(-3), "localhost")));
     }
 
-    /** Whether invoices takes a server that shows this for users. */
-    private boolean asks(TestAuthority.Issued shown) throws Exception {
+    /** Returns whether invoices accepts a users server with this certificate. */
+    private boolean accepts(TestAuthority.Issued shown) throws Exception {
         ServerCredentials credentials = TlsServerCredentials.newBuilder()
                 .keyManager(pem(shown.certificate()), pem(shown.key()))
                 .trustManager(pem(authority.pem))
@@ -203,7 +209,7 @@ class MutualTlsTest {
         assertRefused(Code.UNAVAILABLE, "", () -> call(credentials));
     }
 
-    /** Calls over a connection of its own. */
+    /** Makes a call over a new connection. */
     private void call(ChannelCredentials credentials) {
         ManagedChannel channel = connect(credentials);
         try {
@@ -219,9 +225,10 @@ class MutualTlsTest {
                 .listInvoices(ListInvoicesRequest.getDefaultInstance());
     }
 
+    /** Missing or unmatched certificate files are reported. */
     @Test
-    void filesThatDoNotFitAreNamed(@TempDir Path empty) {
-        SettingsException said = assertThrows(SettingsException.class, () -> new Identity(empty).server());
-        assertTrue(said.getMessage().contains("GRPC_TLS_DIR must have tls.crt, tls.key and ca.crt"));
+    void invalidFilesAreReported(@TempDir Path empty) {
+        SettingsException failure = assertThrows(SettingsException.class, () -> new Identity(empty).server());
+        assertTrue(failure.getMessage().contains("GRPC_TLS_DIR must have tls.crt, tls.key and ca.crt"));
     }
 }

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 import shop.users.v1.Users.GetUserRequest;
 import shop.users.v1.UsersServiceGrpc;
 
+/** Tests of the choice between the published and the built-in service config. */
 class ServiceConfigTest {
     private static final String TWICE = """
             {"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": [
@@ -28,8 +29,8 @@ class ServiceConfigTest {
     @TempDir
     private Path folder;
 
-    /** How often a channel calls users that is always away, and what the log says as the channel is made. */
-    private record Seen(int calls, String said) {}
+    /** The number of calls to a failing users service, and the log at the creation of the channel. */
+    private record Seen(int calls, String log) {}
 
     private Seen seen(Optional<String> published) throws Exception {
         Path file = folder.resolve("service-config");
@@ -40,8 +41,8 @@ class ServiceConfigTest {
         people.failing.set(100);
         io.grpc.Server server = Shop.serve(people);
         PrintStream before = System.out;
-        ByteArrayOutputStream said = new ByteArrayOutputStream();
-        System.setOut(new PrintStream(said, true, StandardCharsets.UTF_8));
+        ByteArrayOutputStream log = new ByteArrayOutputStream();
+        System.setOut(new PrintStream(log, true, StandardCharsets.UTF_8));
         ManagedChannel channel;
         try {
             channel = Channels.open(new Settings.Provider(
@@ -54,39 +55,42 @@ class ServiceConfigTest {
                     .withDeadlineAfter(10, java.util.concurrent.TimeUnit.SECONDS)
                     .getUser(GetUserRequest.getDefaultInstance());
         } catch (StatusRuntimeException e) {
-            return new Seen(people.calls.get(), said.toString(StandardCharsets.UTF_8));
+            return new Seen(people.calls.get(), log.toString(StandardCharsets.UTF_8));
         } finally {
             channel.shutdownNow();
             server.shutdownNow();
         }
-        throw new AssertionError("users was not away");
+        throw new AssertionError("the call to users did not fail");
     }
 
+    /** A published service config is used. */
     @Test
-    void thePublishedOneIsUsed() throws Exception {
+    void publishedConfigIsUsed() throws Exception {
         Seen seen = seen(Optional.of(TWICE));
         assertEquals(2, seen.calls());
-        assertTrue(seen.said().contains("\"provider\":\"users\",\"serviceConfig\":\"published\""), seen.said());
-        assertEquals(1, seen.said().lines().count());
+        assertTrue(seen.log().contains("\"provider\":\"users\",\"serviceConfig\":\"published\""), seen.log());
+        assertEquals(1, seen.log().lines().count());
     }
 
+    /** Without a published service config, the built-in one is used. */
     @Test
-    void withoutOneTheBuiltInOneIs() throws Exception {
+    void builtInConfigWithoutPublished() throws Exception {
         Seen seen = seen(Optional.empty());
         assertEquals(4, seen.calls());
-        assertTrue(seen.said().contains("\"provider\":\"users\",\"serviceConfig\":\"built in\""), seen.said());
-        assertEquals(1, seen.said().lines().count());
+        assertTrue(seen.log().contains("\"provider\":\"users\",\"serviceConfig\":\"built in\""), seen.log());
+        assertEquals(1, seen.log().lines().count());
     }
 
+    /** An invalid service config is reported, and the built-in one is used. */
     @Test
-    void oneThatCannotBeReadIsSaidAndTheBuiltInOneUsed() throws Exception {
+    void invalidConfigIsReported() throws Exception {
         for (String bad : new String[] {
             "{", "", "[]", "{\"methodConfig\": 7}", TWICE.replace("\"5s\"", "\"soon\""), TWICE.replace("2,", "1,")
         }) {
             Seen seen = seen(Optional.of(bad));
             assertEquals(4, seen.calls(), bad);
-            assertTrue(seen.said().contains("the published service config cannot be used"), bad + seen.said());
-            assertTrue(seen.said().contains("\"serviceConfig\":\"built in\""), seen.said());
+            assertTrue(seen.log().contains("the published service config cannot be used"), bad + seen.log());
+            assertTrue(seen.log().contains("\"serviceConfig\":\"built in\""), seen.log());
         }
     }
 }

@@ -15,6 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.postgresql.ds.PGSimpleDataSource;
 
+/** Tests of the settings. */
 class SettingsTest {
     private static final String URL = "postgresql://app:p%40ss+word@db.shop.svc/invoices";
     private static final Map<String, String> LEAST = Map.of(
@@ -28,8 +29,9 @@ class SettingsTest {
         return Settings.read(environment);
     }
 
+    /** Settings that are not in the environment have defaults. */
     @Test
-    void whatIsUnsetHasAUsualValue() throws Exception {
+    void defaults() throws Exception {
         Settings settings = read();
         assertEquals(50051, settings.port());
         assertEquals(Optional.empty(), settings.healthPort());
@@ -39,8 +41,9 @@ class SettingsTest {
                 settings.users());
     }
 
+    /** Settings are read from the environment. */
     @Test
-    void everythingElseIsTakenFromTheEnvironment() throws Exception {
+    void settingsFromEnvironment() throws Exception {
         Settings settings = read(
                 "GRPC_PORT",
                 "1",
@@ -70,6 +73,7 @@ class SettingsTest {
                 settings.payments());
     }
 
+    /** An error for an invalid setting names the setting and does not contain the password. */
     @ParameterizedTest
     @CsvSource({
         "GRPC_PORT, x, 'GRPC_PORT must be a number from 1 to 65535; it is \"x\"'",
@@ -82,14 +86,15 @@ class SettingsTest {
         "DATABASE_URL, mysql://app:secret@db/invoices, 'DATABASE_URL must be set, like postgresql://'",
         "DATABASE_URL, postgresql://app:secret@db/invoices?secret=1, 'DATABASE_URL must be set, like postgresql://'",
     })
-    void whatCannotBeMeantIsSaidInASentence(String name, String value, String words) {
-        SettingsException said = assertThrows(SettingsException.class, () -> read(name, value));
-        assertTrue(said.getMessage().contains(words), said.getMessage());
-        assertFalse(said.getMessage().contains("secret"));
+    void invalidSetting(String name, String value, String words) {
+        SettingsException failure = assertThrows(SettingsException.class, () -> read(name, value));
+        assertTrue(failure.getMessage().contains(words), failure.getMessage());
+        assertFalse(failure.getMessage().contains("secret"));
     }
 
+    /** A connection URI is converted for JDBC. */
     @Test
-    void aConnectionUriBecomesWhatJdbcKnows() throws Exception {
+    void connectionUriForJdbc() throws Exception {
         PGSimpleDataSource source = Database.of(
                         URL + "?sslmode=verify-full&sslrootcert=/bindings/database/ca.crt&connect_timeout=7")
                 .source();

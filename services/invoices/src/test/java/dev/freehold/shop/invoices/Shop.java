@@ -46,15 +46,15 @@ import shop.users.v1.Users.GetUserResponse;
 import shop.users.v1.Users.User;
 import shop.users.v1.UsersServiceGrpc.UsersServiceImplBase;
 
-/** A running invoices service with all it needs: a database, and users and payments as their contracts describe them. */
+/** A running invoices service with a database, and users and payments services for tests. */
 final class Shop implements AutoCloseable {
-    /** Another team's service: it knows one person. */
+    /** A users service with one person. */
     static final class People extends UsersServiceImplBase {
         final UUID ada = UUID.randomUUID();
         final AtomicLong allowedMs = new AtomicLong();
         final AtomicInteger calls = new AtomicInteger();
         final AtomicInteger failing = new AtomicInteger();
-        /** While it is set, calls are left unanswered; it says when they were cancelled. */
+        /** If set, calls get no response, and the latch counts cancelled calls. */
         volatile CountDownLatch silent;
 
         @Override
@@ -80,7 +80,7 @@ final class Shop implements AutoCloseable {
         }
     }
 
-    /** Another team's service: it keeps a payment for each key. */
+    /** A payments service that stores a payment per key. */
     static final class Till extends PaymentsServiceImplBase {
         final Map<String, Payment> byKey = new ConcurrentHashMap<>();
 
@@ -100,7 +100,7 @@ final class Shop implements AutoCloseable {
         @Override
         public void getPayment(GetPaymentRequest request, StreamObserver<GetPaymentResponse> caller) {
             Payment payment = byKey.values().stream()
-                    .filter(one -> one.getId().equals(request.getId()))
+                    .filter(candidate -> candidate.getId().equals(request.getId()))
                     .findFirst()
                     .orElseThrow();
             caller.onNext(GetPaymentResponse.newBuilder().setPayment(payment).build());
@@ -160,7 +160,7 @@ final class Shop implements AutoCloseable {
         return new Settings.Provider(name, "dns:///localhost:" + server.getPort(), Optional.empty(), Optional.empty());
     }
 
-    /** Four seconds for each call. */
+    /** Returns a stub with a deadline of four seconds per call. */
     InvoicesServiceBlockingStub calls() {
         return within(Duration.ofSeconds(4));
     }
@@ -181,22 +181,22 @@ final class Shop implements AutoCloseable {
                 .build();
     }
 
-    /** Returns once the health service says so, and fails after ten seconds. */
+    /** Returns when the health service reports a status, and fails after ten seconds. */
     void await(ServingStatus wanted) {
         try (Context.CancellableContext watching = Context.current().withCancellation()) {
             watching.run(() -> {
-                Iterator<HealthCheckResponse> said = HealthGrpc.newBlockingStub(channel)
+                Iterator<HealthCheckResponse> statuses = HealthGrpc.newBlockingStub(channel)
                         .withWaitForReady()
                         .withDeadlineAfter(10, SECONDS)
                         .watch(HealthCheckRequest.getDefaultInstance());
-                while (said.next().getStatus() != wanted) {
-                    // not yet
+                while (statuses.next().getStatus() != wanted) {
+                    // wait for the next status
                 }
             });
         }
     }
 
-    /** That a call is refused with this code, in a sentence that has these words. */
+    /** Asserts that a call is refused with a status code and a message that contains the words. */
     static StatusRuntimeException assertRefused(Status.Code code, String words, Executable call) {
         StatusRuntimeException refused = assertThrows(StatusRuntimeException.class, call);
         assertEquals(code, refused.getStatus().getCode(), refused.toString());
@@ -209,7 +209,7 @@ final class Shop implements AutoCloseable {
     @Override
     public void close() {
         channel.shutdownNow();
-        server.leave();
+        server.shutdown();
         users.shutdownNow();
         payments.shutdownNow();
     }

@@ -28,7 +28,7 @@ import org.bouncycastle.openssl.jcajce.JcaPEMWriter;
 import org.bouncycastle.openssl.jcajce.JcaPKCS8Generator;
 import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 
-/** Issues certificates to services, and publishes them as the kubelet does. */
+/** Issues certificates for services, and publishes them with the kubelet's directory structure. */
 final class TestAuthority {
     private static final AtomicLong NUMBERS = new AtomicLong();
 
@@ -38,7 +38,7 @@ final class TestAuthority {
     private final X500Name name = new X500Name("CN=authority " + NUMBERS.incrementAndGet());
     private final KeyPair keys = keys();
 
-    /** Its own certificate. */
+    /** The certificate of the CA. */
     final String pem;
 
     TestAuthority() throws Exception {
@@ -51,26 +51,26 @@ final class TestAuthority {
         return "spiffe://cluster.local/ns/shop/sa/" + service;
     }
 
-    /** For the name of a service and for localhost, valid from an hour ago for two hours. */
+    /** Issues a certificate for a service's name and localhost, valid from one hour ago for two hours. */
     Issued issue(String service) throws Exception {
         return issue(service, Duration.ofHours(-1), service + ".shop.svc", "localhost");
     }
 
-    /** For other names, and valid for two hours from another time on. */
+    /** Issues a certificate for other names, valid for two hours from a start relative to now. */
     Issued issue(String service, Duration start, String... names) throws Exception {
         KeyPair own = keys();
         X509v3CertificateBuilder leaf = builder(new X500Name(""), start, own);
         GeneralName[] alternatives = Stream.concat(
                         Stream.of(new GeneralName(GeneralName.uniformResourceIdentifier, uri(service))),
-                        Stream.of(names).map(one -> new GeneralName(GeneralName.dNSName, one)))
+                        Stream.of(names).map(host -> new GeneralName(GeneralName.dNSName, host)))
                 .toArray(GeneralName[]::new);
         leaf.addExtension(Extension.subjectAlternativeName, true, new GeneralNames(alternatives));
         return new Issued(signed(leaf), pem(new JcaPKCS8Generator(own.getPrivate(), null)));
     }
 
-    /** Puts a new version in place: all files at once, through the link ..data. */
+    /** Replaces all files at once, by replacing the symbolic link ..data. */
     static void publish(Path directory, Issued own, String authorities, String... clients) throws IOException {
-        String list = Stream.of(clients).map(one -> uri(one) + "\n").collect(Collectors.joining());
+        String list = Stream.of(clients).map(client -> uri(client) + "\n").collect(Collectors.joining());
         Map<String, String> files =
                 Map.of("tls.crt", own.certificate(), "tls.key", own.key(), "ca.crt", authorities, "clients", list);
         Path version = Files.createDirectory(directory.resolve(".." + NUMBERS.incrementAndGet()));
