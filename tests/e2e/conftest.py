@@ -16,9 +16,9 @@ import pytest
 from hack.stage import choose, install, prepare
 from localcluster.locks import locked
 from localcluster.paths import cache
-from tests.e2e.cluster import BEGUN, OPERATOR, OURS, Cluster, Space
-from tests.e2e.services import front_end, payments, users
-from tests.e2e.storefront import Storefront, forwarded
+from tests.e2e.support.cluster import BEGUN, OPERATOR, OURS, Cluster, Space
+from tests.e2e.support.microservices import front_end, payments, users
+from tests.e2e.support.storefront_client import Storefront, forwarded
 
 LOG_LINES = "60"
 LONGEST_SECTION = 12_000

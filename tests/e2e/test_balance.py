@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.e2e.callers import CALLER, LANGUAGES, Load, declared, stand
-from tests.e2e.cluster import Object, Space, uids
-from tests.e2e.crash import kill
-from tests.e2e.services import front_end, invoices, payments, users
-from tests.e2e.storefront import forwarded
+from tests.e2e.support.cluster import Object, Space, uids
+from tests.e2e.support.grpc_load import CALLER, LANGUAGES, Load, declared, stand
+from tests.e2e.support.microservices import front_end, invoices, payments, users
+from tests.e2e.support.pod_kills import kill
+from tests.e2e.support.storefront_client import forwarded
 
 pytestmark = pytest.mark.alone
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from tests.e2e.cluster import Object, Space, uids
-from tests.e2e.inside import python, started
-from tests.e2e.services import idle, users
+from tests.e2e.support.cluster import Object, Space, uids
+from tests.e2e.support.microservices import idle, users
+from tests.e2e.support.pod_exec import python, started
 
 PATHS = "PathsWithinBudget"
 SOON = 15

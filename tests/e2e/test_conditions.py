@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.cluster import Object, Space, conditions
-from tests.e2e.services import IMAGES, database, front_end, idle, users
+from tests.e2e.support.cluster import Object, Space, conditions
+from tests.e2e.support.microservices import IMAGES, database, front_end, idle, users
 
 pytestmark = pytest.mark.alone
 

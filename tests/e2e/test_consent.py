@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.cluster import Space, uids
-from tests.e2e.services import front_end
-from tests.e2e.storefront import forwarded
+from tests.e2e.support.cluster import Space, uids
+from tests.e2e.support.microservices import front_end
+from tests.e2e.support.storefront_client import forwarded
 
 WELCOME = "freehold.dev/e2e-welcome"
 SELECTED = {"from": "Selector", "selector": {"matchLabels": {WELCOME: "yes"}}}

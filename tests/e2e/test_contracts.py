@@ -13,10 +13,10 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from tests import offered
-from tests.e2e import images
-from tests.e2e.cluster import Cluster, Object, Space, conditions, uids
-from tests.e2e.services import IMAGES, idle, microservice
-from tests.e2e.storefront import Load, Storefront
+from tests.e2e.support import image_layers
+from tests.e2e.support.cluster import Cluster, Object, Space, conditions, uids
+from tests.e2e.support.microservices import IMAGES, idle, microservice
+from tests.e2e.support.storefront_client import Load, Storefront
 
 ROOT = Path(__file__).parents[2]
 PROTOS = ROOT / "services/proto"
@@ -52,7 +52,7 @@ def another_users(cluster: Cluster, folder: Path) -> Callable[[str, str, str], s
             f"{CODE}/users_pb2.py": source.with_name("users_pb2.py").read_bytes(),
             f"{CODE}/__pycache__/.wh.users_pb2.cpython-311.pyc": b"",
         }
-        return images.lay(cluster.stage, "users", f"users:{tag}", folder, files)
+        return image_layers.lay(cluster.stage, "users", f"users:{tag}", folder, files)
 
     return make
 
@@ -62,7 +62,7 @@ def offering(cluster: Cluster, folder: Path) -> Callable[..., str]:
     """Makes an image that offers a contract and does nothing of it."""
 
     def make(tag: str, contract: bytes, how: str = "plain") -> str:
-        return images.offering(cluster.stage, tag, folder, contract, how)
+        return image_layers.offering(cluster.stage, tag, folder, contract, how)
 
     return make
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 
-from tests.e2e.cluster import Space
-from tests.e2e.services import database, users
+from tests.e2e.support.cluster import Space
+from tests.e2e.support.microservices import database, users
 
 INSERT = "insert into users (name, email) values ('Ada', 'ada@example.org')"
 EMAILS = "select email from users"

@@ -17,9 +17,9 @@ import pytest
 from cryptography import x509
 from freehold.cluster.authority import fresh
 
-from tests.e2e.cluster import Object, Space
-from tests.e2e.inside import python, started
-from tests.e2e.services import database, users
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.microservices import database, users
+from tests.e2e.support.pod_exec import python, started
 
 pytestmark = pytest.mark.alone
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import Space
-from tests.e2e.services import front_end, invoices, payments, users
-from tests.e2e.storefront import Storefront, forwarded
+from tests.e2e.support.cluster import Space
+from tests.e2e.support.microservices import front_end, invoices, payments, users
+from tests.e2e.support.storefront_client import Storefront, forwarded
 
 pytestmark = pytest.mark.alone
 

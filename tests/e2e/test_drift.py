@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import Object, Space
-from tests.e2e.services import idle, payments
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.microservices import idle, payments
 
 MINE = "app.kubernetes.io/managed-by=freehold,app.kubernetes.io/instance=payments,freehold.dev/capability!=verification"
 """All but a probe, which comes and goes."""

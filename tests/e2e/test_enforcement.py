@@ -10,7 +10,7 @@ import pytest
 from hack.stage import SYSTEM_NAMESPACE
 from localcluster.cluster import enforce_policies
 from localcluster.paths import ClusterPaths
-from tests.e2e.cluster import Cluster, Object, Space
+from tests.e2e.support.cluster import Cluster, Object, Space
 
 pytestmark = pytest.mark.alone
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from localcluster import tools
-from tests.e2e.cluster import Object, Space, uids
-from tests.e2e.inside import python
-from tests.e2e.probe import Target, reached, stranger
-from tests.e2e.services import IMAGES, users
+from tests.e2e.support.cluster import Object, Space, uids
+from tests.e2e.support.connection_attempts import Target, reached, stranger
+from tests.e2e.support.microservices import IMAGES, users
+from tests.e2e.support.pod_exec import python
 
 GATEWAY, NAME = "public", "users.example.com"
 LABEL = {"gateway.networking.k8s.io/gateway-name": GATEWAY}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 
-from tests.e2e.cluster import Space
-from tests.e2e.services import users
+from tests.e2e.support.cluster import Space
+from tests.e2e.support.microservices import users
 
 SOON = 15
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from hack.stage import ROOT, SYSTEM_NAMESPACE, Stage, install
-from tests.e2e.cluster import Cluster, Space, uids
-from tests.e2e.storefront import Load, Storefront
+from tests.e2e.support.cluster import Cluster, Space, uids
+from tests.e2e.support.storefront_client import Load, Storefront
 
 pytestmark = pytest.mark.alone
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.cluster import Cluster, Space, uids
-from tests.e2e.operator_process import running
-from tests.e2e.services import database, users
+from tests.e2e.support.cluster import Cluster, Space, uids
+from tests.e2e.support.microservices import database, users
+from tests.e2e.support.operator_process import running
 
 pytestmark = pytest.mark.alone
 

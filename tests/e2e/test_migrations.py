@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.e2e.cluster import Object, Space, uids
-from tests.e2e.services import database
-from tests.e2e.storefront import Load, Storefront
+from tests.e2e.support.cluster import Object, Space, uids
+from tests.e2e.support.microservices import database
+from tests.e2e.support.storefront_client import Load, Storefront
 
 COMPLAINT = 'column "amount" contains null values'
 FAILING = ["bash", "-c", f"echo '{COMPLAINT}' >&2; exit 1"]

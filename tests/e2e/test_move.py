@@ -14,13 +14,13 @@ from statistics import median
 
 import pytest
 
-from tests.e2e import moving
-from tests.e2e.callers import Load, declared, stand
-from tests.e2e.cluster import Object, Space, conditions, uids
-from tests.e2e.moving import OTHER, ZONE, move, placed, tried
-from tests.e2e.services import database, front_end, payments, users
-from tests.e2e.storefront import forwarded
-from tests.e2e.writing import LONGEST, Checker, Writer, overlaps, turns
+from tests.e2e.support import moves
+from tests.e2e.support.cluster import Object, Space, conditions, uids
+from tests.e2e.support.grpc_load import Load, declared, stand
+from tests.e2e.support.microservices import database, front_end, payments, users
+from tests.e2e.support.moves import OTHER, ZONE, move, placed, tried
+from tests.e2e.support.storefront_client import forwarded
+from tests.e2e.support.write_load import LONGEST, Checker, Writer, overlaps, turns
 
 pytestmark = pytest.mark.alone
 
@@ -50,7 +50,7 @@ def person(yard: Space) -> Iterator[str]:
         yard.kubectl("rollout", "restart", f"deployment/{name}")
         yard.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
     stand(yard, ("users", "payments"))
-    moving.stand(yard)
+    moves.stand(yard)
     with forwarded(yard) as front:
         front.until("/api/users", 200)
         front.until("/api/payments", 200)
@@ -70,7 +70,7 @@ def test_five_moves_under_load_lose_no_call_and_no_row(yard: Space, person: str)
     assert not any(one.failed for one in calls.values()), calls
     assert not writes.failed
     assert all(one.made > RATE * CALM * len(TOWARDS) for one in calls.values()), calls
-    moving.each_once(yard, writes, [row.email for listed in taken.values() for row in listed])
+    moves.each_once(yard, writes, [row.email for listed in taken.values() for row in listed])
     stretches, (first, second) = turns(taken), checker.hosts
     assert [host for host, _ in stretches] == [first, second] * 3, "two servers were open at once"
     assert not overlaps(stretches)
@@ -79,7 +79,7 @@ def test_five_moves_under_load_lose_no_call_and_no_row(yard: Space, person: str)
 
 
 def test_the_way_back_takes_along_what_was_written_meanwhile(yard: Space, person: str) -> None:
-    (here,) = moving.zones(yard)
+    (here,) = moves.zones(yard)
     move(yard, "--to", f"zone={OTHER[here]}")
     _register(yard, "meanwhile@example.org")
     status = yard.get("microservice/users")["status"]["move"]
@@ -89,9 +89,9 @@ def test_the_way_back_takes_along_what_was_written_meanwhile(yard: Space, person
     said = move(yard, "--back")
 
     assert "switched" in said and "copied" not in said, said
-    assert moving.zones(yard) == {here}
+    assert moves.zones(yard) == {here}
     rows = f"select count(*) from users where email = 'meanwhile@example.org' or id = '{person}'"
-    assert yard.psql("users", rows, moving.seat(yard)) == "2"
+    assert yard.psql("users", rows, moves.seat(yard)) == "2"
 
 
 def test_a_move_that_is_held_takes_no_step_and_one_that_is_taken_back_leaves_nothing(yard: Space) -> None:
@@ -119,10 +119,10 @@ def test_a_move_that_copies_already_is_taken_back_too(yard: Space) -> None:
 
 def test_a_move_to_another_storage_class_takes_the_rows_along(yard: Space, person: str) -> None:
     name = f"other-{uuid.uuid4().hex[:5]}"
-    yard.cluster.apply(moving.storage_class(name))
+    yard.cluster.apply(moves.storage_class(name))
     try:
         move(yard, "--to", f"class={name}")
-        seat = moving.seat(yard)
+        seat = moves.seat(yard)
         claim = yard.get(f"pvc/users-{seat.replace('database', 'database-data')}")
         assert claim["spec"]["storageClassName"] == name
         assert yard.psql("users", f"select count(*) from users where id = '{person}'", seat) == "1"
@@ -146,7 +146,7 @@ def _moved(yard: Space, zone: str) -> tuple[float, float]:
     since = time.time()
     time.sleep(CALM)
     print(move(yard, "--to", f"zone={zone}"))
-    assert moving.zones(yard) == {zone}
+    assert moves.zones(yard) == {zone}
     time.sleep(CALM)
     return since, time.time()
 
@@ -169,7 +169,7 @@ def _stayed(yard: Space, name: str, pod: str) -> None:
     yard.until_condition(name, RELOCATED, "True", "InPlace")
     yard.gone(f"statefulset/{name}-database-2")
     yard.gone(f"pvc/{name}-database-data-2")
-    assert moving.zones(yard, name) == {"a"}
+    assert moves.zones(yard, name) == {"a"}
     assert uids(yard.pods(name)) == {pod}
     yard.kubectl("delete", f"microservice/{name}", "--wait=false")
 

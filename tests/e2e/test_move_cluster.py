@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e import moving, second
-from tests.e2e.between import ROWS, Sides, calls, is_past, settle, there_and_back
-from tests.e2e.cluster import Cluster, Space
-from tests.e2e.crash import kill, kill_as_it_begins, operator_pod, runs
+from tests.e2e.support import moves, second_cluster
+from tests.e2e.support.cluster import Cluster, Space
+from tests.e2e.support.pod_kills import kill, kill_as_it_begins, operator_pod, runs
+from tests.e2e.support.two_sided_moves import ROWS, Sides, calls, is_past, settle, there_and_back
 
 pytestmark = pytest.mark.alone
 
@@ -29,7 +29,7 @@ LOST = [
 
 @pytest.fixture(scope="module")
 def west(cluster: Cluster) -> Iterator[Cluster]:
-    with second.beside(cluster) as made:
+    with second_cluster.beside(cluster) as made:
         yield made
 
 
@@ -37,8 +37,8 @@ def meet(here: Space, west: Cluster) -> Space:
     """The namespace of the same name there, and each cluster knows the other's."""
     there = Space(west, here.name)
     there.make()
-    second.introduce(here, "east", there)
-    second.introduce(there, "west", here)
+    second_cluster.introduce(here, "east", there)
+    second_cluster.introduce(there, "west", here)
     return there
 
 
@@ -59,7 +59,7 @@ def test_whoever_is_lost_it_ends_in_one_place(
     sides.go_on()
 
     if party == "switch":
-        kill_as_it_begins(moving.switch_pod(there))
+        kill_as_it_begins(moves.switch_pod(there))
     else:
         there.until("microservice/users", lambda live: is_past(live, step), within=120)
         lose(here, there, party)
@@ -71,7 +71,7 @@ def test_whoever_is_lost_it_ends_in_one_place(
 def lose(here: Space, there: Space, party: str) -> None:
     """Kill a party of the move, or let the clusters reach each other no more for some seconds."""
     if party == "network":
-        with second.parted():
+        with second_cluster.parted():
             time.sleep(AWAY)
     elif party.startswith("operator"):
         kill(operator_pod(there if party.endswith("there") else here))

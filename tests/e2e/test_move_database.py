@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e import moving
-from tests.e2e.between import ROWS, Sides, calls, is_past, settle, there_and_back
-from tests.e2e.cluster import Object, Space
-from tests.e2e.crash import kill, kill_as_it_begins, operator_pod, runs
-from tests.e2e.moving import move
-from tests.e2e.services import users
+from tests.e2e.support import moves
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.microservices import users
+from tests.e2e.support.moves import move
+from tests.e2e.support.pod_kills import kill, kill_as_it_begins, operator_pod, runs
+from tests.e2e.support.two_sided_moves import ROWS, Sides, calls, is_past, settle, there_and_back
 
 pytestmark = pytest.mark.alone
 
@@ -56,7 +56,7 @@ def test_whoever_is_killed_it_ends_in_one_place(spaces: Callable[..., Space], pa
     sides.go_on()
 
     if step == "Switching" and party == "switch":
-        kill_as_it_begins(moving.switch_pod(people))
+        kill_as_it_begins(moves.switch_pod(people))
     else:
         people.until("microservice/users", lambda live: is_past(live, step), within=120)
         kill(_pod(shop, people, party))

@@ -9,11 +9,11 @@ from __future__ import annotations
 import pytest
 
 from hack.stage import SYSTEM_NAMESPACE
-from tests.e2e import moving
-from tests.e2e.cluster import Object, Space
-from tests.e2e.crash import kill, kill_as_it_begins, operator_pod, runs
-from tests.e2e.moving import OTHER, move, reached
-from tests.e2e.writing import SEATS, Checker, Writer, overlaps, turns
+from tests.e2e.support import moves
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.moves import OTHER, move, reached
+from tests.e2e.support.pod_kills import kill, kill_as_it_begins, operator_pod, runs
+from tests.e2e.support.write_load import SEATS, Checker, Writer, overlaps, turns
 
 pytestmark = pytest.mark.alone
 
@@ -40,16 +40,16 @@ PAIRS = [
 @pytest.fixture(scope="module")
 def estate(yard: Space) -> Space:
     """users in zone a, a consumer that writes, and one with the rights of users."""
-    moving.settle(yard)
-    moving.stand(yard)
+    moves.settle(yard)
+    moves.stand(yard)
     return yard
 
 
 @pytest.mark.parametrize(("party", "step"), PAIRS)
 def test_whoever_is_killed_it_ends_in_one_place(estate: Space, party: str, step: str) -> None:
-    source = moving.seat(estate)
+    source = moves.seat(estate)
     (destination,) = set(SEATS) - {source}
-    (here,) = moving.zones(estate)
+    (here,) = moves.zones(estate)
     there = OTHER[here]
     writer, checker = Writer(estate, ROWS, f"{party}-{step}".lower()), Checker(estate, f"{party}-{step}".lower())
     # Whoever is to be killed once the move is over is there for a while; it is over a tenth of a second after closing.
@@ -57,17 +57,17 @@ def test_whoever_is_killed_it_ends_in_one_place(estate: Space, party: str, step:
     move(estate, "--to", f"zone={there}", "--no-wait")
 
     if party == "switch":
-        kill_as_it_begins(moving.switch_pod(estate))  # sooner than its first words could be read
+        kill_as_it_begins(moves.switch_pod(estate))  # sooner than its first words could be read
     else:
         reached(estate, there, step)
         kill(_pod(estate, party, source, destination))
 
-    taken = moving.ended(estate, there, writer, checker, WITHIN)
+    taken = moves.ended(estate, there, writer, checker, WITHIN)
     stretches = turns(taken)
     expected = [f"users-{seat}-0.users-database-nodes" for seat in (source, destination)]
     assert [host for host, _ in stretches] == expected, "two servers were open at once"
     assert not overlaps(stretches)
-    moving.left(estate, source, within=WITHIN)
+    moves.left(estate, source, within=WITHIN)
     _renew(estate, party)
 
 

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import pytest
 
 from tests import offered
-from tests.e2e import images
-from tests.e2e.callers import CALLER, IMAGE, PYTHON, Load, behind_walls, declared, pod, stand
-from tests.e2e.cluster import Cluster, Space
-from tests.e2e.moving import move
-from tests.e2e.services import microservice
-from tests.e2e.writing import LONGEST
+from tests.e2e.support import image_layers
+from tests.e2e.support.cluster import Cluster, Space
+from tests.e2e.support.grpc_load import CALLER, IMAGE, PYTHON, Load, behind_walls, declared, pod, stand
+from tests.e2e.support.microservices import microservice
+from tests.e2e.support.moves import move
+from tests.e2e.support.write_load import LONGEST
 
 pytestmark = pytest.mark.alone
 
@@ -32,7 +32,7 @@ OPENS = "import socket, sys; socket.create_connection((sys.argv[1], 50051), 3).c
 def shop(cluster: Cluster, yard: Space, tmp_path_factory: pytest.TempPathFactory) -> Space:
     """users, without a database, and one who calls it."""
     folder = tmp_path_factory.mktemp("images")
-    image = images.offering(cluster.stage, "moving", folder, offered.users(), "answering")
+    image = image_layers.offering(cluster.stage, "moving", folder, offered.users(), "answering")
     yard.apply(microservice("users", image=image, grpc={}, replicas=2), declared(("users",)))
     yard.until_ready("users", CALLER)
     yard.until(f"configmap/{CALLER}-consumes", lambda live: "users.service-config" in live.get("data", {}))

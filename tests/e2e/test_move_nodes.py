@@ -18,10 +18,10 @@ import pytest
 from localcluster import cluster as local
 from localcluster.paths import ClusterPaths
 from localcluster.run import run
-from tests.e2e import moving
-from tests.e2e.cluster import Space
-from tests.e2e.moving import OTHER, move, reached
-from tests.e2e.writing import SEATS, Checker, Writer
+from tests.e2e.support import moves
+from tests.e2e.support.cluster import Space
+from tests.e2e.support.moves import OTHER, move, reached
+from tests.e2e.support.write_load import SEATS, Checker, Writer
 
 pytestmark = [pytest.mark.alone, pytest.mark.campaign]
 
@@ -74,26 +74,26 @@ def estate(yard: Space) -> Space:
     """users in zone a, and what a consumer that writes goes by."""
     if yard.cluster.stage.kind != "local":
         pytest.skip("cuts a node of the local cluster off, which it knows the inside of")
-    moving.settle(yard)
+    moves.settle(yard)
     return yard
 
 
 @pytest.mark.parametrize(("trouble", "whose", "step"), PAIRS)
 def test_what_is_lost_comes_back_and_it_ends_in_one_place(estate: Space, trouble: str, whose: str, step: str) -> None:
-    source = moving.seat(estate)
+    source = moves.seat(estate)
     (destination,) = set(SEATS) - {source}
-    (here,) = moving.zones(estate)
+    (here,) = moves.zones(estate)
     there = OTHER[here]
     lost = {"source": here, "destination": there}[whose]
-    moving.stand(estate, zone=OTHER[lost])  # who looks on is not lost with it
+    moves.stand(estate, zone=OTHER[lost])  # who looks on is not lost with it
     name = f"{trouble}-{whose}-{step}".lower()
     writer, checker = Writer(estate, ROWS, name), Checker(estate, name)
     move(estate, "--to", f"zone={there}", "--no-wait")
     reached(estate, there, step)
     TROUBLES[trouble](lost)
 
-    taken = moving.ended(estate, there, writer, checker, WITHIN)
+    taken = moves.ended(estate, there, writer, checker, WITHIN)
     before, after = (taken[f"users-{seat}-0.users-database-nodes"] for seat in (source, destination))
     # A row may reach its server long after it was sent, once the network is back.
     assert max(row.sent for row in before) < min(row.acknowledged for row in after), "two servers were open at once"
-    moving.left(estate, source, within=WITHIN)
+    moves.left(estate, source, within=WITHIN)

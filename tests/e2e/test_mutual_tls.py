@@ -20,11 +20,11 @@ from freehold.core.certificates import Request
 from freehold.core.model import Issued
 
 from hack.stage import SYSTEM_NAMESPACE
-from tests.e2e.cluster import Object, Space
-from tests.e2e.inside import python
-from tests.e2e.probe import stranger
-from tests.e2e.services import IMAGES, front_end, idle, payments, users
-from tests.e2e.storefront import Load, Storefront, forwarded
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.connection_attempts import stranger
+from tests.e2e.support.microservices import IMAGES, front_end, idle, payments, users
+from tests.e2e.support.pod_exec import python
+from tests.e2e.support.storefront_client import Load, Storefront, forwarded
 
 MUTUAL = {"tls": "Mutual"}
 WAIT = ["/opt/users/bin/python", "-c", "import signal; signal.pause()"]

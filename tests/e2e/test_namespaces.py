@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.cluster import Cluster, Space
-from tests.e2e.services import payments, users
+from tests.e2e.support.cluster import Cluster, Space
+from tests.e2e.support.microservices import payments, users
 
 pytestmark = pytest.mark.alone
 

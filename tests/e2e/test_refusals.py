@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import Object, Space
-from tests.e2e.services import IMAGES, database, microservice, users
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.microservices import IMAGES, database, microservice, users
 
 STORAGE = {"size": "1Gi"}
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from freehold.cli import new
 
-from tests.e2e.cluster import Space
-from tests.e2e.inside import python
-from tests.e2e.operator_process import FREEHOLD
-from tests.e2e.services import users
+from tests.e2e.support.cluster import Space
+from tests.e2e.support.microservices import users
+from tests.e2e.support.operator_process import FREEHOLD
+from tests.e2e.support.pod_exec import python
 
 TEMPLATES = Path(str(new.TEMPLATES))
 LANGUAGES = sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir() and folder.name != "common")

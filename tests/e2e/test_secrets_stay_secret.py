@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from hack.stage import SYSTEM_NAMESPACE
-from tests.e2e.cluster import OPERATOR, Cluster, Object, Space
-from tests.e2e.services import database, front_end, payments, users
+from tests.e2e.support.cluster import OPERATOR, Cluster, Object, Space
+from tests.e2e.support.microservices import database, front_end, payments, users
 
 MUTUAL = {"tls": "Mutual"}
 LEAKS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.e2e.cluster import Space, uids
-from tests.e2e.storefront import Load, Storefront
+from tests.e2e.support.cluster import Space, uids
+from tests.e2e.support.storefront_client import Load, Storefront
 
 
 def test_new_pods_get_traffic_in_both_zones(shop: Space, storefront: Storefront) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.cluster import Space, conditions
-from tests.e2e.probe import Target, reached, stranger
-from tests.e2e.services import IMAGES, users
+from tests.e2e.support.cluster import Space, conditions
+from tests.e2e.support.connection_attempts import Target, reached, stranger
+from tests.e2e.support.microservices import IMAGES, users
 
 LONG_ENOUGH = 120
 """Seconds a connection is held, for an observer to see it and the operator to ask for it."""

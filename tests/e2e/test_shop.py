@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.e2e.cluster import Space
-from tests.e2e.probe import Target, reached
-from tests.e2e.storefront import Storefront
+from tests.e2e.support.cluster import Space
+from tests.e2e.support.connection_attempts import Target, reached
+from tests.e2e.support.storefront_client import Storefront
 
 SERVER = "select system_identifier from pg_control_system()"
 CREATE_A_TABLE = """

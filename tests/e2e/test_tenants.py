@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.cluster import Object, Space
-from tests.e2e.probe import PATIENCE, Target, reached, stranger
-from tests.e2e.services import IMAGES, SIZE, database, idle, users
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.connection_attempts import PATIENCE, Target, reached, stranger
+from tests.e2e.support.microservices import IMAGES, SIZE, database, idle, users
 
 SOON = 15
 LISTEN = ["/opt/users/bin/python", "-m", "http.server", "8080"]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.cluster import Object, Space
-from tests.e2e.probe import Target, reached, stranger
-from tests.e2e.services import IMAGES, database, users
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.connection_attempts import Target, reached, stranger
+from tests.e2e.support.microservices import IMAGES, database, users
 
 LISTEN = ["/opt/users/bin/python", "-m", "http.server", "8080"]
 SERVICES = ("users", "payments", "storefront")

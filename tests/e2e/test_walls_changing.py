@@ -16,11 +16,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.cluster import Cluster, Space
-from tests.e2e.declarations import CHANGES, KNOWN_SEED, Change, Declarations, beginning, changes
-from tests.e2e.estate import Estate
-from tests.e2e.probing import Probing
-from tests.e2e.tables import Pair, declared, differences, lasting, members, pairs, simulated
+from tests.e2e.support.cluster import Cluster, Space
+from tests.e2e.support.continuous_probing import Probing
+from tests.e2e.support.policy_testbed import Estate
+from tests.e2e.support.random_declarations import CHANGES, KNOWN_SEED, Change, Declarations, beginning, changes
+from tests.e2e.support.reachability import Pair, declared, differences, lasting, members, pairs, simulated
 
 pytestmark = pytest.mark.alone
 

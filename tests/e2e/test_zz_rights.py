@@ -12,8 +12,8 @@ import pytest
 
 from hack import rights
 from localcluster import audit
-from tests.e2e.cluster import Cluster, Space
-from tests.e2e.services import SIZE, database, idle, users
+from tests.e2e.support.cluster import Cluster, Space
+from tests.e2e.support.microservices import SIZE, database, idle, users
 
 pytestmark = pytest.mark.alone
 

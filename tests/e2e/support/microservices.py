@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.e2e.cluster import Object
+from tests.e2e.support.cluster import Object
 
 IMAGES = {name: f"localhost/freehold/{name}:dev" for name in ("users", "payments", "invoices", "storefront")}
 SIZE = "64Mi"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from tests.e2e.cluster import Object
-from tests.e2e.declarations import PORTS, Declarations, Key
+from tests.e2e.support.cluster import Object
+from tests.e2e.support.random_declarations import PORTS, Declarations, Key
 from tests.unit.netpol.oracle import Connection, World, matches, permitted
 
 POSTGRESQL = 5432

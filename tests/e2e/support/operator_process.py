@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.e2e.cluster import OPERATOR, Cluster
+from tests.e2e.support.cluster import OPERATOR, Cluster
 
 FREEHOLD = Path(sys.executable).with_name("freehold")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from tests.e2e.cluster import Space
+from tests.e2e.support.cluster import Space
 
 PACE = 0.02
 """Seconds between two calls of a load: enough for a failure to be seen, little enough for two cores."""

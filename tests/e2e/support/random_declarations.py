@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tests.e2e.cluster import Object
-from tests.e2e.services import front_end, idle, users
+from tests.e2e.support.cluster import Object
+from tests.e2e.support.microservices import front_end, idle, users
 
 Key = tuple[str, str]
 """A service: its namespace and its name."""

@@ -37,10 +37,10 @@ def lay(
 
 
 def offering(stage: Stage, tag: str, folder: Path, contract: bytes, how: str) -> str:
-    """One that offers a contract, as `offering.py` does it; its reference."""
-    program = Path(__file__).with_name("offering.py").read_bytes()
-    files = {"offering/offering.py": program, "offering/contract": contract}
-    command = ["/opt/users/bin/python", "/offering/offering.py", how]
+    """One that offers a contract, as `programs/contract_server.py` does it; its reference."""
+    program = (Path(__file__).with_name("programs") / "contract_server.py").read_bytes()
+    files = {"offering/contract_server.py": program, "offering/contract": contract}
+    command = ["/opt/users/bin/python", "/offering/contract_server.py", how]
     return lay(stage, "users", f"offering:{tag}", folder, files, command)
 
 

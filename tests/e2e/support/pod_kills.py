@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hack.stage import SYSTEM_NAMESPACE
 from localcluster.cgroups import trees
-from tests.e2e.cluster import Object, Space
+from tests.e2e.support.cluster import Object, Space
 
 SANDBOX = "pause"
 """Holds the pod's network; a crashed service leaves it behind."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tests.e2e.cluster import Object, Space
+from tests.e2e.support.cluster import Object, Space
 
 PATIENCE = 3
 """Seconds until an attempt that nobody answers counts as refused."""

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tests.e2e.cluster import Cluster, Object, Space
-from tests.e2e.declarations import Declarations, Key
-from tests.e2e.probe import Target, reached, stranger
-from tests.e2e.probing import PROGRAM, PYTHON, Place, Probing
-from tests.e2e.services import IMAGES, microservice
-from tests.e2e.tables import DATABASE, HTTP, LISTENS, STRANGER, Member, Pair, lasting, members, pairs
+from tests.e2e.support.cluster import Cluster, Object, Space
+from tests.e2e.support.connection_attempts import Target, reached, stranger
+from tests.e2e.support.continuous_probing import PROGRAM, PYTHON, Place, Probing
+from tests.e2e.support.microservices import IMAGES, microservice
+from tests.e2e.support.random_declarations import Declarations, Key
+from tests.e2e.support.reachability import DATABASE, HTTP, LISTENS, STRANGER, Member, Pair, lasting, members, pairs
 
 KINDS = "microservices,pods,networkpolicies,namespaces,nodes"
 COMPONENT = "app.kubernetes.io/component"

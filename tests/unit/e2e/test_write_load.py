@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.e2e.writing import Taken, Writes, overlaps, turns
+from tests.e2e.support.write_load import Taken, Writes, overlaps, turns
 
 
 def rows(*moments: float, takes: float = 0.01) -> list[Taken]:

@@ -1,6 +1,6 @@
 """A service that offers what a file says and does nothing of it, or does not say it well: put into an image by a story.
 
-    python offering.py plain|liar|garbage|mute|crash|curious|answering
+    python contract_server.py plain|liar|garbage|mute|crash|curious|answering
 
 The file beside it is a serialized google.protobuf.FileDescriptorSet; google/protobuf/* may be left out. One that is
 curious offers besides, as methods of a service named `found.Curious`, what it found open or lying about. One that is

@@ -7,12 +7,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.e2e import moving
-from tests.e2e.callers import Load
-from tests.e2e.cluster import Object, Space
-from tests.e2e.moving import move
-from tests.e2e.services import users
-from tests.e2e.writing import CHECKER, LONGEST, Checker, Taken, Writer, Writes, overlaps, turns
+from tests.e2e.support import moves
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.grpc_load import Load
+from tests.e2e.support.microservices import users
+from tests.e2e.support.moves import move
+from tests.e2e.support.write_load import CHECKER, LONGEST, Checker, Taken, Writer, Writes, overlaps, turns
 
 RATE, ROWS = 50, 100
 """Calls a second, and registrations."""
@@ -29,15 +29,15 @@ SERVICE = "app.kubernetes.io/instance=users,app.kubernetes.io/component=service,
 
 def settle(here: Space) -> None:
     """users, with a way back that lasts, and who writes to it."""
-    moving.settle(here)
+    moves.settle(here)
     here.spec("users", placement={"wayBack": "1h"})
-    moving.stand(here)
+    moves.stand(here)
 
 
 def is_past(live: Object, step: str) -> bool:
     """at that step, or just past one that took no time"""
     now = live["status"].get("move", {}).get("step")
-    return now in moving.STEPS[moving.STEPS.index(step) :]
+    return now in moves.STEPS[moves.STEPS.index(step) :]
 
 
 class Sides:
@@ -56,7 +56,7 @@ class Sides:
         self.there.until("statefulset/users-database", lambda live: bool(live["spec"]), within=60)
         self.there.patch("microservice/users", HELD)
         self.there.until_condition("users", "Relocated", "Unknown", "MovePaused", within=120)
-        self.there.apply(moving.checker(self.there))
+        self.there.apply(moves.checker(self.there))
         self.there.kubectl("wait", f"pod/{CHECKER}", "--for=condition=Ready", "--timeout=60s")
         return Checker(self.there, "there", "database")
 
@@ -72,7 +72,7 @@ class Sides:
         stretches = turns(taken)
         assert [side for side, _ in stretches] == [*turned], "two servers were open at once"
         assert not overlaps(stretches)
-        moving.each_once(stands, writes, [row.email for listed in taken.values() for row in listed])
+        moves.each_once(stands, writes, [row.email for listed in taken.values() for row in listed])
         return writes
 
     def moved(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.e2e.cluster import Space
+from tests.e2e.support.cluster import Space
 
 PYTHON = "/opt/users/bin/python"
 

@@ -11,9 +11,9 @@ from operator import itemgetter
 from statistics import median
 from typing import Any, NamedTuple
 
-from tests.e2e.callers import PROGRAMS
-from tests.e2e.cluster import Space
-from tests.e2e.inside import PYTHON
+from tests.e2e.support.cluster import Space
+from tests.e2e.support.grpc_load import PROGRAMS
+from tests.e2e.support.pod_exec import PYTHON
 
 SEATS = ("database", "database-2")
 WRITER, CHECKER = "writer", "checker"

@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 from freehold.api.v1alpha1 import MicroserviceSpec
 
-from tests.e2e.declarations import CHANGES, KNOWN_SEED, Change, Declarations, beginning, changes, control
-from tests.e2e.tables import declared, members, pairs
+from tests.e2e.support.random_declarations import CHANGES, KNOWN_SEED, Change, Declarations, beginning, changes, control
+from tests.e2e.support.reachability import declared, members, pairs
 
 HOMES = ("north", "south", "west")
 START = beginning(HOMES)

@@ -18,8 +18,8 @@ from localcluster import images, links
 from localcluster.paths import DEFAULT_NAME, ClusterPaths
 from localcluster.progress import step
 from localcluster.run import run
-from tests.e2e.cluster import Cluster, Space
-from tests.e2e.moving import FREEHOLD
+from tests.e2e.support.cluster import Cluster, Space
+from tests.e2e.support.moves import FREEHOLD
 
 NAME = "west"
 IMAGES = ("operator", "postgres", "users")

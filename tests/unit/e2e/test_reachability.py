@@ -8,8 +8,19 @@ import pytest
 from freehold.core import isolation, meta
 from freehold.core.model import Key, Object
 
-from tests.e2e.declarations import CHANGES, Declarations, beginning, changes
-from tests.e2e.tables import DATABASE, SERVICE, STRANGER, Member, Pair, declared, differences, members, pairs, simulated
+from tests.e2e.support.random_declarations import CHANGES, Declarations, beginning, changes
+from tests.e2e.support.reachability import (
+    DATABASE,
+    SERVICE,
+    STRANGER,
+    Member,
+    Pair,
+    declared,
+    differences,
+    members,
+    pairs,
+    simulated,
+)
 from tests.unit.core.worlds import observed, peer, service
 from tests.unit.netpol.worlds import NODES, namespace, pod
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.cluster import Object, Space
-from tests.e2e.services import idle
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.microservices import idle
 
 CALLER, BROWSER = "caller", "browser"
 PROVIDERS = ("users", "payments", "invoices")

@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from tests.e2e import prober
-from tests.e2e.cluster import Cluster
-from tests.e2e.tables import Member, Pair, pairs
+from tests.e2e.support.cluster import Cluster
+from tests.e2e.support.programs import connection_prober
+from tests.e2e.support.reachability import Member, Pair, pairs
 
 PYTHON = "/opt/users/bin/python"
-PROGRAM = Path(prober.__file__).read_text()
+PROGRAM = Path(connection_prober.__file__).read_text()
 
 
 class Place(NamedTuple):
@@ -57,11 +57,11 @@ class Tally:
                 self._had_to_be_open(pair, outcome)
             elif pair not in expected.sometimes:
                 self.shut += 1
-                if outcome == prober.ANSWERED:
+                if outcome == connection_prober.ANSWERED:
                     self._is_wrong(f"{pair} answered, which no declaration allows")
 
     def _had_to_be_open(self, pair: Pair, outcome: str) -> None:
-        if outcome == prober.ANSWERED:
+        if outcome == connection_prober.ANSWERED:
             self.failing.discard(pair)
         elif pair in self.failing:
             self._is_wrong(f"{pair} failed twice running ({outcome}), though declared all the while")
@@ -130,7 +130,7 @@ class Probing:
         """A round has ended."""
         with self._news:
             source.rounds += 1
-            source.open = {pair for pair, outcome in fared.items() if outcome == prober.ANSWERED}
+            source.open = {pair for pair, outcome in fared.items() if outcome == connection_prober.ANSWERED}
             if self._expected:
                 self.tally.judge(self._expected, fared)
             self._news.notify_all()

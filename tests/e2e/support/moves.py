@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.e2e import callers
-from tests.e2e.callers import CALLER, behind_walls, declared, pod
-from tests.e2e.cluster import Object, Space
-from tests.e2e.services import IMAGES, database, users
-from tests.e2e.writing import CHECKER, WRITER, Checker, Taken, Writer, Writes
+from tests.e2e.support import grpc_load
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.grpc_load import CALLER, behind_walls, declared, pod
+from tests.e2e.support.microservices import IMAGES, database, users
+from tests.e2e.support.write_load import CHECKER, WRITER, Checker, Taken, Writer, Writes
 
 FREEHOLD = Path(sys.executable).with_name("freehold")
 ZONE = "topology.kubernetes.io/zone"
@@ -32,7 +32,7 @@ def settle(space: Space) -> None:
     space.apply(declared(("users",)))
     space.until_ready("users")
     space.until(f"configmap/{CALLER}-consumes", lambda live: "users.service-config" in live.get("data", {}))
-    callers.stand(space, ("users",))
+    grpc_load.stand(space, ("users",))
 
 
 def stand(space: Space, zone: str | None = None) -> None:
