@@ -49,7 +49,8 @@ def person(yard: Space) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("person")
-def test_consumers_go_by_what_is_published(yard: Space) -> None:
+def test_balance_published_config(yard: Space) -> None:
+    """Each consumer logs that its service config is the published file."""
     for language, name in CONSUMERS.items():
         (pod,) = yard.pods(name)
         lines = yard.kubectl("logs", pod["metadata"]["name"]).splitlines()
@@ -58,7 +59,8 @@ def test_consumers_go_by_what_is_published(yard: Space) -> None:
         assert [line["serviceConfig"] for line in about] == ["published"], f"{language}: {lines}"
 
 
-def test_five_pods_share_the_calls_of_all_four_within_ten_seconds(yard: Space, person: str) -> None:
+def test_balance_five_pods(yard: Space, person: str) -> None:
+    """After a scale-up to five pods, each pod receives calls of all four languages within ten seconds."""
     before = uids(yard.pods("users"))
     load = Load(yard, person, GENTLE, 45)
     yard.kubectl("scale", "microservice/users", "--replicas=5")
@@ -79,7 +81,8 @@ def test_five_pods_share_the_calls_of_all_four_within_ten_seconds(yard: Space, p
     assert not missing, shares
 
 
-def test_a_rolling_update_loses_no_call(yard: Space, person: str) -> None:
+def test_balance_rolling_update(yard: Space, person: str) -> None:
+    """A rolling update of users loses no call of the four languages."""
     before = uids(yard.pods("users"))
     load = Load(yard, person, RATE, 75)
     yard.spec("users", resources={"requests": {"cpu": "20m"}})
@@ -89,7 +92,8 @@ def test_a_rolling_update_loses_no_call(yard: Space, person: str) -> None:
     assert not before & uids(yard.pods("users"))
 
 
-def test_killed_pods_lose_no_call(yard: Space, person: str) -> None:
+def test_balance_killed_pods(yard: Space, person: str) -> None:
+    """A killed container and a force-deleted pod lose no call of the four languages."""
     load = Load(yard, person, RATE, 45)
     first, second, *_ = yard.pods("users")
     kill(first)

@@ -67,9 +67,10 @@ def offering(cluster: Cluster, folder: Path) -> Callable[..., str]:
     return make
 
 
-def test_a_breaking_image_is_held_back_and_an_additive_one_goes_ahead_and_no_call_fails(
+def test_contracts_breaking_and_additive(
     shop: Space, storefront: Storefront, another_users: Callable[[str, str, str], str]
 ) -> None:
+    """A breaking image is held back before its migration, an additive image rolls out, and no call fails."""
     shop.until_condition("users", "ContractPublished", "True", within=OFFERED)
     breaking, additive = another_users("breaking", EMAIL, ""), another_users("additive", EMAIL, NICKNAME)
     pods, jobs = uids(shop.pods("users")), uids(shop.find("jobs", "app.kubernetes.io/component=migrations"))
@@ -106,7 +107,8 @@ def test_a_breaking_image_is_held_back_and_an_additive_one_goes_ahead_and_no_cal
     shop.kubectl("annotate", "msvc", "users", "freehold.dev/accept-contract-")
 
 
-def test_only_what_is_declared_to_be_called_counts(yard: Space, offering: Callable[..., str]) -> None:
+def test_contracts_declared_methods(yard: Space, offering: Callable[..., str]) -> None:
+    """Only changes of methods that a consumer declares hold an image back."""
     first, fewer = offering("first", offered.users()), offering("fewer", offered.users(offered.EMAIL))
     consumes = [{"name": "provider", "methods": ["shop.users.v1.UsersService/CountUser"]}]
     yard.apply(microservice("provider", image=first, grpc={}))
@@ -126,7 +128,8 @@ def test_only_what_is_declared_to_be_called_counts(yard: Space, offering: Callab
     yard.gone("pods,jobs,networkpolicies", "-l", f"{READER},app.kubernetes.io/instance=provider")
 
 
-def test_a_contract_that_takes_more_than_one_answer_arrives_whole(yard: Space, offering: Callable[..., str]) -> None:
+def test_contracts_large(yard: Space, offering: Callable[..., str]) -> None:
+    """A contract of several messages is published whole, and a contract above the limit reports ContractTooLarge."""
     contract = _large(250)
     yard.apply(microservice("large", image=offering("large", contract), grpc={}))
     said = yard.until_condition("large", "ContractPublished", "True", within=2 * OFFERED)
@@ -146,9 +149,8 @@ def test_a_contract_that_takes_more_than_one_answer_arrives_whole(yard: Space, o
         ("crash", "ContractUnreadable", "stopped with exit code 1: no such flag: --offer"),
     ],
 )
-def test_what_an_image_says_badly_is_said_and_hinders_nobody(
-    yard: Space, offering: Callable[..., str], how: str, reason: str, words: str
-) -> None:
+def test_contracts_unreadable(yard: Space, offering: Callable[..., str], how: str, reason: str, words: str) -> None:
+    """An image with invalid or absent reflection is reported by reason and rolls out unchecked."""
     yard.apply(microservice(how, image=offering(how, offered.users(), how), grpc={}))
     said = yard.until_condition(how, "ContractPublished", "False", reason, within=OFFERED)
     assert words in said
@@ -157,9 +159,8 @@ def test_what_an_image_says_badly_is_said_and_hinders_nobody(
         yard.until_ready(how)
 
 
-def test_a_reader_reaches_nothing_is_given_nothing_and_leaves_nothing(
-    yard: Space, offering: Callable[..., str]
-) -> None:
+def test_contracts_reader_isolated(yard: Space, offering: Callable[..., str]) -> None:
+    """The contract reader has no network, no token and no passwords, and all its objects are deleted afterwards."""
     yard.apply(microservice("asked", image=offering("curious", offered.users(), "curious"), grpc={}))
     yard.until_condition("asked", "ContractPublished", "True", within=OFFERED)
     yard.until_ready("asked")

@@ -135,7 +135,8 @@ def _secret(yard: Space, name: str) -> dict[str, str]:
     return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
 
-def test_as_it_was_told_it_connects(yard: Space) -> None:
+def test_database_tls_accepted(yard: Space) -> None:
+    """The service connects with its DATABASE_URL over TLS 1.3."""
     assert _attempt(yard) == "connected"
     version = "select version || ' ' || ssl from pg_stat_ssl where pid = pg_backend_pid()"
     assert _queried(yard, version) == ["TLSv1.3 true"]
@@ -154,31 +155,34 @@ REFUSED: dict[str, tuple[Object, str]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_refused(yard: Space, what: str) -> None:
+def test_database_tls_refused(yard: Space, what: str) -> None:
+    """The server or the client refuses every connection that differs from DATABASE_URL in one point."""
     given, says = REFUSED[what]
     assert says in _attempt(yard, **given)
 
 
-def test_an_address_is_no_name(yard: Space) -> None:
-    """Who is led elsewhere by an address meets a certificate that does not speak of it."""
+def test_database_tls_address(yard: Space) -> None:
+    """A connection to the pod's IP address fails on the certificate's host name."""
     said = _attempt(yard, host=yard.get(SERVER)["status"]["podIP"])
     assert "does not match host name" in said
 
 
-def test_a_server_of_another_authority_is_not_taken_for_this_one(yard: Space) -> None:
+def test_database_tls_other_authority(yard: Space) -> None:
+    """A client that trusts another certificate authority rejects the server."""
     said = _attempt(yard, authority=fresh(datetime.now(UTC))["ca.crt"])
     assert "certificate verify failed" in said
 
 
-def test_the_superuser_has_no_way_in_over_the_network(yard: Space) -> None:
-    """With its right password, and to every database."""
+def test_database_tls_superuser_refused(yard: Space) -> None:
+    """The superuser cannot connect over the network, to any database, even with the right password."""
     password = _secret(yard, "users-database-server")["postgres"]
     for name in ("app", "postgres", "template1"):
         said = _attempt(yard, user="postgres", dbname=name, password=password)
         assert "pg_hba.conf rejects connection" in said and 'user "postgres"' in said
 
 
-def test_the_server_knows_no_weaker_method(yard: Space) -> None:
+def test_database_tls_only_scram(yard: Space) -> None:
+    """pg_hba.conf admits no method weaker than SCRAM over TLS, and every stored password is a SCRAM verifier."""
     columns = "type, database[1], user_name[1], auth_method"
     rules = f"select {columns} from pg_hba_file_rules where error is null order by line_number"
     assert yard.psql("users", rules).splitlines() == [
@@ -195,7 +199,8 @@ def test_the_server_knows_no_weaker_method(yard: Space) -> None:
     assert yard.psql("users", "show ssl_min_protocol_version") == "TLSv1.3"
 
 
-def test_the_roles_own_and_may_no_more_than_they_need(yard: Space) -> None:
+def test_database_roles_minimal(yard: Space) -> None:
+    """The roles have no more attributes, memberships and objects than necessary."""
     powers = " or ".join(f"rol{power}" for power in ("super", "createdb", "createrole", "bypassrls"))
     assert yard.psql("users", f"select rolname from pg_roles where ({powers}) and rolname !~ '^pg_'") == "postgres"
     copies = "select rolname from pg_roles where rolreplication and not rolsuper"
@@ -207,7 +212,8 @@ def test_the_roles_own_and_may_no_more_than_they_need(yard: Space) -> None:
     assert yard.psql("users", owned) == ""
 
 
-def test_the_service_changes_rows_and_nothing_else(yard: Space) -> None:
+def test_database_service_rows_only(yard: Space) -> None:
+    """The service's role reads and writes rows and may do nothing else."""
     said = _queried(
         yard,
         "select count(*) from users",
@@ -228,8 +234,8 @@ def test_the_service_changes_rows_and_nothing_else(yard: Space) -> None:
     assert [line for line in said[1:] if not re.search("permission denied|must be (owner|superuser)", line)] == []
 
 
-def test_everybody_has_nothing(yard: Space) -> None:
-    """PUBLIC, the role that every other one is a member of; also for what migrations will make."""
+def test_database_public_has_nothing(yard: Space) -> None:
+    """PUBLIC, the role that includes all others, has no privileges, neither on present nor on future objects."""
     connects = "has_database_privilege('public', datname, 'CONNECT, TEMPORARY, CREATE')"
     assert yard.psql("users", f"select datname from pg_database where datallowconn and {connects}") == ""
     schemas = "has_schema_privilege('public', nspname, 'USAGE, CREATE')"
@@ -253,7 +259,8 @@ def test_everybody_has_nothing(yard: Space) -> None:
         yard.psql("users", "drop schema more cascade; drop function f(); drop table t; drop type mood")
 
 
-def test_a_statement_of_the_service_ends_in_time_and_one_of_a_migration_goes_on(yard: Space) -> None:
+def test_database_statement_timeout(yard: Space) -> None:
+    """The statement timeout ends statements of the service and not of a migration."""
     long = "select 'slept' from pg_sleep(1.5)"
     assert _queried(yard, long) == ["canceling statement due to statement timeout"]
 
@@ -261,12 +268,14 @@ def test_a_statement_of_the_service_ends_in_time_and_one_of_a_migration_goes_on(
     assert _queried(yard, long, "show statement_timeout", **owner) == ["slept", "0"]
 
 
-def test_a_transaction_of_the_service_is_not_left_open(yard: Space) -> None:
+def test_database_idle_transaction(yard: Space) -> None:
+    """The server ends an idle transaction of the service."""
     told, why = python(yard, SERVICE, IDLE).splitlines()[:2]
     assert (told, why) == ("told", "terminating connection due to idle-in-transaction timeout")
 
 
-def test_the_service_holds_so_many_connections_and_leaves_room_for_migrations(yard: Space) -> None:
+def test_database_connection_limit(yard: Space) -> None:
+    """The service cannot exceed its connection limit, and migrations can connect at that limit."""
     assert yard.psql("users", "select rolconnlimit from pg_roles where rolname = 'app'") == str(CONNECTIONS)
     crowd = started(yard, SERVICE, f"{CROWD}\nprint(flush=True)\ninput()")
     try:
@@ -281,7 +290,8 @@ def test_the_service_holds_so_many_connections_and_leaves_room_for_migrations(ya
         crowd.communicate("\n", timeout=30)
 
 
-def test_a_renewed_certificate_is_taken_up_by_the_server_as_it_runs(yard: Space) -> None:
+def test_database_tls_renewed(yard: Space) -> None:
+    """The running server loads a renewed certificate, and no query fails meanwhile."""
     before = yard.get(SERVER)
     steady = started(yard, SERVICE, STEADY)
     try:
@@ -308,7 +318,8 @@ os._exit(0)
 """
 
 
-def test_a_query_ends_whose_client_is_gone(yard: Space) -> None:
+def test_database_client_gone(yard: Space) -> None:
+    """The server ends a query within seconds after its client disappeared."""
     python(yard, SERVICE, LEFT)
     deadline = time.monotonic() + 5
     asked = "select count(*) from pg_stat_activity where query like 'select pg_sleep%'"
@@ -316,8 +327,8 @@ def test_a_query_ends_whose_client_is_gone(yard: Space) -> None:
         assert time.monotonic() < deadline, f"{running} still runs"
 
 
-def test_old_passwords_open_nothing_once_they_are_replaced(yard: Space) -> None:
-    """Whoever suspects them deletes all that hold them; all comes back with new ones, and the service with it."""
+def test_database_passwords_replaced(yard: Space) -> None:
+    """After all Secrets with passwords were deleted, the old passwords are refused and the service uses new ones."""
     held = {"app": "users-database", "owner": "users-database-owner"}
     old = {role: _secret(yard, name)["password"] for role, name in held.items()}
     with yard.cluster.operator_down():

@@ -61,7 +61,8 @@ def _issued(front: Storefront) -> int:
     return int(issued.body["invoice"]["number"])
 
 
-def test_a_deadline_crosses_four_languages(yard: Space, front: Storefront, invoice: int) -> None:
+def test_deadlines_across_languages(yard: Space, front: Storefront, invoice: int) -> None:
+    """Each hop of a call through four languages receives a shorter deadline than the hop before."""
     since = datetime.now(UTC)
     with _locked(yard):
         started = time.monotonic()
@@ -79,7 +80,8 @@ def test_a_deadline_crosses_four_languages(yard: Space, front: Storefront, invoi
     assert yard.psql("payments", f"select count(*) from payments where idempotency_key = 'invoice-{invoice}'") == "1"
 
 
-def test_a_cancelled_call_stops_work_below_it(yard: Space, invoice: int) -> None:
+def test_deadlines_cancellation(yard: Space, invoice: int) -> None:
+    """A call that its client cancels is cancelled at every hop, down to the query in PostgreSQL."""
     yard.spec("storefront", latencyBudget=PATIENT)
     yard.until_ready("storefront")
     since = datetime.now(UTC)

@@ -53,12 +53,14 @@ def yard(yard: Space) -> Space:
     return yard
 
 
-def test_these_are_all_the_objects_there_are(yard: Space) -> None:
+def test_drift_objects_complete(yard: Space) -> None:
+    """EDITS names all objects of a service with every capability."""
     assert {_key(body) for body in yard.find(KINDS, MINE)} == set(EDITS)
 
 
 @pytest.mark.parametrize("key", EDITS)
-def test_edited(yard: Space, key: str) -> None:
+def test_drift_edited(yard: Space, key: str) -> None:
+    """An edited object returns to its planned content, and the service to Ready."""
     what, before = _find(yard, key)
 
     yard.patch(what, EDITS[key])
@@ -68,7 +70,8 @@ def test_edited(yard: Space, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", [key for key in EDITS if not key.startswith("PersistentVolumeClaim/")])
-def test_deleted(yard: Space, key: str) -> None:
+def test_drift_deleted(yard: Space, key: str) -> None:
+    """A deleted object is created again with the same content, and the service returns to Ready."""
     what, before = _find(yard, key)
 
     yard.kubectl("delete", what, "--wait=false")
@@ -81,13 +84,14 @@ def test_deleted(yard: Space, key: str) -> None:
         assert _stable(after) == _stable(before)
 
 
-def test_nothing_is_left_over(yard: Space) -> None:
+def test_drift_nothing_left_over(yard: Space) -> None:
+    """After all edits and deletions, the service has the same objects as before."""
     yard.gone(READERS_WALL)
     assert {_key(body) for body in yard.find(KINDS, MINE)} == set(EDITS)
 
 
-def test_a_volume_somebody_deletes_is_kept_until_its_server_stops(yard: Space) -> None:
-    """The claim's own protection holds it; the condition says so; once the server stops, a fresh volume is made."""
+def test_drift_volume_deleted(yard: Space) -> None:
+    """A deleted claim is kept by its protection and reported, and replaced once its server stops."""
     yard.kubectl("delete", "pvc", "payments-database-data", "--wait=false")
     said = yard.until_condition("payments", "DatabaseReady", "False", "VolumeBeingDeleted", within=15)
     assert "take a copy of the data first" in said

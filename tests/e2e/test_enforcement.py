@@ -33,9 +33,8 @@ def switch(cluster: Cluster, shop: Space) -> Iterator[Callable[[bool], None]]:
         shop.until_condition("users", "IsolationVerified", "True", within=2 * SOON)
 
 
-def test_walls_that_fall_are_found_out_and_so_are_those_that_stand_again(
-    cluster: Cluster, shop: Space, switch: Callable[[bool], None]
-) -> None:
+def test_enforcement_off_and_on(cluster: Cluster, shop: Space, switch: Callable[[bool], None]) -> None:
+    """Within a minute, the operator reports that network policies are not enforced, and enforced again."""
     shop.until_condition("users", "IsolationVerified", "True")
     operator = _operator_pod(cluster)
 
@@ -55,9 +54,8 @@ def test_walls_that_fall_are_found_out_and_so_are_those_that_stand_again(
     assert "enforced" in _told(cluster, operator, "Normal", "PoliciesEnforced")
 
 
-def test_an_operator_that_starts_where_nothing_is_enforced_says_so(
-    cluster: Cluster, switch: Callable[[bool], None]
-) -> None:
+def test_enforcement_off_at_start(cluster: Cluster, switch: Callable[[bool], None]) -> None:
+    """An operator that starts in a cluster without enforcement reports PoliciesNotEnforced."""
     switch(False)
     before = _operator_pod(cluster)
     cluster.kubectl("delete", "pod", "-n", SYSTEM_NAMESPACE, before, "--timeout=60s")

@@ -58,7 +58,8 @@ def taken_away(yard: Space) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("taken_away")
-def test_a_gateways_proxies_and_nobody_else_are_let_in(yard: Space, gateways: Space) -> None:
+def test_expose_admits_gateway_proxies(yard: Space, gateways: Space) -> None:
+    """Only the proxies of the named Gateway reach an exposed service, and the route follows spec.grpc.expose."""
     gateway = {"name": GATEWAY, "namespace": gateways.name}
     yard.apply(users(grpc={"expose": {"gateway": gateway, "hostnames": [NAME]}}))
     _place(yard, lookalike=LABEL)

@@ -11,7 +11,8 @@ from tests.e2e.support.microservices import users
 SOON = 15
 
 
-def test_the_command_in_the_message_is_all_it_takes(spaces: Callable[..., Space]) -> None:
+def test_grants_command_in_message(spaces: Callable[..., Space]) -> None:
+    """Without the RoleBinding the condition names a kubectl command, and the command makes the service Ready."""
     space = spaces("ungranted")
     space.delete("rolebinding/freehold")
     space.apply(users())

@@ -24,14 +24,16 @@ def put_back(cluster: Cluster) -> Iterator[Stage]:
     install(cluster.stage)
 
 
-def test_helm_says_what_to_do_next(cluster: Cluster) -> None:
+def test_install_helm_notes(cluster: Cluster) -> None:
+    """The chart's notes name the namespace and the next command."""
     notes = cluster.stage.run("helm", "get", "notes", *RELEASE)
 
     assert f"installed in namespace {SYSTEM_NAMESPACE}" in notes
     assert "kubectl get microservices" in notes
 
 
-def test_an_upgrade_replaces_the_operator_and_nothing_else(cluster: Cluster, shop: Space, put_back: Stage) -> None:
+def test_install_upgrade(cluster: Cluster, shop: Space, put_back: Stage) -> None:
+    """An upgrade replaces the operator's pod and no pod or volume of a service."""
     before, operator = _running(shop), _operator(cluster)
 
     install(put_back, "--set", "logLevel=debug")
@@ -41,9 +43,8 @@ def test_an_upgrade_replaces_the_operator_and_nothing_else(cluster: Cluster, sho
     assert _running(shop) == before
 
 
-def test_uninstalled_it_keeps_every_service_running(
-    cluster: Cluster, shop: Space, storefront: Storefront, put_back: Stage
-) -> None:
+def test_install_uninstalled(cluster: Cluster, shop: Space, storefront: Storefront, put_back: Stage) -> None:
+    """Every service runs on while the chart is uninstalled, and is reconciled after the next installation."""
     before = _running(shop)
     with Load(storefront):
         put_back.run("helm", "uninstall", *RELEASE, "--wait")
@@ -57,7 +58,8 @@ def test_uninstalled_it_keeps_every_service_running(
     assert _running(shop) == before
 
 
-def test_plain_manifests_do_the_same(cluster: Cluster, shop: Space, storefront: Storefront, put_back: Stage) -> None:
+def test_install_plain_manifests(cluster: Cluster, shop: Space, storefront: Storefront, put_back: Stage) -> None:
+    """The plain manifests replace the chart and give way to the chart while every service runs on."""
     before = _running(shop)
     with Load(storefront):
         put_back.run("helm", "uninstall", *RELEASE, "--wait")
@@ -75,7 +77,8 @@ def test_plain_manifests_do_the_same(cluster: Cluster, shop: Space, storefront: 
     assert _running(shop) == before
 
 
-def test_the_schema_reads_like_documentation(cluster: Cluster) -> None:
+def test_install_schema_documented(cluster: Cluster) -> None:
+    """kubectl explain prints the documentation of a field."""
     said = cluster.kubectl("explain", "microservice.spec.database.storage")
 
     assert "How much the volume holds, like 1Gi" in said

@@ -49,7 +49,8 @@ def _installed_operator_down(cluster: Cluster) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("point", range(len(POINTS)), ids=[p.replace("{}", "NAME").replace(" ", "-") for p in POINTS])
-def test_killed_at(yard: Space, point: int) -> None:
+def test_killed_operator(yard: Space, point: int) -> None:
+    """An operator killed at a write is followed by one that completes the service and creates nothing twice."""
     name = f"killed-{point}"
     line = POINTS[point].format(name)
     with running(yard.cluster) as operator:

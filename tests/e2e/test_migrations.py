@@ -18,9 +18,8 @@ ADDS_A_TABLE = [
 ]
 
 
-def test_a_failing_migration_leaves_the_old_version_serving_until_it_is_corrected(
-    shop: Space, storefront: Storefront
-) -> None:
+def test_migrations_failing(shop: Space, storefront: Storefront) -> None:
+    """A failing migration keeps the old version serving until a corrected migration succeeds."""
     template, pods = _template(shop), uids(shop.pods("users"))
     with Load(storefront):
         _new_version(shop, FAILING, memory="96Mi")
@@ -43,8 +42,8 @@ def test_a_failing_migration_leaves_the_old_version_serving_until_it_is_correcte
     shop.until_event("users", "Normal", "Migrating")
 
 
-def test_one_migration_runs_for_one_version(shop: Space) -> None:
-    """Put back, the first version's migration runs anew, is the only one left, and does no harm."""
+def test_migrations_one_per_version(shop: Space) -> None:
+    """The first version's migration runs again on a rollback, is the only Job left, and changes nothing."""
     shop.spec("users", database=database("users"))
     shop.until_ready("users")
 

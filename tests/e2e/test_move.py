@@ -57,7 +57,8 @@ def person(yard: Space) -> Iterator[str]:
         yield front.post("/api/users", {"name": "Ada", "email": "ada@example.org"}).body["user"]["id"]
 
 
-def test_five_moves_under_load_lose_no_call_and_no_row(yard: Space, person: str) -> None:
+def test_move_five_times_under_load(yard: Space, person: str) -> None:
+    """Five moves under load lose no call and no row, and writes pause for about a second at most."""
     load = Load(yard, person, RATE, LONGEST, tuple(CONSUMERS))
     writer, checker = Writer(yard, ROWS, "row"), Checker(yard, "check")
     spans = [_moved(yard, zone) for zone in TOWARDS]
@@ -78,7 +79,8 @@ def test_five_moves_under_load_lose_no_call_and_no_row(yard: Space, person: str)
     assert max(pauses) <= WORST
 
 
-def test_the_way_back_takes_along_what_was_written_meanwhile(yard: Space, person: str) -> None:
+def test_move_rollback_keeps_rows(yard: Space, person: str) -> None:
+    """A rollback copies nothing and keeps the rows that were written since the switchover."""
     (here,) = moves.zones(yard)
     move(yard, "--to", f"zone={OTHER[here]}")
     _register(yard, "meanwhile@example.org")
@@ -94,7 +96,8 @@ def test_the_way_back_takes_along_what_was_written_meanwhile(yard: Space, person
     assert yard.psql("users", rows, moves.seat(yard)) == "2"
 
 
-def test_a_move_that_is_held_takes_no_step_and_one_that_is_taken_back_leaves_nothing(yard: Space) -> None:
+def test_move_paused_and_aborted(yard: Space) -> None:
+    """A paused move takes no step, and an aborted move leaves no second server."""
     pod = _alone(yard, "calm")
     held = {"metadata": {"annotations": {"freehold.dev/move": "Paused"}}, "spec": {"placement": placed("b")}}
     yard.patch("microservice/calm", held)
@@ -107,7 +110,8 @@ def test_a_move_that_is_held_takes_no_step_and_one_that_is_taken_back_leaves_not
     _stayed(yard, "calm", pod)
 
 
-def test_a_move_that_copies_already_is_taken_back_too(yard: Space) -> None:
+def test_move_aborted_while_copying(yard: Space) -> None:
+    """A move that is aborted during its initial copy leaves no second server."""
     pod = _alone(yard, "hasty")
     move(yard, "--to", "zone=b", "--no-wait", service="hasty")
     yard.until("microservice/hasty", lambda live: live["status"].get("move", {}).get("step") == "Copying")
@@ -117,7 +121,8 @@ def test_a_move_that_copies_already_is_taken_back_too(yard: Space) -> None:
     _stayed(yard, "hasty", pod)
 
 
-def test_a_move_to_another_storage_class_takes_the_rows_along(yard: Space, person: str) -> None:
+def test_move_storage_class(yard: Space, person: str) -> None:
+    """A move to another storage class keeps the rows."""
     name = f"other-{uuid.uuid4().hex[:5]}"
     yard.cluster.apply(moves.storage_class(name))
     try:
@@ -130,7 +135,8 @@ def test_a_move_to_another_storage_class_takes_the_rows_along(yard: Space, perso
         yard.cluster.kubectl("delete", "storageclass", name)
 
 
-def test_a_move_that_cannot_begin_is_told_with_the_way_out(yard: Space) -> None:
+def test_move_blocked(yard: Space) -> None:
+    """A move to an absent storage class is reported as blocked, and can be aborted."""
     pod = _alone(yard, "stuck")
     stopped = tried(yard, "--to", "class=no-such-class", service="stuck")
     assert stopped.returncode == 1, stopped.stdout

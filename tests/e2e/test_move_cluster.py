@@ -49,9 +49,8 @@ def between(here: Space, there: Space, rows: int = ROWS) -> Sides:
 
 @pytest.mark.campaign
 @pytest.mark.parametrize(("party", "step"), LOST)
-def test_whoever_is_lost_it_ends_in_one_place(
-    spaces: Callable[..., Space], west: Cluster, party: str, step: str
-) -> None:
+def test_move_cluster_party_lost(spaces: Callable[..., Space], west: Cluster, party: str, step: str) -> None:
+    """A move between clusters completes with one primary, whichever party is killed or cut off at a step."""
     here = spaces("shop")
     there = meet(here, west)
     settle(here)
@@ -80,7 +79,8 @@ def lose(here: Space, there: Space, party: str) -> None:
         kill((there if party == "destination" else here).until(f"pod/{name}", runs))
 
 
-def test_the_service_goes_and_comes_back(yard: Space, west: Cluster) -> None:
+def test_move_cluster_and_rollback(yard: Space, west: Cluster) -> None:
+    """A move to another cluster and its rollback lose no call and no row."""
     there = meet(yard, west)
     settle(yard)
     load, sides = calls(yard), between(yard, there)

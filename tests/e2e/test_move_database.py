@@ -36,7 +36,8 @@ def between(here: Space, there: Space, rows: int = ROWS) -> Sides:
     return Sides(here, there, {"namespace": there.name}, {"from": here.name}, rows)
 
 
-def test_the_data_goes_and_comes_back(yard: Space, spaces: Callable[..., Space]) -> None:
+def test_move_database_and_rollback(yard: Space, spaces: Callable[..., Space]) -> None:
+    """A move of a database to another namespace and its rollback lose no call and no row."""
     people = spaces("people")
     settle(yard)
     load, sides = calls(yard), between(yard, people)
@@ -49,7 +50,8 @@ def test_the_data_goes_and_comes_back(yard: Space, spaces: Callable[..., Space])
 
 @pytest.mark.campaign
 @pytest.mark.parametrize(("party", "step"), KILLED)
-def test_whoever_is_killed_it_ends_in_one_place(spaces: Callable[..., Space], party: str, step: str) -> None:
+def test_move_database_party_killed(spaces: Callable[..., Space], party: str, step: str) -> None:
+    """A move between namespaces completes with one primary, whichever party is killed at a step."""
     shop, people = spaces("shop"), spaces("people")
     settle(shop)
     sides = between(shop, people, ROWS // 4)
@@ -72,9 +74,8 @@ def _pod(shop: Space, people: Space, party: str) -> Object:
     return where.until(f"pod/{name}", runs)
 
 
-def test_who_takes_over_begins_with_nothing_and_leaves_what_was_taken_back(
-    yard: Space, spaces: Callable[..., Space]
-) -> None:
+def test_move_database_consent_and_abort(yard: Space, spaces: Callable[..., Space]) -> None:
+    """The destination creates nothing before the source consents, and deletes its server after an abort."""
     other = spaces("other")
     yard.apply(users("calm"))
     yard.until_ready("calm")

@@ -46,7 +46,8 @@ def estate(yard: Space) -> Space:
 
 
 @pytest.mark.parametrize(("party", "step"), PAIRS)
-def test_whoever_is_killed_it_ends_in_one_place(estate: Space, party: str, step: str) -> None:
+def test_move_party_killed(estate: Space, party: str, step: str) -> None:
+    """A move between zones completes with one primary and all rows, whichever party is killed at a step."""
     source = moves.seat(estate)
     (destination,) = set(SEATS) - {source}
     (here,) = moves.zones(estate)

@@ -54,7 +54,8 @@ def opens(space: Space, who: str, host: str) -> bool:
     return not space.cluster.tried("-n", space.name, "exec", who, "--", PYTHON, "-c", OPENS, host).returncode
 
 
-def test_it_goes_and_comes_back_and_no_call_fails(shop: Space, people: Space) -> None:
+def test_move_namespace_and_rollback(shop: Space, people: Space) -> None:
+    """A move of a service to another namespace and its rollback lose no call, and network policies move along."""
     load = Load(shop, "x", RATE, LONGEST, ("python",))
     time.sleep(CALM)
     print(move(shop, "--to", f"namespace={people.name}"))
@@ -79,7 +80,8 @@ def test_it_goes_and_comes_back_and_no_call_fails(shop: Space, people: Space) ->
     assert shop.condition("users", "Relocated")["reason"] == "InPlace"
 
 
-def test_whoever_admitted_it_here_admits_it_there(shop: Space, people: Space) -> None:
+def test_move_namespace_consent(shop: Space, people: Space) -> None:
+    """A provider that admits a consumer admits it in the namespace of its move, and no longer after the rollback."""
     move(shop, "--to", f"namespace={people.name}", service=CALLER)
     people.until_ready(CALLER)
     people.apply(pod(CALLER, behind_walls(people, CALLER), image=IMAGE))

@@ -79,7 +79,8 @@ def estate(yard: Space) -> Space:
 
 
 @pytest.mark.parametrize(("trouble", "whose", "step"), PAIRS)
-def test_what_is_lost_comes_back_and_it_ends_in_one_place(estate: Space, trouble: str, whose: str, step: str) -> None:
+def test_move_node_lost(estate: Space, trouble: str, whose: str, step: str) -> None:
+    """A move completes with one primary although a node, or its network, is lost at a step and returns."""
     source = moves.seat(estate)
     (destination,) = set(SEATS) - {source}
     (here,) = moves.zones(estate)

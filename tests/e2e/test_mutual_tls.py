@@ -178,8 +178,8 @@ def _pods(yard: Space) -> dict[str, list[int]]:
     return {pod["metadata"]["uid"]: [s["restartCount"] for s in pod["status"]["containerStatuses"]] for pod in pods}
 
 
-def test_a_purchase(yard: Space, front: Storefront) -> None:
-    """The kubelet's probes, which prove nothing, are answered beside: pods are Ready without a second start."""
+def test_mutual_tls_purchase(yard: Space, front: Storefront) -> None:
+    """A purchase succeeds over mutual TLS, and the kubelet's probes keep all pods Ready without a restart."""
     _, person = front.purchase()
 
     assert yard.psql("users", f"select count(*) from users where id = '{person}'") == "1"
@@ -189,14 +189,16 @@ def test_a_purchase(yard: Space, front: Storefront) -> None:
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
-def test_a_declared_consumer_is_let_in(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+def test_mutual_tls_consumer_admitted(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+    """A declared consumer's certificate is accepted over TLS 1.3."""
     shown = _issued(authority, _identity(yard, door.consumer))
     assert _call(yard, door, shown) == "OK"
     assert _shake(yard, door, shown) == f"TLSv1.3 {_serial(yard, door.provider)}"
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
-def test_who_proves_nothing_is_not_spoken_to(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+def test_mutual_tls_invalid_certificate(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+    """Callers without a valid certificate of this authority do not get a connection."""
     who, another = _identity(yard, door.consumer), CertificateAuthority(fresh(datetime.now(UTC)))
     good = _issued(authority, who)
     said = {
@@ -212,7 +214,8 @@ def test_who_proves_nothing_is_not_spoken_to(yard: Space, authority: Certificate
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
-def test_who_is_somebody_else_is_told_so(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+def test_mutual_tls_other_identity(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+    """Callers with a valid certificate of any other identity get PERMISSION_DENIED."""
     right = _identity(yard, door.consumer)
     others = {
         "one that declares nothing": _identity(yard, "bystander"),
@@ -227,8 +230,8 @@ def test_who_is_somebody_else_is_told_so(yard: Space, authority: CertificateAuth
     assert f"{others['one that declares nothing']} may not call {door.provider}" in said["one that declares nothing"]
 
 
-def test_the_list_follows_what_is_declared(yard: Space, authority: CertificateAuthority) -> None:
-    """A consumer is let in while it declares; before and after it is refused, though the network lets it through."""
+def test_mutual_tls_list_follows_consumers(yard: Space, authority: CertificateAuthority) -> None:
+    """A consumer is admitted while declared, and refused before and after, although the network lets it through."""
     till, (door, _) = _issued(authority, _identity(yard, "till")), DOORS
     assert _call(yard, door, till).startswith("PERMISSION_DENIED ")
 
@@ -242,8 +245,8 @@ def test_the_list_follows_what_is_declared(yard: Space, authority: CertificateAu
     yard.delete("microservice/till")
 
 
-def test_consent_that_is_withdrawn_closes_the_endpoint(yard: Space, authority: CertificateAuthority) -> None:
-    """And given again it opens, with nobody started anew."""
+def test_mutual_tls_consent_withdrawn(yard: Space, authority: CertificateAuthority) -> None:
+    """Withdrawn consent closes the endpoint, and renewed consent opens it, without a restart of any pod."""
     (door, _), before = DOORS, _pods(yard)
     payments_itself = _issued(authority, _identity(yard, door.consumer))
     nobody = {"from": "Selector", "selector": {"matchLabels": {"freehold.dev/e2e": "nobody"}}}
@@ -259,10 +262,8 @@ def test_consent_that_is_withdrawn_closes_the_endpoint(yard: Space, authority: C
     assert _pods(yard) == before
 
 
-def test_renewed_certificates_are_shown_while_no_call_fails(
-    yard: Space, authority: CertificateAuthority, front: Storefront
-) -> None:
-    """Again and again, until every connection of the load was opened anew between two renewals."""
+def test_mutual_tls_renewed(yard: Space, authority: CertificateAuthority, front: Storefront) -> None:
+    """Renewed certificates are served and no call fails, until all connections of the load were opened anew."""
     before, renewals, begun = _pods(yard), 0, time.monotonic()
     with Load(front), Load(front, "/api/payments", "payments"):
         while renewals < RENEWALS or time.monotonic() < begun + CONNECTIONS_LAST:

@@ -14,7 +14,8 @@ pytestmark = pytest.mark.alone
 WITHIN = "--timeout=180s"
 
 
-def test_with_the_operator_alive(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+def test_namespaces_operator_running(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+    """A namespace with services is deleted completely while the operator runs."""
     space = spaces("leaving-alive")
     volumes = _provision(space)
 
@@ -23,7 +24,8 @@ def test_with_the_operator_alive(cluster: Cluster, spaces: Callable[..., Space])
     _nothing_stays(space, volumes)
 
 
-def test_with_the_operator_down(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+def test_namespaces_operator_down(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+    """A namespace with services is deleted completely while no operator runs."""
     space = spaces("leaving-down")
     volumes = _provision(space)
 
@@ -32,7 +34,8 @@ def test_with_the_operator_down(cluster: Cluster, spaces: Callable[..., Space]) 
         _nothing_stays(space, volumes)
 
 
-def test_in_the_middle_of_a_provisioning(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+def test_namespaces_while_provisioning(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+    """A namespace is deleted completely while a service in it is provisioned."""
     space = spaces("leaving-early")
     space.apply(users())
     space.until_condition("users", "Ready", "False")

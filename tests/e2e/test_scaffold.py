@@ -45,7 +45,8 @@ for name, request in asked["calls"]:
 
 @pytest.mark.timeout(1500)  # a first build fetches what the language wants
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_new_service_tests_itself_becomes_ready_and_answers(yard: Space, language: str, tmp_path: Path) -> None:
+def test_scaffold_new_service(yard: Space, language: str, tmp_path: Path) -> None:
+    """A service of `freehold new` passes its own tests, becomes Ready unchanged, and answers at its endpoint."""
     name = f"note-book-{language}"
     folder = tmp_path / name
     _run(FREEHOLD, "new", name, f"--lang={language}", f"--out={tmp_path}")

@@ -24,7 +24,8 @@ def yard(yard: Space) -> Space:
     return yard
 
 
-def test_what_walls_would_cut_is_named(yard: Space) -> None:
+def test_audit_names_undeclared_connections(yard: Space) -> None:
+    """Without enforcement, the condition names the undeclared connections and no declared one."""
     where = yard.get("pod/intruder")["status"]["podIP"]
 
     def named(live: dict[str, object]) -> bool:
@@ -40,7 +41,8 @@ def test_what_walls_would_cut_is_named(yard: Space) -> None:
     assert not yard.find("networkpolicies")
 
 
-def test_once_they_rise_it_is_cut(yard: Space) -> None:
+def test_audit_then_enforced(yard: Space) -> None:
+    """Once isolation is enforced, the undeclared connections are refused and no observer is left."""
     yard.spec("users", isolation="Enforced")
     yard.until_ready("users")
     yard.until_condition("users", "IsolationVerified", "True", within=120)

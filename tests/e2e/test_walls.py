@@ -33,7 +33,8 @@ def outsiders(shop: Space, spaces: Callable[..., Space]) -> Iterator[dict[str, t
     shop.kubectl("delete", "pod", STRANGER, "--wait=false")
 
 
-def test_every_pair_is_open_or_shut_as_declared(shop: Space, outsiders: dict[str, tuple[Space, str]]) -> None:
+def test_walls_every_pair(shop: Space, outsiders: dict[str, tuple[Space, str]]) -> None:
+    """Every ordered pair of pods is reachable or unreachable as declared."""
     stands = {**_members(shop), **outsiders}
     targets = [_target(name, space.get(f"pod/{pod}")) for name, (space, pod) in stands.items()]
     declared = _declared(shop.find("microservices"))
@@ -50,8 +51,8 @@ def test_every_pair_is_open_or_shut_as_declared(shop: Space, outsiders: dict[str
     assert (wrongly_open, wrongly_shut) == ([], [])
 
 
-def test_a_service_is_shut_on_every_port_it_did_not_declare(shop: Space) -> None:
-    """A pod that wears the labels of users listens on one more port, where nobody reaches it."""
+def test_walls_undeclared_port(shop: Space) -> None:
+    """A pod with the labels of users is unreachable on a port that users does not declare."""
     worn = {key: value for key, value in shop.pods("users")[0]["metadata"]["labels"].items() if "hash" not in key}
     shop.apply(stranger("side-door", IMAGES["users"], worn, LISTEN))
     try:
@@ -63,8 +64,8 @@ def test_a_service_is_shut_on_every_port_it_did_not_declare(shop: Space) -> None
         shop.kubectl("delete", "pod", "side-door", "--wait=false")
 
 
-def test_walls_stand_until_the_last_pod_of_a_deleted_service_has_ended(spaces: Callable[..., Space]) -> None:
-    """A stranger tries both its doors all the while; neither opens, not even as its pods come to their end."""
+def test_walls_deleted_service(spaces: Callable[..., Space]) -> None:
+    """Network policies outlive the last pod of a deleted service: no attempt of an unmanaged pod succeeds."""
     space = spaces("leaving")
     space.apply(users(database=database("users", deletionPolicy="Delete")))
     space.until_ready("users")

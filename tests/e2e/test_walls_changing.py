@@ -47,7 +47,8 @@ def estate(cluster: Cluster) -> Iterator[Estate]:
 
 
 @pytest.mark.parametrize("seed", [pytest.param(KNOWN_SEED, id="known"), pytest.param(OTHER_SEED, id="any")])
-def test_walls_follow_what_is_declared(estate: Estate, seed: int) -> None:
+def test_walls_follow_declarations(estate: Estate, seed: int) -> None:
+    """Declared, simulated and probed reachability agree after each of twenty changes."""
     start, again = beginning(list(estate.spaces)), f"{AGAIN}={seed}"
     seconds = []
     with Probing(estate.cluster) as probing:

@@ -22,7 +22,8 @@ LEFT = {"Deployment", "NetworkPolicy", "Service", "ServiceAccount"}
 DEFAULT = "storageclass.kubernetes.io/is-default-class"
 
 
-def test_a_volume_of_a_class_that_is_absent_is_asked_of_another(yard: Space) -> None:
+def test_rights_storage_class_replaced(yard: Space) -> None:
+    """A pending volume of an absent storage class is requested again from another class."""
     wanted = {"size": SIZE, "className": f"absent-{yard.name}"}
     yard.apply(idle("consumed"), users("modest", database=database("users", storage=wanted), replicas=2))
     yard.until_condition("modest", "DatabaseReady", "False", "StorageClassMissing")
@@ -31,7 +32,8 @@ def test_a_volume_of_a_class_that_is_absent_is_asked_of_another(yard: Space) -> 
     yard.until_ready("modest")
 
 
-def test_what_a_service_gives_up_is_removed(yard: Space) -> None:
+def test_rights_unused_objects_removed(yard: Space) -> None:
+    """Objects of capabilities that a service gives up are deleted."""
     before = _made(yard)
     assert {kind for kind, _ in before} > LEFT
 
@@ -43,9 +45,8 @@ def test_what_a_service_gives_up_is_removed(yard: Space) -> None:
     assert _made(yard) == {(kind, "modest") for kind in LEFT}
 
 
-def test_every_right_of_the_operator_was_used(
-    cluster: Cluster, shop: Space, begun: datetime, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_rights_all_used(cluster: Cluster, shop: Space, begun: datetime, capsys: pytest.CaptureFixture[str]) -> None:
+    """The operator used every granted right during the run."""
     log = cluster.stage.audit_log
     if log is None:
         pytest.skip(f"a cluster of kind {cluster.stage.kind} keeps no audit log for us; the local cluster does")
