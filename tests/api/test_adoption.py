@@ -50,14 +50,16 @@ THEIRS: dict[str, Object] = {
 """What somebody else might have made under that name."""
 
 
-def test_every_kind_and_name_is_tried(cluster: Cluster, home: str) -> None:
+def test_adoption_kinds_complete(cluster: Cluster, home: str) -> None:
+    """The parameters cover every kind and name of a service's objects."""
     _declare(cluster, home)
     made = {tuple(name.split()) for name in cluster.owned(home) if " payments" not in name and "Job" not in name}
     assert made == {(kind, name) for kind, names in NAMES.items() for name in names}
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in NAMES.items() for name in names])
-def test_taken(cluster: Cluster, home: str, kind: str, name: str) -> None:
+def test_adoption_name_taken(cluster: Cluster, home: str, kind: str, name: str) -> None:
+    """A foreign object with the name of a planned object is reported and stays unchanged, whatever its kind."""
     theirs = _theirs(cluster, home, kind, name)
     cluster.create(microservice(home, "payments"))
     cluster.create(microservice(home, **ALL))
@@ -73,8 +75,11 @@ def test_taken(cluster: Cluster, home: str, kind: str, name: str) -> None:
     assert f"{kind} {name}" in cluster.owned(home)
 
 
-def test_a_taken_job(cluster: Cluster, home: str) -> None:
-    """Its name stands for the image, the command and the volume, so that a volume must be there to know it."""
+def test_adoption_job_name_taken(cluster: Cluster, home: str) -> None:
+    """A foreign Job with the name of the migration Job is reported and stays unchanged.
+
+    The name is a hash of image, command and volume, so that the volume must exist before the name is known.
+    """
     _declare(cluster, home)
     (job,) = [
         live["metadata"]["name"] for live in cluster.list("Job", home) if "-migrations-" in live["metadata"]["name"]

@@ -57,7 +57,8 @@ def shop(cluster: Cluster, home: str) -> str:
     return home
 
 
-def test_who_reaches_what_is_what_the_resources_declare(cluster: Cluster, shop: str) -> None:
+def test_cli_matrix(cluster: Cluster, shop: str) -> None:
+    """`matrix` shows the reachability that the resources declare."""
     lines = answer(cluster, "matrix", "-n", shop).splitlines()
     assert [line.split() for line in lines[:5]] == [
         ["front:8080", "payments:50051", "users:50051", "users-database:5432", "internet"],
@@ -74,7 +75,8 @@ def test_who_reaches_what_is_what_the_resources_declare(cluster: Cluster, shop: 
     assert {"from": f"{shop}/payments", "to": f"users.{shop}.svc:50051", "declared": "Open"} in pairs
 
 
-def test_why_names_policies_that_are_there(cluster: Cluster, shop: str) -> None:
+def test_cli_why_names_policies(cluster: Cluster, shop: str) -> None:
+    """`why` names network policies that exist."""
     cluster.ready(shop, "front")
     cluster.ready(shop, "users")
     said = answer(cluster, "why", "front", "users-db", "-n", shop, code=1) + answer(
@@ -86,7 +88,8 @@ def test_why_names_policies_that_are_there(cluster: Cluster, shop: str) -> None:
         assert cluster.get("NetworkPolicy", namespace, name), name
 
 
-def test_what_why_says_to_write_opens_it(cluster: Cluster, shop: str) -> None:
+def test_cli_why_advice_opens(cluster: Cluster, shop: str) -> None:
+    """The edit that `why` proposes opens the connection."""
     sales = cluster.namespace(f"{shop[:40]}-sales")
     cluster.create(microservice(sales, "till"))
     said = answer(cluster, "why", f"{sales}/till", f"{shop}/users", code=1)
@@ -101,7 +104,8 @@ def test_what_why_says_to_write_opens_it(cluster: Cluster, shop: str) -> None:
     cluster.delete("Microservice", sales, "till")
 
 
-def test_a_graph_looks_into_the_namespaces_that_are_consumed(cluster: Cluster, home: str) -> None:
+def test_cli_graph_other_namespaces(cluster: Cluster, home: str) -> None:
+    """`graph` includes consumed services of other namespaces."""
     other = cluster.namespace(f"{home[:40]}-other")
     cluster.create(microservice(other, "ledger", grpc={"consumers": {"from": "All"}}))
     consumes = [{"name": "ledger", "namespace": other}, {"name": "gone"}]
@@ -112,7 +116,8 @@ def test_a_graph_looks_into_the_namespaces_that_are_consumed(cluster: Cluster, h
     cluster.delete("Microservice", other, "ledger")
 
 
-def test_status_tells_what_is_not_met_and_goes_on_to_tell_what_turns(cluster: Cluster, home: str) -> None:
+def test_cli_status_watch(cluster: Cluster, home: str) -> None:
+    """`status` prints unmet conditions, and with `--watch` each change."""
     cluster.create(microservice(home, consumes=[{"name": "gone"}]))
     cluster.says(home, "users", "DependenciesResolved", "ProviderNotFound")
     said = answer(cluster, "status", "users", "-n", home, code=1)
@@ -136,7 +141,8 @@ def test_status_tells_what_is_not_met_and_goes_on_to_tell_what_turns(cluster: Cl
     assert answer(cluster, "status", "-n", home).splitlines()[1].split()[:2] == ["users", "yes"]
 
 
-def test_kubectl_runs_it_and_completes_it(cluster: Cluster, shop: str) -> None:
+def test_cli_kubectl_plugin(cluster: Cluster, shop: str) -> None:
+    """kubectl runs the plugin and completes its arguments."""
     environment = {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}", "KUBECONFIG": str(cluster.kubeconfig)}
 
     def kubectl(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -153,7 +159,8 @@ def test_kubectl_runs_it_and_completes_it(cluster: Cluster, shop: str) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_can_read_its_completion(cluster: Cluster, shell: str) -> None:
+def test_cli_completion_script(cluster: Cluster, shell: str) -> None:
+    """The shell accepts the completion script."""
     script = answer(cluster, "completion", shell)
     assert "_FREEHOLD_COMPLETE" in script
     if program := shutil.which(shell):
@@ -185,7 +192,8 @@ def with_rights(cluster: Cluster, namespace: str, folder: Path, *rules: Object) 
     return kubeconfig(cluster, folder, {"token": cluster.request("POST", token, {})["status"]["token"]})
 
 
-def test_without_a_right_it_says_which_role_gives_it(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_cli_role_missing(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """Without the right to read services, the error names the ClusterRole that grants the right."""
     guest = with_rights(cluster, home, tmp_path)
     user = f"system:serviceaccount:{home}:guest"
     assert until(lambda: refusal(guest, "matrix", "-n", home), "the server answers") == (
@@ -196,7 +204,8 @@ def test_without_a_right_it_says_which_role_gives_it(cluster: Cluster, home: str
     assert "in all namespaces (-n NAMESPACE asks for one)" in everywhere and "clusterrolebinding" in everywhere
 
 
-def test_without_the_namespaces_labels_it_goes_on(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_cli_without_namespace_labels(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """Without the right to read namespaces, `matrix` continues without their labels."""
     selector = {"from": "Selector", "selector": {"matchLabels": {"team": "sales"}}}
     cluster.create(microservice(home, grpc={"consumers": selector}))
     cluster.create(microservice(home, "payments", consumes=[{"name": "users"}, {"name": "far", "namespace": "away"}]))
@@ -218,14 +227,16 @@ def bare() -> Iterator[Path]:
         yield server.kubeconfig
 
 
-def test_a_cluster_without_freehold_says_how_to_install_it(bare: Path) -> None:
+def test_cli_freehold_not_installed(bare: Path) -> None:
+    """In a cluster without Freehold, the error names the installation command."""
     assert refusal(bare, "matrix") == (
         "this cluster knows no Microservices: install Freehold there, as by "
         "helm install freehold charts/freehold --namespace freehold-system --create-namespace"
     )
 
 
-def test_names_that_are_not_there(cluster: Cluster, shop: str) -> None:
+def test_cli_unknown_names(cluster: Cluster, shop: str) -> None:
+    """Unknown services and namespaces are reported by name."""
     assert refusal(cluster.kubeconfig, "matrix", "-n", "nowhere") == "there is no namespace nowhere"
     assert refusal(cluster.kubeconfig, "status", "user", "-n", shop).endswith("; did you mean users?")
     assert refusal(cluster.kubeconfig, "why", "users", "payment", "-n", shop) == (
@@ -236,7 +247,8 @@ def test_names_that_are_not_there(cluster: Cluster, shop: str) -> None:
     assert empty.stderr == "Note: no Microservice in namespace default; -A looks in all namespaces\n"
 
 
-def test_a_cluster_that_cannot_be_asked(cluster: Cluster, tmp_path: Path) -> None:
+def test_cli_cluster_unreachable(cluster: Cluster, tmp_path: Path) -> None:
+    """An unreachable cluster is reported without a traceback."""
     missing = tmp_path / "missing"
     assert refusal(missing, "matrix") == (
         f"no cluster to ask: {missing} does not exist; name a kubeconfig by --kubeconfig or KUBECONFIG"
@@ -254,7 +266,8 @@ def test_a_cluster_that_cannot_be_asked(cluster: Cluster, tmp_path: Path) -> Non
     assert refusal(silent, "matrix").startswith("the API server does not answer: ")
 
 
-def test_a_context_is_used_as_kubectl_uses_it(cluster: Cluster, shop: str, tmp_path: Path) -> None:
+def test_cli_context(cluster: Cluster, shop: str, tmp_path: Path) -> None:
+    """`--context` selects the cluster and the namespace as with kubectl."""
     user = yaml.safe_load(cluster.kubeconfig.read_text())["users"][0]["user"]
     file = kubeconfig(cluster, tmp_path, user, context="other")
     file.write_text(

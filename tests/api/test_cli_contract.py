@@ -68,7 +68,8 @@ def publish(cluster: Cluster, namespace: str, image: str, contract: bytes) -> No
     cluster.create(published.config_map(observe.parse(live), image, contract, "contracts"))
 
 
-def test_what_serves_is_shown_with_who_calls_it(cluster: Cluster, shop: str) -> None:
+def test_cli_contract_show(cluster: Cluster, shop: str) -> None:
+    """`contract show` prints the serving contract and its callers."""
     lines = answer(cluster, "contract", "show", "users", "-n", shop).splitlines()
     assert lines[0] == f"{shop}/users offers, as read from {SERVES}"
     assert [line.split()[-2:] for line in lines[4:]] == [
@@ -82,7 +83,8 @@ def test_what_serves_is_shown_with_who_calls_it(cluster: Cluster, shop: str) -> 
     assert done.stdout_bytes == offered.users()
 
 
-def test_what_waits_is_compared_with_what_serves(cluster: Cluster, shop: str) -> None:
+def test_cli_contract_diff_waiting_image(cluster: Cluster, shop: str) -> None:
+    """`contract diff` compares the image that waits with the serving contract."""
     assert f"what {WAITS} offers is not published" in refusal(cluster, "contract", "diff", "users", "-n", shop)
     publish(cluster, shop, WAITS, BREAKING)
     said = answer(cluster, "contract", "diff", "users", "-n", shop, code=1)
@@ -92,7 +94,8 @@ def test_what_waits_is_compared_with_what_serves(cluster: Cluster, shop: str) ->
     assert [(one["message"], one["breaks"]) for one in told["changes"]] == [(GONE, [f"{shop}/front"])]
 
 
-def test_a_file_is_compared_before_an_image_is_made_of_it(cluster: Cluster, shop: str, tmp_path: Path) -> None:
+def test_cli_contract_diff_file(cluster: Cluster, shop: str, tmp_path: Path) -> None:
+    """`contract diff --against FILE` compares a descriptor set with the serving contract."""
     for name, contract, code, said in (
         ("same", offered.users(), 0, "They are the same\n"),
         ("more", offered.users(offered.EMAIL, f"{offered.EMAIL} string phone = 9;"), 0, "It breaks no consumer\n"),
@@ -107,7 +110,8 @@ def test_a_file_is_compared_before_an_image_is_made_of_it(cluster: Cluster, shop
     )
 
 
-def test_what_was_tampered_with_is_no_contract(cluster: Cluster, shop: str) -> None:
+def test_cli_contract_tampered(cluster: Cluster, shop: str) -> None:
+    """A ConfigMap with another digest than the status is rejected as a contract."""
     live = cluster.get("Microservice", shop, "users")
     assert live
     name = published.name("users", SERVES, observe.parse(live).annotations)
@@ -116,7 +120,8 @@ def test_what_was_tampered_with_is_no_contract(cluster: Cluster, shop: str) -> N
     assert f"what {SERVES} offers is not published" in refusal(cluster, "contract", "show", "users", "-n", shop)
 
 
-def test_stubs_are_written_from_what_serves(cluster: Cluster, shop: str, tmp_path: Path) -> None:
+def test_cli_client_stubs(cluster: Cluster, shop: str, tmp_path: Path) -> None:
+    """`client` writes stubs of the serving contract."""
     ask = ("client", "users", "-n", shop, "--lang", "python", "--out", str(tmp_path))
     assert answer(cluster, *ask).splitlines()[0] == f"{shop}/users as {SERVES} offers it:"
     (tmp_path / "shop/users/v1/users_pb2.py").write_text("mine")
@@ -124,12 +129,14 @@ def test_stubs_are_written_from_what_serves(cluster: Cluster, shop: str, tmp_pat
     answer(cluster, *ask, "--force")
 
 
-def test_a_service_that_offers_nothing(cluster: Cluster, shop: str) -> None:
+def test_cli_contract_absent(cluster: Cluster, shop: str) -> None:
+    """A service without a contract is reported."""
     assert "front declares no spec.grpc" in refusal(cluster, "contract", "show", "front", "-n", shop)
     assert "did you mean users?" in refusal(cluster, "contract", "show", "user", "-n", shop)
 
 
-def test_names_are_completed(cluster: Cluster, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cli_contract_completion(cluster: Cluster, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell completion offers the names of services."""
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
     program = ShellComplete(freehold, {}, "freehold", VARIABLE)
     for words in (["contract", "show"], ["contract", "diff"], ["client"]):

@@ -119,9 +119,10 @@ def blocks(cluster: Cluster, home: str, policy: str, way: str) -> set[str]:
     ],
     ids=["none", "empty", "a plugin"],
 )
-def test_a_kubeconfig_of_no_use_changes_nothing(
+def test_clusters_unusable_kubeconfig(
     cluster: Cluster, home: str, tmp_path: Path, kubeconfig: str | None, message: str
 ) -> None:
+    """An absent or unusable kubeconfig is reported and changes no object."""
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE))
         cluster.ready(home)
@@ -137,9 +138,8 @@ def test_a_kubeconfig_of_no_use_changes_nothing(
         until(lambda: "Relocated" not in cluster.conditions(home, "users"), "taken back, nothing is said of it")
 
 
-def test_an_operator_that_starts_while_the_other_cluster_is_away_changes_nothing(
-    cluster: Cluster, second: Cluster, home: str, tmp_path: Path
-) -> None:
+def test_clusters_start_while_remote_absent(cluster: Cluster, second: Cluster, home: str, tmp_path: Path) -> None:
+    """An operator that starts without the remote cluster keeps the objects of a moved service unchanged."""
     with both(cluster, second, home, tmp_path) as two:
         second.create(microservice(home, database=DATABASE, placement={"fromCluster": "east"}))
         place(cluster, home, {"cluster": "west"})
@@ -161,9 +161,8 @@ def test_an_operator_that_starts_while_the_other_cluster_is_away_changes_nothing
     assert blocks(cluster, home, "payments", "egress") == {"10.2.0.6/32"}
 
 
-def test_what_is_said_of_a_move_says_so_when_nothing_is_heard_of_the_other_cluster(
-    cluster: Cluster, home: str, tmp_path: Path
-) -> None:
+def test_clusters_remote_silent(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """The condition of a move mentions that the remote cluster does not answer."""
     with ExitStack() as ends:
         server = ends.enter_context(ApiServer())
         west = prepared(server)
@@ -185,9 +184,8 @@ def test_what_is_said_of_a_move_says_so_when_nothing_is_heard_of_the_other_clust
         assert cluster.conditions(home, "users")["Ready"]["status"] == "True"
 
 
-def test_two_authorities_are_told_apart_before_anything_is_copied(
-    cluster: Cluster, second: Cluster, home: str, tmp_path: Path
-) -> None:
+def test_clusters_different_authorities(cluster: Cluster, second: Cluster, home: str, tmp_path: Path) -> None:
+    """Clusters with different certificate authorities are reported before anything is copied."""
     with both(cluster, second, home, tmp_path, trusting=False):
         second.create(microservice(home, database=DATABASE, placement={"fromCluster": "east"}))
         place(cluster, home, {"cluster": "west"})
@@ -198,9 +196,8 @@ def test_two_authorities_are_told_apart_before_anything_is_copied(
 
 
 @pytest.mark.parametrize(("side", "writes"), [p if p in SLICE else pytest.param(*p, marks=CAMPAIGN) for p in POINTS])
-def test_an_operator_killed_after_a_write_is_taken_over_from(
-    cluster: Cluster, second: Cluster, tmp_path: Path, side: str, writes: int
-) -> None:
+def test_clusters_operator_killed(cluster: Cluster, second: Cluster, tmp_path: Path, side: str, writes: int) -> None:
+    """An operator killed after a write of a move between clusters is followed by one that completes the move."""
     home = cluster.namespace(f"cluster-killed-{side}-{writes}")
     with both(cluster, second, home, tmp_path):
         pass
@@ -222,9 +219,8 @@ def test_an_operator_killed_after_a_write_is_taken_over_from(
     assert left["ceded-to"] == f"{home}@west"
 
 
-def test_the_data_goes_to_another_cluster_and_comes_back(
-    cluster: Cluster, second: Cluster, home: str, tmp_path: Path
-) -> None:
+def test_clusters_move_and_rollback(cluster: Cluster, second: Cluster, home: str, tmp_path: Path) -> None:
+    """A database moves to another cluster and back, and endpoint, network policies and roles follow."""
     with both(cluster, second, home, tmp_path) as two:
         east, west = two.each
         west.create(microservice(home, database=DATABASE, placement={"fromCluster": "east"}))

@@ -101,7 +101,8 @@ def shop(cluster: Cluster, home: str, *methods: str) -> None:
 
 
 @pytest.mark.usefixtures("asking")
-def test_a_contract_is_published_and_nothing_of_its_reader_stays(cluster: Cluster, home: str) -> None:
+def test_contracts_published(cluster: Cluster, home: str) -> None:
+    """A contract is published and all objects of its reader are deleted."""
     cluster.create(microservice(home))
     ready = cluster.ready(home)
     assert ready["message"] == "2 of 2 conditions are met", "it does not wait for its reader"
@@ -122,9 +123,8 @@ def test_a_contract_is_published_and_nothing_of_its_reader_stays(cluster: Cluste
     until(lambda: not collect(cluster, home), "the wall goes with the resource")
 
 
-def test_a_rollout_that_breaks_a_consumer_is_held_back_whoever_is_killed(
-    cluster: Cluster, home: str, tmp_path: Path
-) -> None:
+def test_contracts_held_back_across_restarts(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """A breaking rollout is held back across operator restarts, and released once its consumer permits."""
     log = tmp_path / "log"
     with operators.running(cluster.kubeconfig, log, home, image=IMAGE):
         shop(cluster, home, offered.GET_USER)
@@ -154,7 +154,8 @@ def test_a_rollout_that_breaks_a_consumer_is_held_back_whoever_is_killed(
 
 
 @pytest.mark.usefixtures("asking")
-def test_it_is_rolled_back_corrected_or_let_through(cluster: Cluster, home: str) -> None:
+def test_contracts_ways_out(cluster: Cluster, home: str) -> None:
+    """A rollback, a corrected image and the accept annotation each end a held-back rollout."""
     shop(cluster, home)
     cluster.patch("Microservice", home, "users", {"spec": {"image": "users:2"}})
     answer(cluster, home, "users:2", offered.answer(BREAKING))
@@ -183,7 +184,8 @@ def test_it_is_rolled_back_corrected_or_let_through(cluster: Cluster, home: str)
 
 
 @pytest.mark.usefixtures("asking")
-def test_one_that_cannot_be_read_rolls_out_and_says_so(cluster: Cluster, home: str) -> None:
+def test_contracts_unreadable(cluster: Cluster, home: str) -> None:
+    """An image with an unreadable contract is reported and rolls out."""
     shop(cluster, home)
     cluster.patch("Microservice", home, "users", {"spec": {"image": "users:2"}})
     answer(cluster, home, "users:2", '{"fault":"ContractInvalid","said":"it names x.Y and does not describe it"}')
@@ -194,7 +196,8 @@ def test_one_that_cannot_be_read_rolls_out_and_says_so(cluster: Cluster, home: s
 
 
 @pytest.mark.usefixtures("asking")
-def test_a_consumer_learns_that_a_method_is_not_there_as_soon_as_it_is_known(cluster: Cluster, home: str) -> None:
+def test_contracts_method_not_found(cluster: Cluster, home: str) -> None:
+    """A consumer of an absent method reports MethodNotFound once the contract is known."""
     cluster.create(microservice(home))
     consumes = [{"name": "users", "methods": ["shop.users.v1.UsersService/FindUser"]}]
     cluster.create(microservice(home, "payments", grpc={"contract": "None"}, consumes=consumes))

@@ -86,9 +86,8 @@ EDITS: list[tuple[str, str, Object]] = [
 
 
 @pytest.mark.parametrize(("name", "how", "edit"), EDITS, ids=[f"{name} {how}" for name, how, _ in EDITS])
-def test_what_somebody_changes_is_put_right(
-    cluster: Cluster, placed: dict[str, Object], name: str, how: str, edit: Any
-) -> None:
+def test_drift_edited(cluster: Cluster, placed: dict[str, Object], name: str, how: str, edit: Any) -> None:
+    """An edited object returns to its planned content."""
     kind, own = name.split()
     edited = cluster.patch(kind, HOME, own, edit, fieldManager="somebody")
     assert steady({"kind": kind, **edited}) != steady(placed[name]), f"{how}: the test itself changes nothing"
@@ -101,7 +100,8 @@ def comes_back(cluster: Cluster, name: str) -> bool:
     return cluster.get(name.split()[0], HOME, name.split()[1]) is not None
 
 
-def test_everything_that_is_deleted_comes_back(cluster: Cluster, placed: dict[str, Object]) -> None:
+def test_drift_deleted(cluster: Cluster, placed: dict[str, Object]) -> None:
+    """Every deleted object is created again, and Secrets with the passwords of the server."""
     job = next(name for name in placed if name.startswith("Job"))
     lost = [name for name in placed if " users" in name and not name.startswith("PersistentVolumeClaim")]
     assert job in lost and len(lost) == 18
@@ -120,7 +120,8 @@ def test_everything_that_is_deleted_comes_back(cluster: Cluster, placed: dict[st
         assert after["Secret users-database-server"]["data"][role] == held, "the server's Secret knows them again"
 
 
-def test_a_restart_somebody_wished_for_stays(cluster: Cluster, placed: dict[str, Object]) -> None:
+def test_drift_restart_annotation_kept(cluster: Cluster, placed: dict[str, Object]) -> None:
+    """The annotation of `kubectl rollout restart` is kept."""
     assert placed
     cluster.kubectl("rollout", "restart", "-n", HOME, "deployment/users")
     cluster.patch("Microservice", HOME, "users", {"metadata": {"annotations": {"look": "again"}}})

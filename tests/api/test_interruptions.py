@@ -69,9 +69,10 @@ def undisturbed(cluster: Cluster, proxy: Proxy, tmp_path_factory: pytest.TempPat
 
 
 @pytest.mark.parametrize("writes", POINTS)
-def test_killed_after_a_write_its_successor_ends_where_it_would_have(
+def test_interruptions_operator_killed(
     cluster: Cluster, proxy: Proxy, undisturbed: dict[str, Any], tmp_path: Path, writes: int
 ) -> None:
+    """An operator killed after a write is followed by one that reaches the same end state."""
     home = cluster.namespace(f"killed-{writes}")
     cluster.create(microservice(home, **{**FULL, "consumes": []}))
     log = tmp_path / "log"
@@ -97,9 +98,10 @@ def command_of(server: ApiServer) -> list[str]:
     return Path(f"/proc/{server.pid('kube-apiserver')}/cmdline").read_text().split("\0")[:-1]
 
 
-def test_an_operator_outlives_its_api_server(
+def test_interruptions_api_server_restarted(
     cluster: Cluster, server: ApiServer, ends: ExitStack, tmp_path: Path
 ) -> None:
+    """An operator continues after a restart of its API server."""
     home = cluster.namespace("outage")
     cluster.create(microservice(home))
     log, command = tmp_path / "log", command_of(server)

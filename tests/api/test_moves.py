@@ -39,7 +39,8 @@ def moved(cluster: Cluster, namespace: str, server: str) -> Object:
     return until(look, lambda: f"users stands on {server}: {cluster.conditions(namespace, 'users').get('Relocated')}")
 
 
-def test_a_move_there_and_back(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_moves_there_and_back(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """A move to another zone and its rollback complete, and all their objects are accepted."""
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE, placement=A))
         cluster.ready(home)
@@ -63,7 +64,8 @@ def test_a_move_there_and_back(cluster: Cluster, home: str, tmp_path: Path) -> N
         assert "PersistentVolumeClaim users-database-data-2" in cluster.owned(home), "with Retain the volume stays"
 
 
-def test_an_edit_taken_back_removes_the_copy(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_moves_aborted(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """An edit that is reverted before the switchover deletes the second server."""
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE, placement=A))
         cluster.ready(home)
@@ -86,9 +88,8 @@ def test_an_edit_taken_back_removes_the_copy(cluster: Cluster, home: str, tmp_pa
         assert leads_to(cluster, home) == "users-database-0"
 
 
-def test_a_quota_that_leaves_no_room_is_named_and_nothing_is_touched(
-    cluster: Cluster, home: str, tmp_path: Path
-) -> None:
+def test_moves_blocked_by_quota(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """A quota without room for a second server is reported, and no object changes."""
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE, placement=A))
         cluster.ready(home)
@@ -100,7 +101,9 @@ def test_a_quota_that_leaves_no_room_is_named_and_nothing_is_touched(
         assert "StatefulSet users-door" not in cluster.owned(home)
 
 
-def test_a_move_waits_for_the_backup_that_it_asks_for(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_moves_waits_for_backup(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """A move that requires a recent backup waits for the annotation."""
+
     def backed_up(ago: timedelta) -> None:
         made = (datetime.now(UTC) - ago).isoformat(timespec="seconds")
         cluster.patch("Microservice", home, "users", {"metadata": {"annotations": {"freehold.dev/backed-up-at": made}}})
@@ -118,7 +121,8 @@ def test_a_move_waits_for_the_backup_that_it_asks_for(cluster: Cluster, home: st
         until(lambda: over <= cluster.owned(home).keys(), "the copy begins, for the word of the backup was seen")
 
 
-def test_the_command_follows_a_move_to_its_end_and_takes_it_back(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_moves_command(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """`freehold move` follows a move to its end and rolls it back."""
     command = [FREEHOLD, "move", "users", "-n", home, f"--kubeconfig={cluster.kubeconfig}"]
 
     def follow(*options: str, to: str) -> list[str]:
@@ -140,9 +144,8 @@ def test_the_command_follows_a_move_to_its_end_and_takes_it_back(cluster: Cluste
 
 
 @pytest.mark.parametrize("writes", [n if n in SLICE else pytest.param(n, marks=pytest.mark.campaign) for n in POINTS])
-def test_an_operator_killed_after_a_write_of_a_move_is_taken_over_from(
-    cluster: Cluster, proxy: Proxy, tmp_path: Path, writes: int
-) -> None:
+def test_moves_operator_killed(cluster: Cluster, proxy: Proxy, tmp_path: Path, writes: int) -> None:
+    """An operator killed after a write of a move is followed by one that completes the move."""
     home, log = cluster.namespace(f"move-killed-{writes}"), tmp_path / "log"
     with operators.running(proxy.kubeconfig, log, home, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE, placement=A))

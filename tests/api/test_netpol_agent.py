@@ -161,7 +161,8 @@ def write_result(node: Node, uid: str, address: str) -> Path:
     return file
 
 
-def test_pods_and_policies_come_and_go(node: Node) -> None:
+def test_netpol_agent_follows_objects(node: Node) -> None:
+    """The rules follow pods and policies that are created and deleted."""
     create_pod("users", "10.244.0.5")
     until(lambda: node.holds("10.244.0.5"))
     create_policy("deny")
@@ -172,7 +173,8 @@ def test_pods_and_policies_come_and_go(node: Node) -> None:
     until(lambda: not node.holds("10.244.0.5"))
 
 
-def test_a_pod_is_let_in_under_its_policies_before_the_kubelet_publishes_its_address(node: Node) -> None:
+def test_netpol_agent_address_before_kubelet(node: Node) -> None:
+    """A pod's policies are enforced before the kubelet publishes the pod's address."""
     create_policy("deny")
     uid = create_pod("early")
     file = write_result(node, uid, "10.244.0.6")
@@ -182,14 +184,16 @@ def test_a_pod_is_let_in_under_its_policies_before_the_kubelet_publishes_its_add
     until(lambda: not node.holds("10.244.0.6"))
 
 
-def test_the_network_plugin_is_right_about_whose_an_address_is(node: Node) -> None:
+def test_netpol_agent_address_of_plugin(node: Node) -> None:
+    """For the owner of an address, the network plugin's record wins over the API server's."""
     create_pod("old", "10.244.0.7")
     until(lambda: node.holds("10.244.0.7"))
     write_result(node, "a-pod-not-seen-yet", "10.244.0.7")
     until(lambda: not node.holds("10.244.0.7"))
 
 
-def test_a_change_is_enforced_within_150_ms_as_a_rule(node: Node) -> None:
+def test_netpol_agent_latency(node: Node) -> None:
+    """The median time from a change to its enforcement is below 150 ms."""
     create_pod("users", "10.244.0.5")
     until(lambda: node.holds("10.244.0.5"))
     taken = []
@@ -202,7 +206,8 @@ def test_a_change_is_enforced_within_150_ms_as_a_rule(node: Node) -> None:
     assert statistics.quantiles(taken)[0] < TYPICAL_SECONDS, taken
 
 
-def test_the_table_outlives_the_agent_and_a_new_agent_does_not_open_or_close_it(api: ApiServer, node: Node) -> None:
+def test_netpol_agent_restart(api: ApiServer, node: Node) -> None:
+    """The table outlives the agent, and a new agent neither opens nor closes a connection."""
     create_pod("users", "10.244.0.5")
     create_policy("deny")
     until(lambda: "10.244.0.5 : goto ingress-of-" in node.table())
@@ -219,7 +224,8 @@ def test_the_table_outlives_the_agent_and_a_new_agent_does_not_open_or_close_it(
     assert node.table() == before
 
 
-def test_switched_off_nothing_is_enforced_and_switched_on_all_of_it_at_once(node: Node) -> None:
+def test_netpol_agent_switched_off_and_on(node: Node) -> None:
+    """Nothing is enforced while switched off, and everything at once when switched on."""
     create_pod("users", "10.244.0.5")
     create_policy("deny")
     until(lambda: "10.244.0.5 : goto ingress-of-" in node.table())
@@ -231,7 +237,8 @@ def test_switched_off_nothing_is_enforced_and_switched_on_all_of_it_at_once(node
     assert node.table() == before
 
 
-def test_what_was_switched_off_stays_off_when_the_agent_starts_anew(node: Node) -> None:
+def test_netpol_agent_off_after_restart(node: Node) -> None:
+    """Enforcement that was switched off stays off after a restart of the agent."""
     node.off.touch()
     until(lambda: not node.table())
     node.restart()
@@ -242,7 +249,8 @@ def test_what_was_switched_off_stays_off_when_the_agent_starts_anew(node: Node) 
     until(lambda: node.holds("10.244.0.5"))
 
 
-def test_switched_on_while_no_agent_ran_the_node_is_closed_before_it_is_ready(api: ApiServer, node: Node) -> None:
+def test_netpol_agent_on_while_down(api: ApiServer, node: Node) -> None:
+    """After enforcement was switched on without an agent, the node is closed before the agent is ready."""
     node.off.touch()
     until(lambda: not node.table())
     os.kill(api.pid("kube-apiserver"), signal.SIGSTOP)
@@ -255,7 +263,8 @@ def test_switched_on_while_no_agent_ran_the_node_is_closed_before_it_is_ready(ap
     until(node.ready.exists, 30)
 
 
-def test_without_an_api_server_nothing_is_open(tmp_path: Path) -> None:
+def test_netpol_agent_without_api_server(tmp_path: Path) -> None:
+    """Without an API server, nothing is open."""
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(
         json.dumps(
@@ -277,15 +286,17 @@ def test_without_an_api_server_nothing_is_open(tmp_path: Path) -> None:
         made.remove()
 
 
-def test_the_agent_follows_an_api_server_that_was_replaced(replace_server: Callable[[], None], node: Node) -> None:
+def test_netpol_agent_server_replaced(replace_server: Callable[[], None], node: Node) -> None:
+    """The agent follows an API server that was replaced."""
     replace_server()
     create_pod("late", "10.244.0.8")
     until(lambda: node.holds("10.244.0.8"), 30)
 
 
-async def test_a_version_the_server_has_forgotten_leads_to_a_new_list(
+async def test_netpol_agent_version_expired(
     api: ApiServer, replace_server: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """A resourceVersion that the server has compacted leads to a new list."""
     replace_server()  # the new one remembers nothing from before its start
     changed = asyncio.Event()
     namespaces = Mirror("/api/v1/namespaces", lambda obj: obj["metadata"]["name"], changed.set)
@@ -300,7 +311,8 @@ async def test_a_version_the_server_has_forgotten_leads_to_a_new_list(
     assert "forgotten" in caplog.text
 
 
-def test_three_hundred_pods_fit_in_little_memory(node: Node) -> None:
+def test_netpol_agent_memory(node: Node) -> None:
+    """The memory of an agent with three hundred pods stays within its bound."""
     for number in range(300):
         create_pod(f"pod-{number}", f"10.244.{number % 2}.{10 + number // 2}", "node-" + "ab"[number % 2])
         if number % 5 == 0:

@@ -43,7 +43,8 @@ def _spec(cluster: Cluster, namespace: str) -> Object:
     return found
 
 
-def test_the_data_goes_and_comes_back(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_pairs_move_and_rollback(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """A database moves to another namespace and back, with its roles."""
     away = cluster.namespace(f"{home[:45]}-away")
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, away, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE))
@@ -68,7 +69,8 @@ def test_the_data_goes_and_comes_back(cluster: Cluster, home: str, tmp_path: Pat
         assert _spec(cluster, home)["clusterIP"] == "None"
 
 
-def test_an_edit_taken_back_leaves_nothing_there(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_pairs_aborted(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """An edit that is reverted before the switchover leaves no server at the destination."""
     away = cluster.namespace(f"{home[:45]}-away")
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, away, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE))
@@ -84,9 +86,8 @@ def test_an_edit_taken_back_leaves_nothing_there(cluster: Cluster, home: str, tm
 
 
 @pytest.mark.parametrize("writes", [n if n in SLICE else pytest.param(n, marks=pytest.mark.campaign) for n in POINTS])
-def test_an_operator_killed_after_a_write_is_taken_over_from(
-    cluster: Cluster, proxy: Proxy, tmp_path: Path, writes: int
-) -> None:
+def test_pairs_operator_killed(cluster: Cluster, proxy: Proxy, tmp_path: Path, writes: int) -> None:
+    """An operator killed after a write of a move between namespaces is followed by one that completes the move."""
     home, away = (cluster.namespace(f"pair-killed-{writes}-{side}") for side in ("home", "away"))
     log = tmp_path / "log"
     with operators.running(proxy.kubeconfig, log, home, away, image=IMAGE):

@@ -40,9 +40,10 @@ def as_installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.usefixtures("gateway_api")
-def test_every_right_is_used_and_every_use_is_granted(
+def test_rights_granted_and_used(
     server: ApiServer, cluster: Cluster, second: Cluster, as_installed: Path, home: str, tmp_path: Path
 ) -> None:
+    """The operator uses every granted right, and needs no other."""
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(grant(home)))
     begun, log = datetime.now(UTC), tmp_path / "log"
     with operators.running(as_installed, log):
@@ -104,7 +105,8 @@ def without_data(cluster: Cluster, home: str) -> set[str]:
     return {name for name, live in mine.items() if live["kind"] not in HOLDS_DATA}
 
 
-def test_of_others_only_changes_are_logged(server: ApiServer, cluster: Cluster) -> None:
+def test_rights_audit_of_others(server: ApiServer, cluster: Cluster) -> None:
+    """Of other users, the audit log has writes alone."""
     cluster.list("Secret", "default")
     cluster.namespace("logged")
     found = list(audit.requests(rights.lines([server.audit_log]), "freehold-administrator"))

@@ -28,7 +28,8 @@ def walls(cluster: Cluster, namespace: str, name: str) -> tuple[set[str], set[st
     return reaches(spec.get("ingress", []), "from"), reaches(spec.get("egress", []), "to")
 
 
-def test_consent_opens_both_sides_and_its_end_closes_both(cluster: Cluster, home: str) -> None:
+def test_walls_consent(cluster: Cluster, home: str) -> None:
+    """Consent opens the network policies of both sides, and its withdrawal closes both."""
     sales = cluster.namespace(f"{home[:40]}-sales")
     cluster.create(microservice(home))
     cluster.create(microservice(sales, "payments", consumes=[{"name": "users", "namespace": home}]))
@@ -63,7 +64,8 @@ def test_consent_opens_both_sides_and_its_end_closes_both(cluster: Cluster, home
 THEIRS: Object = {"kind": "Service", "spec": {"ports": [{"port": 80}], "selector": {"app": "theirs"}}}
 
 
-def test_an_object_of_somebody_else_is_left_alone_and_said(cluster: Cluster, home: str) -> None:
+def test_walls_foreign_object(cluster: Cluster, home: str) -> None:
+    """A foreign object of the same name is reported and stays unchanged."""
     theirs = cluster.create({**THEIRS, "metadata": {"name": "users", "namespace": home}})
     cluster.create(microservice(home))
     said = cluster.says(home, "users", "Ready", "NameTaken")
@@ -77,8 +79,9 @@ def test_an_object_of_somebody_else_is_left_alone_and_said(cluster: Cluster, hom
     cluster.ready(home)
 
 
-def test_what_is_not_declared_any_more_is_removed(cluster: Cluster, home: str) -> None:
+def test_walls_undeclared_removed(cluster: Cluster, home: str) -> None:
     # Even where the data is to go with the resource, it does not go with an edit.
+    """Objects of capabilities that the spec no longer has are deleted, except those with data."""
     database = {**FULL["database"], "deletionPolicy": "Delete"}
     cluster.create(microservice(home, **{**FULL, "database": database}))
     cluster.create(microservice(home, "payments"))
@@ -97,7 +100,8 @@ def test_what_is_not_declared_any_more_is_removed(cluster: Cluster, home: str) -
     assert len(kept) == 5, "what holds data is never removed"
 
 
-def test_walls_stand_until_the_last_pod_has_ended(cluster: Cluster, home: str) -> None:
+def test_walls_outlive_pods(cluster: Cluster, home: str) -> None:
+    """Network policies are deleted after the last pod."""
     cluster.create(microservice(home, **{**FULL, "consumes": []}))
     cluster.ready(home)
     policies = {"NetworkPolicy users", "NetworkPolicy users-database", "NetworkPolicy users-database-migrations"}
@@ -139,7 +143,8 @@ def lax(definition: Object) -> Object:
     return loosened
 
 
-def test_a_resource_that_cannot_be_read_says_so_and_hinders_no_other(cluster: Cluster, home: str) -> None:
+def test_walls_unreadable_resource(cluster: Cluster, home: str) -> None:
+    """A resource that does not validate reports InvalidSpec and blocks no other."""
     definition: Object = yaml.safe_load(DEFINITION.read_text())
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
     cluster.create(microservice(home))

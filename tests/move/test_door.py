@@ -73,14 +73,16 @@ def entrance(primaries: tuple[Server, Server]) -> Iterator[Entrance]:
     door.kill()
 
 
-def test_leads_to_the_one_that_is_open(entrance: Entrance) -> None:
+def test_proxy_leads_to_primary(entrance: Entrance) -> None:
+    """The proxy connects clients to the server that is open for writes."""
     assert entrance.leads_to() == entrance.first.port
     entrance.first.close()
     entrance.second.open()
     assert entrance.leads_to() == entrance.second.port
 
 
-def test_holds_those_who_come_until_one_opens(entrance: Entrance) -> None:
+def test_proxy_holds_clients(entrance: Entrance) -> None:
+    """The proxy holds new clients until one server opens."""
     entrance.first.close()
     with ThreadPoolExecutor(CLIENTS) as pool:
         held = [pool.submit(entrance.leads_to) for _ in range(CLIENTS)]
@@ -91,7 +93,8 @@ def test_holds_those_who_come_until_one_opens(entrance: Entrance) -> None:
     entrance.wait_told(lambda told: (told["held"], told["sessions"]) == (0, 0), "all have left")
 
 
-def test_holds_nobody_for_longer_than_said(entrance: Entrance) -> None:
+def test_proxy_holds_at_most(entrance: Entrance) -> None:
+    """The proxy closes a held connection after its limit."""
     entrance.first.close()
     ports = {"port": free_port(), "told_port": free_port()}
     open_door(entrance.first, entrance.second, HELD_SECONDS=str(HELD_SECONDS), **ports)
@@ -101,7 +104,8 @@ def test_holds_nobody_for_longer_than_said(entrance: Entrance) -> None:
     assert HELD_SECONDS <= time.monotonic() - began < HELD_SECONDS + 5
 
 
-def test_whoever_vanishes_while_held_leaves_nothing_behind(entrance: Entrance) -> None:
+def test_proxy_held_client_vanishes(entrance: Entrance) -> None:
+    """A client that disconnects while held leaves no session."""
     entrance.first.close()
     gone = [socket.create_connection(("127.0.0.1", entrance.port)) for _ in range(CLIENTS)]
     entrance.wait_told(lambda told: told["held"] == CLIENTS, "all are held")
@@ -114,7 +118,8 @@ def test_whoever_vanishes_while_held_leaves_nothing_behind(entrance: Entrance) -
     wait_until(lambda: entrance.second.ask(others) == 0, "no session is left at the server")
 
 
-def test_leaves_once_what_was_asked_is_answered(entrance: Entrance) -> None:
+def test_proxy_ends_after_answers(entrance: Entrance) -> None:
+    """On SIGTERM the proxy answers running queries, closes idle sessions and exits with 0."""
     with entrance.connect() as asking, entrance.connect() as idle, ThreadPoolExecutor(1) as pool:
         idle.execute("SELECT")
         answer = pool.submit(lambda: asking.execute("SELECT 'done' FROM pg_sleep(1)").fetchall())
@@ -126,7 +131,8 @@ def test_leaves_once_what_was_asked_is_answered(entrance: Entrance) -> None:
             idle.execute("SELECT")
 
 
-def test_tells_how_far_a_copy_has_come(entrance: Entrance, lab: Lab) -> None:
+def test_proxy_reports_progress(entrance: Entrance, lab: Lab) -> None:
+    """The proxy reports copied bytes, lag and the state of each server."""
     first, copy = entrance.first, lab.server(copied=False)
     ports = {"port": free_port(), "told_port": free_port()}
     seen = Entrance(first, copy, **ports, door=open_door(first, copy, **ports))

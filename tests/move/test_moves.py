@@ -14,7 +14,8 @@ PAUSE_MS = 1000
 LONGEST_SECONDS = 2
 
 
-def test_each_row_moves_there_and_back(pair: tuple[Server, Server]) -> None:
+def test_moves_rows_there_and_back(pair: tuple[Server, Server]) -> None:
+    """Moves under load in both directions keep each row once."""
     scene = Scene(*pair)
     try:
         pauses = [_moved(scene, number) for number in range(MOVES)]

@@ -18,7 +18,8 @@ def promoted(pair: tuple[Server, Server]) -> tuple[Server, Server]:
     return source, target
 
 
-def test_opens_no_copy_that_does_not_show_the_last_thing(pair: tuple[Server, Server]) -> None:
+def test_switchover_copy_behind(pair: tuple[Server, Server]) -> None:
+    """A copy without the last record is not promoted."""
     source, target = pair
     target.ask("SELECT pg_wal_replay_pause()")
     found = outcome_of(switch(source, target))
@@ -31,7 +32,8 @@ def test_opens_no_copy_that_does_not_show_the_last_thing(pair: tuple[Server, Ser
     assert outcome_of(switch(source, target))["outcome"] == "moved"
 
 
-def test_opens_none_that_lacks_what_the_one_that_is_closed_holds(promoted: tuple[Server, Server]) -> None:
+def test_switchover_promoted_too_early(promoted: tuple[Server, Server]) -> None:
+    """A server that was promoted without all records of the closed server is not opened."""
     for server in promoted:
         server.close()
     run = switch(*promoted, DEADLINE_SECONDS="2")
@@ -40,14 +42,16 @@ def test_opens_none_that_lacks_what_the_one_that_is_closed_holds(promoted: tuple
     assert not any(server.is_open() for server in promoted)
 
 
-def test_closes_neither_of_two_that_are_open(promoted: tuple[Server, Server]) -> None:
+def test_switchover_two_primaries(promoted: tuple[Server, Server]) -> None:
+    """Of two servers that are open for writes, neither is closed."""
     run = switch(*promoted, DEADLINE_SECONDS="2")
     assert run.end() == 1
     assert "are both open, which no switch does" in run.said()
     assert all(server.is_open() for server in promoted)
 
 
-def test_closes_none_for_what_is_no_copy_of_it(pair: tuple[Server, Server], lab: Lab) -> None:
+def test_switchover_unrelated_copy(pair: tuple[Server, Server], lab: Lab) -> None:
+    """A server is not closed for a server that is no copy of it."""
     _, follower = pair
     other = lab.server(copied=False)
     other.start()
