@@ -101,7 +101,7 @@ campaign: venv tools ## what takes longer than a run of all tests may: every fau
 
 .PHONY: test
 test: ## all tests
-	@python3 hack/test.py
+	@python3 -m hack.test
 
 .PHONY: bench
 bench: venv tools ## the figures of the README, measured here and now

@@ -121,7 +121,7 @@ def test_cli_contract_tampered(cluster: Cluster, shop: str) -> None:
 
 
 def test_cli_client_stubs(cluster: Cluster, shop: str, tmp_path: Path) -> None:
-    """`client` writes stubs of the serving contract."""
+    """`client` writes stubs of the serving contract, and overwrites files only with `--force`."""
     ask = ("client", "users", "-n", shop, "--lang", "python", "--out", str(tmp_path))
     assert answer(cluster, *ask).splitlines()[0] == f"{shop}/users as {SERVES} offers it:"
     (tmp_path / "shop/users/v1/users_pb2.py").write_text("mine")

@@ -1,7 +1,7 @@
-"""What the stories share: one cluster, one installation by Helm, a shop; and what is printed when one fails.
+"""What the stories share: one cluster, one installation by Helm, a shop, their order, and the output of a failure.
 
-Most run two at a time, each file in one process; those marked `alone` after them, one by one. All are one run, which is
-known by the time at which it began.
+Most stories run beside others, each file in one process; stories marked `alone` follow one by one. All are one run,
+which is identified by the time of its start.
 """
 
 from __future__ import annotations
@@ -19,11 +19,22 @@ from localcluster.paths import cache
 from tests.e2e.support.cluster import BEGUN, OPERATOR, OURS, Cluster, Space
 from tests.e2e.support.microservices import front_end, payments, users
 from tests.e2e.support.storefront_client import Storefront, forwarded
+from tests.e2e.support.story_times import StoryTimes
 
 LOG_LINES = "60"
 LONGEST_SECTION = 12_000
 """Characters; a failure is read by a person."""
 INSTALLED = pytest.StashKey[Cluster]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(StoryTimes())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Stories marked `first` come first and those marked `last` come last; otherwise the order stays."""
+    items.sort(key=lambda item: (item.get_closest_marker("first") is None, item.get_closest_marker("last") is not None))
 
 
 @pytest.fixture(scope="session")

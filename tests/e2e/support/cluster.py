@@ -7,12 +7,13 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from hack.stage import SYSTEM_NAMESPACE, Stage, grant
+from tests.e2e.support.waits import waiting, waits
 
 Object = dict[str, Any]
 OPERATOR = ("-n", SYSTEM_NAMESPACE, "deployment/freehold")
@@ -32,9 +33,10 @@ class Cluster:
     def tried(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """kubectl with these arguments, whatever comes of it."""
         command = ["kubectl", *arguments]
-        return subprocess.run(
-            command, env=self.stage.environment(), input=text, capture_output=True, text=True, check=False
-        )
+        with waiting() if waits(arguments) else nullcontext():
+            return subprocess.run(
+                command, env=self.stage.environment(), input=text, capture_output=True, text=True, check=False
+            )
 
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         """What kubectl printed; it must succeed."""
@@ -133,9 +135,10 @@ class Space:
         """Watch an object, like `deployment/users`, until something holds of it. within: seconds."""
         kind, _, name = what.partition("/")
         last: Object = {}
-        for last in self._watch(kind, f"metadata.name={name}", within):
-            if holds(last):
-                return last
+        with waiting():
+            for last in self._watch(kind, f"metadata.name={name}", within):
+                if holds(last):
+                    return last
         wanted = getattr(holds, "__doc__", None) or "what was awaited"
         raise AssertionError(f"{what} in {self.name}: not {wanted} after {within:g} s; last seen: {brief(last)}")
 
@@ -184,7 +187,8 @@ class Space:
         """An Event about a Microservice, or another kind, with this type and reason; returns what it says."""
         chosen = f"type={kind},reason={reason},involvedObject.kind={about},involvedObject.name={name}"
         # An Event is written right after the status that was just seen.
-        found = next(self._watch("events", chosen, within), None)
+        with waiting():
+            found = next(self._watch("events", chosen, within), None)
         assert found, f"no {kind} Event {reason} about {name} in {self.name} after {within:g} s"
         return str(found["message"])
 

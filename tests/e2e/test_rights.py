@@ -1,6 +1,7 @@
-"""The operator did all that it may: over all stories, it was granted no right that it never used.
+"""The operator used every right that the chart grants, over all stories of a run.
 
-This file is the last, for it judges all the stories of a run. Its own first two use every right to remove something.
+The stories here are marked `last`, because the final one judges the API server's audit log of the whole run. The two
+before it use every right to delete something.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from localcluster import audit
 from tests.e2e.support.cluster import Cluster, Space
 from tests.e2e.support.microservices import SIZE, database, idle, users
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.last]
 
 KINDS = "serviceaccount,service,configmap,statefulset,deployment,networkpolicy,job,pdb"
 LEFT = {"Deployment", "NetworkPolicy", "Service", "ServiceAccount"}
