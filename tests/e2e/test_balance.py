@@ -19,6 +19,7 @@ from tests.e2e.support.grpc_load import CALLER, LANGUAGES, Load, declared, stand
 from tests.e2e.support.microservices import front_end, invoices, payments, users
 from tests.e2e.support.pod_kills import kill
 from tests.e2e.support.storefront_client import forwarded
+from tests.e2e.support.write_load import LONGEST
 
 pytestmark = pytest.mark.alone
 
@@ -26,6 +27,8 @@ RATE = 50
 """Calls a second of each language, where none may fail."""
 GENTLE = 20
 """Where it is seen who answers, while four more pods start on the same two cores."""
+CALM = 10.0
+"""Seconds for which the calls go on once the pods are as they should be."""
 SPREAD_WITHIN = timedelta(seconds=10)
 LOOK = timedelta(seconds=4)
 CONSUMERS = {"go": "payments", "java": "invoices", "node": "storefront"}
@@ -62,7 +65,7 @@ def test_balance_published_config(yard: Space) -> None:
 def test_balance_five_pods(yard: Space, person: str) -> None:
     """After a scale-up to five pods, each pod receives calls of all four languages within ten seconds."""
     before = uids(yard.pods("users"))
-    load = Load(yard, person, GENTLE, 45)
+    load = Load(yard, person, GENTLE, LONGEST)
     yard.kubectl("scale", "microservice/users", "--replicas=5")
     yard.until("deployment/users", lambda live: live.get("status", {}).get("readyReplicas") == 5)
     assert before <= uids(yard.pods("users")), "scaling rolled a pod that served"
@@ -84,9 +87,12 @@ def test_balance_five_pods(yard: Space, person: str) -> None:
 def test_balance_rolling_update(yard: Space, person: str) -> None:
     """A rolling update of users loses no call of the four languages."""
     before = uids(yard.pods("users"))
-    load = Load(yard, person, RATE, 75)
+    replaced = [pod["metadata"]["name"] for pod in yard.pods("users")]
+    load = Load(yard, person, RATE, LONGEST)
     yard.spec("users", resources={"requests": {"cpu": "20m"}})
     yard.until_ready("users")
+    yard.gone("pod", *replaced, within=120)
+    time.sleep(CALM)
     assert load.running(), "the calls ended before the rollout"
     _all_well(load)
     assert not before & uids(yard.pods("users"))
@@ -94,7 +100,7 @@ def test_balance_rolling_update(yard: Space, person: str) -> None:
 
 def test_balance_killed_pods(yard: Space, person: str) -> None:
     """A killed container and a force-deleted pod lose no call of the four languages."""
-    load = Load(yard, person, RATE, 45)
+    load = Load(yard, person, RATE, LONGEST)
     first, second, *_ = yard.pods("users")
     kill(first)
     yard.until(
@@ -102,17 +108,14 @@ def test_balance_killed_pods(yard: Space, person: str) -> None:
     )
     yard.kubectl("delete", "pod", second["metadata"]["name"], "--grace-period=0", "--force")
     yard.until("deployment/users", lambda live: live.get("status", {}).get("readyReplicas") == 5)
+    time.sleep(CALM)
     assert load.running(), "the calls ended before the pods were back"
     _all_well(load)
 
 
-def _restarted(pod: Object) -> bool:
-    """its container started again"""
-    return bool(pod["status"]["containerStatuses"][0]["restartCount"])
-
-
 def _all_well(load: Load) -> None:
-    ended = load.ended()
+    """Stop the calls: each language made some, and none failed."""
+    ended = load.stopped()
     assert all(calls.made > 0 for calls in ended.values()), ended
     assert not any(calls.failed for calls in ended.values()), ended
 

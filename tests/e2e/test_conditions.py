@@ -11,8 +11,6 @@ import pytest
 from tests.e2e.support.cluster import Object, Space, conditions
 from tests.e2e.support.microservices import IMAGES, database, front_end, idle, users
 
-pytestmark = pytest.mark.alone
-
 SOON = 15
 """Seconds from the mistake to its condition, the seconds in between that an image is asked for in vain included."""
 
@@ -46,6 +44,7 @@ def _shows(space: Space, service: str, condition: str, reason: str) -> str:
     return said
 
 
+@pytest.mark.alone
 def test_conditions_image_missing(yard: Space) -> None:
     """ImagePullFailed names the image that cannot be pulled, and clears with an existing image."""
     yard.apply(front_end("imageless", image="localhost/freehold/storefront:absent"))
@@ -57,6 +56,7 @@ def test_conditions_image_missing(yard: Space) -> None:
     yard.until_event("imageless", "Normal", "Ready")
 
 
+@pytest.mark.alone
 def test_conditions_crash_loop(yard: Space) -> None:
     """CrashLooping quotes the container's last words, and clears with a corrected spec."""
     yard.apply(front_end("crashing", consumes=[{"name": "users"}]))
@@ -156,6 +156,7 @@ def test_conditions_volume_not_expandable(yard: Space) -> None:
         yard.cluster.kubectl("delete", "storageclass", name)
 
 
+@pytest.mark.alone
 def test_conditions_database_image_missing(yard: Space) -> None:
     """ImagePullFailed names the PostgreSQL image that cannot be pulled."""
     yard.apply(users("early", database={"version": "18", "storage": {"size": "64Mi"}}))
@@ -198,6 +199,7 @@ def test_conditions_quota_exceeded(spaces: Callable[..., Space]) -> None:
     space.until_ready("storefront")
 
 
+@pytest.mark.alone
 def test_conditions_unreadable_resource(yard: Space) -> None:
     """A resource that only a newer schema admits reports InvalidSpec and blocks no other resource."""
     with _a_looser_schema(yard):

@@ -18,6 +18,8 @@ from tests.e2e.support.cluster import Cluster, Object, Space, conditions, uids
 from tests.e2e.support.microservices import IMAGES, idle, microservice
 from tests.e2e.support.storefront_client import Load, Storefront
 
+pytestmark = pytest.mark.first
+
 ROOT = Path(__file__).parents[2]
 PROTOS = ROOT / "services/proto"
 USERS = "shop/users/v1/users.proto"

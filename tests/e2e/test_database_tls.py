@@ -21,8 +21,6 @@ from tests.e2e.support.cluster import Object, Space
 from tests.e2e.support.microservices import database, users
 from tests.e2e.support.pod_exec import python, started
 
-pytestmark = pytest.mark.alone
-
 CONNECTIONS = 12
 LIMITS = {"connections": CONNECTIONS, "statementTimeout": "1s", "idleInTransactionTimeout": "1s"}
 SERVICE, SERVER = "deployment/users", "pod/users-database-0"
@@ -327,6 +325,7 @@ def test_database_client_gone(yard: Space) -> None:
         assert time.monotonic() < deadline, f"{running} still runs"
 
 
+@pytest.mark.alone
 def test_database_passwords_replaced(yard: Space) -> None:
     """After all Secrets with passwords were deleted, the old passwords are refused and the service uses new ones."""
     held = {"app": "users-database", "owner": "users-database-owner"}

@@ -10,6 +10,8 @@ import pytest
 from tests.e2e.support.cluster import Object, Space
 from tests.e2e.support.microservices import idle, payments
 
+pytestmark = pytest.mark.first
+
 MINE = "app.kubernetes.io/managed-by=freehold,app.kubernetes.io/instance=payments,freehold.dev/capability!=verification"
 """All but a probe, which comes and goes."""
 KINDS = "serviceaccount,service,secret,configmap,statefulset,deployment,networkpolicy,poddisruptionbudget,job,pvc"

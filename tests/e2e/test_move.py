@@ -22,8 +22,6 @@ from tests.e2e.support.moves import OTHER, ZONE, move, placed, tried
 from tests.e2e.support.storefront_client import forwarded
 from tests.e2e.support.write_load import LONGEST, Checker, Writer, overlaps, turns
 
-pytestmark = pytest.mark.alone
-
 CONSUMERS = {"go": "payments", "node": "storefront"}
 RATE = 25
 """Calls a second of each of them."""
@@ -48,6 +46,7 @@ def person(yard: Space) -> Iterator[str]:
     # A consumer takes up what is published when it starts: those that started before the contract was known, now.
     for name in CONSUMERS.values():
         yard.kubectl("rollout", "restart", f"deployment/{name}")
+    for name in CONSUMERS.values():
         yard.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
     stand(yard, ("users", "payments"))
     moves.stand(yard)
@@ -57,6 +56,7 @@ def person(yard: Space) -> Iterator[str]:
         yield front.post("/api/users", {"name": "Ada", "email": "ada@example.org"}).body["user"]["id"]
 
 
+@pytest.mark.alone
 def test_move_five_times_under_load(yard: Space, person: str) -> None:
     """Five moves under load lose no call and no row, and writes pause for about a second at most."""
     load = Load(yard, person, RATE, LONGEST, tuple(CONSUMERS))
@@ -79,6 +79,7 @@ def test_move_five_times_under_load(yard: Space, person: str) -> None:
     assert max(pauses) <= WORST
 
 
+@pytest.mark.alone
 def test_move_rollback_keeps_rows(yard: Space, person: str) -> None:
     """A rollback copies nothing and keeps the rows that were written since the switchover."""
     (here,) = moves.zones(yard)
@@ -121,6 +122,7 @@ def test_move_aborted_while_copying(yard: Space) -> None:
     _stayed(yard, "hasty", pod)
 
 
+@pytest.mark.alone
 def test_move_storage_class(yard: Space, person: str) -> None:
     """A move to another storage class keeps the rows."""
     name = f"other-{uuid.uuid4().hex[:5]}"

@@ -15,8 +15,6 @@ from tests.e2e.support.moves import move
 from tests.e2e.support.pod_kills import kill, kill_as_it_begins, operator_pod, runs
 from tests.e2e.support.two_sided_moves import ROWS, Sides, calls, is_past, settle, there_and_back
 
-pytestmark = pytest.mark.alone
-
 KILLED = [
     ("operator", "CatchingUp"),
     ("operator", "Switching"),
@@ -36,6 +34,7 @@ def between(here: Space, there: Space, rows: int = ROWS) -> Sides:
     return Sides(here, there, {"namespace": there.name}, {"from": here.name}, rows)
 
 
+@pytest.mark.alone
 def test_move_database_and_rollback(yard: Space, spaces: Callable[..., Space]) -> None:
     """A move of a database to another namespace and its rollback lose no call and no row."""
     people = spaces("people")
@@ -48,6 +47,7 @@ def test_move_database_and_rollback(yard: Space, spaces: Callable[..., Space]) -
     there_and_back(sides, load, door_is_gone)
 
 
+@pytest.mark.alone
 @pytest.mark.campaign
 @pytest.mark.parametrize(("party", "step"), KILLED)
 def test_move_database_party_killed(spaces: Callable[..., Space], party: str, step: str) -> None:

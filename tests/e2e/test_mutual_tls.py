@@ -26,6 +26,8 @@ from tests.e2e.support.microservices import IMAGES, front_end, idle, payments, u
 from tests.e2e.support.pod_exec import python
 from tests.e2e.support.storefront_client import Load, Storefront, forwarded
 
+pytestmark = pytest.mark.first
+
 MUTUAL = {"tls": "Mutual"}
 WAIT = ["/opt/users/bin/python", "-c", "import signal; signal.pause()"]
 SERVICES = ("users", "payments", "storefront")

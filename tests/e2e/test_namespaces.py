@@ -9,8 +9,6 @@ import pytest
 from tests.e2e.support.cluster import Cluster, Space
 from tests.e2e.support.microservices import payments, users
 
-pytestmark = pytest.mark.alone
-
 WITHIN = "--timeout=180s"
 
 
@@ -24,6 +22,7 @@ def test_namespaces_operator_running(cluster: Cluster, spaces: Callable[..., Spa
     _nothing_stays(space, volumes)
 
 
+@pytest.mark.alone
 def test_namespaces_operator_down(cluster: Cluster, spaces: Callable[..., Space]) -> None:
     """A namespace with services is deleted completely while no operator runs."""
     space = spaces("leaving-down")

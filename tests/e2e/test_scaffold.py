@@ -14,6 +14,8 @@ from tests.e2e.support.microservices import users
 from tests.e2e.support.operator_process import FREEHOLD
 from tests.e2e.support.pod_exec import python
 
+pytestmark = pytest.mark.first
+
 TEMPLATES = Path(str(new.TEMPLATES))
 LANGUAGES = sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir() and folder.name != "common")
 CALL = """
