@@ -1,4 +1,4 @@
-"""A real cluster as these stories use it: kubectl, as a person types it, and watches in place of sleeps."""
+"""The cluster under test: kubectl commands as a person types them, and watches instead of sleeps."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Object = dict[str, Any]
 OPERATOR = ("-n", SYSTEM_NAMESPACE, "deployment/freehold")
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 OURS = "freehold.dev/e2e"
-"""Labels every namespace the stories make with their run, for leftovers of a broken one to be found."""
+"""The label of every namespace that stories create; its value is the run, so that leftovers are found."""
 BEGUN = os.environ.setdefault("FREEHOLD_E2E_BEGUN", f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}")
-"""When this run began; processes of the same run are told."""
+"""The start time of this run; all processes of a run share the value."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Cluster:
     stage: Stage
 
     def tried(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        """kubectl with these arguments, whatever comes of it."""
+        """Run kubectl with these arguments; a failure is the caller's to judge."""
         command = ["kubectl", *arguments]
         with waiting() if waits(arguments) else nullcontext():
             return subprocess.run(
@@ -39,7 +39,7 @@ class Cluster:
             )
 
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
-        """What kubectl printed; it must succeed."""
+        """Return the output of kubectl, which must succeed."""
         done = self.tried(*arguments, text=text)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}\n{done.stderr or done.stdout}"
         return done.stdout
@@ -49,14 +49,14 @@ class Cluster:
         self.kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
     def refused(self, body: Object) -> str:
-        """What the API server says on refusing an object; fails when it takes it."""
+        """Return the API server's message on refusing an object; fails where the object is accepted."""
         done = self.tried("apply", "--dry-run=server", "-f", "-", text=json.dumps(body))
         assert done.returncode != 0, f"the API server took {json.dumps(body)}"
         return done.stderr
 
     @contextmanager
     def operator_down(self) -> Iterator[None]:
-        """No operator runs while in here."""
+        """Scale the operator to zero for the duration of the block."""
         self.kubectl("scale", *OPERATOR, "--replicas=0")
         pods = ("pods", "-n", SYSTEM_NAMESPACE, "-l", "app.kubernetes.io/component=operator")
         self.kubectl("wait", "--for=delete", *pods, "--timeout=60s")
@@ -73,7 +73,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Space:
-    """One namespace of a story."""
+    """A namespace of a story."""
 
     cluster: Cluster
     name: str
@@ -82,14 +82,14 @@ class Space:
         return self.cluster.kubectl("-n", self.name, *arguments, text=text)
 
     def begun(self, *arguments: str) -> subprocess.Popen[str]:
-        """kubectl that goes on, for its caller to write to, to read from, and to end."""
+        """Start kubectl in the background; the caller reads, writes and ends the process."""
         pipe, environment = subprocess.PIPE, self.cluster.stage.environment()
         return subprocess.Popen(
             ["kubectl", "-n", self.name, *arguments], env=environment, stdin=pipe, stdout=pipe, text=True
         )
 
     def make(self, **labels: str) -> None:
-        """Create the namespace; it refuses pods that could harm their node, and lets Freehold keep Secrets."""
+        """Create the namespace with the restricted Pod Security Standard and the grant for Freehold's Secrets."""
         metadata = {"name": self.name, "labels": {**RESTRICTED, OURS: BEGUN, **labels}}
         self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, grant(self.name))
 
@@ -106,7 +106,7 @@ class Space:
         self.patch(f"microservice/{service}", {"spec": spec})
 
     def get(self, what: str) -> Object:
-        """An object, like `deployment/users`; it must exist."""
+        """Return an object, like `deployment/users`, which must exist."""
         found: Object = json.loads(self.kubectl("get", what, "-o", "json"))
         return found
 
@@ -114,25 +114,25 @@ class Space:
         return bool(self.kubectl("get", what, "--ignore-not-found", "-o", "name"))
 
     def find(self, kinds: str, selector: str = "") -> list[Object]:
-        """Objects of these kinds (comma list) with these labels."""
+        """Return the objects of these kinds (comma-separated) that match a label selector."""
         items: list[Object] = json.loads(self.kubectl("get", kinds, "-l", selector, "-o", "json"))["items"]
         return items
 
     def pods(self, service: str, component: str = "service") -> list[Object]:
-        """A service's pods of one component that are not on their way out, probes not among them."""
+        """Return a service's pods of one component, without terminating pods and probes."""
         selector = f"app.kubernetes.io/instance={service},app.kubernetes.io/component={component},!freehold.dev/probe"
         return [pod for pod in self.find("pods", selector) if "deletionTimestamp" not in pod["metadata"]]
 
     def delete(self, *what: str) -> None:
-        """Delete and wait until it is gone."""
+        """Delete objects and wait until none exists."""
         self.kubectl("delete", *what, "--timeout=120s")
 
     def gone(self, *what: str, within: float = 60) -> None:
-        """Wait until an object, or every one that is chosen, does not exist."""
+        """Wait until an object, or every selected object, does not exist. within: seconds."""
         self.kubectl("wait", "--for=delete", *what, f"--timeout={within:g}s")
 
     def until(self, what: str, holds: Callable[[Object], bool], within: float = 60) -> Object:
-        """Watch an object, like `deployment/users`, until something holds of it. within: seconds."""
+        """Watch an object, like `deployment/users`, until a predicate holds. within: seconds."""
         kind, _, name = what.partition("/")
         last: Object = {}
         with waiting():
@@ -143,7 +143,7 @@ class Space:
         raise AssertionError(f"{what} in {self.name}: not {wanted} after {within:g} s; last seen: {brief(last)}")
 
     def _watch(self, kind: str, chosen: str, within: float) -> Iterator[Object]:
-        """The chosen objects in each of their versions, from the present one on, for so many seconds."""
+        """Yield each version of the selected objects, from the present version on. within: seconds."""
         command = ["kubectl", "-n", self.name, "get", kind, f"--field-selector={chosen}"]
         follow = ["--watch", "--output-watch-events", "-o", "json"]
         environment = self.cluster.stage.environment()
@@ -161,13 +161,13 @@ class Space:
             watch.wait()
 
     def condition(self, service: str, kind: str) -> Object:
-        """One condition of a Microservice, as it is now."""
+        """Return the present condition of a Microservice, or an empty dict."""
         return conditions(self.get(f"microservice/{service}")).get(kind, {})
 
     def until_condition(
         self, service: str, kind: str, status: str, reason: str | None = None, within: float = 60
     ) -> str:
-        """Watch until a condition of the newest generation is so; returns its message."""
+        """Watch until a condition of the newest generation has this status and reason; return its message."""
 
         def holds(live: Object) -> bool:
             found = conditions(live).get(kind, {})
@@ -179,21 +179,21 @@ class Space:
         return str(conditions(live)[kind]["message"])
 
     def until_ready(self, *services: str, within: float = 180) -> None:
-        """Watch until each of these is Ready in its newest generation."""
+        """Watch until each service is Ready in its newest generation. within: seconds for each."""
         for service in services:
             self.until_condition(service, "Ready", "True", within=within)
 
     def until_event(self, name: str, kind: str, reason: str, about: str = "Microservice", within: float = 10) -> str:
-        """An Event about a Microservice, or another kind, with this type and reason; returns what it says."""
+        """Wait for an Event with this type and reason about an object; return its message."""
         chosen = f"type={kind},reason={reason},involvedObject.kind={about},involvedObject.name={name}"
-        # An Event is written right after the status that was just seen.
+        # The operator writes an Event right after the status.
         with waiting():
             found = next(self._watch("events", chosen, within), None)
         assert found, f"no {kind} Event {reason} about {name} in {self.name} after {within:g} s"
         return str(found["message"])
 
     def psql(self, service: str, query: str, seat: str = "database") -> str:
-        """A query in a service's database server, by its superuser from inside the pod. seat: which of its servers."""
+        """Return the result of a superuser's query inside the server's pod. seat: the server, like `database-2`."""
         inside = ("--", "psql", "-h", "/var/run/postgresql", "-U", "postgres", "-v", "ON_ERROR_STOP=1")
         return self.kubectl("exec", f"{service}-{seat}-0", "-c", "postgresql", *inside, "-Atqc", query, "app").strip()
 
@@ -208,6 +208,6 @@ def uids(objects: list[Object]) -> set[str]:
 
 
 def brief(live: Object) -> str:
-    """An object without what only the API server cares for."""
+    """Return an object as short JSON for a failure message, without managedFields."""
     metadata = {key: value for key, value in live.get("metadata", {}).items() if key != "managedFields"}
     return json.dumps({**live, "metadata": metadata})[:3000]

@@ -1,4 +1,4 @@
-"""Connection attempts from inside real pods, with what their images have: bash."""
+"""Connection attempts from inside pods, by bash, which every image of the shop has."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 from tests.e2e.support.cluster import Object, Space
 
 PATIENCE = 3
-"""Seconds until an attempt that nobody answers counts as refused."""
+"""Seconds until an attempt without an answer counts as refused."""
 
 
 class Target(NamedTuple):
-    """An address to connect to; `name` is for people."""
+    """An address to connect to. name: for failure messages."""
 
     name: str
     address: str
@@ -20,7 +20,7 @@ class Target(NamedTuple):
 
 
 def reached(space: Space, pod: str, targets: Iterable[Target]) -> set[Target]:
-    """Those of the targets that answered a connection attempt from where this pod stands. All are tried at once."""
+    """Return the targets that accepted a connection from this pod. All are tried at once."""
     listed = list(targets)
     attempts = " ".join(
         f"(timeout {PATIENCE} bash -c 'exec 3<>/dev/tcp/{target.address}/{target.port}' 2>/dev/null && echo {number}) &"
@@ -31,7 +31,7 @@ def reached(space: Space, pod: str, targets: Iterable[Target]) -> set[Target]:
 
 
 def stranger(name: str, image: str, labels: dict[str, str], command: list[str]) -> Object:
-    """A pod that nobody declared, within what a restricted namespace takes."""
+    """Return an unmanaged pod that the restricted Pod Security Standard admits."""
     security = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},

@@ -1,4 +1,4 @@
-"""Attempts without end, from where many pods stand to all their targets, while something is changed around them."""
+"""Continuous connection attempts from many pods to all their targets, while declarations change."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PROGRAM = Path(connection_prober.__file__).read_text()
 
 
 class Place(NamedTuple):
-    """Where a member is."""
+    """The pod and the address of a member."""
 
     pod: str
     address: str
 
 
 class Expected(NamedTuple):
-    """What may be seen for the time being: `always` has to answer, `sometimes` may, and nothing else."""
+    """The expected answers: pairs in `always` must answer, pairs in `sometimes` may answer, and no others."""
 
     always: set[Pair]
     sometimes: set[Pair]
@@ -36,11 +36,11 @@ class Expected(NamedTuple):
 
 @dataclass
 class Tally:
-    """Attempts that were judged. shut, open: how many, on pairs that had to be so; missed: of the latter, those that
-    failed and whose next attempt did not; failing: the pairs whose last attempt failed.
+    """Counts of attempts. shut, open: on pairs that had to be closed or open; missed: failures on open pairs that the
+    next attempt did not repeat; failing: open pairs whose last attempt failed.
 
-    Where rules are replaced as a whole, a connection that is being opened in that very moment may be refused. That is
-    no cut, as long as who tries again gets in.
+    While a set of rules is replaced, a connection that is being opened may be refused. A single failure is therefore no
+    error, as long as the next attempt succeeds.
     """
 
     shut: int = 0
@@ -50,7 +50,7 @@ class Tally:
     failing: set[Pair] = field(default_factory=set)
 
     def judge(self, expected: Expected, fared: Mapping[Pair, str]) -> None:
-        """Add one round. fared: each attempt's outcome."""
+        """Add one round. fared: the outcome of each attempt."""
         for pair, outcome in fared.items():
             if pair in expected.always:
                 self.open += 1
@@ -74,7 +74,7 @@ class Tally:
 
 
 class Probing:
-    """Probers in pods, for as long as the block lasts. expected: what is judged by; None for no judgement."""
+    """Probers in pods for the duration of the block. Rounds are judged while expected answers are set."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -90,7 +90,7 @@ class Probing:
         self.aim((), {})
 
     def aim(self, sources: Iterable[Member], places: Mapping[Member, Place]) -> None:
-        """From now on these sources try all of the places but their own; probers of other sources end."""
+        """Probe from these sources to all places but their own; end the probers of other sources."""
         wanted = set(sources)
         for gone in set(self._probers) - wanted:
             self._probers.pop(gone).end()
@@ -100,19 +100,20 @@ class Probing:
             self._probers[source].aim(places)
 
     def expect(self, always: set[Pair], sometimes: set[Pair]) -> None:
-        """Judge each round that ends from now on."""
+        """Judge each round that ends from now on by these sets of pairs."""
         with self._news:
             self._expected = Expected(always, sometimes)
             self.tally.failing.clear()
 
     def expect_nothing(self) -> None:
+        """Stop to judge rounds."""
         with self._news:
             self._expected = None
 
     def until(self, table: set[Pair], within: float) -> set[Pair]:
-        """Wait until what answers is this table, in rounds that began after now; returns what answered at last."""
+        """Wait until the open pairs equal a table, in rounds that begin after now; return the open pairs at the end."""
         with self._news:
-            # The round under way may have begun before; the one after it did not.
+            # The present round may have begun before; the round after it has not.
             fresh = {source: source.rounds + 2 for source in self._probers.values()}
 
             def holds() -> bool:
@@ -127,7 +128,7 @@ class Probing:
         return set[Pair]().union(*(source.open for source in self._probers.values()))
 
     def hear(self, source: _Prober, fared: Mapping[Pair, str]) -> None:
-        """A round has ended."""
+        """Record the end of a round."""
         with self._news:
             source.rounds += 1
             source.open = {pair for pair, outcome in fared.items() if outcome == connection_prober.ANSWERED}
@@ -137,7 +138,7 @@ class Probing:
 
 
 class _Prober:
-    """One source. rounds: how many have ended; open: what answered in the last one."""
+    """The prober of one source. rounds: the number of finished rounds; open: the open pairs of the last round."""
 
     def __init__(self, probing: Probing, cluster: Cluster, member: Member, pod: str) -> None:
         self.member = member
@@ -165,6 +166,6 @@ class _Prober:
     def _read(self) -> None:
         for line in self._process.stdout or ():
             said = json.loads(line)
-            # A round on an older list says nothing of the places that are asked about now.
+            # A round on an older list of targets does not count.
             if said["list"] == len(self._lists):
                 self._probing.hear(self, dict(zip(self._lists[-1], said["fared"], strict=True)))

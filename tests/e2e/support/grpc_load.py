@@ -1,9 +1,8 @@
-"""Consumers in four languages that call users all the while, each through nothing but what Freehold publishes to it.
+"""A load of gRPC calls to users by consumers in four languages, each configured by Freehold's published files alone.
 
-Go: payments asks users who pays. Java: invoices asks users who owes. Node: the storefront lists them. Python: a program
-that knows a target and a service config, in the place of a service named `caller`; it also makes the calls to payments
-and invoices. Each call is one that may be repeated, and is sent when its time has come and not when the one before is
-answered.
+Go: payments looks up the payer. Java: invoices looks up the debtor. Node: the storefront lists users. Python: a program
+in a pod with the labels of a service named `caller`; the program also makes the calls to payments and invoices. Each
+call is idempotent, and is sent at a constant rate whether or not the call before was answered.
 """
 
 from __future__ import annotations
@@ -22,30 +21,30 @@ from tests.e2e.support.microservices import idle
 CALLER, BROWSER = "caller", "browser"
 PROVIDERS = ("users", "payments", "invoices")
 IMAGE, PYTHON = "localhost/freehold/operator:dev", "/opt/freehold/bin/python"
-"""Has gRPC and reflection, and no stubs of anybody's."""
+"""An image with gRPC and reflection, and without stubs of a service."""
 PROGRAMS = Path(__file__).with_name("programs")
 KEY = "KEY"
-"""In a request: another one for each call."""
+"""A word in requests that each call replaces by a unique value."""
 LANGUAGES = ("go", "java", "node", "python")
 PROBE = "freehold.dev/probe"
-"""Marks a pod that stands behind a service's walls and is none of its pods."""
+"""The label of a pod that a service's network policies select and that is none of the service's pods."""
 
 
 @dataclass(frozen=True)
 class Calls:
-    """What came of one language's calls: how many there were, and what those that failed said."""
+    """The calls of one language: their number, and the errors of failed calls."""
 
     made: int
     failed: Counter[str]
 
 
 def declared(providers: Iterable[str] = PROVIDERS) -> Object:
-    """Who calls, in Python; it has no pods of its own."""
+    """Return the Python consumer, a service without pods."""
     return idle(CALLER, consumes=[{"name": name} for name in providers], grpc={"contract": "None"})
 
 
 def stand(space: Space, providers: Iterable[str] = PROVIDERS) -> None:
-    """A pod in the caller's place, and one that is nobody's, as a browser is."""
+    """Start the pod of the Python consumer, and an unmanaged pod in the role of a browser."""
     parts = [(name, part) for name in providers for part in ("uri", "service-config")]
     items = [{"key": f"{name}.{part}", "path": f"{name}/{part}"} for name, part in parts]
     bindings = {"name": "bindings", "configMap": {"name": f"{CALLER}-consumes", "items": items}}
@@ -55,13 +54,13 @@ def stand(space: Space, providers: Iterable[str] = PROVIDERS) -> None:
 
 
 def behind_walls(space: Space, service: str) -> dict[str, str]:
-    """The labels of a pod that stands in a service's place."""
+    """Return labels by which a service's network policies select a pod."""
     place: dict[str, str] = space.get(f"networkpolicy/{service}")["spec"]["podSelector"]["matchLabels"]
     return {**place, PROBE: "true"}
 
 
 def pod(name: str, labels: dict[str, str], *volumes: Object, image: str = IMAGE, **container: Any) -> Object:
-    """One that waits for programs to be run in it."""
+    """Return a pod that sleeps, for programs to be run inside."""
     main: Object = {
         "name": "main",
         "image": image,
@@ -77,9 +76,9 @@ def pod(name: str, labels: dict[str, str], *volumes: Object, image: str = IMAGE,
 
 
 class Load:
-    """So many calls a second from each language for so many seconds, begun at once. person: whom the calls are about.
+    """Calls of each language at a rate a second for a number of seconds, started at once. person: a registered user.
 
-    `ended()` waits for all and says what came of them, by language; `stopped()` does not wait out the seconds.
+    `ended()` waits for the end of all calls and returns the results by language; `stopped()` ends the calls first.
     """
 
     def __init__(
@@ -97,13 +96,13 @@ class Load:
         self._begun = {language: begin[language]() for language in languages}
 
     def running(self) -> bool:
-        """Whether all of them still call."""
+        """Whether all languages still call."""
         return all(begun.poll() is None for begun in self._begun.values())
 
     def stopped(self) -> dict[str, Calls]:
         for begun in self._begun.values():
             assert begun.stdin
-            begun.stdin.close()  # which each of them takes for its end
+            begun.stdin.close()  # each program ends with its input
             begun.stdin = None
         return self.ended()
 
@@ -120,7 +119,7 @@ class Load:
 
     def _came_of(self, begun: subprocess.Popen[str]) -> Calls:
         assert begun.stdout
-        # Its input stays open meanwhile, for it calls until that ends.
+        # The input stays open meanwhile, because the program ends with its input.
         assert begun.wait(self._seconds + 60) == 0, "a program ended ill; what it said is in the captured output"
         said = json.loads(begun.stdout.read())
         return Calls(said["made"], Counter(said["failed"]))

@@ -1,4 +1,4 @@
-"""Images for one story: one that is there already, with files laid over it and another command."""
+"""Images for one story: an existing image with one more layer of files and another command."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Document = dict[str, Any]
 def lay(
     stage: Stage, base: str, name: str, folder: Path, files: Mapping[str, bytes], command: Sequence[str] = ()
 ) -> str:
-    """An image on every node, `base` with these files (by their path in it) over it; its reference.
+    """Load an image onto every node: `base` with a layer of files, by their path in the image; return its reference.
 
-    A file named `.wh.NAME` takes NAME away (OCI image-spec, 'Whiteouts'). command: what it runs, if not what base does.
+    A file named `.wh.NAME` deletes NAME (OCI image-spec, 'Whiteouts'). command: replaces the base's command.
     """
     reference, target = f"localhost/freehold/{name}", folder / f"{name.replace(':', '-')}.tar"
     _write(images.ensure([base])[base], target, reference, _layer(files), list(command))
@@ -37,7 +37,7 @@ def lay(
 
 
 def offering(stage: Stage, tag: str, folder: Path, contract: bytes, how: str) -> str:
-    """One that offers a contract, as `programs/contract_server.py` does it; its reference."""
+    """Load an image that serves a contract by `programs/contract_server.py`; return its reference."""
     program = (Path(__file__).with_name("programs") / "contract_server.py").read_bytes()
     files = {"offering/contract_server.py": program, "offering/contract": contract}
     command = ["/opt/users/bin/python", "/offering/contract_server.py", how]
@@ -55,7 +55,7 @@ def _layer(files: Mapping[str, bytes]) -> bytes:
 
 
 def _write(base: Path, target: Path, reference: str, layer: bytes, command: list[str]) -> None:
-    """An archive of its own: the base's, with one layer more (OCI image-spec, 'Image Layout')."""
+    """Write an archive of the base with one more layer (OCI image-spec, 'Image Layout')."""
     with tarfile.open(base) as source, tarfile.open(target, "w") as out:
         blobs = {member.name: member for member in source.getmembers() if member.isfile()}
 

@@ -24,7 +24,7 @@ def database(migrate: str, **more: Any) -> Object:
 
 
 def users(name: str = "users", **more: Any) -> Object:
-    """A service with a database that needs nobody else."""
+    """A service with a database and without providers."""
     return microservice(name, **{"image": IMAGES["users"], "grpc": {}, "database": database("users"), **more})
 
 
@@ -35,14 +35,14 @@ def payments(name: str = "payments", **more: Any) -> Object:
 
 
 def invoices(name: str = "invoices", **more: Any) -> Object:
-    """A service with a database that joins users and payments."""
+    """A service with a database that consumes users and payments."""
     consumed = [{"name": provider} for provider in ("users", "payments")]
     own = {"image": IMAGES["invoices"], "grpc": {}, "database": database("invoices"), "consumes": consumed}
     return microservice(name, **{**own, **more})
 
 
 def front_end(name: str = "storefront", *, of: str | None = None, **more: Any) -> Object:
-    """A service without a database that consumes users and payments, of another namespace where one is named."""
+    """A service without a database that consumes users and payments. of: the providers' namespace, if another."""
     where = {"namespace": of} if of else {}
     consumed = [{"name": provider, **where} for provider in ("users", "payments")]
     own = {"image": IMAGES["storefront"], "http": {}, "consumes": consumed}
@@ -50,5 +50,5 @@ def front_end(name: str = "storefront", *, of: str | None = None, **more: Any) -
 
 
 def idle(name: str, **more: Any) -> Object:
-    """A provider that is declared and has no pods."""
+    """A provider without pods."""
     return microservice(name, **{"image": IMAGES["users"], "grpc": {}, "replicas": 0, **more})

@@ -1,4 +1,4 @@
-"""Moves as a person makes them, what stands beside them, and what must be so when one is over."""
+"""Moves by the command, the pods that read and write meanwhile, and the checks at the end of a move."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ STEPS = ("Copying", "CatchingUp", "MovingPods", "Switching", "Moved")
 
 
 def placed(zone: str, **more: Any) -> Object:
-    """Where a service is to stand."""
+    """Return a placement in a zone."""
     return {"nodeSelector": {ZONE: zone}, **more}
 
 
 def settle(space: Space) -> None:
-    """users in zone a, of whose moves nothing is kept, and what a consumer that writes to it goes by."""
+    """Apply users in zone a, with a rollback window of one second, and the consumer whose pods write to users."""
     space.apply(users(placement=placed("a", wayBack="1s"), database=database("users", deletionPolicy="Delete")))
     space.apply(declared(("users",)))
     space.until_ready("users")
@@ -36,8 +36,9 @@ def settle(space: Space) -> None:
 
 
 def stand(space: Space, zone: str | None = None) -> None:
-    """Pods of the users service's image: a consumer that writes, and one with the rights of users itself; anew, where
-    they are to stand in a zone."""
+    """Start two pods of the users image: a consumer that writes, and a pod with the rights of users itself.
+
+    zone: a zone for both, in which the pods are started again."""
     parts = ("uri", "service-config")
     items = [{"key": f"users.{part}", "path": f"users/{part}"} for part in parts]
     bindings = {"name": "bindings", "configMap": {"name": f"{CALLER}-consumes", "items": items}}
@@ -53,7 +54,7 @@ def stand(space: Space, zone: str | None = None) -> None:
 
 
 def checker(space: Space) -> Object:
-    """A pod with the rights of users itself."""
+    """Return a pod with the credentials and the labels of users."""
     variables = {"PGUSER": "username", "PGPASSWORD": "password", "PGDATABASE": "database"}
     secret = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": "users-database", "key": key}}}
@@ -64,35 +65,35 @@ def checker(space: Space) -> Object:
 
 
 def move(space: Space, *options: str, service: str = "users") -> str:
-    """What `freehold move` printed, as a person runs it; it must succeed."""
+    """Return the output of `freehold move`, which must succeed."""
     done = tried(space, *options, service=service)
     assert done.returncode == 0, f"freehold move {service} {' '.join(options)}\n{done.stdout}{done.stderr}"
     return done.stdout
 
 
 def tried(space: Space, *options: str, service: str = "users") -> subprocess.CompletedProcess[str]:
-    """The same, whatever comes of it."""
+    """Run `freehold move`; a failure is the caller's to judge."""
     command = [str(FREEHOLD), "move", service, "-n", space.name, *options]
     environment = space.cluster.stage.environment()
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 def seat(space: Space, service: str = "users") -> str:
-    """Which of its servers is the one that serves, like `database-2`."""
+    """Return the name of the primary without the service's name, like `database-2`."""
     move = space.get(f"microservice/{service}")["status"].get("move", {})
     server: str = move["server"] if move.get("step") == "Moved" else f"{service}-database"
     return server.removeprefix(f"{service}-")
 
 
 def zones(space: Space, service: str = "users") -> set[str]:
-    """Where its database and its pods stand."""
+    """Return the zones of a service's primary and pods."""
     database = space.get(f"pod/{service}-{seat(space, service)}-0")
     nodes = {one["spec"]["nodeName"] for one in (database, *space.pods(service))}
     return {space.get(f"node/{node}")["metadata"]["labels"][ZONE] for node in nodes}
 
 
 def each_once(space: Space, writes: Writes, emails: Iterable[str]) -> None:
-    """Every acknowledged row is in the server that is open now, once, and the next number is a new one."""
+    """Assert that the primary has every acknowledged row once, and that its sequence continues after the last row."""
     where = seat(space)
     rows = space.psql("users", "select id, email from users", where)
     stored = [line.split("|") for line in rows.splitlines()]
@@ -106,14 +107,14 @@ def each_once(space: Space, writes: Writes, emails: Iterable[str]) -> None:
 
 
 def switch_pod(space: Space) -> Object:
-    """The pod of the switch that is under way, as soon as there is one."""
+    """Return the pod of the present switchover, as soon as the pod exists."""
     space.kubectl("wait", "pod", "-l", "freehold.dev/role=switch", "--for=create", "--timeout=60s")
     (found,) = space.find("pods", "freehold.dev/role=switch")
     return found
 
 
 def reached(space: Space, there: str, step: str, within: float = 180) -> None:
-    """Wait until the move to a zone is at a step, or just past one that took no time; in small letters: its switch."""
+    """Wait until the move to a zone is at a step or past it. A step in small letters is a step of the switchover."""
     if step[0].isupper():
         space.until("microservice/users", at(there, *STEPS[STEPS.index(step) :]), within=within)
         return
@@ -129,7 +130,7 @@ def reached(space: Space, there: str, step: str, within: float = 180) -> None:
 
 
 def at(there: str, *steps: str) -> Callable[[Object], bool]:
-    """Whether the last move is to a zone, and at one of these steps."""
+    """Return a predicate: the last move is to a zone, and at one of these steps."""
 
     def holds(live: Object) -> bool:
         moved = live["status"].get("move", {})
@@ -140,7 +141,7 @@ def at(there: str, *steps: str) -> Callable[[Object], bool]:
 
 
 def ended(space: Space, there: str, writer: Writer, checker: Checker, within: float) -> dict[str, list[Taken]]:
-    """What either server took, once the move to a zone is over; all stands there, and no row is lost or there twice."""
+    """Wait for the end of a move to a zone, check zones and rows, and return the rows that each server accepted."""
     space.until("microservice/users", at(there, "Moved"), within=within)
     space.until_ready("users", within=within)
     writes, taken = writer.writes(), checker.taken()
@@ -150,13 +151,13 @@ def ended(space: Space, there: str, writer: Writer, checker: Checker, within: fl
 
 
 def left(space: Space, seat: str, within: float) -> None:
-    """Wait until the server that was left is gone, and its volume, where neither is kept."""
+    """Wait until the former server and its volume are deleted."""
     space.gone(f"statefulset/users-{seat}", within=within)
     space.gone(f"pvc/users-{seat.replace('database', 'database-data')}", within=within)
 
 
 def storage_class(name: str) -> Object:
-    """One that makes volumes as the cluster's usual one does."""
+    """Return a storage class that provisions volumes as the cluster's default class does."""
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",

@@ -1,4 +1,4 @@
-"""The operator as a process of this machine, so that it can be killed between two of its writes."""
+"""The operator as a process on this machine, so that a story can kill the process between two writes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FREEHOLD = Path(sys.executable).with_name("freehold")
 
 @dataclass
 class OperatorProcess:
-    """It logs a line before each write. said: all its lines so far."""
+    """A running operator, which logs a line before each write. said: all lines so far."""
 
     process: subprocess.Popen[str]
     said: list[str] = field(default_factory=list)
 
     def kill_at(self, moment: Callable[[list[str]], bool], within: float = 120) -> str:
-        """SIGKILL it at the first line with which the lines so far are as awaited; returns that line."""
+        """Send SIGKILL at the first line for which the predicate on all lines holds; return the line."""
         timer = threading.Timer(within, self.process.kill)
         timer.start()
         try:
@@ -41,7 +41,7 @@ class OperatorProcess:
         raise AssertionError(f"the operator ended, or {within:g} s passed, before it was to be killed:\n{self.tail()}")
 
     def until_up(self) -> None:
-        """Read until it says that it watches."""
+        """Read the log until the operator watches its resources."""
         for line in self.process.stderr or ():
             self.said.append(line.rstrip())
             if " watching " in line:
@@ -53,14 +53,14 @@ class OperatorProcess:
         return "\n".join(self.said[-30:])
 
     def read_on(self) -> None:
-        """Keep its log from filling the pipe, for when it is to live on."""
+        """Read the log in the background, so that a full pipe does not block the operator."""
         threading.Thread(target=lambda: self.said.extend(self.process.stderr or ()), daemon=True).start()
 
 
 @contextmanager
 def running(cluster: Cluster) -> Iterator[OperatorProcess]:
-    """An operator with the settings of the installed one, which must be down."""
-    # The kernel ends it should this process die first: two operators would undo each other's work.
+    """Run an operator with the settings of the installed operator, which must be scaled to zero."""
+    # The kernel ends the operator where this process dies first: two operators would undo each other's work.
     command = [
         "setpriv",
         "--pdeathsig=KILL",

@@ -1,4 +1,4 @@
-"""Programs inside pods that run the users service's image: Python, psycopg and gRPC, where that service stands."""
+"""Python programs inside pods of the users image, which has psycopg and gRPC."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ PYTHON = "/opt/users/bin/python"
 
 
 def python(space: Space, pod: str, program: str, text: str = "") -> str:
-    """What a program printed; it must succeed. pod: like `deployment/users`. text: for it to read."""
+    """Return the output of a program, which must succeed. pod: like `deployment/users`. text: the program's input."""
     return space.kubectl("exec", "-i", pod, "--", PYTHON, "-c", program, text=text).strip()
 
 
 def started(space: Space, pod: str, program: str) -> subprocess.Popen[str]:
-    """A program that goes on, for its caller to read from and to end."""
+    """Start a program in the background; the caller reads from the process and ends it."""
     return space.begun("exec", "-i", pod, "--", PYTHON, "-c", program)

@@ -1,4 +1,4 @@
-"""A crash as it happens: a pod's processes are gone from one moment to the next, and nobody was told."""
+"""Pod crashes: SIGKILL to all processes of a pod, from outside and without notice to the cluster."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from localcluster.cgroups import trees
 from tests.e2e.support.cluster import Object, Space
 
 SANDBOX = "pause"
-"""Holds the pod's network; a crashed service leaves it behind."""
+"""The process that holds the pod's network namespace; a crash of a service does not end it."""
 
 
 def kill(pod: Object) -> int:
-    """SIGKILL to every process of a pod's containers, from outside them; how many there were.
+    """Send SIGKILL to every process of a pod's containers; return the number of processes.
 
-    The nodes' control groups are this machine's own, with kind as with the local cluster.
+    The processes are found by the pod's control group, which is on this machine with kind and the local cluster.
     """
     killed = _kill(pod)
     assert killed, f"no process of pod {pod['metadata']['name']} was found on this machine"
@@ -28,7 +28,7 @@ def kill(pod: Object) -> int:
 
 
 def kill_as_it_begins(pod: Object, within: float = 60) -> None:
-    """The same to a pod that has been made, as soon as there is a process of it: nothing tells of one sooner."""
+    """Kill a pod's processes as soon as the first exists. The control group is polled: no event is earlier."""
     deadline = time.monotonic() + within
     while not _kill(pod):
         assert time.monotonic() < deadline, f"no process of pod {pod['metadata']['name']} began within {within:g} s"
@@ -36,7 +36,7 @@ def kill_as_it_begins(pod: Object, within: float = 60) -> None:
 
 
 def operator_pod(space: Space) -> Object:
-    """The operator's one pod."""
+    """Return the operator's only pod."""
     chosen = ("-n", SYSTEM_NAMESPACE, "-l", "app.kubernetes.io/component=operator")
     (running,) = json.loads(space.cluster.kubectl("get", "pods", *chosen, "-o", "json"))["items"]
     return dict(running)

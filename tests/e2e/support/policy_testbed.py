@@ -1,8 +1,8 @@
-"""Three namespaces whose declarations can be changed, and in them pods that stay while all around them changes.
+"""Three namespaces with changing declarations, and pods that outlive the changes.
 
-Beside what the operator runs, each service has a stand-in: a pod of the story's own with the labels that the
-operator gives to the service's pods. The same policies hold for it, it listens on every port that matters, and no
-rollout ends it.
+Beside the operator's pods, each service has a stand-in: a pod of the story with the labels that the operator gives to
+the service's pods. The same network policies select the stand-in, it listens on every port under test, and no rollout
+ends it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ INSTANCE = "app.kubernetes.io/instance"
 
 
 class Snapshot(NamedTuple):
-    """What the API server held: the declarations, and all objects of KINDS."""
+    """The content of the API server at one time: the declarations, and all objects of KINDS."""
 
     declarations: Declarations
     objects: list[Object]
@@ -33,14 +33,14 @@ class Snapshot(NamedTuple):
 
 @dataclass
 class Estate:
-    """spaces: the namespaces by name. now: what is declared."""
+    """spaces: the namespaces by name. now: the present declarations."""
 
     cluster: Cluster
     spaces: Mapping[str, Space]
     now: Declarations
 
     def settle_in(self) -> None:
-        """Bring up everything that is declared, with a stand-in for each service and a stranger in each namespace."""
+        """Start everything that is declared, a stand-in for each service and an unmanaged pod in each namespace."""
         for home, space in self.spaces.items():
             space.make(**self.now.namespaces[home])
             space.apply(stranger(STRANGER, IMAGES["users"], {}, _listening(HTTP)))
@@ -48,13 +48,13 @@ class Estate:
         self._stand_in(self.now.services)
 
     def until_running(self) -> None:
-        """Wait until the services that have pods run those of their newest declaration."""
+        """Wait until each service with pods runs the pods of its newest declaration."""
         for member in members(self.now):
             if not lasting(member):
                 self.spaces[member.namespace].until_condition(member.service, "EndpointReady", "True", within=240)
 
     def change(self, after: Declarations, probing: Probing) -> None:
-        """Bring about other declarations. A service's stand-in goes before its walls do, and comes after them."""
+        """Apply other declarations. A stand-in is deleted before, and started after, its service's policies."""
         before, self.now = self.now, after
         departed, arrived = _missing(before, after), _missing(after, before)
         if departed:
@@ -71,18 +71,18 @@ class Estate:
             self.aim(probing)
 
     def until_observed(self, before: Declarations) -> None:
-        """Wait until the operator has spoken of each declaration that was made since."""
+        """Wait until the operator has observed each declaration that has changed."""
         for home, name in _changed(before, self.now):
             self.spaces[home].until(f"microservice/{name}", _observed, within=20)
 
     def aim(self, probing: Probing, *, all_pods: bool = False) -> None:
-        """Let the pods of the story try each other and the databases, or all pods there are."""
+        """Probe from the story's pods to each other and to the databases, or to all pods."""
         found = self.places(self.snapshot())
         sources = [member for member in found if not member.real]
         probing.aim(sources, {member: place for member, place in found.items() if all_pods or lasting(member)})
 
     def snapshot(self) -> Snapshot:
-        """What the API server holds now of the three namespaces, and the nodes."""
+        """Read the objects of the three namespaces, and the nodes."""
         found = json.loads(self.cluster.kubectl("get", KINDS, "--all-namespaces", "-o", "json"))["items"]
         inside = [body for body in found if body["metadata"].get("namespace") in (*self.spaces, None)]
         labels = {_key(body)[1]: body["metadata"]["labels"] for body in inside if body["kind"] == "Namespace"}
@@ -90,7 +90,7 @@ class Estate:
         return Snapshot(Declarations({home: labels[home] for home in self.spaces}, services), inside)
 
     def places(self, seen: Snapshot) -> dict[Member, Place]:
-        """Where each member is; where a rollout is under way, its newest pod."""
+        """Return the pod of each member; during a rollout, the newest pod."""
         pods = [body for body in seen.objects if body["kind"] == "Pod" and "deletionTimestamp" not in body["metadata"]]
         pods.sort(key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
         return {
@@ -101,7 +101,7 @@ class Estate:
         }
 
     def reached_from_real(self, places: Mapping[Member, Place]) -> set[Pair]:
-        """What answers the operator's own pods, from inside each."""
+        """Return the pairs that are open from the operator's own pods, as tried from inside each pod."""
         found = set[Pair]()
         for source in (member for member in places if member.real):
             tried = {Target(str(p), places[p.target].address, p.port): p for p in pairs([source], places)}
@@ -116,7 +116,7 @@ class Estate:
                 space.apply(*bodies)
 
     def _stand_in(self, keys: Iterable[Key]) -> None:
-        """Once a service's Deployment is there its walls are, for they are written first."""
+        """Start stand-ins. A service's network policies exist once its Deployment does, as they are written first."""
         for home, name in keys:
             worn = self.spaces[home].until(f"deployment/{name}", bool, within=240)["spec"]["template"]["metadata"]
             body = stranger(_stand_in(name), IMAGES["users"], worn["labels"], _listening(*LISTENS))
@@ -154,12 +154,12 @@ def _key(body: Object) -> Key:
 
 
 def _missing(before: Declarations, after: Declarations) -> list[Key]:
-    """The services that are declared before and not after."""
+    """Return the services that are declared before and not after."""
     return [key for key in before.services if key not in after.services]
 
 
 def _changed(before: Declarations, after: Declarations) -> dict[Key, Object]:
-    """The services that are declared anew, or otherwise than before."""
+    """Return the services that are new or have changed."""
     return {key: spec for key, spec in after.services.items() if spec != before.services.get(key)}
 
 

@@ -1,4 +1,4 @@
-"""What the teams of three namespaces declare, and how they change their minds: plain data, the same for each seed."""
+"""Declarations of twelve services in three namespaces, and random changes of them: plain data, the same for a seed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tests.e2e.support.cluster import Object
 from tests.e2e.support.microservices import front_end, idle, users
 
 Key = tuple[str, str]
-"""A service: its namespace and its name."""
+"""A service: namespace and name."""
 TIER = "freehold.dev/e2e-tier"
 TIERS = ("gold", "silver")
 PORTS = (50051, 50052)
 CHANGES = 20
 KNOWN_SEED = 38
-"""Its changes are of every kind, and most of them open or shut something."""
+"""A seed with changes of every kind, most of which open or close a connection."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class Declarations:
 
 @dataclass(frozen=True)
 class Change:
-    """Something that one team does. says: what, for people. after: what is declared then."""
+    """A change by one team. says: a description for people. after: all declarations after the change."""
 
     says: str
     after: Declarations
 
 
 def beginning(namespaces: Sequence[str]) -> Declarations:
-    """Twelve services in three namespaces that consume and admit each other in all directions, some in vain.
+    """Return twelve services in three namespaces that consume and admit each other in all directions, some in vain.
 
-    Names come again in every namespace, so that a wall which forgets the namespace is found. Four services have a
-    database and pods, the first storefront has pods, and the others are declared alone.
+    Names repeat in every namespace, so that a network policy without a namespace selector is found. Four services have
+    a database and pods, the first storefront has pods, and the others have no pods.
     """
     north, south, west = namespaces
     labels = {north: {TIER: "gold"}, south: {TIER: "silver"}, west: {}}
@@ -71,13 +71,13 @@ def beginning(namespaces: Sequence[str]) -> Declarations:
 
 
 def control(said: Declarations) -> tuple[Key, Key]:
-    """A consumer and its provider that no change touches: what connects them has to stay open all the while."""
+    """Return a consumer and its provider that no change touches: their connection must stay open throughout."""
     first = next(iter(said.namespaces))
     return (first, "storefront"), (first, "users")
 
 
 def changes(seed: int, start: Declarations, count: int) -> list[Change]:
-    """So many changes, one upon the other; the same for the same seed, whatever the namespaces are called."""
+    """Return changes, each based on the one before; equal for equal seeds, whatever the namespaces' names."""
     chance, now, made = random.Random(seed), start, []
     while len(made) < count:
         change = chance.choices(_KINDS, _WEIGHTS)[0](chance, now, start)
@@ -88,7 +88,7 @@ def changes(seed: int, start: Declarations, count: int) -> list[Change]:
 
 
 def _audit(consumers: Object | None, *consumes: Object) -> Object:
-    """Both gRPC and pages, so that one port's openness must not become the other's."""
+    """A service with gRPC and HTTP, so that a policy that opens one port must not open the other."""
     return idle("audit", grpc={"consumers": consumers} if consumers else {}, http={}, consumes=list(consumes))
 
 
@@ -98,7 +98,7 @@ def _pages(*consumes: Object) -> Object:
 
 
 def _from(name: str, namespace: str = "") -> Object:
-    """An entry of `consumes`; without a namespace, of the consumer's own."""
+    """Return an entry of spec.consumes; without a namespace, the provider is in the consumer's namespace."""
     return {"name": name, **({"namespace": namespace} if namespace else {})}
 
 
@@ -107,11 +107,11 @@ def _selector(**selector: object) -> Object:
 
 
 def _consume(chance: random.Random, now: Declarations, _: Declarations) -> Change:
-    """Whether the provider consents, or has an endpoint at all, is not asked."""
+    """Add a provider to spec.consumes, with or without its consent and with or without an endpoint."""
     consumer = chance.choice(_changeable(now))
     provider = chance.choice([key for key in now.services if key != consumer])
     entry = _from(provider[1], provider[0] if provider[0] != consumer[0] else "")
-    # The list is keyed by name: a service consumes one provider of a name, wherever that is.
+    # The list is keyed by name: a service consumes one provider of a name, in whichever namespace.
     kept = [known for known in now.services[consumer].get("consumes", []) if known["name"] != entry["name"]]
     return _declare(now, consumer, f"consumes {'/'.join(provider)}", consumes=[*kept, entry])
 
@@ -154,7 +154,7 @@ def _relabel(chance: random.Random, now: Declarations, _: Declarations) -> Chang
 
 
 def _move(chance: random.Random, now: Declarations, _: Declarations) -> Change | None:
-    """Of the services that are declared alone, for others would start new pods."""
+    """Change the port of a service without pods, since others would start new pods."""
     movable = [key for key in _alone(now) if "grpc" in now.services[key]]
     if not movable:
         return None
@@ -165,7 +165,7 @@ def _move(chance: random.Random, now: Declarations, _: Declarations) -> Change |
 
 
 def _leave_or_return(chance: random.Random, now: Declarations, start: Declarations) -> Change:
-    """One service at a time is away, and comes back as it was first declared."""
+    """Delete a service, or declare the deleted one again as at the beginning; at most one is absent at a time."""
     away = [key for key in start.services if key not in now.services]
     if away:
         after = {**now.services, away[0]: start.services[away[0]]}
@@ -184,7 +184,7 @@ def _changeable(now: Declarations) -> list[Key]:
 
 
 def _declare(now: Declarations, key: Key, says: str, **fields: object) -> Change:
-    """A service's spec with other fields; None takes one out."""
+    """Change fields of a service's spec; None removes a field."""
     whole = {**now.services[key], **fields}
     spec = {field: value for field, value in whole.items() if value is not None}
     return Change(f"{'/'.join(key)} {says}", replace(now, services={**now.services, key: spec}))

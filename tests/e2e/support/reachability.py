@@ -1,7 +1,7 @@
-"""Who reaches whom on which port, as a set of open pairs: by what is declared, and by the policies that are live.
+"""Reachability as a set of open pairs of pod and port: by the declarations, and by the live network policies.
 
-Neither asks the operator's code. The first reads the Microservices and the labels of their namespaces, the second the
-NetworkPolicies, by the API reference's own words.
+Both are independent of the operator's code. The first reads Microservices and the labels of their namespaces, the
+second reads NetworkPolicies as the Kubernetes API reference defines them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from tests.unit.netpol.oracle import Connection, World, matches, permitted
 POSTGRESQL = 5432
 HTTP = 8080
 LISTENS = (*PORTS, HTTP)
-"""Where a stand-in listens: on every port that any service may declare, so that walls alone keep the others shut."""
+"""The ports of a stand-in: every port that a service may declare, so that only network policies close the others."""
 SERVICE, DATABASE, STRANGER = "service", "database", "stranger"
 
 
 class Member(NamedTuple):
-    """A pod that the tables know. ports: where it listens; real: started by the operator, not by the story."""
+    """A pod of the tables. ports: those on which the pod listens; real: started by the operator, not by the story."""
 
     namespace: str
     service: str
@@ -35,13 +35,13 @@ class Member(NamedTuple):
 
     @property
     def name(self) -> str:
-        """For people."""
+        """A name for failure messages."""
         ending = "-database" if self.component == DATABASE else " (pod)" if self.real else ""
         return f"{self.namespace}/{self.service}{ending}"
 
 
 class Pair(NamedTuple):
-    """A connection that might be made."""
+    """A possible connection."""
 
     source: Member
     target: Member
@@ -52,7 +52,7 @@ class Pair(NamedTuple):
 
 
 def members(said: Declarations) -> list[Member]:
-    """A stand-in for each service, each database, each pod of a service that has some, a stranger in each namespace."""
+    """Return stand-ins, databases and pods of all services, and an unmanaged pod for each namespace."""
     found = [Member(home, STRANGER, STRANGER, (HTTP,)) for home in said.namespaces]
     for (home, name), spec in said.services.items():
         found.append(Member(home, name, SERVICE, LISTENS))
@@ -65,30 +65,31 @@ def members(said: Declarations) -> list[Member]:
 
 
 def lasting(member: Member) -> bool:
-    """Whether no rollout replaces it, as it does the pods that the operator runs for a service."""
+    """Whether a member outlives rollouts, unlike the operator's pods of a service."""
     return not member.real or member.component == DATABASE
 
 
 def pairs(sources: Iterable[Member], targets: Iterable[Member]) -> set[Pair]:
-    """Every ordered pair, on every port."""
+    """Return every ordered pair, on every port of the target."""
     ends = list(targets)
     return {Pair(source, end, port) for source in sources for end in ends if source != end for port in end.ports}
 
 
 def declared(said: Declarations, asked: Iterable[Pair]) -> set[Pair]:
-    """Those that the declarations open: one end may go there, and the other lets it in."""
+    """Return the pairs that the declarations open: the source may go out, and the target lets the source in."""
     return {pair for pair in asked if _leaves(said, pair) and _enters(said, pair)}
 
 
 def _leaves(said: Declarations, pair: Pair) -> bool:
-    """A database opens nothing; a service calls what it consumes and its own database; a stranger has no walls."""
+    """Whether the source may go out: databases never, services to providers and own database, unmanaged pods always."""
     if pair.source.component == STRANGER:
         return True
     return pair.source.component == SERVICE and (_consumed(said, pair) or _own_database(pair))
 
 
 def _enters(said: Declarations, pair: Pair) -> bool:
-    """A database admits its own service; a service its consumers, and everybody to its pages; a stranger everybody."""
+    """Whether the target lets the source in: databases admit their own service, services their consumers and, over
+    HTTP, everybody, unmanaged pods everybody."""
     if pair.target.component == STRANGER:
         return True
     if pair.target.component == DATABASE:
@@ -103,7 +104,7 @@ def _own_database(pair: Pair) -> bool:
 
 
 def _consumed(said: Declarations, pair: Pair) -> bool:
-    """Both sides agree: the consumer declares it, the provider listens there and admits that namespace."""
+    """Whether the consumer declares the provider, and the provider listens on the port and admits the namespace."""
     source, target = pair.source, pair.target
     if source.component != SERVICE or target.component != SERVICE:
         return False
@@ -125,7 +126,7 @@ def _admitted(said: Declarations, rule: Object, home: str, guest: str) -> bool:
 
 
 def simulated(live: Iterable[Object], addresses: Mapping[Member, str], asked: Iterable[Pair]) -> set[Pair]:
-    """Those that the live policies open. live: pods, namespaces, policies and nodes."""
+    """Return the pairs that the live policies open. live: pods, namespaces, policies and nodes."""
     kinds: dict[str, list[Object]] = {"Pod": [], "Namespace": [], "NetworkPolicy": [], "Node": []}
     for body in live:
         kinds.setdefault(body["kind"], []).append(body)
@@ -144,7 +145,7 @@ def _internal(node: Object) -> str:
 
 
 def differences(**tables: set[Pair]) -> list[str]:
-    """Each pair on which the tables do not agree, with what each of them says."""
+    """Return the pairs on which the tables differ, with the verdict of each table."""
     unlike = set[Pair]().union(*tables.values()) - set.intersection(*tables.values())
 
     def verdicts(pair: Pair) -> str:

@@ -1,6 +1,4 @@
-"""A second cluster beside the one that the stories share, with Freehold installed: pods of both reach each other, and
-both trust one certificate authority.
-"""
+"""A second local cluster with Freehold. Pods of both clusters reach each other, and both trust the same authority."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ AUTHORITY = "freehold-ca"
 
 @contextmanager
 def beside(first: Cluster) -> Iterator[Cluster]:
-    """It is ended afterwards."""
+    """Start a second cluster for the duration of the block."""
     if first.stage.kind != "local":
         pytest.skip("two clusters whose pods reach each other are made by localcluster alone")
     where = ClusterPaths(NAME)
@@ -47,7 +45,7 @@ def beside(first: Cluster) -> Iterator[Cluster]:
 
 @contextmanager
 def parted() -> Iterator[None]:
-    """No packet goes from one cluster to the other while in here."""
+    """Interrupt the network between the clusters for the duration of the block."""
     where, other = ClusterPaths(NAME), _paths()
     hub = local.describe(where, local.settings(where)).network.hub
     wire = links.wire_name(local.describe(other, local.settings(other)).network)
@@ -59,12 +57,12 @@ def parted() -> Iterator[None]:
 
 
 def _paths() -> ClusterPaths:
-    """Of the cluster that the stories share."""
+    """Return the paths of the cluster that all stories share."""
     return ClusterPaths(os.environ.get("LOCAL_CLUSTER", DEFAULT_NAME))
 
 
 def _trust(one: Cluster, other: Cluster) -> None:
-    """Give the other cluster the authority of the one, as its README says."""
+    """Copy the certificate authority of one cluster to the other, as the chart's README describes."""
     live = json.loads(one.kubectl("get", "secret", AUTHORITY, "-n", SYSTEM_NAMESPACE, "-o", "json"))
     metadata = {"name": AUTHORITY, "namespace": SYSTEM_NAMESPACE, "labels": live["metadata"]["labels"]}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
@@ -73,7 +71,7 @@ def _trust(one: Cluster, other: Cluster) -> None:
 
 
 def introduce(one: Space, name: str, other: Space) -> None:
-    """Let the other cluster see the namespace of this one, as a person does it."""
+    """Link a namespace of one cluster to the other cluster, as a person does by the command."""
     command = [str(FREEHOLD), "introduce", name, "-n", one.name]
     done = subprocess.run(
         command, env=one.cluster.stage.environment(), capture_output=True, text=True, timeout=60, check=False

@@ -1,4 +1,4 @@
-"""The storefront as a person's browser reaches it: over HTTP, by a port forwarded to one of its pods."""
+"""An HTTP client of the storefront, by a port forwarded to one of its pods."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 from tests.e2e.support.cluster import Space
 
 PACE = 0.02
-"""Seconds between two calls of a load: enough for a failure to be seen, little enough for two cores."""
+"""Seconds between two calls of a load: often enough to notice a failure, and affordable on two cores."""
 
 
 class Answer(NamedTuple):
-    """What the storefront answered. body: its JSON, or its page as text."""
+    """An answer of the storefront. body: parsed JSON, or a page as text."""
 
     status: int
     body: Any
@@ -41,7 +41,7 @@ class Storefront:
         return self._ask("POST", path, json.dumps(body))
 
     def purchase(self) -> tuple[str, str]:
-        """A new person registers and pays; their email address and id."""
+        """Register a new person and pay; return the person's email address and id."""
         email = f"ada-{uuid.uuid4().hex[:8]}@example.org"
         registered = self.post("/api/users", {"name": "Ada", "email": email})
         assert registered.status == 201, registered
@@ -52,8 +52,8 @@ class Storefront:
         return email, person
 
     def post_patiently(self, path: str, body: dict[str, str], within: float = 20) -> Answer:
-        """For what may be asked twice: a service just started may not have looked up one that it calls yet, and its
-        503 asks to try again."""
+        """Post an idempotent request until the status is not 503, since a service that just started may not have
+        resolved its provider yet."""
         deadline = time.monotonic() + within
         while (answer := self.post(path, body)).status == 503 and time.monotonic() < deadline:
             time.sleep(0.5)
@@ -71,7 +71,7 @@ class Storefront:
             connection.close()
 
     def until(self, path: str, status: int, within: float = 30) -> Answer:
-        """Ask until the answer has this status, for calls open and close without anything one could watch."""
+        """Get a path until the answer has this status. Nothing else tells when a connection opens or closes."""
         deadline = time.monotonic() + within
         while (answer := self.get(path)).status != status:
             assert time.monotonic() < deadline, f"GET {path}: not {status} after {within:g} s, but {answer}"
@@ -81,14 +81,14 @@ class Storefront:
 
 @contextmanager
 def forwarded(space: Space, service: str = "storefront") -> Iterator[Storefront]:
-    """The storefront, for as long as it is needed."""
+    """Forward a port to the storefront for the duration of the block."""
     command = ["kubectl", "-n", space.name, "port-forward", f"deployment/{service}", ":8080", "--address=127.0.0.1"]
     forward = subprocess.Popen(
         command, env=space.cluster.stage.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     said = iter(forward.stdout or ())
     try:
-        # kubectl says so once it listens: Forwarding from 127.0.0.1:PORT -> 8080
+        # kubectl prints a line once the port is open: Forwarding from 127.0.0.1:PORT -> 8080
         port = next(said, "").partition("127.0.0.1:")[2].partition(" ")[0]
         assert port, f"kubectl port-forward to {service} in {space.name} did not start"
         threading.Thread(target=lambda: list(said), daemon=True).start()  # a full pipe would stop it
@@ -100,7 +100,7 @@ def forwarded(space: Space, service: str = "storefront") -> Iterator[Storefront]
 
 @dataclass
 class Load:
-    """Idempotent calls, one after the other, for as long as the block lasts. served: calls by the server that did."""
+    """Idempotent calls, one after the other, for the duration of the block. served: calls by serving pod."""
 
     storefront: Storefront
     path: str = "/api/users"
@@ -123,7 +123,7 @@ class Load:
             assert not self.failed, f"{len(self.failed)} of {self.calls} calls failed: {self.failed[:3]}"
 
     def until(self, holds: Callable[[Counter[str]], bool], within: float = 30) -> None:
-        """Go on until the calls served so far are as they should be, counted anew from now."""
+        """Call until a predicate on the served calls holds, counted from now on."""
         self.served.clear()
         deadline = time.monotonic() + within
         while not holds(self.served):

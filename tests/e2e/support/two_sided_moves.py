@@ -1,6 +1,4 @@
-"""A service with its data between two places, each with a resource of it: how such a move begins, who reads and writes
-all the while, and what must be so when it is over.
-"""
+"""Moves between two namespaces or clusters, with a Microservice in each: start, load, and the checks at the end."""
 
 from __future__ import annotations
 
@@ -17,32 +15,32 @@ from tests.e2e.support.write_load import CHECKER, LONGEST, Checker, Taken, Write
 RATE, ROWS = 50, 100
 """Calls a second, and registrations."""
 CALM = 5.0
-"""Seconds of ordinary life around each move."""
+"""Seconds without a move, before and after each move."""
 WORST = 2.0
-"""Seconds that writes may pause."""
+"""The longest permitted pause of writes, in seconds."""
 WITHIN = 240
-"""Seconds until the move has ended, whoever has to start again."""
+"""Seconds until the move has ended, restarts of killed parties included."""
 HELD = {"metadata": {"annotations": {"freehold.dev/move": "Paused"}}}
 GOES_ON = {"metadata": {"annotations": {"freehold.dev/move": None}}}
 SERVICE = "app.kubernetes.io/instance=users,app.kubernetes.io/component=service,!freehold.dev/probe"
 
 
 def settle(here: Space) -> None:
-    """users, with a way back that lasts, and who writes to it."""
+    """Start users with a rollback window of an hour, and the pods that write."""
     moves.settle(here)
     here.spec("users", placement={"wayBack": "1h"})
     moves.stand(here)
 
 
 def is_past(live: Object, step: str) -> bool:
-    """at that step, or just past one that took no time"""
+    """at that step or past it"""
     now = live["status"].get("move", {}).get("step")
     return now in moves.STEPS[moves.STEPS.index(step) :]
 
 
 class Sides:
-    """Rows that are written here, and attempts at the server of each side, while a move goes on no further than its
-    copy. goes, takes: what each resource says in its placement of the other."""
+    """A move that is paused after its initial copy, with rows that are written here and write attempts at the server
+    of each side. goes, takes: the placement of the source and of the destination."""
 
     def __init__(self, here: Space, there: Space, goes: Object, takes: Object, rows: int = ROWS) -> None:
         self.here, self.there = here, there
@@ -50,7 +48,7 @@ class Sides:
         self._taken_there = self._begun(goes, takes)
 
     def _begun(self, goes: Object, takes: Object) -> Checker:
-        """Somebody there with the rights of users."""
+        """Start the move, pause it, and return the write attempts at the destination."""
         self.there.apply(users(placement=takes))
         self.here.spec("users", placement=goes)
         self.there.until("statefulset/users-database", lambda live: bool(live["spec"]), within=60)
@@ -61,12 +59,12 @@ class Sides:
         return Checker(self.there, "there", "database")
 
     def go_on(self) -> None:
-        """Let it go further than its copy."""
+        """Resume the move."""
         self.there.patch("microservice/users", GOES_ON)
 
     def ended(self, stands: Space, *turned: str) -> Writes:
-        """What became of the rows that were written. Each is there once, where users stands now, and the servers took
-        turns as they are named."""
+        """Stop the load and check the rows: each is once in the present primary, and the servers accepted rows in the
+        given order."""
         writes = self._writer.writes()
         taken = {"here": _only(self._taken_here), "there": _only(self._taken_there)}
         stretches = turns(taken)
@@ -76,7 +74,7 @@ class Sides:
         return writes
 
     def moved(self) -> None:
-        """Wait until all is there, whoever had to start again, and see that nothing is lost."""
+        """Wait until the move is complete, and check that no row is lost."""
         for space in (self.there, self.here):
             space.until_condition("users", "Relocated", "True", "Moved", within=WITHIN)
             space.until_ready("users", within=WITHIN)
@@ -89,13 +87,13 @@ def _only(checker: Checker) -> list[Taken]:
 
 
 def calls(here: Space) -> Load:
-    """Of a person, one after another."""
+    """Start calls that look up a registered person."""
     person = here.psql("users", "insert into users (name, email) values ('Ada', 'ada@example.org') returning id")
     return Load(here, person.split()[0], RATE, LONGEST, ("python",))
 
 
 def there_and_back(sides: Sides, load: Load, once_there: Callable[[], None] = lambda: None) -> None:
-    """Go, live there a while, and come back: no call fails, no row is lost, and writes pause for a moment."""
+    """Move and roll back: no call fails, no row is lost, and writes pause for two seconds at most."""
     here, there = sides.here, sides.there
     time.sleep(CALM)
     since = time.time()

@@ -1,4 +1,4 @@
-"""Rows that are written all the while, and attempts to write to either server behind it; what is seen of both."""
+"""A load of writes through the endpoint, and write attempts at each database server directly; the results of both."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.e2e.support.pod_exec import PYTHON
 SEATS = ("database", "database-2")
 WRITER, CHECKER = "writer", "checker"
 LONGEST = 900
-"""Seconds after which a load ends by itself, should its test be gone."""
+"""Seconds after which a load ends by itself, in case its test was killed."""
 ENDING = 60
 
 
 class Taken(NamedTuple):
-    """A row that a server took: when it was sent and when acknowledged, in seconds of the clock on the wall."""
+    """A row that a server accepted: the times of sending and acknowledgement, in Unix seconds."""
 
     sent: float
     acknowledged: float
@@ -32,21 +32,21 @@ class Taken(NamedTuple):
 
 @dataclass(frozen=True)
 class Writes:
-    """People whose registration was acknowledged: when, and their ids. failed: what the other calls were told."""
+    """Acknowledged registrations: time and id of each. failed: the errors of the other calls."""
 
     acknowledged: Sequence[tuple[float, str]]
     made: int
     failed: Counter[str]
 
     def pause(self, since: float, until: float) -> float:
-        """The longest time between two acknowledgements in there, less the usual one; in seconds."""
+        """The longest time between two acknowledgements in the interval, less the median time, in seconds."""
         moments = sorted(moment for moment, _ in self.acknowledged if since <= moment <= until)
         gaps = [later - earlier for earlier, later in pairwise(moments)]
         return max(gaps) - median(gaps)
 
 
 class Program:
-    """One that goes on in a pod until it is told to end, by the end of its input, and then says what it saw."""
+    """A program in a pod that runs until the end of its input, and then prints its result as JSON."""
 
     def __init__(self, space: Space, pod: str, program: str, *arguments: str) -> None:
         text = (PROGRAMS / program).read_text()
@@ -59,7 +59,7 @@ class Program:
 
 
 class Writer(Program):
-    """So many registrations a second, by way of users."""
+    """Registrations by calls of users, at a rate a second."""
 
     def __init__(self, space: Space, rate: int, prefix: str) -> None:
         super().__init__(space, WRITER, "registrations.py", str(rate), str(LONGEST), prefix)
@@ -71,14 +71,14 @@ class Writer(Program):
 
 
 class Checker(Program):
-    """Attempts to write to each server of users by its own name, past what its clients are led through."""
+    """Write attempts at each database server of users by the server's own name, past the endpoint and the proxy."""
 
     def __init__(self, space: Space, prefix: str, *seats: str) -> None:
         self.hosts = [f"users-{seat}-0.users-database-nodes" for seat in seats or SEATS]
         super().__init__(space, CHECKER, "inserts.py", str(LONGEST), prefix, *self.hosts)
 
     def taken(self) -> dict[str, list[Taken]]:
-        """By host, in their order; each host must have been asked, and have refused."""
+        """Return the accepted rows of each host in their order; each host must have refused at least one attempt."""
         said = self.ended()
         assert all(said[host]["refused"] for host in self.hosts), f"one server never refused: {brief(said)}"
         return {host: [Taken(*row) for row in said[host]["taken"]] for host in self.hosts}
@@ -89,14 +89,15 @@ def brief(said: Any) -> Any:
 
 
 def turns(taken: dict[str, list[Taken]]) -> list[tuple[str, list[Taken]]]:
-    """All rows in the order they were sent, by stretches of the same server: as many as there were moves, and one. Were
-    two servers open at once, their rows would alternate."""
+    """Group all rows, in the order of sending, into stretches of the same server: one more stretch than moves.
+
+    Rows of two servers that were open at once would alternate."""
     rows = sorted(((row, host) for host, listed in taken.items() for row in listed), key=lambda one: one[0].sent)
     return [(host, [row for row, _ in stretch]) for host, stretch in groupby(rows, key=itemgetter(1))]
 
 
 def overlaps(stretches: list[tuple[str, list[Taken]]]) -> list[str]:
-    """Of two stretches, those of which the later began before the earlier was over."""
+    """Return a message for each stretch that began before the stretch before it was over."""
     return [
         f"{after} had taken a row at {later[0].acknowledged}, {before} took its last until {earlier[-1].acknowledged}"
         for (before, earlier), (after, later) in pairwise(stretches)

@@ -1,7 +1,7 @@
-"""Run inside a pod, as text: `listen PORT…` takes connections and closes them; `try` opens some, round after round.
+"""A program for pods: `listen PORT…` accepts and closes connections; `try` opens connections, round after round.
 
-`try` reads lines of JSON, each a list of [address, port] that takes the place of the one before. For each round it
-prints {"list": how many lists were read, "fared": how each target of the list did}. It ends with its input.
+`try` reads lines of JSON, each a list of [address, port] that replaces the list before. For each round the program
+prints {"list": number of lists read so far, "fared": outcome of each target}. The program ends with its input.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ PACE_SECONDS = 0.25
 MOST_ROUNDS = 4000
 ANSWERED, SILENT = "answered", "silent"
 RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER that closes with a reset, for thousands of connections would else each hold a port for a minute."""
+"""SO_LINGER that closes with a reset; otherwise each of thousands of connections would hold a port for a minute."""
 
 
 def listen(ports: list[int]) -> None:
-    """Until the pod ends."""
+    """Accept and close connections until the pod ends."""
     with selectors.DefaultSelector() as doors:
         for port in ports:
             doors.register(socket.create_server(("", port), backlog=256), selectors.EVENT_READ)
@@ -35,7 +35,7 @@ def listen(ports: list[int]) -> None:
 
 
 def fared(targets: list[tuple[str, int]]) -> list[str]:
-    """Of each target ANSWERED, SILENT for PATIENCE_SECONDS, or the name of the error. All are tried at once."""
+    """Try all targets at once. Return ANSWERED, SILENT after PATIENCE_SECONDS, or the name of the error for each."""
     outcomes, deadline = [SILENT] * len(targets), time.monotonic() + PATIENCE_SECONDS
     with selectors.DefaultSelector() as waiting:
         for place, target in enumerate(targets):
@@ -66,7 +66,7 @@ def _outcome(attempt: socket.socket) -> str:
 
 
 def try_over_and_over() -> None:
-    """At most MOST_ROUNDS times."""
+    """Try the newest list of targets again and again, at most MOST_ROUNDS times."""
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(lines,), daemon=True).start()
     read, targets = 1, json.loads(lines.get())

@@ -1,10 +1,11 @@
-"""A service that offers what a file says and does nothing of it, or does not say it well: put into an image by a story.
+"""A gRPC server that describes a contract by reflection, well or badly, and implements none of it.
 
     python contract_server.py plain|liar|garbage|mute|crash|curious|answering
 
-The file beside it is a serialized google.protobuf.FileDescriptorSet; google/protobuf/* may be left out. One that is
-curious offers besides, as methods of a service named `found.Curious`, what it found open or lying about. One that is
-answering does answer, with an empty message whatever it is asked, and ends as a server should.
+The file `contract` beside the program is a serialized google.protobuf.FileDescriptorSet; google/protobuf/* may be left
+out. `curious` describes in addition, as methods of the service `found.Curious`, which resources the program could
+reach. `answering` answers every call with an empty message, and ends gracefully on SIGTERM. Stories build the program
+into an image.
 """
 
 import os
@@ -21,13 +22,13 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
-# A call that meets a server as it stops is cancelled (grpc/grpc#41785), which nobody tries again. Connections that end
-# sooner than a pod that leaves is asked to stop (`endpoint.DRAIN_SECONDS`) leave none to meet it.
+# A call that arrives while the server stops is cancelled (grpc/grpc#41785), and clients do not repeat cancelled calls.
+# Connections end sooner than a terminating pod gets SIGTERM (`endpoint.DRAIN_SECONDS`), so that no call arrives then.
 OPTIONS = (("grpc.max_connection_age_ms", 4_000), ("grpc.max_connection_age_grace_ms", 10_000))
 
 
 class Garbage(reflection_pb2_grpc.ServerReflectionServicer):
-    """Describes everything by what describes nothing."""
+    """Answer reflection with bytes that are no descriptor."""
 
     def ServerReflectionInfo(self, requests, _):
         for request in requests:
@@ -40,7 +41,7 @@ class Garbage(reflection_pb2_grpc.ServerReflectionServicer):
 
 
 class Answering(grpc.GenericRpcHandler):
-    """Knows every method of what the file says."""
+    """Answer every method of the contract."""
 
     def __init__(self, names):
         self.names = names
@@ -51,7 +52,7 @@ class Answering(grpc.GenericRpcHandler):
 
 
 def found() -> FileDescriptorProto:
-    """Names, which every pod of a service may ask for, a token, and passwords in the environment."""
+    """Describe as methods: an open name server, a ServiceAccount token, passwords in the environment; or Nothing."""
     lines = Path("/etc/resolv.conf").read_text().splitlines()
     name_server = next(line.split()[1] for line in lines if line.startswith("nameserver"))
     token = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
