@@ -23,7 +23,7 @@ from tests.e2e.support.story_times import StoryTimes
 
 LOG_LINES = "60"
 LONGEST_SECTION = 12_000
-"""Characters; a failure is read by a person."""
+"""Characters of evidence in a failure report, which people read."""
 INSTALLED = pytest.StashKey[Cluster]()
 
 
@@ -39,13 +39,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def begun() -> datetime:
-    """When the first of this run's stories began."""
+    """The start time of this run."""
     return datetime.strptime(BEGUN, "%Y-%m-%dT%H-%M-%SZ").replace(tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
 def cluster(pytestconfig: pytest.Config, begun: datetime) -> Cluster:  # noqa: ARG001 - before its first request
-    """The cluster with Freehold of this very checkout installed by its chart, and no leftovers of a broken run."""
+    """The cluster with Freehold of this checkout installed by the chart, and without leftovers of earlier runs."""
     with locked(cache() / "locks" / "stories", "another process of this run"):
         stage = prepare(choose(), audit=True)
         install(stage)
@@ -56,7 +56,7 @@ def cluster(pytestconfig: pytest.Config, begun: datetime) -> Cluster:  # noqa: A
 
 @pytest.fixture(scope="session")
 def shop(cluster: Cluster) -> Iterator[Space]:
-    """users, payments and storefront, Ready. A story that changes one of them puts it right again."""
+    """users, payments and storefront, Ready. A story that changes one of them restores it."""
     space = _space(cluster, "shop")
     try:
         space.apply(users(), payments(), front_end())
@@ -68,7 +68,7 @@ def shop(cluster: Cluster) -> Iterator[Space]:
 
 @pytest.fixture
 def storefront(shop: Space) -> Iterator[Storefront]:
-    """The shop's front end, as a browser reaches it, connected to both services."""
+    """A client of the shop's front end, which is connected to both services."""
     with forwarded(shop) as front:
         for path in ("/api/users", "/api/payments"):
             front.until(path, 200)
@@ -77,7 +77,7 @@ def storefront(shop: Space) -> Iterator[Storefront]:
 
 @pytest.fixture(scope="module")
 def yard(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
-    """A namespace for all the stories of one file."""
+    """A namespace for all tests of a file."""
     story = request.path.stem.removeprefix("test_").replace("_", "-")
     space = _space(cluster, story)
     yield space
@@ -86,7 +86,7 @@ def yard(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
 
 @pytest.fixture
 def spaces(cluster: Cluster) -> Iterator[Callable[..., Space]]:
-    """Makes namespaces for one story alone, by a word and the labels they should carry."""
+    """A function that creates namespaces for one test, by a part of the name and labels."""
     made: list[Space] = []
 
     def make(word: str, **labels: str) -> Space:
@@ -105,13 +105,13 @@ def _space(cluster: Cluster, word: str, **labels: str) -> Space:
 
 
 def _remove(space: Space) -> None:
-    """Begin to; the stories that are about deletion wait for its end."""
+    """Start the deletion of a namespace; only stories about deletion wait for the end."""
     space.cluster.kubectl("delete", "namespace", space.name, "--wait=false", "--ignore-not-found")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Once for a story that failed: what a person would ask the cluster for."""
+    """Add the cluster's objects, Events and logs to the report of a failed test."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
     cluster = item.config.stash.get(INSTALLED, None)
     if report.failed and report.when != "teardown" and cluster:
@@ -121,7 +121,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def _names(item: pytest.Item, failure: str) -> set[str]:
-    """The namespaces a story worked in."""
+    """Return the namespaces of a test."""
     own = {value.name for value in getattr(item, "funcargs", {}).values() if isinstance(value, Space)}
     return own | set(re.findall(r"\be2e-[a-z-]+-[0-9a-f]{5}\b", failure))
 

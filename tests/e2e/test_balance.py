@@ -1,7 +1,7 @@
-"""Consumers in four languages balance their calls over all pods of users, with no mesh, and lose none of them.
+"""Consumers in four languages balance their calls over all pods of users without a mesh, and lose no call.
 
-Together they make 200 calls a second while pods are replaced and killed, by nothing but what is published to them: a
-target and a service config.
+Together they make 200 calls a second while pods are replaced and killed. Their configuration is the published target
+and service config alone.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tests.e2e.support.write_load import LONGEST
 pytestmark = pytest.mark.alone
 
 RATE = 50
-"""Calls a second of each language, where none may fail."""
+"""Calls a second of each language in tests where no call may fail."""
 GENTLE = 20
-"""Where it is seen who answers, while four more pods start on the same two cores."""
+"""Calls a second of each language while four more pods start on the same two cores."""
 CALM = 10.0
-"""Seconds for which the calls go on once the pods are as they should be."""
+"""Seconds for which the calls continue after the event under test."""
 SPREAD_WITHIN = timedelta(seconds=10)
 LOOK = timedelta(seconds=4)
 CONSUMERS = {"go": "payments", "java": "invoices", "node": "storefront"}
@@ -36,11 +36,11 @@ CONSUMERS = {"go": "payments", "java": "invoices", "node": "storefront"}
 
 @pytest.fixture(scope="module")
 def person(yard: Space) -> Iterator[str]:
-    """All four languages, and somebody registered whom their calls are about."""
+    """The consumers in four languages, and the id of a registered person for their calls."""
     yard.apply(users(replicas=1), payments(), invoices(), front_end(), declared())
     yard.until_ready("users", "payments", "invoices", "storefront")
     yard.until(f"configmap/{CALLER}-consumes", lambda live: "users.service-config" in live.get("data", {}))
-    # A consumer takes up what is published when it starts: those that started before the contract was known, now.
+    # A consumer reads the service config at its start: restart those that started before the contract was known.
     for name in CONSUMERS.values():
         yard.kubectl("rollout", "restart", f"deployment/{name}")
     for name in CONSUMERS.values():
@@ -121,7 +121,7 @@ def _all_well(load: Load) -> None:
 
 
 def _callers(space: Space, pod: Object, since: datetime) -> Counter[str]:
-    """The calls that a pod of users answered since then, by the address of who made them."""
+    """Return the calls that a pod of users has answered since a time, by the caller's address."""
     name, moment = pod["metadata"]["name"], since.isoformat(timespec="seconds").replace("+00:00", "Z")
     lines = space.kubectl("logs", name, f"--since-time={moment}").splitlines()
     calls = (json.loads(line) for line in lines if '"peer"' in line)
@@ -135,5 +135,5 @@ def _addresses(space: Space) -> dict[str, str]:
 
 
 def _wait(moment: datetime) -> None:
-    """Until then: it is time itself that is awaited."""
+    """Sleep until a time."""
     time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))

@@ -1,4 +1,4 @@
-"""Budgets: what cannot be met is named where it is declared and hinders nothing; how to call comes as a file."""
+"""Latency budgets: contradictions are reported and block nothing, and service configs appear as files."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PATHS = "PathsWithinBudget"
 SOON = 15
 FILE = "/bindings/people/service-config"
 REPEATED = {"GetUser", "ListUsers", "RegisterUser"}
-"""Methods of users whose contract says that they may be repeated."""
+"""The methods of users with an idempotency level in the contract."""
 PROJECTED = 180
-"""Seconds: people starts and is asked what it offers, and the kubelet looks at ConfigMaps about once a minute."""
-# Reads until the file is there; a volume's content is swapped by renaming, which no watch of the file would see.
+"""Seconds for the start of people, the reading of its contract, and the kubelet's update of the ConfigMap volume."""
+# Polls until the file exists: the kubelet replaces a volume's content by a rename, which no watch of the file reports.
 UNTIL_THERE = f"""
 import pathlib, time
 while not pathlib.Path({FILE!r}).exists():

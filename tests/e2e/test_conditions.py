@@ -1,4 +1,4 @@
-"""What only the cluster can know shows within seconds, clears once it is put right, and stops nothing else."""
+"""Faults that only the cluster detects: reported within seconds, cleared once corrected, without effect on others."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.e2e.support.cluster import Object, Space, conditions
 from tests.e2e.support.microservices import IMAGES, database, front_end, idle, users
 
 SOON = 15
-"""Seconds from the mistake to its condition, the seconds in between that an image is asked for in vain included."""
+"""Seconds from a mistake to its condition, the kubelet's failing pull of an image included."""
 
 
 @pytest.fixture(scope="module")
 def yard(yard: Space) -> Space:
-    """With two providers that are declared and have no pods, so that a front end has all it consumes."""
+    """A namespace with the two providers of a front end, which have no pods."""
     yard.apply(idle("users"), idle("payments"))
     yard.until_ready("users", "payments")
     return yard
@@ -25,7 +25,7 @@ def yard(yard: Space) -> Space:
 
 @pytest.fixture(autouse=True)
 def _nothing_else_stops(shop: Space) -> Iterator[None]:
-    """The shop's services stay Ready throughout, without a moment's doubt."""
+    """Assert that the shop's services stay Ready throughout a test, without a transition."""
     before = _since(shop)
     yield
     assert _since(shop) == before
@@ -37,7 +37,7 @@ def _since(shop: Space) -> dict[str, tuple[str, str]]:
 
 
 def _shows(space: Space, service: str, condition: str, reason: str) -> str:
-    """The condition and its Event are there soon, and Ready repeats them; returns the condition's message."""
+    """Wait for the condition, its Event and the same reason in Ready; return the condition's message."""
     said = space.until_condition(service, condition, "False", reason, within=SOON)
     space.until_event(service, "Warning", reason)
     space.until_condition(service, "Ready", "False", reason, within=5)
@@ -214,14 +214,14 @@ def test_conditions_unreadable_resource(yard: Space) -> None:
 
 
 def _refused(space: Space, service: str, reason: str) -> str:
-    """Where Ready alone can say what is wrong."""
+    """Wait for a reason that only Ready reports, and its Event; return the message."""
     said = space.until_condition(service, "Ready", "False", reason, within=SOON)
     space.until_event(service, "Warning", reason)
     return said
 
 
 def _like_the_default(space: Space, name: str) -> Object:
-    """A storage class with another name that does what the cluster's default does."""
+    """Return a storage class like the cluster's default, with another name."""
     classes: list[Object] = json.loads(space.kubectl("get", "storageclasses", "-o", "json"))["items"]
     mark = "storageclass.kubernetes.io/is-default-class"
     default = next(c for c in classes if c["metadata"].get("annotations", {}).get(mark) == "true")
@@ -231,7 +231,7 @@ def _like_the_default(space: Space, name: str) -> Object:
 
 @contextmanager
 def _a_looser_schema(space: Space) -> Iterator[None]:
-    """The definition with another bound on spec.replicas, and afterwards with its own again."""
+    """Raise the definition's limit of spec.replicas for the duration of the block."""
     path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/replicas/maximum"
 
     def bound(most: int) -> None:

@@ -1,4 +1,4 @@
-"""Both sides agree, or nothing opens: a front end of another namespace, its provider's consent given and withdrawn."""
+"""Calls between namespaces need both a declaration and the provider's consent, which is given and withdrawn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROVIDERS = ("users", "payments")
 
 @pytest.fixture
 def branch(shop: Space, spaces: Callable[..., Space]) -> Iterator[Space]:
-    """A namespace for another front end; afterwards the shop's services admit whom they did before."""
+    """A namespace for another front end. The shop's consent is restored afterwards."""
     shop.cluster.kubectl("label", "namespace", shop.name, f"{WELCOME}=yes", "--overwrite")
     yield spaces("branch")
     for name in PROVIDERS:

@@ -1,4 +1,4 @@
-"""What an image offers: read from it before its first pod, published, and compared for the sake of its consumers."""
+"""Contracts: read from an image before its first pod, published, and compared to protect consumers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EMAIL = "string email = 3;"
 NICKNAME = "string email = 3;\n  // How friends call the person.\n  string nickname = 5;"
 READER = "app.kubernetes.io/component=contract"
 OFFERED = 90
-"""Seconds within which it is known what an image offers: a reader's deadline, and a busy machine."""
+"""Seconds until the contract of an image is known: the reader's deadline, on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def another_users(cluster: Cluster, folder: Path) -> Callable[[str, str, str], str]:
-    """Makes the shop's own users, its contract changed, as an image."""
+    """A function that builds an image of users with one text of the contract replaced."""
 
     def make(tag: str, old: str, new: str) -> str:
         text = (PROTOS / USERS).read_text()
@@ -49,7 +49,7 @@ def another_users(cluster: Cluster, folder: Path) -> Callable[[str, str, str], s
         out = source.parents[3]
         command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{out}", f"--python_out={out}", str(source)]
         subprocess.run(command, check=True, timeout=60)
-        # What was compiled from the other is used without a look at the file (PEP 552, unchecked).
+        # Python would use the compiled original without checking the source file (PEP 552, unchecked).
         files = {
             f"{CODE}/users_pb2.py": source.with_name("users_pb2.py").read_bytes(),
             f"{CODE}/__pycache__/.wh.users_pb2.cpython-311.pyc": b"",
@@ -61,7 +61,7 @@ def another_users(cluster: Cluster, folder: Path) -> Callable[[str, str, str], s
 
 @pytest.fixture(scope="module")
 def offering(cluster: Cluster, folder: Path) -> Callable[..., str]:
-    """Makes an image that offers a contract and does nothing of it."""
+    """A function that builds an image that describes a contract and implements none of it."""
 
     def make(tag: str, contract: bytes, how: str = "plain") -> str:
         return image_layers.offering(cluster.stage, tag, folder, contract, how)
@@ -99,7 +99,7 @@ def test_contracts_breaking_and_additive(
         shop.until_condition("users", "Ready", "False", "BreaksConsumers", within=OFFERED)
         shop.spec("users", image=additive)
         shop.until_ready("users")
-        # Back to the first: nickname goes, which nobody was built to read; it is said, and its owner lets it through.
+        # The rollback removes nickname, which breaks consumers by the rules; the annotation accepts the image.
         shop.spec("users", image=IMAGES["users"])
         shop.until_condition("users", "Ready", "False", "BreaksConsumers", within=OFFERED)
         shop.kubectl("annotate", "msvc", "users", f"freehold.dev/accept-contract={IMAGES['users']}")
@@ -176,7 +176,7 @@ def _image(space: Space, service: str) -> str:
 
 
 def _published(space: Space, service: str) -> FileDescriptorSet:
-    """The contract of the image that serves, once the status names it."""
+    """Return the published contract of the serving image, once the status names the image."""
 
     def is_of_the_image(live: Object) -> bool:
         return bool(live["status"].get("contract", {}).get("image") == live["spec"]["image"])
@@ -188,7 +188,7 @@ def _published(space: Space, service: str) -> FileDescriptorSet:
 
 
 def _large(methods: int) -> bytes:
-    """A contract whose names cannot be made shorter by packing."""
+    """Return a contract with random names, which compress badly."""
     words = random.Random(methods)
     names = [f"M{words.randbytes(12).hex()}" for _ in range(methods)]
     calls = "".join(f"rpc {name}(A{name}) returns (A{name});" for name in names)

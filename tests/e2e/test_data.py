@@ -1,4 +1,4 @@
-"""Data outlives the resource, unless its owner said otherwise."""
+"""Data outlives the Microservice, unless deletionPolicy is Delete."""
 
 from __future__ import annotations
 

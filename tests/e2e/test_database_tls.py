@@ -1,6 +1,6 @@
-"""A database server as its own service meets it: TLS 1.3 and the right password, or nothing; and never more than rows.
+"""Access to a database server: TLS 1.3 and the right password only, and no privileges beyond rows.
 
-Every attempt is made by the service's own libpq, from the pod where the service stands, with the address it was given.
+Every attempt is made by libpq inside the service's pod, with the service's DATABASE_URL.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LIMITS = {"connections": CONNECTIONS, "statementTimeout": "1s", "idleInTransacti
 SERVICE, SERVER = "deployment/users", "pod/users-database-0"
 SYSTEM = "nspname like 'pg\\_%' or nspname = 'information_schema'"
 RENEWED_WITHIN = 150
-"""Seconds: the kubelet brings a changed Secret to a pod within a minute or two."""
+"""Seconds until the kubelet has updated a Secret volume, which takes a minute or two."""
 
 ATTEMPT = """
 import json, os, psycopg, sys
@@ -40,7 +40,7 @@ try:
 except psycopg.OperationalError as error:
     print(error)
 """
-"""One attempt to connect; what is given goes before what the URI says."""
+"""A program that tries to connect once; given parameters override those of the URI."""
 
 QUERY = """
 import json, os, psycopg, sys
@@ -53,7 +53,7 @@ with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, **given) as co
         except psycopg.Error as error:
             print(str(error).splitlines()[0])
 """
-"""Queries one after the other, and a line for what came of each."""
+"""A program that runs queries and prints a line with the result or the error of each."""
 
 CROWD = """
 import os, psycopg
@@ -89,7 +89,7 @@ def serial():
         with context.wrap_socket(plain, server_hostname=url["host"]) as secured:
             return int(secured.getpeercert()["serialNumber"], 16)
 """
-"""The number of the certificate that a new connection is shown."""
+"""A function that returns the serial number of the server certificate of a new connection."""
 
 STEADY = f"""{SERIAL}
 import json, psycopg, sys, time
@@ -110,7 +110,7 @@ while (now := serial()) == before and time.monotonic() < deadline:
 kept.execute("select 1")
 print(json.dumps([before, now, queries, failed]))
 """
-"""Queries, over one connection that is kept and others that are not, until a new one is shown another certificate."""
+"""A program that queries over a lasting and over new connections until a new connection gets another certificate."""
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ REFUSED: dict[str, tuple[Object, str]] = {
     "a role nobody made": ({"user": "users"}, "pg_hba.conf rejects connection"),
     "a name that is not the server's": ({"host": "users-database-nodes"}, "does not match host name"),
 }
-"""What is different about an attempt, and what is said on refusing it."""
+"""The difference of an attempt from DATABASE_URL, and a part of the error."""
 
 
 @pytest.mark.parametrize("what", REFUSED)
@@ -278,11 +278,11 @@ def test_database_connection_limit(yard: Space) -> None:
     crowd = started(yard, SERVICE, f"{CROWD}\nprint(flush=True)\ninput()")
     try:
         held, _, said = _line(crowd).partition(" ")
-        # The service's own pool holds one or more of them.
+        # The service's own pool holds one connection or more.
         assert 0 < int(held) < CONNECTIONS
         assert 'too many connections for role "app"' in said
         owner = {"user": "owner", "password": _secret(yard, "users-database-owner")["password"]}
-        # The service's own pod lets itself in by nothing else than its role.
+        # Migrations connect as owner, which the limit does not include.
         assert _attempt(yard, **owner) == "connected"
     finally:
         crowd.communicate("\n", timeout=30)
@@ -321,7 +321,7 @@ def test_database_client_gone(yard: Space) -> None:
     python(yard, SERVICE, LEFT)
     deadline = time.monotonic() + 5
     asked = "select count(*) from pg_stat_activity where query like 'select pg_sleep%'"
-    while (running := yard.psql("users", asked)) != "0":  # what runs in a server can only be asked for again
+    while (running := yard.psql("users", asked)) != "0":  # PostgreSQL has no event for the end of a query
         assert time.monotonic() < deadline, f"{running} still runs"
 
 

@@ -1,4 +1,4 @@
-"""Whatever is edited or deleted of what Freehold made for a service comes back, and the service with it."""
+"""Edited and deleted objects of a service are restored, and the service returns to Ready."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.e2e.support.microservices import idle, payments
 pytestmark = pytest.mark.first
 
 MINE = "app.kubernetes.io/managed-by=freehold,app.kubernetes.io/instance=payments,freehold.dev/capability!=verification"
-"""All but a probe, which comes and goes."""
+"""A selector of all objects except isolation probes, which are temporary."""
 KINDS = "serviceaccount,service,secret,configmap,statefulset,deployment,networkpolicy,poddisruptionbudget,job,pvc"
 READERS_WALL = "networkpolicy/payments.contract"
-"""Around what asks an image what it offers; gone with it."""
+"""The network policy of the contract reader, which is deleted with the reader."""
 OPEN: list[Object] = [{}]
-"""A rule that lets in everybody."""
+"""A rule without restrictions."""
 
 EDITS: dict[str, Object] = {
     "ServiceAccount/payments": {"automountServiceAccountToken": True},
@@ -42,12 +42,12 @@ EDITS: dict[str, Object] = {
     "Job/payments-migrations": {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}},
     "PersistentVolumeClaim/payments-database-data": {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}},
 }
-"""Every object of a service that has all there is, and how somebody might edit it."""
+"""Every object of a service with all capabilities, and an edit of each."""
 
 
 @pytest.fixture(scope="module")
 def yard(yard: Space) -> Space:
-    """With payments in two pods, and a provider that is declared and has no pods."""
+    """A namespace with payments in two pods, and a provider without pods."""
     yard.apply(idle("users"), payments(replicas=2))
     yard.until_ready("users", "payments")
     yard.until_condition("payments", "ContractPublished", "True")
@@ -81,7 +81,7 @@ def test_drift_deleted(yard: Space, key: str) -> None:
     yard.until(what, lambda live: live["metadata"]["uid"] != before["metadata"]["uid"], within=90)
     yard.until_ready("payments")
     after = yard.get(what)
-    # The superuser's password was kept there alone, and a certificate is issued anew.
+    # No other Secret has the superuser's password, and certificates are issued again.
     if not key.endswith(("-server", "-tls")):
         assert _stable(after) == _stable(before)
 
@@ -107,7 +107,7 @@ def test_drift_volume_deleted(yard: Space) -> None:
 
 
 def _key(body: Object) -> str:
-    """Kind and name; that of a Job, or of what an image offers, without the digest at its end."""
+    """Return kind and name, without the digest at the end of the names of Jobs and contracts."""
     name = body["metadata"]["name"]
     digest = body["kind"] == "Job" or "-contract-" in name
     return f"{body['kind']}/{name.rpartition('-')[0] if digest else name}"
@@ -119,7 +119,7 @@ def _find(yard: Space, key: str) -> tuple[str, Object]:
 
 
 def _content(live: Object) -> str:
-    """All that a person may have changed: everything but the status and what the API server counts."""
+    """Return the parts of an object that a person can edit: all but the status and the API server's counters."""
     metadata = {key: live["metadata"].get(key) for key in ("labels", "annotations", "ownerReferences")}
     rest = {key: value for key, value in live.items() if key not in ("metadata", "status")}
     annotations = metadata["annotations"] or {}
@@ -128,5 +128,5 @@ def _content(live: Object) -> str:
 
 
 def _stable(live: Object) -> Any:
-    """What an object made anew shares with the one before: its name, labels, owner, and a Secret's content."""
+    """Return the parts that a recreated object shares with the deleted: labels, owner, content of a Secret."""
     return live["metadata"]["labels"], live["metadata"].get("ownerReferences"), live.get("data")

@@ -1,4 +1,4 @@
-"""Freehold keeps Secrets where somebody lets it: the condition names a command, and that command is all it takes."""
+"""Secrets need a RoleBinding in each namespace; the condition of a service without one names the command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_grants_command_in_message(spaces: Callable[..., Space]) -> None:
     space.until_condition("users", "Ready", "False", "SecretsNotGranted", within=SOON)
     warned = space.until_event("users", "Warning", "SecretsNotGranted")
     ours = "app.kubernetes.io/managed-by=freehold"
-    # An image is asked what it offers all the same: that takes no Secret.
+    # The contract is read nevertheless, which needs no Secret.
     assert not space.find("secrets,statefulsets,deployments,jobs", f"{ours},app.kubernetes.io/component!=contract")
 
     command = said[said.index("kubectl ") :]

@@ -1,4 +1,4 @@
-"""Installed, upgraded and uninstalled, by Helm and by plain manifests, while the services go on serving."""
+"""Installation, upgrade and removal by Helm and by plain manifests, while services continue to serve."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RELEASE = ("freehold", "--namespace", SYSTEM_NAMESPACE)
 
 @pytest.fixture
 def put_back(cluster: Cluster) -> Iterator[Stage]:
-    """Whatever a story does to the installation, the next finds the one the chart makes."""
+    """The stage; afterwards Freehold is installed by the chart again."""
     yield cluster.stage
     install(cluster.stage)
 
@@ -63,7 +63,7 @@ def test_install_plain_manifests(cluster: Cluster, shop: Space, storefront: Stor
     before = _running(shop)
     with Load(storefront):
         put_back.run("helm", "uninstall", *RELEASE, "--wait")
-        # The definition that Helm left behind changes hands, and back again.
+        # The definition, which Helm keeps, gets another field manager, and Helm takes it back afterwards.
         cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", MANIFESTS)
         cluster.operator_up()
         _looks_after(shop)
@@ -85,7 +85,7 @@ def test_install_schema_documented(cluster: Cluster) -> None:
 
 
 def _running(shop: Space) -> set[str]:
-    """The pods that serve and the volumes they serve from, in this very incarnation."""
+    """Return the UIDs of the pods of services and databases, and of their claims."""
     found = shop.find("pods,pvc", "app.kubernetes.io/managed-by=freehold,!freehold.dev/probe")
     kept = ("service", "database")
     return uids([body for body in found if body["metadata"]["labels"]["app.kubernetes.io/component"] in kept])
@@ -96,7 +96,7 @@ def _operator(cluster: Cluster) -> set[str]:
 
 
 def _looks_after(shop: Space) -> None:
-    """The operator that runs now puts right what was deleted."""
+    """Assert that the present operator restores a deleted object."""
     old = shop.get("networkpolicy/users")["metadata"]["uid"]
     shop.kubectl("delete", "networkpolicy", "users")
     shop.until("networkpolicy/users", lambda live: live["metadata"]["uid"] != old, within=60)

@@ -1,4 +1,4 @@
-"""The operator is killed at ten points of a provisioning; started again, it ends where it would have ended anyway."""
+"""The operator is killed at ten points of a provisioning, and the next operator completes the service."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ POINTS = (
     "write Job {}-migrations-",
     "write Deployment {}",
 )
-"""The line it logs right before each write; it dies before the write, during it, or right after."""
+"""The log line right before each write; the operator dies before, during or right after the write."""
 KINDS = "serviceaccount,service,secret,configmap,statefulset,deployment,networkpolicy,job,pvc,pod"
 NO_PROBE = "freehold.dev/capability!=verification,!freehold.dev/probe"
-"""A probe comes and goes: neither its Job nor its pod counts."""
+"""A selector without isolation probes, whose Jobs and pods are temporary."""
 EXPECTED = {
     "ConfigMap": 1,
     "Deployment": 1,

@@ -1,4 +1,4 @@
-"""Migrations gate the rollout: the old version serves on until the new schema is in, and for good if it never is."""
+"""Migrations gate the rollout: the old version serves until the migration of the new version has succeeded."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_migrations_one_per_version(shop: Space) -> None:
 
 
 def _new_version(shop: Space, migrate: list[str], *, memory: str) -> None:
-    """Another migration together with another pod template, as a new image would bring."""
+    """Change the migration and the pod template together, as a new image would."""
     change: dict[str, Any] = {"migrations": {"command": migrate}}
     shop.spec("users", database=change, resources={"requests": {"memory": memory}})
 

@@ -1,7 +1,7 @@
-"""A database moves to another zone and back while it is read and written: nobody's call fails, and no row is lost.
+"""A database moves to another zone and back under load: no call fails, and no row is lost.
 
-Consumers make 50 calls a second of users, 100 people a second register, and somebody with the rights of users tries to
-write to either server past everything that leads clients to the open one.
+Consumers make 50 calls a second of users, and 100 people a second register. A pod with the credentials of users tries
+to write to either server directly.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from tests.e2e.support.write_load import LONGEST, Checker, Writer, overlaps, tur
 
 CONSUMERS = {"go": "payments", "node": "storefront"}
 RATE = 25
-"""Calls a second of each of them."""
+"""Calls a second of each consumer."""
 ROWS = 100
 """Registrations a second."""
 TOWARDS = ("b", "a", "b", "a", "b")
 USUAL, WORST = 1.0, 2.0
-"""Seconds that writes may pause: the median of the moves, and the longest."""
+"""The longest permitted pause of writes in seconds: for the median of the moves, and for each move."""
 CALM = 3.0
-"""Seconds of ordinary life before and after each move, which show what is usual."""
+"""Seconds without a move before and after each move, for the usual time between two writes."""
 HELD = 5.0
-"""Seconds in which a move that is held shows that it takes no step."""
+"""Seconds for which a paused move is observed."""
 RELOCATED = "Relocated"
 
 
 @pytest.fixture(scope="module")
 def person(yard: Space) -> Iterator[str]:
-    """The shop with users in zone a, those who call it and write to it, and whom the calls are about."""
+    """The shop with users in zone a, the pods that call and write, and the id of a registered person."""
     yard.apply(users(placement=placed("a")), payments(), front_end(), declared(("users", "payments")))
     yard.until_ready("users", "payments", "storefront")
     yard.until("configmap/caller-consumes", lambda live: "users.service-config" in live.get("data", {}))
-    # A consumer takes up what is published when it starts: those that started before the contract was known, now.
+    # A consumer reads the service config at its start: restart those that started before the contract was known.
     for name in CONSUMERS.values():
         yard.kubectl("rollout", "restart", f"deployment/{name}")
     for name in CONSUMERS.values():
@@ -150,7 +150,7 @@ def test_move_blocked(yard: Space) -> None:
 
 
 def _moved(yard: Space, zone: str) -> tuple[float, float]:
-    """From when to when it moved, calm moments around it included."""
+    """Move users to a zone; return start and end, the calm seconds around the move included."""
     since = time.time()
     time.sleep(CALM)
     print(move(yard, "--to", f"zone={zone}"))
@@ -165,14 +165,14 @@ def _register(yard: Space, email: str) -> None:
 
 
 def _alone(yard: Space, name: str) -> str:
-    """A service in zone a that is Ready; the uid of its pod."""
+    """Start a service in zone a; return the UID of its pod."""
     yard.apply(users(name, placement=placed("a"), database=database("users", deletionPolicy="Delete")))
     yard.until_ready(name)
     return str(yard.pods(name)[0]["metadata"]["uid"])
 
 
 def _stayed(yard: Space, name: str, pod: str) -> None:
-    """It serves from zone a with the pod it had, and nothing is left of a second server. It is deleted then."""
+    """Assert that a service serves from zone a with the same pod and has no second server; delete the service."""
     yard.until_ready(name)
     yard.until_condition(name, RELOCATED, "True", "InPlace")
     yard.gone(f"statefulset/{name}-database-2")
@@ -183,7 +183,7 @@ def _stayed(yard: Space, name: str, pod: str) -> None:
 
 
 def _reasons(yard: Space, name: str, seconds: float) -> set[str]:
-    """What the condition gives as reasons for so long."""
+    """Return all reasons of the condition during a number of seconds."""
     seen: set[str] = set()
 
     def never(live: Object) -> bool:

@@ -1,5 +1,5 @@
-"""A service moves to another cluster with its data and comes back: who calls it by the same name loses no call, no row
-is lost, and never do both servers take one.
+"""A service moves to another cluster with its data and back: callers of the same name lose no call, no row is lost,
+and the two servers never accept rows at the same time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.alone
 
 PARTIES = ("operator here", "operator there", "source", "destination", "door", "network")
 AWAY = 15
-"""Seconds for which the clusters are parted: longer than what moves the data waits for an answer."""
+"""Seconds without a network between the clusters: longer than the timeouts of the programs of a move."""
 LOST = [
     *((party, step) for party in PARTIES for step in ("CatchingUp", "Switching")),
     ("switch", "Switching"),
@@ -34,7 +34,7 @@ def west(cluster: Cluster) -> Iterator[Cluster]:
 
 
 def meet(here: Space, west: Cluster) -> Space:
-    """The namespace of the same name there, and each cluster knows the other's."""
+    """Create the same namespace in the other cluster, and link the two."""
     there = Space(west, here.name)
     there.make()
     second_cluster.introduce(here, "east", there)
@@ -43,7 +43,7 @@ def meet(here: Space, west: Cluster) -> Space:
 
 
 def between(here: Space, there: Space, rows: int = ROWS) -> Sides:
-    """Two clusters."""
+    """Start a move between two clusters."""
     return Sides(here, there, {"cluster": "west"}, {"fromCluster": "east"}, rows)
 
 
@@ -68,7 +68,7 @@ def test_move_cluster_party_lost(spaces: Callable[..., Space], west: Cluster, pa
 
 
 def lose(here: Space, there: Space, party: str) -> None:
-    """Kill a party of the move, or let the clusters reach each other no more for some seconds."""
+    """Kill a party of the move, or interrupt the network between the clusters for some seconds."""
     if party == "network":
         with second_cluster.parted():
             time.sleep(AWAY)

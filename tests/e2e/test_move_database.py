@@ -1,5 +1,5 @@
-"""A database moves to another namespace and back while it is read and written: nobody's call fails, no row is lost, and
-never do both servers take one.
+"""A database moves to another namespace and back under load: no call fails, no row is lost, and the two servers never
+accept rows at the same time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KILLED = [
 
 
 def between(here: Space, there: Space, rows: int = ROWS) -> Sides:
-    """Two namespaces."""
+    """Start a move between two namespaces."""
     return Sides(here, there, {"namespace": there.name}, {"from": here.name}, rows)
 
 

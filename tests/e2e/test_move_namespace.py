@@ -1,5 +1,5 @@
-"""A service goes to another namespace and back while it is called by the name it had: nobody's call fails, the walls
-there are those it had here, and whoever admitted it here admits it there.
+"""A service moves to another namespace and back while called by its old name: no call fails, its network policies move
+along, and its providers admit it in either namespace.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ pytestmark = pytest.mark.alone
 RATE = 50
 """Calls a second."""
 CALM = 5.0
-"""Seconds of ordinary life before, between and after, longer than an answer of the DNS is kept."""
+"""Seconds before, between and after the moves, longer than the time to live of DNS answers."""
 STRANGER = "stranger"
 OPENS = "import socket, sys; socket.create_connection((sys.argv[1], 50051), 3).close()"
 
 
 @pytest.fixture(scope="module")
 def shop(cluster: Cluster, yard: Space, tmp_path_factory: pytest.TempPathFactory) -> Space:
-    """users, without a database, and one who calls it."""
+    """users without a database, and a consumer."""
     folder = tmp_path_factory.mktemp("images")
     image = image_layers.offering(cluster.stage, "moving", folder, offered.users(), "answering")
     yard.apply(microservice("users", image=image, grpc={}, replicas=2), declared(("users",)))
@@ -42,7 +42,7 @@ def shop(cluster: Cluster, yard: Space, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def people(spaces: Callable[..., Space]) -> Space:
-    """Another namespace, with somebody in it whom nobody admits."""
+    """Another namespace with an unmanaged pod, which no service admits."""
     space = spaces("people")
     space.apply(pod(STRANGER, {}, image=IMAGE))
     space.kubectl("wait", f"pod/{STRANGER}", "--for=condition=Ready", "--timeout=60s")
@@ -50,7 +50,7 @@ def people(spaces: Callable[..., Space]) -> Space:
 
 
 def opens(space: Space, who: str, host: str) -> bool:
-    """Whether a pod gets a connection to a service's gRPC port."""
+    """Whether a pod can connect to a service's gRPC port."""
     return not space.cluster.tried("-n", space.name, "exec", who, "--", PYTHON, "-c", OPENS, host).returncode
 
 
@@ -60,7 +60,7 @@ def test_move_namespace_and_rollback(shop: Space, people: Space) -> None:
     time.sleep(CALM)
     print(move(shop, "--to", f"namespace={people.name}"))
     mine = "app.kubernetes.io/instance=users,app.kubernetes.io/component=service"
-    shop.gone("pod", "-l", mine)  # from here on only those in the other namespace can answer
+    shop.gone("pod", "-l", mine)  # from here on only pods in the other namespace can answer
     shop.until_ready("users")
     time.sleep(CALM)
     assert len(people.pods("users")) == 2

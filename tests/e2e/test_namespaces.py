@@ -1,4 +1,4 @@
-"""A namespace can always be deleted, whether the operator is there or not; nothing of it stays."""
+"""A namespace can always be deleted, with and without a running operator, and nothing is left."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_namespaces_while_provisioning(cluster: Cluster, spaces: Callable[..., S
 
 
 def _provision(space: Space) -> list[str]:
-    """Two services with their databases; the names of their volumes."""
+    """Start two services with databases; return the names of their volumes."""
     space.apply(users(), payments())
     space.until_ready("users", "payments")
     return [claim["spec"]["volumeName"] for claim in space.find("pvc")]

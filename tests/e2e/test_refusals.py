@@ -1,4 +1,4 @@
-"""Bad input is refused by the API server, with a sentence that says how to put it right."""
+"""The API server refuses invalid input with a sentence about the cause and the remedy."""
 
 from __future__ import annotations
 

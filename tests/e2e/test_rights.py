@@ -51,7 +51,7 @@ def test_rights_all_used(cluster: Cluster, shop: Space, begun: datetime, capsys:
     log = cluster.stage.audit_log
     if log is None:
         pytest.skip(f"a cluster of kind {cluster.stage.kind} keeps no audit log for us; the local cluster does")
-    # Roles that are bound where services are count while there is a service.
+    # Roles that the operator binds in namespaces of services exist only while there is a service.
     shop.until_ready("users")
 
     requests = audit.requests(rights.lines(audit.files(log)), rights.user(rights.ACCOUNT), begun)
@@ -63,7 +63,7 @@ def test_rights_all_used(cluster: Cluster, shop: Space, begun: datetime, capsys:
 
 
 def _made(yard: Space) -> set[tuple[str, str]]:
-    """Kind and name of what the operator made for the service, without what it keeps for good, and what it offers."""
+    """Return kind and name of the service's objects, without retained data, probes and contracts."""
     mine = "app.kubernetes.io/instance=modest,freehold.dev/capability,freehold.dev/capability notin "
     found = yard.find(KINDS, f"{mine}(verification,contracts)")
     return {(body["kind"], body["metadata"]["name"]) for body in found}

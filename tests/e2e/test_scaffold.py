@@ -1,4 +1,4 @@
-"""A service made by `freehold new`: its own tests pass, it becomes Ready as it is, and it answers at its endpoint."""
+"""Services made by `freehold new`, in each language."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ for name, request in asked["calls"]:
     except grpc.RpcError as error:
         print(json.dumps([error.code().name, error.details()]))
 """
-"""Asks the server itself what its messages look like, so that it needs no stubs."""
+"""A program that reads the messages by reflection, so that it needs no stubs, and prints the answer of each call."""
 
 
-@pytest.mark.timeout(1500)  # a first build fetches what the language wants
+@pytest.mark.timeout(1500)  # a first build downloads the language's packages
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_scaffold_new_service(yard: Space, language: str, tmp_path: Path) -> None:
     """A service of `freehold new` passes its own tests, becomes Ready unchanged, and answers at its endpoint."""

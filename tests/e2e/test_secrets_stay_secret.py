@@ -1,4 +1,4 @@
-"""Passwords and keys are where they must be and nowhere else: in no log, no Event, no status, no list of arguments."""
+"""Passwords and private keys are in Secrets alone, and in no log, Event, status or list of arguments."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ LEAKS = {
     "word": ('echo "used $(cat /bindings/database/password)"', "used ***"),
     "setting": ("env | grep DATABASE", "DATABASE_URL=postgresql://owner:***@leaky-database"),
 }
-"""What a careless migration prints as it fails, and what is shown of it."""
+"""The command of a failing migration that prints a secret, and the masked text in the condition."""
 SECRET_KEYS = {"password", "uri", "tls.key", "app", "owner", "postgres"}
-"""What is secret of a Secret's data; the rest, as a host's name, anybody may know."""
+"""The secret keys of Secrets; other keys, like that of a host name, are public."""
 SHORTEST = 20
-"""Characters; less would be found by chance."""
+"""Characters; shorter texts might match by chance."""
 CMDLINES = "for each in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$each; echo; done 2>/dev/null; true"
 CONTAINERS = ("containers", "initContainers")
 Canaries = set[tuple[str, str]]
-"""Texts that must not be found, each with what it is of; the same text may be of two."""
+"""Texts that must not be found, each with its Secret and key; two Secrets may have the same text."""
 
 
 @pytest.fixture(scope="module")
 def yard(yard: Space) -> Space:
-    """The shop with all that is secret: passwords of databases, keys of servers and of identities."""
+    """The shop with every kind of secret: passwords of databases, private keys of servers and identities."""
     yard.apply(users(grpc=MUTUAL), payments(grpc=MUTUAL), front_end())
     yard.until_ready("users", "payments", "storefront", within=300)
     yard.until_condition("payments", "IsolationVerified", "True")
@@ -41,7 +41,7 @@ def yard(yard: Space) -> Space:
 
 @pytest.fixture(scope="module")
 def canaries(yard: Space) -> Canaries:
-    """Of every Secret there, and of the authority that signed."""
+    """The texts of every Secret in the namespace, and of the certificate authority."""
     found = _canaries(yard)
     authority = Space(yard.cluster, SYSTEM_NAMESPACE).get("secret/freehold-ca")
     return found | _forms("freehold-ca", "tls.key", authority["data"]["tls.key"])
@@ -163,7 +163,7 @@ def _canaries(space: Space) -> Canaries:
 
 
 def _forms(name: str, key: str, encoded: str) -> Canaries:
-    """As it is, as a Secret has it, as a URI has it; of a key, each line of its body."""
+    """Return a value plain, in base64 and percent-encoded; of a PEM file, each line of the body."""
     plain = base64.b64decode(encoded).decode()
     parts = [line for line in plain.splitlines() if not line.startswith("-----")]
     every = [*parts, encoded, *(quote(part, safe="") for part in parts)]
@@ -171,13 +171,13 @@ def _forms(name: str, key: str, encoded: str) -> Canaries:
 
 
 def _leaked(texts: dict[str, str], canaries: Canaries) -> dict[str, set[str]]:
-    """What was found, by where."""
+    """Return the secrets that were found, by the name of the text."""
     found = {where: {of for text, of in canaries if text in said} for where, said in texts.items()}
     return {where: of for where, of in found.items() if of}
 
 
 def _objects(cluster: Cluster) -> dict[str, str]:
-    """Every object of the cluster as its text; of Secrets all but what they are there to hold."""
+    """Return every object of the cluster as text, Secrets without their data."""
     listable = cluster.kubectl("api-resources", "--verbs=list", "-o", "name").split()
     kinds = ",".join(kind for kind in listable if not kind.endswith("metrics.k8s.io"))
     said = cluster.kubectl("get", kinds, "--all-namespaces", "--show-managed-fields", "-o", "json")
@@ -195,7 +195,7 @@ def _without_data(body: Object) -> Object:
 
 
 def _logs(cluster: Cluster) -> Iterator[tuple[str, str]]:
-    """By namespace and pod."""
+    """Yield the logs of all pods by namespace and name."""
     listed = cluster.kubectl("get", "pods", "--all-namespaces", "-o", "json")
     for pod in json.loads(listed)["items"]:
         where = ("-n", pod["metadata"]["namespace"], pod["metadata"]["name"], "--all-containers")

@@ -1,4 +1,4 @@
-"""A service goes on serving: while it grows, while it is replaced, and when its database server dies."""
+"""A service continues to serve during scaling and rolling updates, and recovers from a killed database server."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def test_serving_database_killed(shop: Space, storefront: Storefront) -> None:
 
 
 def _shares(served: Counter[str], pods: set[str]) -> bool:
-    """Whether each pod, and nobody else, serves a fair part of the latest calls."""
+    """Whether each pod has served at least twenty of the latest calls."""
     return all(served[pod] >= 20 for pod in pods)

@@ -1,4 +1,4 @@
-"""A service on its way behind walls: none stands, what they would cut is named, and once they rise it is cut."""
+"""The audit mode of isolation: undeclared connections are reported without enforcement, and refused with it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tests.e2e.support.connection_attempts import Target, reached, stranger
 from tests.e2e.support.microservices import IMAGES, users
 
 LONG_ENOUGH = 120
-"""Seconds a connection is held, for an observer to see it and the operator to ask for it."""
+"""Seconds for which a connection is held, until an observer has seen it and the operator has read the observation."""
 
 
 @pytest.fixture(scope="module")
 def yard(yard: Space) -> Space:
-    """users without walls, and a pod that nobody declared and that is connected to both its doors."""
+    """users without network policies, and an unmanaged pod with connections to the service and its database."""
     yard.apply(users(isolation="Shadow"))
     yard.until_ready("users")
     held = "".join(_hold(door) for door in _doors(yard))
@@ -64,5 +64,5 @@ def _doors(yard: Space) -> list[Target]:
 
 
 def _hold(door: Target) -> str:
-    """Bash that connects and stays."""
+    """Return a bash command that connects and holds the connection."""
     return f"(exec 3<>/dev/tcp/{door.address}/{door.port}; sleep {LONG_ENOUGH}) & "

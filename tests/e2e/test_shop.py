@@ -1,4 +1,4 @@
-"""The shop: a person registers and pays over gRPC, two servers hold a row each, and a wall stands between."""
+"""The shop: a purchase over gRPC writes to two database servers, which network policies separate."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""One tenant names another's things in every field there is: the condition says so, and nothing of theirs is reached.
+"""A tenant that names another tenant's resources, in any field, reaches none of them, and the condition says why.
 
-The shop is what is named. The rival has a namespace of its own, where Freehold may keep Secrets as in the shop's.
+The tenant under attack is the shop. The rival has a namespace of its own, with the grant for Secrets as in the shop's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LISTEN = ["/opt/users/bin/python", "-m", "http.server", "8080"]
 
 @pytest.fixture(scope="module")
 def yard(yard: Space) -> Space:
-    """With a service that is called like one of the shop's."""
+    """The rival's namespace, with a service of the same name as one of the shop."""
     yard.apply(users())
     yard.until_ready("users")
     return yard
@@ -28,7 +28,7 @@ def yard(yard: Space) -> Space:
 
 @pytest.fixture(autouse=True)
 def _the_shop_is_left_alone(shop: Space) -> Iterator[None]:
-    """Whatever a rival declares, nothing that Freehold made for the shop is changed by it."""
+    """Assert that no object of the shop changes during a test."""
     before = _made(shop)
     yield
     assert _made(shop) == before
@@ -42,7 +42,7 @@ def _made(shop: Space) -> dict[str, Object]:
 
 
 def _doors(shop: Space) -> list[Target]:
-    """Every shut door of the shop: by the address of its pod and, of a database, of its Service."""
+    """Return every closed port of the shop: by the addresses of pods, and of the databases' Services."""
     doors = []
     for name in ("users", "payments"):
         (pod,), (server,) = shop.pods(name), shop.pods(name, "database")
@@ -60,7 +60,7 @@ NAMED = {
     "storefront": ("ProviderHasNoEndpoint", "storefront in namespace {shop} declares no spec.grpc"),
     "ledger": ("ProviderNotFound", "ledger in namespace {shop} does not exist"),
 }
-"""What there is of the shop, or might be, and what is said of each that is named under spec.consumes."""
+"""Names under spec.consumes of services and other objects of the shop, with the reason and a part of the message."""
 
 
 @pytest.mark.parametrize("name", NAMED)

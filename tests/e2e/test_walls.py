@@ -1,4 +1,4 @@
-"""Who reaches whom, proven from where each stands: every ordered pair, on every port, against what is declared."""
+"""Reachability by connection attempts from every pod: every ordered pair, on every port, against the declarations."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SERVICES = ("users", "payments", "storefront")
 DATABASES = ("users", "payments")
 COMPONENTS = {"users": "service", "users-database": "database"}
 ROUNDS = 20_000
-"""More than it takes for a service to end; the stranger is bounded all the same."""
+"""More rounds than the deletion of a service takes; a bound for the unmanaged pod."""
 STRANGER, IMPOSTOR = "stranger", "impostor"
 
 
 @pytest.fixture
 def outsiders(shop: Space, spaces: Callable[..., Space]) -> Iterator[dict[str, tuple[Space, str]]]:
-    """A stranger in the shop's own namespace, and in another one a pod that carries the storefront's labels."""
+    """An unmanaged pod in the shop's namespace, and in another namespace a pod with the storefront's labels."""
     elsewhere = spaces("elsewhere")
     worn = shop.pods("storefront")[0]["metadata"]["labels"]
     forged = {key: value for key, value in worn.items() if key != "pod-template-hash"}
@@ -87,7 +87,7 @@ def test_walls_deleted_service(spaces: Callable[..., Space]) -> None:
 
 
 def _members(shop: Space) -> dict[str, tuple[Space, str]]:
-    """One pod of each service and of each database, by the name it has in the table."""
+    """Return one pod of each service and database, by its name in the table."""
     pods = {name: shop.pods(name)[0] for name in SERVICES}
     pods |= {f"{name}-database": shop.pods(name, "database")[0] for name in DATABASES}
     return {name: (shop, pod["metadata"]["name"]) for name, pod in pods.items()}
@@ -99,9 +99,9 @@ def _target(name: str, pod: Object) -> Target:
 
 
 def _declared(services: list[Object]) -> set[tuple[str, str]]:
-    """What the resources say, and nothing the operator made of it.
+    """Return the open pairs by the Microservices alone, without the operator's objects.
 
-    HTTP is open to all by declaration, as far as the caller itself may go out; the pods that nobody declared may.
+    HTTP is open to every caller that may go out itself, as unmanaged pods may.
     """
     consumed = {
         (service["metadata"]["name"], provider["name"])
