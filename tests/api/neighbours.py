@@ -1,4 +1,4 @@
-"""Another cluster, as its controllers and whoever keeps a namespace would have it."""
+"""Actions in place of another cluster's controllers and administrators."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.api.cluster import Cluster
 
 
 def pod(cluster: Cluster, namespace: str, kind: str, of: str, address: str) -> None:
-    """A pod that runs, as the kubelet tells it; once it is wanted."""
+    """Create a running pod, as the kubelet reports it, once its workload exists."""
     owner, name = cluster.get(kind, namespace, of), f"{of}-0"
     if owner is None or not owner["spec"]["replicas"] or cluster.get("Pod", namespace, name):
         return
@@ -20,7 +20,7 @@ def pod(cluster: Cluster, namespace: str, kind: str, of: str, address: str) -> N
 
 
 def start(cluster: Cluster, namespace: str, name: str, labels: dict[str, str], spec: Object, address: str) -> None:
-    """A pod that runs and is ready."""
+    """Create a pod that is running and ready."""
     metadata = {"name": name, "namespace": namespace, "labels": labels}
     cluster.create({"kind": "Pod", "metadata": metadata, "spec": spec})
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}
@@ -29,7 +29,7 @@ def start(cluster: Cluster, namespace: str, name: str, labels: dict[str, str], s
 
 
 def introduce(cluster: Cluster, home: str, name: str, other: Path | str) -> None:
-    """Whoever keeps the namespace puts a kubeconfig for the other cluster there."""
+    """Create the Secret with a kubeconfig for the other cluster, as the namespace's administrator does."""
     text = other if isinstance(other, str) else other.read_text()
     data = {"value": base64.b64encode(text.encode()).decode()}
     cluster.create({"kind": "Secret", "metadata": {"name": name, "namespace": home}, "data": data})

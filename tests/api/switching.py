@@ -1,4 +1,4 @@
-"""What the tests of moves play: a switch that ends well, an operator that is killed; and where clients are led."""
+"""Actions in tests of moves: a successful switchover, a killed operator; and checks of the endpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DATABASE = {"version": "15", "storage": {"size": "1Gi"}, "migrations": {"command
 
 
 def switched(cluster: Cluster, namespace: str) -> None:
-    """Let each switch that is under way end well, as the kubelet and the Job's controller tell it."""
+    """End each running switchover with success, in place of the kubelet and the Job's controller."""
     for job in cluster.list("Job", namespace):
         labels = job["spec"]["template"]["metadata"]["labels"]
         if labels.get("freehold.dev/role") != "switch" or job.get("status", {}).get("conditions"):
@@ -30,7 +30,7 @@ def switched(cluster: Cluster, namespace: str) -> None:
             metadata = {"name": f"{name}-x", "namespace": namespace, "labels": named}
             spec = {**job["spec"]["template"]["spec"], "restartPolicy": "Never"}
             cluster.create({"kind": "Pod", "metadata": metadata, "spec": spec})
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # the way back is kept from then on
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # the rollback window begins now
         words = json.dumps({"outcome": "moved", "pauseMs": 210})
         ended = {"exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now, "message": words}
         status = {"name": "switch", "image": IMAGE, "imageID": "", "ready": False, "restartCount": 0}
@@ -40,7 +40,7 @@ def switched(cluster: Cluster, namespace: str) -> None:
         over = {"conditions": done, "startTime": now, "completionTime": now, "succeeded": 1}
         try:
             cluster.patch("Job", namespace, name, {"status": over}, "status")
-        except Refused as refused:  # the operator takes the pod's word, and may have removed the Job already
+        except Refused as refused:  # the operator reads the pod's message, and may have deleted the Job already
             if refused.status != NOT_FOUND:
                 raise
 
@@ -51,8 +51,7 @@ def leads_to(cluster: Cluster, namespace: str) -> str:
 
 
 def seated(cluster: Cluster, namespace: str, *places: tuple[Cluster, str]) -> Object | None:
-    """The resource of users there, once its data and its name are there, and all is well at every place that is a side
-    of its move."""
+    """Return the resource of users at a place once data and endpoint are there and both sides of the move are Ready."""
     said = [one.conditions(where, "users").get("Ready", {}) for one, where in places]
     ready = all(condition.get("status") == "True" for condition in said)
     moved = cluster.conditions(namespace, "users").get("Relocated", {})
@@ -62,14 +61,14 @@ def seated(cluster: Cluster, namespace: str, *places: tuple[Cluster, str]) -> Ob
 
 
 def claim(cluster: Cluster, namespace: str) -> dict[str, str]:
-    """What is said on the volume of whose the data is."""
+    """Return the annotations of the claim that record which side has the data."""
     live = cluster.get("PersistentVolumeClaim", namespace, "users-database-data") or {"metadata": {}}
     said = live["metadata"].get("annotations", {})
     return {key.removeprefix("freehold.dev/"): value for key, value in said.items() if key.startswith("freehold.dev/")}
 
 
 def killed_after(cluster: Cluster, proxy: Proxy, log: Path, writes: int, *namespaces: str) -> None:
-    """Run an operator until it has written so often, playing the controllers meanwhile, and kill it then."""
+    """Run an operator, in place of the controllers, and kill it after a number of writes."""
     operator = operators.start(proxy.kubeconfig, log, *namespaces, image=IMAGE)
     proxy.cut_after(writes, operator.process.kill)
 

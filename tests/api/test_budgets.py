@@ -1,4 +1,4 @@
-"""Budgets: what changes far below is said above, at once, and only where something changed."""
+"""Latency budgets: a change is reported by services several hops above, at once, and by affected services alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kubectl freehold` against a real API server: what it shows, what it says when it cannot, and its exit codes."""
+"""`kubectl freehold` with a real API server: output, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def answer(cluster: Cluster, *arguments: str, code: int = 0) -> str:
 
 
 def refusal(kubeconfig: Path, *arguments: str) -> str:
-    """The one sentence of a command that cannot do what is asked."""
+    """Return the error of a command that fails."""
     done = run(kubeconfig, *arguments)
     assert done.exit_code == 2, done.output
     assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1, done.stderr
@@ -50,7 +50,7 @@ def refusal(kubeconfig: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def shop(cluster: Cluster, home: str) -> str:
-    """Users with a database; payments, which consumes it and one that is not there; a front end, which does not."""
+    """users with a database; payments, which consumes users and an absent service; a front end without consent."""
     cluster.create(microservice(home, database=FULL["database"]))
     cluster.create(microservice(home, "payments", consumes=[{"name": "users"}, {"name": "ledger"}]))
     cluster.create(microservice(home, "front", grpc=None, http={"port": 8080}))
@@ -169,7 +169,7 @@ def test_cli_completion_script(cluster: Cluster, shell: str) -> None:
 
 
 def kubeconfig(cluster: Cluster, folder: Path, user: Object, context: str = "tests", **instead: str) -> Path:
-    """The cluster as another user sees it, or another server."""
+    """Return a kubeconfig with another user or another server."""
     whole = yaml.safe_load(cluster.kubeconfig.read_text())
     server = {**whole["clusters"][0]["cluster"], **instead}
     contexts = [{"name": context, "context": {"cluster": "tests", "user": "tests", "namespace": "shop"}}]
@@ -180,7 +180,7 @@ def kubeconfig(cluster: Cluster, folder: Path, user: Object, context: str = "tes
 
 
 def with_rights(cluster: Cluster, namespace: str, folder: Path, *rules: Object) -> Path:
-    """The kubeconfig of somebody who may do this in the namespace, and nothing else."""
+    """Return the kubeconfig of a user with these rights in the namespace, and no others."""
     cluster.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "guest"}})
     roles = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
     cluster.request("POST", f"{roles}/roles", {"metadata": {"name": "guest"}, "rules": list(rules)})

@@ -1,4 +1,4 @@
-"""`kubectl freehold contract` and `client` against a real API server: what serves, what waits, and their exit codes."""
+"""`kubectl freehold contract` and `client` with a real API server: serving and waiting contracts, and exit codes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def refusal(cluster: Cluster, *arguments: str) -> str:
 
 @pytest.fixture
 def shop(cluster: Cluster, home: str) -> str:
-    """Users, of which one image serves and another waits; a front end that calls everything, and one that counts."""
+    """users with a serving and a waiting image; a front end that calls every method, another that calls CountUsers."""
     users = microservice(home, image=WAITS)
     cluster.create(users)
     cluster.create(microservice(home, "front", grpc=None, http={"port": 8080}, consumes=[{"name": "users"}]))
@@ -62,7 +62,7 @@ def deployment(namespace: str) -> Object:
 
 
 def publish(cluster: Cluster, namespace: str, image: str, contract: bytes) -> None:
-    """What the operator makes of an image that was read."""
+    """Publish a contract as the operator does."""
     live = cluster.get("Microservice", namespace, "users")
     assert live
     cluster.create(published.config_map(observe.parse(live), image, contract, "contracts"))

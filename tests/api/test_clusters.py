@@ -1,5 +1,5 @@
-"""A service goes to another cluster, and back: two real API servers, an operator at each, and what they see of the
-other through a kubeconfig in a Secret; the clusters' controllers and kubelets played.
+"""Moves between clusters, with two real API servers and an operator at each, which reads the other cluster by a
+kubeconfig in a Secret. The tests act in place of the clusters' controllers and kubelets.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from tests.api.switching import DATABASE, IMAGE, claim, seated, switched
 
 CAMPAIGN = pytest.mark.campaign
 POINTS = [("west", writes) for writes in (20, 24, 26, 28, 30, 32, 34)] + [("east", writes) for writes in (2, 4, 6, 8)]
-"""The side whose operator is killed, and after which of its writes."""
+"""The side of the killed operator, and the number of writes before."""
 SLICE = (("west", 28), ("east", 4))
 POINTED = "EndpointSlice users-abroad"
 SERVERS = "EndpointSlice users-database-abroad"
 
 
 class Both:
-    """The same namespace in both clusters: in `east` the service stands at first."""
+    """The same namespace in both clusters; the service starts in `east`."""
 
     def __init__(self, east: Cluster, west: Cluster, home: str) -> None:
         self.east, self.west, self.home = east, west, home
 
     def play(self) -> None:
-        """The controllers of both, a pod for each server, and one for each service that is to run."""
+        """Act in place of both clusters' controllers, with a pod for each database server and each running service."""
         for number, cluster in enumerate((self.east, self.west), start=1):
             cluster.run(self.home)
             switched(cluster, self.home)
@@ -44,7 +44,7 @@ class Both:
             pod(cluster, self.home, "Deployment", "payments", f"10.{number}.0.7")
 
     def stands(self, one: Cluster) -> Object:
-        """Wait until the data and the name are there; the resource there."""
+        """Wait until data and endpoint are in a cluster; return the resource there."""
 
         def look() -> Object | None:
             self.play()
@@ -58,7 +58,7 @@ class Both:
 
 
 def certify(one: Cluster, other: Cluster, *, alike: bool) -> None:
-    """The other cluster has the same certificate authority as the one, or none yet."""
+    """Give the other cluster the same certificate authority, or none."""
     where = ("Secret", "freehold-system", "freehold-ca")
     secret = until(lambda: one.get(*where), "the authority is there")
     if other.get(*where):
@@ -70,7 +70,7 @@ def certify(one: Cluster, other: Cluster, *, alike: bool) -> None:
 
 @contextmanager
 def both(east: Cluster, west: Cluster, home: str, folder: Path, *, trusting: bool = True) -> Iterator[Both]:
-    """An operator in each, users in the first, and each knows the other."""
+    """Run an operator in each cluster, with users in the first and each cluster linked to the other."""
     west.namespace(home)
     introduce(east, home, "west", west.kubeconfig)
     introduce(west, home, "east", east.kubeconfig)
@@ -88,18 +88,18 @@ def both(east: Cluster, west: Cluster, home: str, folder: Path, *, trusting: boo
 
 
 def selected(cluster: Cluster, home: str) -> str:
-    """The component of the pods that the name leads to."""
+    """Return the component that the endpoint's Service selects."""
     live = cluster.get("Service", home, "users") or {}
     return str(live["spec"]["selector"]["app.kubernetes.io/component"])
 
 
 def attached(cluster: Cluster, home: str) -> bool:
-    """Whether the name leads to the other cluster's pods."""
+    """Whether the endpoint leads to the other cluster's pods."""
     return "kubernetes.io/service-name" in cluster.owned(home)[POINTED]["metadata"]["labels"]
 
 
 def blocks(cluster: Cluster, home: str, policy: str, way: str) -> set[str]:
-    """The addresses that a wall names."""
+    """Return the remote addresses of a network policy."""
     found = cluster.owned(home)[f"NetworkPolicy {policy}"]["spec"].get(way, [])
     peers = [peer for rule in found for peer in rule.get("from" if way == "ingress" else "to", [])]
     return {peer["ipBlock"]["cidr"] for peer in peers if "ipBlock" in peer and peer["ipBlock"]["cidr"][:2] == "10"}

@@ -1,4 +1,4 @@
-"""Whatever is edited, added to or deleted of what Freehold owns comes back to what it should be."""
+"""Edited, extended and deleted objects return to their planned content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOME = "drift"
 
 @pytest.fixture(scope="module")
 def placed(cluster: Cluster, operator: Operator) -> Iterator[dict[str, Object]]:
-    """A service at rest, with one object at least of each kind; what is there."""
+    """The objects of a Ready service with at least one of each kind."""
     assert operator.alive()
     cluster.namespace(HOME)
     cluster.create(microservice(HOME, **FULL))
@@ -31,7 +31,7 @@ def placed(cluster: Cluster, operator: Operator) -> Iterator[dict[str, Object]]:
 
 
 def steady(live: Object) -> Object:
-    """An object without what the API server counts."""
+    """Return an object without the API server's counters."""
     counted = ("resourceVersion", "managedFields", "generation", "uid", "creationTimestamp")
     metadata = {key: value for key, value in live["metadata"].items() if key not in counted}
     given = ("clusterIP", "clusterIPs")
@@ -52,7 +52,7 @@ def put_right(cluster: Cluster, name: str, before: Object) -> None:
     until(look, lambda: f"{name} is put right; it is {cluster.get(kind, HOME, own)}")
 
 
-# Of each kind: a value that is edited, a field of ours that is taken out, something that is added.
+# For each kind: an edited value, a removed field of Freehold's, an added field.
 PORT: Object = {"port": 9999, "protocol": "TCP"}
 TEMPLATE = {"containers": [{"name": "service", "image": "evil:1"}]}
 BARE: Object = {"matchLabels": None}
@@ -95,7 +95,7 @@ def test_drift_edited(cluster: Cluster, placed: dict[str, Object], name: str, ho
 
 
 def comes_back(cluster: Cluster, name: str) -> bool:
-    """Whether it is there; what it stands on is run meanwhile."""
+    """Whether an object exists; the status of its dependencies is written meanwhile."""
     cluster.run(HOME)
     return cluster.get(name.split()[0], HOME, name.split()[1]) is not None
 
@@ -107,7 +107,7 @@ def test_drift_deleted(cluster: Cluster, placed: dict[str, Object]) -> None:
     assert job in lost and len(lost) == 18
     for name in lost:
         cluster.delete(name.split()[0], HOME, name.split()[1])
-        # One after the other, for what is known of the passwords is what the other Secrets say.
+        # One after the other, because a lost password is restored from the other Secrets.
         until(partial(comes_back, cluster, name), f"{name} comes back")
     cluster.ready(HOME)
     after = cluster.owned(HOME)

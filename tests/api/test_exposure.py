@@ -1,6 +1,6 @@
-"""A route from a Gateway where the cluster has the Gateway API, and what is said where it has not.
+"""Routes from a Gateway, in clusters with and without the Gateway API.
 
-The tests play the Gateway's controller, which is somebody else's: they write what it would into the route's status.
+The tests write the route's status in place of the Gateway's controller.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TAKEN = ("True", "Accepted", "it is taken")
 
 
 def answer(cluster: Cluster, home: str, accepted: tuple[str, str, str]) -> None:
-    """Say what became of the route as it is now."""
+    """Write the status of the present route."""
     live = cluster.get("GRPCRoute", home, "users")
     assert live
     common = {"observedGeneration": live["metadata"]["generation"], "lastTransitionTime": "2026-01-02T03:04:05Z"}
@@ -41,12 +41,12 @@ def route(cluster: Cluster, home: str) -> Object | None:
 
 
 def sources(cluster: Cluster, home: str) -> list[Object]:
-    """Whom the wall lets in."""
+    """Return the peers that the network policy admits."""
     live = cluster.get("NetworkPolicy", home, "users") or {"spec": {}}
     return [peer for rule in live["spec"].get("ingress", []) for peer in rule.get("from", [])]
 
 
-# First, while the cluster has not been given the Gateway API.
+# First, while the cluster has no Gateway API.
 def test_exposure_gateway_api_installed(
     cluster: Cluster, operator: Operator, home: str, request: pytest.FixtureRequest
 ) -> None:
@@ -68,7 +68,7 @@ def test_exposure_gateway_api_installed(
     assert "grpcroutes" not in log.replace("write GRPCRoute", ""), "that a kind is absent is no matter for the log"
 
 
-# The one before took its definition, and so the route, away again.
+# The test before has deleted the definition, and so the route.
 def test_exposure_gateway_api_removed(
     cluster: Cluster, operator: Operator, home: str, request: pytest.FixtureRequest
 ) -> None:

@@ -1,4 +1,4 @@
-"""Freehold keeps Secrets only where somebody let it, says so elsewhere, and goes on by itself once it may."""
+"""Secrets need a grant in each namespace: a missing grant is reported, and the service continues once granted."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def bindings(namespace: str) -> str:
     return f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
 
 
-# First, while no operator runs for all of these.
+# First, while the module's operator does not run.
 def test_grants_withdrawn(cluster: Cluster, as_installed: Path, home: str, tmp_path: Path) -> None:
     """A withdrawn grant is reported and changes no object."""
     cluster.request("POST", bindings(home), grant(home))
@@ -59,7 +59,7 @@ def test_grants_withdrawn(cluster: Cluster, as_installed: Path, home: str, tmp_p
 
     cluster.request("DELETE", f"{bindings(home)}/freehold")
 
-    # A watch that is under way notices within a minute; an operator that starts, which has never seen them, at once.
+    # A running operator notices within a minute, when its watch ends; an operator that starts notices at once.
     with operators.running(as_installed, tmp_path / "log"):
         cluster.says(home, "users", "CredentialsReady", "SecretsNotGranted")
     assert {name: live["metadata"]["uid"] for name, live in cluster.owned(home).items()} == before

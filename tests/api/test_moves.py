@@ -1,5 +1,5 @@
-"""A move in a real API server, the cluster's controllers played: every object is taken, and whoever is killed, it ends
-in one place."""
+"""Moves between zones in a real API server, with the tests in place of the controllers: every object is accepted, and
+a move completes although the operator is killed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.api.switching import DATABASE, IMAGE, killed_after, leads_to, switche
 A, B = ({"nodeSelector": {"topology.kubernetes.io/zone": zone}} for zone in "ab")
 FREEHOLD = Path(sys.executable).with_name("freehold")
 POINTS, SLICE = (1, 2, 4, 6, 7, 8, 9, 10, 12), (2, 7, 10)
-"""After which of a move's writes the operator is killed; and those that stand for all in every run."""
+"""The writes of a move after which the operator is killed, and the slice of every run."""
 
 
 def moved(cluster: Cluster, namespace: str, server: str) -> Object:
-    """Wait until the data stands on a server, playing the controllers meanwhile; the resource."""
+    """Wait until a server is the primary, in place of the controllers; return the resource."""
 
     def look() -> Object | None:
         cluster.run(namespace)
@@ -81,7 +81,7 @@ def test_moves_aborted(cluster: Cluster, home: str, tmp_path: Path) -> None:
         def left() -> bool:
             cluster.run(home)
             claim = cluster.get("PersistentVolumeClaim", home, "users-database-data-2")
-            # No controller here takes a claim's protection away.
+            # No controller removes a claim's protection here.
             return not over & cluster.owned(home).keys() and (not claim or "deletionTimestamp" in claim["metadata"])
 
         until(left, "the copy goes, and its volume, which never owned the data")

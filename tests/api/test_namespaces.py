@@ -1,4 +1,4 @@
-"""A service goes to another namespace, and back: in a real API server its name becomes an alias, and a name again."""
+"""Moves of a service between namespaces in a real API server: its old name becomes an alias, and a name again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("operator")
 
 @pytest.fixture
 def away(cluster: Cluster, home: str) -> Iterator[str]:
-    """Another namespace."""
+    """A second namespace."""
     name = cluster.namespace(f"{home[:45]}-away")
     yield name
     for live in cluster.list("Microservice", name):
@@ -26,14 +26,14 @@ def away(cluster: Cluster, home: str) -> Iterator[str]:
 
 
 def alias(cluster: Cluster, namespace: str) -> str | None:
-    """What the name stands for; None where it leads to the service's own pods."""
+    """Return the target of the alias; None while the name leads to the service's own pods."""
     spec = (cluster.get("Service", namespace, "users") or {})["spec"]
     assert (spec["type"] == "ExternalName") is ("externalName" in spec) is (spec.get("clusterIP") != "None")
     return str(spec["externalName"]) if "externalName" in spec else None
 
 
 def peers(cluster: Cluster, namespace: str, name: str, way: str) -> set[tuple[str, str]]:
-    """Whom a wall lets through, as namespace and service."""
+    """Return the peers of a network policy, as namespace and service."""
     rules = ((cluster.get("NetworkPolicy", namespace, name) or {}).get("spec") or {}).get(way, [])
     found = (peer for rule in rules for peer in rule.get("from" if way == "ingress" else "to", []))
     labels = (

@@ -1,4 +1,4 @@
-"""The policy agent as it runs on a node: a real API server on one side, nft in a network namespace on the other."""
+"""The network policy agent of a node, with a real API server and nft in a network namespace."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MOST_MEMORY_KB = 60_000
 
 
 def until(true: Callable[[], bool], seconds: float = 10) -> None:
-    """Waits for something outside the API, which nothing announces."""
+    """Poll for a state outside the API, for which there is no event."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -45,7 +45,7 @@ def until(true: Callable[[], bool], seconds: float = 10) -> None:
 
 
 class Node:
-    """A network namespace with an agent: `nft`, as the agent finds it, is the real one in that namespace."""
+    """A network namespace with an agent, whose `nft` is the real program in that namespace."""
 
     def __init__(self, folder: Path, kubeconfig: Path) -> None:
         self.results, self.ready, self.off = folder / "results", folder / "ready", folder / "switch" / "off"
@@ -59,7 +59,7 @@ class Node:
         self.process = self._start()
 
     def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:
-        """Kills the agent as a crash would, and starts another."""
+        """Kill the agent, as a crash does, and start another."""
         self.ready.unlink(missing_ok=True)
         self.process.kill()
         self.process.wait()
@@ -71,7 +71,7 @@ class Node:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
     def holds(self, address: str) -> bool:
-        """Whether the node's table knows the address as one of its pods'."""
+        """Whether the node's table has the address of a pod."""
         held = self.table().partition("set held")[2].partition("}\n\n")[0]
         return f" {address}" in held.replace(",", " ").replace("{", " ").replace("}", " ")
 
@@ -112,7 +112,7 @@ def api() -> Iterator[ApiServer]:
 
 @pytest.fixture(scope="module")
 def replace_server(api: ApiServer) -> Iterator[Callable[[], None]]:
-    """Kills the first API server and starts another in its place, on the same data; done once, however often asked."""
+    """A function that replaces the API server by another with the same data, once."""
     with ExitStack() as ends:
 
         @functools.cache
@@ -139,7 +139,7 @@ def node(api: ApiServer, tmp_path: Path) -> Iterator[Node]:
 
 
 def create_pod(name: str, address: str | None = None, node_name: str = "node-a") -> str:
-    """Creates a pod on the node and returns its uid; with an address it is Running, as the kubelet would say."""
+    """Create a pod on the node and return its UID; with an address, the pod is Running."""
     spec = {"nodeName": node_name, "containers": [{"name": "main", "image": "none"}]}
     body = {"metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
     uid = client.CoreV1Api().create_namespaced_pod("shop", body).metadata.uid
@@ -155,7 +155,7 @@ def create_policy(name: str, **spec: Any) -> None:
 
 
 def write_result(node: Node, uid: str, address: str) -> Path:
-    """What libcni leaves when the network plugin has made a pod's network."""
+    """Write the result file that libcni leaves after it has set up a pod's network."""
     file = node.results / f"pods-{uid}-eth0"
     file.write_text(json.dumps({"cniArgs": [["K8S_POD_UID", uid]], "result": {"ips": [{"address": f"{address}/24"}]}}))
     return file
@@ -202,7 +202,7 @@ def test_netpol_agent_latency(node: Node) -> None:
         begun = time.monotonic()
         until(lambda wanted=f"ingress/shop/policy-{number} ": wanted in node.table())
         taken.append(time.monotonic() - begun)
-    # The quicker quarter, for a machine that runs other tests at the same time says little about the rest.
+    # The quicker quarter, because other tests on the same machine delay the rest.
     assert statistics.quantiles(taken)[0] < TYPICAL_SECONDS, taken
 
 
@@ -297,7 +297,7 @@ async def test_netpol_agent_version_expired(
     api: ApiServer, replace_server: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A resourceVersion that the server has compacted leads to a new list."""
-    replace_server()  # the new one remembers nothing from before its start
+    replace_server()  # the new server has no history from before its start
     changed = asyncio.Event()
     namespaces = Mirror("/api/v1/namespaces", lambda obj: obj["metadata"]["name"], changed.set)
     namespaces._version = "1"

@@ -1,4 +1,4 @@
-"""A database goes to another namespace, and back, in a real API server, the cluster's controllers played."""
+"""Moves of a database between namespaces in a real API server, with the tests in place of the controllers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tests.api.shop import microservice, place
 from tests.api.switching import DATABASE, IMAGE, claim, killed_after, seated, switched
 
 POINTS, SLICE = (20, 24, 26, 28, 30, 32, 34, 36), (26, 34)
-"""After which of a move's writes the operator is killed: those before make what the destination stands on. And those
-that stand for all in every run."""
+"""The writes of a move after which the operator is killed, from the first after the destination's volume, and the slice
+of every run."""
 
 
 def move(cluster: Cluster, home: str, away: str) -> None:
-    """Both sides say so."""
+    """Declare the move on both sides."""
     cluster.create(microservice(away, database=DATABASE, placement={"from": home}))
     place(cluster, home, {"namespace": away})
 
 
 def stands(cluster: Cluster, one: str, other: str) -> Object:
-    """Wait until the data and the name are in the one, playing the controllers meanwhile; the resource there."""
+    """Wait until data and endpoint are in a namespace, in place of the controllers; return the resource there."""
     sides = (one, other)
 
     def look() -> Object | None:
@@ -38,7 +38,7 @@ def stands(cluster: Cluster, one: str, other: str) -> Object:
 
 
 def _spec(cluster: Cluster, namespace: str) -> Object:
-    """What the service's name stands for."""
+    """Return the spec of the endpoint's Service."""
     found: Object = (cluster.get("Service", namespace, "users") or {})["spec"]
     return found
 

@@ -1,4 +1,4 @@
-"""From a resource to everything it stands on, in a real API server, and then silence."""
+"""Provisioning in a real API server, from the Microservice to all its objects, and no writes afterwards."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ KEPT = {
 
 
 def versions(cluster: Cluster, namespace: str) -> dict[str, str]:
-    """The resourceVersion of everything in a namespace, the resources included."""
+    """Return the resourceVersion of every object in a namespace, Microservices included."""
     services = {f"Microservice {live['metadata']['name']}": live for live in cluster.list("Microservice", namespace)}
     found = {**cluster.owned(namespace), **services}
     return {name: live["metadata"]["resourceVersion"] for name, live in found.items()}
@@ -103,7 +103,7 @@ def test_provisioning_idle(cluster: Cluster, home: str, operator: Operator, tmp_
 
 
 def writes(server: ApiServer, namespace: str) -> list[str]:
-    """What Freehold wrote in a namespace, by the API server's own record."""
+    """Return Freehold's writes in a namespace, by the audit log."""
     entries = map(json.loads, rights.lines([server.audit_log]))
     return [
         f"{entry['verb']} {entry['requestURI'].partition('?')[0]}"
@@ -133,7 +133,7 @@ def owners(live: Object) -> list[str]:
 
 
 def nobodys(objects: dict[str, Object]) -> set[str]:
-    """What no owner takes along, but for walls, which stand until the last pod has ended."""
+    """Return the objects without an owner, except network policies, which outlive the last pod."""
     return {name for name, live in objects.items() if not owners(live) and not name.startswith("NetworkPolicy")}
 
 
@@ -144,7 +144,7 @@ def test_provisioning_data_retained(cluster: Cluster, home: str) -> None:
     before = cluster.owned(home)
     assert nobodys(before) == KEPT
     cluster.delete("Microservice", home, "users")
-    for name in (name for name, live in before.items() if owners(live)):  # as the garbage collector would
+    for name in (name for name, live in before.items() if owners(live)):  # in place of the garbage collector
         cluster.delete(*name.split()[:1], home, *name.split()[1:])
     until(lambda: cluster.owned(home).keys() == KEPT, "the walls go when there is nothing behind them")
     cluster.create(microservice(home, **{**FULL, "consumes": []}))
@@ -181,7 +181,7 @@ def test_provisioning_migration_before_rollout(cluster: Cluster, home: str) -> N
 
 
 def test_provisioning_namespaces_of_operator(cluster: Cluster, home: str, tmp_path: Path) -> None:
-    # Two operators work here: one for all namespaces, which the test module started, and one for another alone.
+    # Two operators run: the module's for all namespaces, and one for a single namespace.
     """An operator with a list of namespaces reconciles no service elsewhere."""
     cluster.create(microservice(home))
     cluster.ready(home)
@@ -192,7 +192,7 @@ def test_provisioning_namespaces_of_operator(cluster: Cluster, home: str, tmp_pa
         cluster.ready(other)
 
         def worked() -> bool:
-            # Whichever operator is quicker puts the Service back; sooner or later it is this one.
+            # The faster operator restores the Service; after some rounds that is the second.
             if cluster.get("Service", other, "users"):
                 cluster.delete("Service", other, "users")
             return f"{other}/users" in log.read_text()

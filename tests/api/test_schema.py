@@ -1,4 +1,4 @@
-"""What the API server takes and refuses, in the words a person reads."""
+"""Validation by the API server: accepted and refused resources, and the messages."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DATABASE: Object = {"version": "15", "storage": {"size": "2Gi", "className": "st
 
 
 def microservice(name: str = "users", namespace: str = "default", **spec: Any) -> Object:
-    """A Microservice; a part of the spec that is None is left out."""
+    """Return a Microservice; fields of the spec that are None are left out."""
     whole = {key: value for key, value in {**SPEC, **spec}.items() if value is not None}
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": "freehold.dev/v1alpha1", "kind": "Microservice", "metadata": metadata, "spec": whole}
 
 
 def refusal(cluster: Cluster, body: Object) -> str:
-    """What the API server says to this resource; empty when it takes it."""
+    """Return the API server's message on refusing a resource; empty on acceptance."""
     try:
         cluster.create(body, dryRun="All", fieldValidation="Strict")
     except Refused as refused:
@@ -37,7 +37,7 @@ GATEWAY: Object = {"name": "public", "namespace": "gateways"}
 
 
 def exposed(**expose: Any) -> Object:
-    """A service that says how it is exposed; a part that is None is left out."""
+    """Return an exposed service; fields that are None are left out."""
     whole = {"gateway": GATEWAY, "hostnames": ["users.example.com"], **expose}
     return microservice(grpc={"expose": {key: value for key, value in whole.items() if value is not None}})
 
@@ -264,7 +264,7 @@ EXAMPLES = sorted(path for path in (ROOT / "manifests/examples").iterdir() if pa
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_schema_examples(cluster: Cluster, example: Path) -> None:
-    # As the README has it: a folder's namespace before all else that is in it.
+    # As in the README: a folder's namespace first.
     """The examples apply."""
     first = [path for path in [example / "namespace.yaml"] if path.exists()]
     files = [word for path in (*first, example) for word in ("-f", str(path))]

@@ -1,4 +1,4 @@
-"""What is somebody else's stays theirs, what is withdrawn is closed, and one that is broken hinders no other."""
+"""Network policies follow consent and declarations, foreign objects stay unchanged, broken resources block none."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ pytestmark = pytest.mark.usefixtures("operator")
 
 
 def reaches(rules: list[Object], side: str) -> set[str]:
-    """The services that a policy's rules name on one side."""
+    """Return the services that a policy's rules name as peers."""
     named = (peer.get("podSelector", {}).get("matchLabels", {}) for rule in rules for peer in rule.get(side, []))
     return {labels["app.kubernetes.io/instance"] for labels in named if "app.kubernetes.io/instance" in labels}
 
 
 def walls(cluster: Cluster, namespace: str, name: str) -> tuple[set[str], set[str]]:
-    """Who may call a service, and whom it may call."""
+    """Return the permitted callers and callees of a service."""
     spec: Any = (cluster.get("NetworkPolicy", namespace, name) or {"spec": {}})["spec"]
     return reaches(spec.get("ingress", []), "from"), reaches(spec.get("egress", []), "to")
 
@@ -74,13 +74,13 @@ def test_walls_foreign_object(cluster: Cluster, home: str) -> None:
     assert now["metadata"]["resourceVersion"] == theirs["metadata"]["resourceVersion"]
     assert cluster.get("Deployment", home, "users") is None, "no pod starts before its Service and walls are there"
     cluster.delete("Service", home, "users")
-    # It is tried again by itself every half minute; a look at the resource is sooner.
+    # The operator tries again every half minute; a change of the resource triggers it sooner.
     cluster.patch("Microservice", home, "users", {"metadata": {"annotations": {"look": "again"}}})
     cluster.ready(home)
 
 
 def test_walls_undeclared_removed(cluster: Cluster, home: str) -> None:
-    # Even where the data is to go with the resource, it does not go with an edit.
+    # With deletionPolicy Delete, data is deleted with the resource, and not by an edit.
     """Objects of capabilities that the spec no longer has are deleted, except those with data."""
     database = {**FULL["database"], "deletionPolicy": "Delete"}
     cluster.create(microservice(home, **{**FULL, "database": database}))
@@ -127,7 +127,7 @@ def test_walls_outlive_pods(cluster: Cluster, home: str) -> None:
 
 
 def pod(namespace: str, name: str, component: str) -> Object:
-    """A pod of users that no kubelet runs, on a node, so that it takes its time to end."""
+    """Return a pod of users on a node without a kubelet, so that its deletion waits."""
     labels = {"app.kubernetes.io/instance": "users", "app.kubernetes.io/component": component}
     metadata = {"name": name, "namespace": namespace, "labels": {**labels, "app.kubernetes.io/managed-by": "freehold"}}
     spec = {"serviceAccountName": "users", "nodeName": "a", "containers": [{"name": "main", "image": "users:1"}]}
@@ -135,7 +135,7 @@ def pod(namespace: str, name: str, component: str) -> Object:
 
 
 def lax(definition: Object) -> Object:
-    """The definition as an older or a later version might have been: it takes any spec."""
+    """Return a definition that accepts any spec, as that of another version might."""
     loosened = copy.deepcopy(definition)
     schema = loosened["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     schema["properties"]["spec"] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
