@@ -62,7 +62,7 @@ def test_rights_granted_and_used(
 
 
 def live_through(cluster: Cluster, home: str) -> None:
-    """Create a service with every capability, change its storage class before there is data, remove all capabilities."""
+    """Create a service with every capability, change its storage class before any data, remove all capabilities."""
     cluster.create(microservice(home, "payments"))
     absent = {**FULL["database"], "storage": {"size": "1Gi", "className": "absent"}}
     cluster.create(microservice(home, **{**FULL, "database": absent, "grpc": EXPOSED}))

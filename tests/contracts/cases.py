@@ -1,4 +1,4 @@
-"""The corpus of contracts that change: how its cases are read, and what protoc makes of them."""
+"""The corpus of contract changes: reading the cases, and compiling them with protoc."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 
 @dataclass(frozen=True)
 class Case:
-    """One change, as the README beside this file says it is read."""
+    """A change of a contract, in the format of the README beside this file."""
 
     theme: str
     name: str
@@ -45,7 +45,7 @@ class Case:
 
 
 def read() -> list[Case]:
-    """Every case of the corpus."""
+    """Return every case of the corpus."""
     themes = {file.stem: yaml.safe_load(file.read_text()) for file in sorted(CORPUS.glob("*.yaml"))}
     return [
         _case(theme, name, told["frame"], one) for theme, told in themes.items() for name, one in told["cases"].items()
@@ -74,7 +74,7 @@ def _case(theme: str, name: str, frame: str, told: dict[str, Any]) -> Case:
 
 
 def table() -> str:
-    """CASES.md: each case, what is expected of it, and the rule it is taken from."""
+    """Return CASES.md: each case with its expected result and the rule."""
     lines = [HEAD]
     for case in read():
         verdict = "<br>".join(f"`{one}`" for one in case.breaks) or "compatible"
@@ -86,7 +86,7 @@ def table() -> str:
 
 @cache
 def compiled(text: str) -> bytes:
-    """A .proto file as a serialized FileDescriptorSet, with all that it imports."""
+    """Compile a .proto file and its imports to a serialized FileDescriptorSet."""
     with TemporaryDirectory() as folder:
         source, made = Path(folder, "users.proto"), Path(folder, "made")
         source.write_text(text)

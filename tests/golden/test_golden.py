@@ -1,6 +1,6 @@
-"""What Freehold plans and says for whole situations, word for word.
+"""Plans and messages for whole situations, word for word.
 
-`pytest tests/golden --update-golden` writes the outputs anew; read their difference before you commit it.
+`pytest tests/golden --update-golden` writes the outputs again; read the difference before a commit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The door alone, before two servers that are opened and closed by hand."""
+"""The database proxy alone, with two servers that the tests fence and unfence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HELD_SECONDS = 1.0
 
 @dataclass
 class Entrance:
-    """A door, and those who stand before it."""
+    """A proxy and its clients."""
 
     first: Server
     second: Server
@@ -63,7 +63,7 @@ def primaries(lab: Lab) -> Iterator[tuple[Server, Server]]:
 
 @pytest.fixture
 def entrance(primaries: tuple[Server, Server]) -> Iterator[Entrance]:
-    """The first server is open."""
+    """A proxy before two servers, the first of which is open."""
     first, second = primaries
     first.open()
     second.close()

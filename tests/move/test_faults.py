@@ -1,4 +1,4 @@
-"""Each party of a switch killed at each step; `pytest -m campaign tests/move` tries them all."""
+"""Parties of a switchover that are killed at a step; `pytest -m campaign tests/move` tries all pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLICE = (
     ("door", Step.PROMOTING, SOON, "moved"),
     ("switch+target", Step.DONE, LATE, "moved"),
 )
-"""victims, step, seconds that they are away, and the outcome."""
+"""Victims, step, seconds for which they are down, and the outcome."""
 
 
 @pytest.mark.parametrize(("victims", "step", "away", "outcome"), SLICE)

@@ -1,4 +1,4 @@
-"""How a server becomes the copy of another one, and again after whatever came between (start.sh)."""
+"""The start of a server as a standby of another, on an empty volume and after interruptions (start.sh)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.move.programs import outcome_of, switch
 from tests.move.servers import Lab, Server
 
 ROOM_BYTES = 24 * 1024 * 1024
-"""Less than an empty database takes."""
+"""Less than the size of an empty database."""
 WRITE = "INSERT INTO entries (id) VALUES (%s)"
 ROWS = "SELECT string_agg(id, ' ' ORDER BY number) FROM entries"
 
@@ -38,11 +38,11 @@ def copy(source: Server) -> Server:
 
 @pytest.fixture
 def moved(source: Server, copy: Server) -> tuple[Server, Server]:
-    """The one that was left, closed and stopped, and the one that is open, which has gone on since."""
+    """A former primary, fenced and stopped, and the new primary with later rows."""
     copy.start(follow=source)
     copy.wait_ready()
     assert outcome_of(switch(source, copy))["outcome"] == "moved"
-    source.ask("SELECT pg_switch_wal()")  # what the other one never gets
+    source.ask("SELECT pg_switch_wal()")  # a row that the other server never receives
     source.ask("CHECKPOINT")
     source.stop()
     write(copy, "after")
@@ -51,7 +51,7 @@ def moved(source: Server, copy: Server) -> tuple[Server, Server]:
 
 @pytest.fixture
 def small_disk(copy: Server) -> Iterator[Path]:
-    """Where the copy is to be."""
+    """The folder of the copy, a small disk."""
     if os.geteuid():
         pytest.skip("only root can mount a disk that is small enough to be filled")
     folder = copy.data.parent
@@ -69,7 +69,7 @@ def write(server: Server, name: str) -> None:
 
 
 def follows(server: Server, rows: str) -> None:
-    """It is a standby and shows these rows."""
+    """Assert that a server is a standby with these rows."""
     server.wait_ready()
     assert server.ask("SELECT pg_is_in_recovery()")
     wait_until(lambda: server.ask(ROWS, "app") == rows, f"{server.name} shows {rows}")

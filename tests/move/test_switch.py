@@ -1,4 +1,4 @@
-"""What a switch does not do, for it cannot know that it may."""
+"""Cases in which a switchover refuses to fence or promote a server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.move.servers import Lab, Server
 
 @pytest.fixture
 def promoted(pair: tuple[Server, Server]) -> tuple[Server, Server]:
-    """By somebody, and not by a switch: both are open."""
+    """Two servers that are both open, since the standby was promoted by hand."""
     source, target = pair
     target.ask("SELECT pg_promote()")
     with source.connect() as client:

@@ -1,4 +1,4 @@
-"""The stories' own declarations: every change is one that a team could make, and a seed always makes the same."""
+"""Random declarations of the stories: every change is valid, and equal seeds give equal changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of the stories, and already here: the policies that are planned open what is declared, and no more."""
+"""The reachability tables of the stories; the planned network policies open exactly the declared pairs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NOBODY = Member("shop", STRANGER, STRANGER, (8080,))
 
 
 def opened(users: Object, payments: Object, **labels: str) -> set[str]:
-    """What two services open among five pods; the labels are of the namespace `office`."""
+    """Return the pairs that two services open among five pods. The labels are those of the namespace `office`."""
     services = {USERS.key: {**IMAGE, **users}, PAYMENTS.key: {**IMAGE, **payments}, OTHER_USERS.key: {"grpc": {}}}
     everyone = [USERS, DATABASE_OF_USERS, PAYMENTS, OTHER_USERS, NOBODY]
     open_pairs = declared(Declarations({"shop": {}, "office": labels}, services), pairs(everyone, everyone))

@@ -1,4 +1,4 @@
-"""How the stories of a move judge what their loads saw."""
+"""Evaluation of write loads in the stories of moves."""
 
 from __future__ import annotations
 

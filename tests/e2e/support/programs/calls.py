@@ -1,8 +1,8 @@
-"""Calls a provider at a constant rate, as a consumer in Python does; says what came of it, as JSON.
+"""A program for pods that calls a provider at a constant rate, like a consumer in Python, and prints a result as JSON.
 
-RATE SECONDS PROVIDER METHOD REQUEST, the request as JSON, in which KEY is another one for each call; it ends sooner
-with its input. It has the gRPC library, what Freehold publishes below /bindings, and what the provider says of itself;
-nothing else.
+Arguments: RATE SECONDS PROVIDER METHOD REQUEST. The request is JSON; each call replaces KEY by a unique value. The
+program ends early with its input. It depends on the gRPC library, the files below /bindings and the provider's
+reflection alone.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ def options(binding: Path) -> list[tuple[str, object]]:
 
 
 def messages(target: str, method: str) -> tuple[type, type]:
-    """The classes of a method's request and answer, by reflection."""
+    """Return the message classes of a method's request and answer, by reflection."""
     with grpc.insecure_channel(target) as channel:
         pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
         service, _, name = method.rpartition("/")

@@ -1,7 +1,7 @@
-"""Tries to write to each of several servers over and over, with the service's own rights; says what was taken when.
+"""A program for pods that tries to write to several servers again and again, with the credentials of the service.
 
-SECONDS PREFIX HOST…; the rest is in libpq's own variables. It ends sooner with its input. Prints {HOST: {"taken":
-[[sent, acknowledged, email], …], "refused": {why: times}}}, seconds by the clock on the wall.
+Arguments: SECONDS PREFIX HOST…; further parameters are in libpq's variables. The program ends early with its input, and
+prints {HOST: {"taken": [[sent, acknowledged, email], …], "refused": {error: times}}}, with times in Unix seconds.
 """
 
 import json
@@ -15,13 +15,13 @@ import psycopg
 
 PACE = 0.025
 REFUSED_PACE = 0.1
-"""Seconds between two attempts; a connection takes a server more than a row does."""
+"""Seconds between two attempts; a connection costs a server more than a row."""
 INSERT = "INSERT INTO users (name, email) VALUES ('Ada', %s)"
 ended = threading.Event()
 
 
 class Attempts:
-    """Those at one server, one after the other, each over the connection of the one before while that lives."""
+    """Attempts at one server, one after the other, over the same connection as long as it lasts."""
 
     def __init__(self, host: str, prefix: str) -> None:
         self.taken: list[tuple[float, float, str]] = []
@@ -36,7 +36,9 @@ class Attempts:
             try:
                 self._insert(f"{self._prefix}-{number}@example.org")
             except psycopg.Error as error:
-                said = error.sqlstate or str(error).strip().splitlines()[-1]  # of a connection only its words tell
+                said = (
+                    error.sqlstate or str(error).strip().splitlines()[-1]
+                )  # an error of a connection has no code, only a text
                 self.refused[f"{type(error).__name__} {said}"] += 1
                 ended.wait(REFUSED_PACE)
 

@@ -1,6 +1,6 @@
-"""Asks for an address over HTTP at a constant rate: RATE SECONDS URL; says what came of it, as JSON.
+"""A program for pods that gets a URL at a constant rate and prints the result as JSON. Arguments: RATE SECONDS URL.
 
-It ends sooner with its input.
+The program ends early with its input.
 """
 
 import http.client
@@ -18,10 +18,10 @@ here = threading.local()
 
 
 def ask(host: str, path: str) -> str:
-    """Nothing when it went well, else what was said.
+    """Get a path; return an empty text on success, else the error.
 
-    Each thread keeps its connection, as a browser does; and like one it asks again, on a new one, when the server had
-    closed the old one meanwhile (RFC 9112, 9.3.1).
+    Each thread keeps its connection, as a browser does, and repeats the request on a new connection where the server
+    has closed the old one (RFC 9112, 9.3.1).
     """
     for kept in (getattr(here, "connection", None), None):
         here.connection = kept or http.client.HTTPConnection(host, timeout=5)

@@ -1,7 +1,7 @@
-"""Registers people with users at a constant rate, as a consumer does; says who was acknowledged when, as JSON.
+"""A program for pods that registers people with users at a constant rate, like a consumer.
 
-RATE SECONDS PREFIX, which begins each email address; it ends sooner with its input. Prints {"acknowledged": [[seconds
-by the clock on the wall, id], …], "made": calls, "failed": {what was said: times}}.
+Arguments: RATE SECONDS PREFIX, the beginning of each email address. The program ends early with its input, and prints
+{"acknowledged": [[Unix seconds, id], …], "made": calls, "failed": {error: times}}.
 """
 
 import asyncio
