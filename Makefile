@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 
 .PHONY: help
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	@python3 -m venv $(CACHE)/uv-$(UV_VERSION)
@@ -91,7 +91,7 @@ test-move: venv ## the data of a move, with real servers: nothing is lost, whoev
 
 STORIES := $(PYTHON) -m pytest -v --durations=12 tests/e2e
 .PHONY: test-e2e
-test-e2e: venv tools ## the stories, in a real cluster: most beside others, then those marked alone, with the last in the end
+test-e2e: venv tools ## the stories, in a real cluster: most beside others, then those marked alone
 	@export FREEHOLD_E2E_BEGUN=$$(date -u +%FT%H-%M-%SZ); \
 	$(STORIES) --numprocesses=3 --dist=loadfile --no-loadscope-reorder -m 'not alone and not campaign'; beside=$$?; \
 	$(STORIES) -m 'alone and not campaign' && exit $$beside
