@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.e2e.support.cluster import Object, Space, uids
-from tests.e2e.support.grpc_load import CALLER, LANGUAGES, Load, declared, stand
+from tests.e2e.support.grpc_load import CALLER, LANGUAGES, Load, declared, start_callers
 from tests.e2e.support.microservices import front_end, invoices, payments, users
 from tests.e2e.support.pod_kills import kill
 from tests.e2e.support.storefront_client import forwarded
@@ -45,7 +45,7 @@ def person(yard: Space) -> Iterator[str]:
         yard.kubectl("rollout", "restart", f"deployment/{name}")
     for name in CONSUMERS.values():
         yard.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
-    stand(yard)
+    start_callers(yard)
     with forwarded(yard) as front:
         front.until("/api/users", 200)
         yield front.post("/api/users", {"name": "Ada", "email": "ada@example.org"}).body["user"]["id"]

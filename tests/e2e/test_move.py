@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.support import moves
 from tests.e2e.support.cluster import Object, Space, conditions, uids
-from tests.e2e.support.grpc_load import Load, declared, stand
+from tests.e2e.support.grpc_load import Load, declared, start_callers
 from tests.e2e.support.microservices import database, front_end, payments, users
 from tests.e2e.support.moves import OTHER, ZONE, move, placed, tried
 from tests.e2e.support.storefront_client import forwarded
@@ -48,8 +48,8 @@ def person(yard: Space) -> Iterator[str]:
         yard.kubectl("rollout", "restart", f"deployment/{name}")
     for name in CONSUMERS.values():
         yard.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
-    stand(yard, ("users", "payments"))
-    moves.stand(yard)
+    start_callers(yard, ("users", "payments"))
+    moves.start_writers(yard)
     with forwarded(yard) as front:
         front.until("/api/users", 200)
         front.until("/api/payments", 200)
@@ -94,7 +94,7 @@ def test_move_rollback_keeps_rows(yard: Space, person: str) -> None:
     assert "switched" in said and "copied" not in said, said
     assert moves.zones(yard) == {here}
     rows = f"select count(*) from users where email = 'meanwhile@example.org' or id = '{person}'"
-    assert yard.psql("users", rows, moves.seat(yard)) == "2"
+    assert yard.psql("users", rows, moves.primary(yard)) == "2"
 
 
 def test_move_paused_and_aborted(yard: Space) -> None:
@@ -129,10 +129,10 @@ def test_move_storage_class(yard: Space, person: str) -> None:
     yard.cluster.apply(moves.storage_class(name))
     try:
         move(yard, "--to", f"class={name}")
-        seat = moves.seat(yard)
-        claim = yard.get(f"pvc/users-{seat.replace('database', 'database-data')}")
+        server = moves.primary(yard)
+        claim = yard.get(f"pvc/users-{server.replace('database', 'database-data')}")
         assert claim["spec"]["storageClassName"] == name
-        assert yard.psql("users", f"select count(*) from users where id = '{person}'", seat) == "1"
+        assert yard.psql("users", f"select count(*) from users where id = '{person}'", server) == "1"
     finally:
         yard.cluster.kubectl("delete", "storageclass", name)
 

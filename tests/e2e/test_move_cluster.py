@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.support import moves, second_cluster
 from tests.e2e.support.cluster import Cluster, Space
 from tests.e2e.support.pod_kills import kill, kill_as_it_begins, operator_pod, runs
-from tests.e2e.support.two_sided_moves import ROWS, Sides, calls, is_past, settle, there_and_back
+from tests.e2e.support.two_sided_moves import ROWS, Sides, calls, is_past, start_users, there_and_back
 
 pytestmark = pytest.mark.alone
 
@@ -53,7 +53,7 @@ def test_move_cluster_party_lost(spaces: Callable[..., Space], west: Cluster, pa
     """A move between clusters completes with one primary, whichever party is killed or cut off at a step."""
     here = spaces("shop")
     there = meet(here, west)
-    settle(here)
+    start_users(here)
     sides = between(here, there, ROWS // 4)
     sides.go_on()
 
@@ -82,7 +82,7 @@ def lose(here: Space, there: Space, party: str) -> None:
 def test_move_cluster_and_rollback(yard: Space, west: Cluster) -> None:
     """A move to another cluster and its rollback lose no call and no row."""
     there = meet(yard, west)
-    settle(yard)
+    start_users(yard)
     load, sides = calls(yard), between(yard, there)
     there_and_back(sides, load)
 

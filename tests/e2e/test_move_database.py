@@ -13,7 +13,7 @@ from tests.e2e.support.cluster import Object, Space
 from tests.e2e.support.microservices import users
 from tests.e2e.support.moves import move
 from tests.e2e.support.pod_kills import kill, kill_as_it_begins, operator_pod, runs
-from tests.e2e.support.two_sided_moves import ROWS, Sides, calls, is_past, settle, there_and_back
+from tests.e2e.support.two_sided_moves import ROWS, Sides, calls, is_past, start_users, there_and_back
 
 KILLED = [
     ("operator", "CatchingUp"),
@@ -38,7 +38,7 @@ def between(here: Space, there: Space, rows: int = ROWS) -> Sides:
 def test_move_database_and_rollback(yard: Space, spaces: Callable[..., Space]) -> None:
     """A move of a database to another namespace and its rollback lose no call and no row."""
     people = spaces("people")
-    settle(yard)
+    start_users(yard)
     load, sides = calls(yard), between(yard, people)
 
     def door_is_gone() -> None:
@@ -53,7 +53,7 @@ def test_move_database_and_rollback(yard: Space, spaces: Callable[..., Space]) -
 def test_move_database_party_killed(spaces: Callable[..., Space], party: str, step: str) -> None:
     """A move between namespaces completes with one primary, whichever party is killed at a step."""
     shop, people = spaces("shop"), spaces("people")
-    settle(shop)
+    start_users(shop)
     sides = between(shop, people, ROWS // 4)
     sides.go_on()
 

@@ -13,7 +13,7 @@ from tests.e2e.support import moves
 from tests.e2e.support.cluster import Object, Space
 from tests.e2e.support.moves import OTHER, move, reached
 from tests.e2e.support.pod_kills import kill, kill_as_it_begins, operator_pod, runs
-from tests.e2e.support.write_load import SEATS, Checker, Writer, overlaps, turns
+from tests.e2e.support.write_load import SERVERS, Checker, Writer, overlaps, turns
 
 pytestmark = pytest.mark.alone
 
@@ -40,16 +40,16 @@ PAIRS = [
 @pytest.fixture(scope="module")
 def estate(yard: Space) -> Space:
     """users in zone a, a consumer that writes, and a pod with the credentials of users."""
-    moves.settle(yard)
-    moves.stand(yard)
+    moves.start_users(yard)
+    moves.start_writers(yard)
     return yard
 
 
 @pytest.mark.parametrize(("party", "step"), PAIRS)
 def test_move_party_killed(estate: Space, party: str, step: str) -> None:
     """A move between zones completes with one primary and all rows, whichever party is killed at a step."""
-    source = moves.seat(estate)
-    (destination,) = set(SEATS) - {source}
+    source = moves.primary(estate)
+    (destination,) = set(SERVERS) - {source}
     (here,) = moves.zones(estate)
     there = OTHER[here]
     writer, checker = Writer(estate, ROWS, f"{party}-{step}".lower()), Checker(estate, f"{party}-{step}".lower())
@@ -65,10 +65,10 @@ def test_move_party_killed(estate: Space, party: str, step: str) -> None:
 
     taken = moves.ended(estate, there, writer, checker, WITHIN)
     stretches = turns(taken)
-    expected = [f"users-{seat}-0.users-database-nodes" for seat in (source, destination)]
+    expected = [f"users-{server}-0.users-database-nodes" for server in (source, destination)]
     assert [host for host, _ in stretches] == expected, "two servers were open at once"
     assert not overlaps(stretches)
-    moves.left(estate, source, within=WITHIN)
+    moves.until_deleted(estate, source, within=WITHIN)
     _renew(estate, party)
 
 

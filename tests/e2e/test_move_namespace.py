@@ -13,7 +13,7 @@ import pytest
 from tests import offered
 from tests.e2e.support import image_layers
 from tests.e2e.support.cluster import Cluster, Space
-from tests.e2e.support.grpc_load import CALLER, IMAGE, PYTHON, Load, behind_walls, declared, pod, stand
+from tests.e2e.support.grpc_load import CALLER, IMAGE, PYTHON, Load, behind_walls, declared, pod, start_callers
 from tests.e2e.support.microservices import microservice
 from tests.e2e.support.moves import move
 from tests.e2e.support.write_load import LONGEST
@@ -36,7 +36,7 @@ def shop(cluster: Cluster, yard: Space, tmp_path_factory: pytest.TempPathFactory
     yard.apply(microservice("users", image=image, grpc={}, replicas=2), declared(("users",)))
     yard.until_ready("users", CALLER)
     yard.until(f"configmap/{CALLER}-consumes", lambda live: "users.service-config" in live.get("data", {}))
-    stand(yard, ("users",))
+    start_callers(yard, ("users",))
     return yard
 
 

@@ -21,7 +21,7 @@ from localcluster.run import run
 from tests.e2e.support import moves
 from tests.e2e.support.cluster import Space
 from tests.e2e.support.moves import OTHER, move, reached
-from tests.e2e.support.write_load import SEATS, Checker, Writer
+from tests.e2e.support.write_load import SERVERS, Checker, Writer
 
 pytestmark = [pytest.mark.alone, pytest.mark.campaign]
 
@@ -74,19 +74,19 @@ def estate(yard: Space) -> Space:
     """users in zone a, and the consumer whose pods write to users."""
     if yard.cluster.stage.kind != "local":
         pytest.skip("cuts a node of the local cluster off, which it knows the inside of")
-    moves.settle(yard)
+    moves.start_users(yard)
     return yard
 
 
 @pytest.mark.parametrize(("trouble", "whose", "step"), PAIRS)
 def test_move_node_lost(estate: Space, trouble: str, whose: str, step: str) -> None:
     """A move completes with one primary although a node, or its network, is lost at a step and returns."""
-    source = moves.seat(estate)
-    (destination,) = set(SEATS) - {source}
+    source = moves.primary(estate)
+    (destination,) = set(SERVERS) - {source}
     (here,) = moves.zones(estate)
     there = OTHER[here]
     lost = {"source": here, "destination": there}[whose]
-    moves.stand(estate, zone=OTHER[lost])  # the observers survive
+    moves.start_writers(estate, zone=OTHER[lost])  # the observers survive
     name = f"{trouble}-{whose}-{step}".lower()
     writer, checker = Writer(estate, ROWS, name), Checker(estate, name)
     move(estate, "--to", f"zone={there}", "--no-wait")
@@ -94,7 +94,7 @@ def test_move_node_lost(estate: Space, trouble: str, whose: str, step: str) -> N
     TROUBLES[trouble](lost)
 
     taken = moves.ended(estate, there, writer, checker, WITHIN)
-    before, after = (taken[f"users-{seat}-0.users-database-nodes"] for seat in (source, destination))
+    before, after = (taken[f"users-{server}-0.users-database-nodes"] for server in (source, destination))
     # A row may reach its server long after sending, once the network has returned.
     assert max(row.sent for row in before) < min(row.acknowledged for row in after), "two servers were open at once"
-    moves.left(estate, source, within=WITHIN)
+    moves.until_deleted(estate, source, within=WITHIN)

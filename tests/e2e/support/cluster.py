@@ -192,10 +192,10 @@ class Space:
         assert found, f"no {kind} Event {reason} about {name} in {self.name} after {within:g} s"
         return str(found["message"])
 
-    def psql(self, service: str, query: str, seat: str = "database") -> str:
-        """Return the result of a superuser's query inside the server's pod. seat: the server, like `database-2`."""
+    def psql(self, service: str, query: str, server: str = "database") -> str:
+        """Return the result of a superuser's query inside the server's pod. server: its name, like `database-2`."""
         inside = ("--", "psql", "-h", "/var/run/postgresql", "-U", "postgres", "-v", "ON_ERROR_STOP=1")
-        return self.kubectl("exec", f"{service}-{seat}-0", "-c", "postgresql", *inside, "-Atqc", query, "app").strip()
+        return self.kubectl("exec", f"{service}-{server}-0", "-c", "postgresql", *inside, "-Atqc", query, "app").strip()
 
 
 def conditions(live: Object) -> dict[str, Object]:

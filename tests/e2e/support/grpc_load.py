@@ -43,7 +43,7 @@ def declared(providers: Iterable[str] = PROVIDERS) -> Object:
     return idle(CALLER, consumes=[{"name": name} for name in providers], grpc={"contract": "None"})
 
 
-def stand(space: Space, providers: Iterable[str] = PROVIDERS) -> None:
+def start_callers(space: Space, providers: Iterable[str] = PROVIDERS) -> None:
     """Start the pod of the Python consumer, and an unmanaged pod in the role of a browser."""
     parts = [(name, part) for name in providers for part in ("uri", "service-config")]
     items = [{"key": f"{name}.{part}", "path": f"{name}/{part}"} for name, part in parts]

@@ -26,16 +26,16 @@ def placed(zone: str, **more: Any) -> Object:
     return {"nodeSelector": {ZONE: zone}, **more}
 
 
-def settle(space: Space) -> None:
+def start_users(space: Space) -> None:
     """Apply users in zone a, with a rollback window of one second, and the consumer whose pods write to users."""
     space.apply(users(placement=placed("a", wayBack="1s"), database=database("users", deletionPolicy="Delete")))
     space.apply(declared(("users",)))
     space.until_ready("users")
     space.until(f"configmap/{CALLER}-consumes", lambda live: "users.service-config" in live.get("data", {}))
-    grpc_load.stand(space, ("users",))
+    grpc_load.start_callers(space, ("users",))
 
 
-def stand(space: Space, zone: str | None = None) -> None:
+def start_writers(space: Space, zone: str | None = None) -> None:
     """Start two pods of the users image: a consumer that writes, and a pod with the rights of users itself.
 
     zone: a zone for both, in which the pods are started again."""
@@ -78,7 +78,7 @@ def tried(space: Space, *options: str, service: str = "users") -> subprocess.Com
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
-def seat(space: Space, service: str = "users") -> str:
+def primary(space: Space, service: str = "users") -> str:
     """Return the name of the primary without the service's name, like `database-2`."""
     move = space.get(f"microservice/{service}")["status"].get("move", {})
     server: str = move["server"] if move.get("step") == "Moved" else f"{service}-database"
@@ -87,14 +87,14 @@ def seat(space: Space, service: str = "users") -> str:
 
 def zones(space: Space, service: str = "users") -> set[str]:
     """Return the zones of a service's primary and pods."""
-    database = space.get(f"pod/{service}-{seat(space, service)}-0")
+    database = space.get(f"pod/{service}-{primary(space, service)}-0")
     nodes = {one["spec"]["nodeName"] for one in (database, *space.pods(service))}
     return {space.get(f"node/{node}")["metadata"]["labels"][ZONE] for node in nodes}
 
 
 def each_once(space: Space, writes: Writes, emails: Iterable[str]) -> None:
     """Assert that the primary has every acknowledged row once, and that its sequence continues after the last row."""
-    where = seat(space)
+    where = primary(space)
     rows = space.psql("users", "select id, email from users", where)
     stored = [line.split("|") for line in rows.splitlines()]
     ids, addresses = Counter(one for one, _ in stored), Counter(two for _, two in stored)
@@ -150,10 +150,10 @@ def ended(space: Space, there: str, writer: Writer, checker: Checker, within: fl
     return taken
 
 
-def left(space: Space, seat: str, within: float) -> None:
+def until_deleted(space: Space, server: str, within: float) -> None:
     """Wait until the former server and its volume are deleted."""
-    space.gone(f"statefulset/users-{seat}", within=within)
-    space.gone(f"pvc/users-{seat.replace('database', 'database-data')}", within=within)
+    space.gone(f"statefulset/users-{server}", within=within)
+    space.gone(f"pvc/users-{server.replace('database', 'database-data')}", within=within)
 
 
 def storage_class(name: str) -> Object:

@@ -25,11 +25,11 @@ GOES_ON = {"metadata": {"annotations": {"freehold.dev/move": None}}}
 SERVICE = "app.kubernetes.io/instance=users,app.kubernetes.io/component=service,!freehold.dev/probe"
 
 
-def settle(here: Space) -> None:
+def start_users(here: Space) -> None:
     """Start users with a rollback window of an hour, and the pods that write."""
-    moves.settle(here)
+    moves.start_users(here)
     here.spec("users", placement={"wayBack": "1h"})
-    moves.stand(here)
+    moves.start_writers(here)
 
 
 def is_past(live: Object, step: str) -> bool:

@@ -15,7 +15,7 @@ from tests.e2e.support.cluster import Space
 from tests.e2e.support.grpc_load import PROGRAMS
 from tests.e2e.support.pod_exec import PYTHON
 
-SEATS = ("database", "database-2")
+SERVERS = ("database", "database-2")
 WRITER, CHECKER = "writer", "checker"
 LONGEST = 900
 """Seconds after which a load ends by itself, in case its test was killed."""
@@ -73,8 +73,8 @@ class Writer(Program):
 class Checker(Program):
     """Write attempts at each database server of users by the server's own name, past the endpoint and the proxy."""
 
-    def __init__(self, space: Space, prefix: str, *seats: str) -> None:
-        self.hosts = [f"users-{seat}-0.users-database-nodes" for seat in seats or SEATS]
+    def __init__(self, space: Space, prefix: str, *servers: str) -> None:
+        self.hosts = [f"users-{server}-0.users-database-nodes" for server in servers or SERVERS]
         super().__init__(space, CHECKER, "inserts.py", str(LONGEST), prefix, *self.hosts)
 
     def taken(self) -> dict[str, list[Taken]]:
