@@ -5,6 +5,8 @@ CACHE := $(or $(FREEHOLD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/freehold)
 UV_VERSION := 0.13.9
 UV := $(CACHE)/uv-$(UV_VERSION)/bin/uv
 PYTHON := .venv/bin/python
+DOCS_LOCK := docs/requirements.lock
+DOCS := $(CACHE)/docs-$(shell sha256sum $(DOCS_LOCK) | cut -c1-16)
 
 .PHONY: help
 help: ## this list
@@ -24,21 +26,32 @@ $(UV):
 venv: .venv/installed ## the project's Python environment, from the lock file
 
 .PHONY: lock
-lock: | $(UV) ## write the lock files of the project, the operator and checkov again
+lock: | $(UV) ## write the lock files of the project, the operator, checkov and the documentation again
 	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --no-emit-find-links --group dev pyproject.toml -o requirements.lock
 	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --no-emit-find-links pyproject.toml -o operator/requirements.lock
 	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --no-emit-find-links --group checkov -o $(CHECKOV_LOCK)
+	@$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links --group docs -o $(DOCS_LOCK)
 
 .PHONY: generate
 generate: venv tools ## write again what is generated: CRD, chart schema and README, install manifests, gRPC stubs
 	@$(PYTHON) -m hack.generate
 	@$(MAKE) --no-print-directory -C services UV=$(UV) generate
 
+$(DOCS)/installed: | $(UV)
+	@$(UV) venv -q --allow-existing --python python3 $(DOCS)
+	@$(UV) pip sync -q --python $(DOCS)/bin/python --require-hashes $(DOCS_LOCK)
+	@touch $@
+
+.PHONY: docs
+docs: $(DOCS)/installed ## the documentation as a site in build/site; a dead link or anchor is an error
+	@said=$$(NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict 2>&1) || { echo "$$said"; exit 1; }
+
 .PHONY: lint
-lint: venv tools ## style, types, layers, and whether anything generated is out of date
+lint: venv tools docs ## style, types, layers, the documentation, and whether anything generated is out of date
 	@.venv/bin/ruff check -q . && .venv/bin/ruff format -q --check .
 	@.venv/bin/mypy
 	@said=$$(.venv/bin/lint-imports) || { echo "$$said"; exit 1; }

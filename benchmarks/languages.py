@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from freehold.cli import new
+from freehold.cli.commands import new
 
 from hack.stage import Stage
 from localcluster.progress import Step

@@ -80,7 +80,7 @@ def _rounds(kubectl: Kubectl, size: int, rounds: int, step: Step) -> Iterator[Ro
             step.say(f"{size} MB, round {number + 1} of {rounds}")
             hand = _by_hand(kubectl, namespace)
             total, pause, move = _moved(kubectl, namespace, ZONES[(number + 1) % 2])
-            yield Round(total, pause, move["pauseMs"] / 1000, hand)
+            yield Round(total, pause, move["writePauseMs"] / 1000, hand)
             # Without a way back each round copies anew.
             for left in (f"statefulset/{server}", f"pvc/{server.replace('-database', '-database-data')}"):
                 kubectl("wait", "-n", namespace, "--for=delete", left, "--timeout=120s", timeout=130)
@@ -94,7 +94,7 @@ def service(namespace: str) -> dict[str, Any]:
         "migrations": {"command": ["users", "migrate"]},
         "deletionPolicy": "Delete",
     }
-    placement = {"nodeSelector": {"topology.kubernetes.io/zone": ZONES[0]}, "wayBack": "1s"}
+    placement = {"nodeSelector": {"topology.kubernetes.io/zone": ZONES[0]}, "rollbackWindow": "1s"}
     return microservice(namespace, SERVICE, IMAGE, grpc={}, database=database, placement=placement)
 
 

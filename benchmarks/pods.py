@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from freehold.core import meta
+from freehold.core.objects import meta
 
 from .kubectl import Kubectl
 

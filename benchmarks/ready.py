@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
-from freehold.cluster.compare import contains
+from freehold.kube.diff import contains
 
 from localcluster import paths
 from localcluster.progress import Step

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from freehold.cluster import authority, observe
-from freehold.core import certificates, credentials, meta
-from freehold.core.model import Object, Observed, Platform, Ref, Service, StorageClass
+from freehold.core import certificates, engines
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Object, Observed, Platform, Ref, Service, StorageClass
+from freehold.core.objects import meta
 from freehold.core.reconcile import reconcile
+from freehold.kube import certificate_authority, observation
 
 IMAGE = "localhost/freehold/postgres:{version}"
 LAST = ("Job", "Deployment")
@@ -43,7 +45,7 @@ def write(folder: Path, live: dict[str, Any]) -> list[Path]:
 
 def _service(live: dict[str, Any]) -> Service:
     metadata = {**live["metadata"], "uid": "simulated", "generation": 1}
-    return observe.parse({**live, "metadata": metadata})
+    return observation.parse({**live, "metadata": metadata})
 
 
 def settled(service: Service, seen: Observed) -> dict[Ref, Object]:
@@ -51,7 +53,7 @@ def settled(service: Service, seen: Observed) -> dict[Ref, Object]:
     wanted: dict[Ref, Object] = {}
     while True:
         observed = replace(seen, objects=done(wanted))
-        bodies = [body for plan in reconcile(service, observed) for body in plan.objects if not _is_asking(body)]
+        bodies = [body for plan in reconcile(Case(service, observed)) for body in plan.objects if not _is_asking(body)]
         found = {Ref(body["kind"], body["metadata"]["name"]): body for body in bodies}
         if found == wanted:
             return wanted
@@ -66,15 +68,16 @@ def _is_asking(body: Object) -> bool:
 def _world(service: Service) -> Observed:
     """Nobody else's services, a storage class to claim from, and an authority that signs."""
     now = datetime.now(UTC)
-    signer = authority.CertificateAuthority(authority.fresh(now))
+    signer = certificate_authority.CertificateAuthority(certificate_authority.generate(now))
+    roles = engines.of(service.spec.database).roles if service.spec.database else ()
     seen = Observed(
         now=now,
         platform=Platform(postgresql_image=IMAGE),
         storage_classes=(StorageClass("standard", default=True),),
-        passwords={role: secrets.token_urlsafe(24) for role in credentials.ROLES},
+        passwords={role: secrets.token_urlsafe(24) for role in roles},
         authority=signer.public,
     )
-    asked = certificates.requests(service, seen)
+    asked = certificates.requests(Case(service, seen))
     return replace(seen, certificates={request.secret: signer.issue(request, now) for request in asked})
 
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from freehold import reflect
+from freehold.agents import contract_reader
 from google.protobuf import timestamp_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
@@ -82,4 +82,4 @@ def known() -> bytes:
 
 def answer(contract: bytes, part: int = 0, parts: int = 1) -> str:
     """A reader's termination message."""
-    return json.dumps(reflect.answer(contract, part, parts))
+    return json.dumps(contract_reader.answer(contract, part, parts))

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import urllib3
 import yaml
-from freehold.cluster.kinds import BY_NAME, MICROSERVICE, POD, Kind
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
+from freehold.kube.kinds import BY_NAME, MICROSERVICE, POD, Kind
 
 from localcluster.paths import tools_bin
 
@@ -164,7 +164,7 @@ def _answers(live: Object) -> bool:
     """Whether a Job's pod ends with a message: that of a contract reader or of a switchover."""
     labels = live["spec"].get("template", {}).get("metadata", {}).get("labels", {})
     component, role = (labels.get(key) for key in ("app.kubernetes.io/component", "freehold.dev/role"))
-    return live["kind"] == "Job" and (component == "contract" or role == "switch")
+    return live["kind"] == "Job" and (component == "contract" or role == "switchover")
 
 
 def _message(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from tests.api.cluster import Cluster
 

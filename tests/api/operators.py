@@ -24,7 +24,7 @@ from kubernetes.config import kube_config
 from tests.api.cluster import until
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.api.operators", "freehold.shell.handlers", "aiohttp.web"])
+FORKS.set_forkserver_preload(["tests.api.operators", "freehold.controller.handlers", "aiohttp.web"])
 PLATFORM = {"FREEHOLD_POSTGRESQL_IMAGE": "localhost/freehold/postgres:{version}"}
 
 

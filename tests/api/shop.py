@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from tests.api.cluster import MERGE, Cluster
 

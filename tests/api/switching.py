@@ -7,7 +7,7 @@ import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from tests.api import operators
 from tests.api.cluster import Cluster, Refused, until
@@ -22,7 +22,7 @@ def switched(cluster: Cluster, namespace: str) -> None:
     """End each running switchover with success, in place of the kubelet and the Job's controller."""
     for job in cluster.list("Job", namespace):
         labels = job["spec"]["template"]["metadata"]["labels"]
-        if labels.get("freehold.dev/role") != "switch" or job.get("status", {}).get("conditions"):
+        if labels.get("freehold.dev/role") != "switchover" or job.get("status", {}).get("conditions"):
             continue
         name = job["metadata"]["name"]
         if cluster.get("Pod", namespace, f"{name}-x") is None:
@@ -31,9 +31,9 @@ def switched(cluster: Cluster, namespace: str) -> None:
             spec = {**job["spec"]["template"]["spec"], "restartPolicy": "Never"}
             cluster.create({"kind": "Pod", "metadata": metadata, "spec": spec})
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # the rollback window begins now
-        words = json.dumps({"outcome": "moved", "pauseMs": 210})
+        words = json.dumps({"outcome": "moved", "writePauseMs": 210})
         ended = {"exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now, "message": words}
-        status = {"name": "switch", "image": IMAGE, "imageID": "", "ready": False, "restartCount": 0}
+        status = {"name": "switchover", "image": IMAGE, "imageID": "", "ready": False, "restartCount": 0}
         said = {"containerStatuses": [{**status, "state": {"terminated": ended}}]}
         cluster.patch("Pod", namespace, f"{name}-x", {"status": said}, "status")
         done = [{"type": k, "status": "True", "lastTransitionTime": now} for k in ("SuccessCriteriaMet", "Complete")]
@@ -56,7 +56,7 @@ def seated(cluster: Cluster, namespace: str, *places: tuple[Cluster, str]) -> Ob
     ready = all(condition.get("status") == "True" for condition in said)
     moved = cluster.conditions(namespace, "users").get("Relocated", {})
     live = cluster.get("Microservice", namespace, "users") or {}
-    seen = moved.get("reason") == "Moved" and moved["observedGeneration"] == live["metadata"]["generation"]
+    seen = moved.get("reason") == "Relocated" and moved["observedGeneration"] == live["metadata"]["generation"]
     return live if ready and seen and leads_to(cluster, namespace) == "users-database-0" else None
 
 

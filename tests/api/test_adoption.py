@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from tests.api.cluster import Cluster, until
 from tests.api.shop import FULL, microservice

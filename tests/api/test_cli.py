@@ -17,7 +17,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 from freehold.cli.main import freehold
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from localcluster.apiserver import ApiServer
 from localcluster.paths import tools_bin

@@ -11,9 +11,9 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 from freehold.cli.completion import VARIABLE
 from freehold.cli.main import freehold
-from freehold.cluster import observe
-from freehold.core import published
-from freehold.core.model import Object
+from freehold.core.contracts import published
+from freehold.core.model.resources import Object
+from freehold.kube import observation
 
 from tests import offered
 from tests.api.cluster import Cluster
@@ -65,7 +65,7 @@ def publish(cluster: Cluster, namespace: str, image: str, contract: bytes) -> No
     """Publish a contract as the operator does."""
     live = cluster.get("Microservice", namespace, "users")
     assert live
-    cluster.create(published.config_map(observe.parse(live), image, contract, "contracts"))
+    cluster.create(published.config_map(observation.parse(live), image, contract, "contracts"))
 
 
 def test_cli_contract_show(cluster: Cluster, shop: str) -> None:
@@ -114,7 +114,7 @@ def test_cli_contract_tampered(cluster: Cluster, shop: str) -> None:
     """A ConfigMap with another digest than the status is rejected as a contract."""
     live = cluster.get("Microservice", shop, "users")
     assert live
-    name = published.name("users", SERVES, observe.parse(live).annotations)
+    name = published.name("users", SERVES, observation.parse(live).annotations)
     other = {"binaryData": {published.DESCRIPTORS: base64.b64encode(BREAKING).decode()}}
     cluster.patch("ConfigMap", shop, name, other)
     assert f"what {SERVES} offers is not published" in refusal(cluster, "contract", "show", "users", "-n", shop)

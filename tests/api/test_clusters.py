@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from localcluster.apiserver import ApiServer
 from tests.api import operators
@@ -24,8 +24,8 @@ CAMPAIGN = pytest.mark.campaign
 POINTS = [("west", writes) for writes in (20, 24, 26, 28, 30, 32, 34)] + [("east", writes) for writes in (2, 4, 6, 8)]
 """The side of the killed operator, and the number of writes before."""
 SLICE = (("west", 28), ("east", 4))
-POINTED = "EndpointSlice users-abroad"
-SERVERS = "EndpointSlice users-database-abroad"
+POINTED = "EndpointSlice users-remote"
+SERVERS = "EndpointSlice users-database-remote"
 
 
 class Both:
@@ -230,13 +230,13 @@ def test_clusters_move_and_rollback(cluster: Cluster, second: Cluster, home: str
         live = two.stands(west)
 
         assert live["status"]["move"]["from"]["namespace"] == f"{home}@east"
-        assert live["status"]["takesOver"] == f"{home}@east"
+        assert live["status"]["replaces"] == f"{home}@east"
         until(lambda: selected(east, home) == "abroad", "none of the pods here is behind the name any more")
         points = east.owned(home)[POINTED]
         assert attached(east, home)
         assert [point["addresses"] for point in points["endpoints"]] == [["10.2.0.6"]]
         (server,) = east.owned(home)[SERVERS]["endpoints"]
-        assert (server["hostname"], server["addresses"]) == ("users-database-0-abroad", ["10.2.0.5"])
+        assert (server["hostname"], server["addresses"]) == ("users-database-0-remote", ["10.2.0.5"])
         assert blocks(east, home, "payments", "egress") == {"10.2.0.6/32"}, "consumers reach where the name leads"
         assert blocks(west, home, "users-database", "ingress") == {"10.1.0.5/32"}
         assert blocks(west, home, "users", "ingress") == {"10.1.0.7/32"}, "and are let in there, address by address"

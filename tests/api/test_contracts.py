@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from tests import offered
 from tests.api import operators

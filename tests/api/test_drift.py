@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from freehold.cluster import compare
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
+from freehold.kube import diff
 
 from tests.api.cluster import Cluster, until
 from tests.api.operators import Operator
@@ -46,7 +46,7 @@ def put_right(cluster: Cluster, name: str, before: Object) -> None:
     def look() -> bool:
         cluster.run(HOME)
         live = cluster.get(kind, HOME, own)
-        mine = live is not None and not compare.foreign({"kind": kind, **live})
+        mine = live is not None and not diff.foreign({"kind": kind, **live})
         return bool(live and mine and steady({"kind": kind, **live}) == steady(before))
 
     until(look, lambda: f"{name} is put right; it is {cluster.get(kind, HOME, own)}")

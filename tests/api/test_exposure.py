@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from freehold.cluster.kinds import BY_NAME
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
+from freehold.kube.kinds import BY_NAME
 
 from tests.api import operators
 from tests.api.cluster import Cluster, until

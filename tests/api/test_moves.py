@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from tests.api import operators
 from tests.api.cluster import Cluster, until
@@ -32,7 +32,7 @@ def moved(cluster: Cluster, namespace: str, server: str) -> Object:
         switched(cluster, namespace)
         said = cluster.conditions(namespace, "users").get("Relocated", {})
         live = cluster.get("Microservice", namespace, "users") or {}
-        there = said.get("reason") == "Moved" and live["status"]["move"]["server"] == server
+        there = said.get("reason") == "Relocated" and live["status"]["move"]["server"] == server
         settled = said.get("observedGeneration") == live["metadata"]["generation"]
         return live if there and settled and leads_to(cluster, namespace) == f"{server}-0" else None
 
@@ -48,18 +48,18 @@ def test_moves_there_and_back(cluster: Cluster, home: str, tmp_path: Path) -> No
         place(cluster, home, B)
         live = moved(cluster, home, "users-database-2")
         assert live["status"]["move"]["from"]["nodeSelector"] == A["nodeSelector"]
-        assert live["status"]["move"]["pauseMs"] == 210
+        assert live["status"]["move"]["writePauseMs"] == 210
         second = cluster.get("StatefulSet", home, "users-database-2") or {}
         assert second["metadata"]["generation"] == 1, "the server that took over was never made anew"
         left = cluster.get("StatefulSet", home, "users-database") or {}
         assert left["metadata"]["generation"] == before["metadata"]["generation"] + 1, "the way back follows it"
         claim = cluster.get("PersistentVolumeClaim", home, "users-database-data-2") or {}
-        assert claim["metadata"]["annotations"]["freehold.dev/turn"] == "2"
+        assert claim["metadata"]["annotations"]["freehold.dev/epoch"] == "2"
 
         place(cluster, home, A)
         moved(cluster, home, "users-database")
-        place(cluster, home, {**A, "wayBack": "1s"})
-        gone = ("StatefulSet users-database-2", "StatefulSet users-door")
+        place(cluster, home, {**A, "rollbackWindow": "1s"})
+        gone = ("StatefulSet users-database-2", "StatefulSet users-database-proxy")
         until(lambda: not set(gone) & cluster.owned(home).keys(), "what is not needed any more goes", seconds=30)
         assert "PersistentVolumeClaim users-database-data-2" in cluster.owned(home), "with Retain the volume stays"
 
@@ -74,7 +74,7 @@ def test_moves_aborted(cluster: Cluster, home: str, tmp_path: Path) -> None:
         cluster.says(home, "users", "Relocated", "MovePaused")
         assert "StatefulSet users-database-2" not in cluster.owned(home)
         cluster.patch("Microservice", home, "users", {"metadata": {"annotations": {"freehold.dev/move": None}}})
-        over = {"StatefulSet users-database-2", "StatefulSet users-door"}
+        over = {"StatefulSet users-database-2", "StatefulSet users-database-proxy"}
         until(lambda: over <= cluster.owned(home).keys(), "the copy begins")  # it does not run, so that none switches
         place(cluster, home, A)
 
@@ -98,7 +98,7 @@ def test_moves_blocked_by_quota(cluster: Cluster, home: str, tmp_path: Path) -> 
         said = cluster.says(home, "users", "Relocated", "MoveBlocked")
         assert "exceeded quota" in said["message"], said
         assert cluster.conditions(home, "users")["Ready"]["status"] == "True"
-        assert "StatefulSet users-door" not in cluster.owned(home)
+        assert "StatefulSet users-database-proxy" not in cluster.owned(home)
 
 
 def test_moves_waits_for_backup(cluster: Cluster, home: str, tmp_path: Path) -> None:
@@ -106,18 +106,20 @@ def test_moves_waits_for_backup(cluster: Cluster, home: str, tmp_path: Path) -> 
 
     def backed_up(ago: timedelta) -> None:
         made = (datetime.now(UTC) - ago).isoformat(timespec="seconds")
-        cluster.patch("Microservice", home, "users", {"metadata": {"annotations": {"freehold.dev/backed-up-at": made}}})
+        cluster.patch(
+            "Microservice", home, "users", {"metadata": {"annotations": {"freehold.dev/last-backup-at": made}}}
+        )
 
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE, placement=A))
         cluster.ready(home)
         backed_up(timedelta(hours=2))
-        place(cluster, home, {**B, "backupWithin": "1h"})
+        place(cluster, home, {**B, "maxBackupAge": "1h"})
         said = cluster.says(home, "users", "Relocated", "MoveBlocked")
-        assert f"kubectl annotate microservice users -n {home} freehold.dev/backed-up-at=" in said["message"]
-        assert not {"StatefulSet users-database-2", "StatefulSet users-door"} & cluster.owned(home).keys()
+        assert f"kubectl annotate microservice users -n {home} freehold.dev/last-backup-at=" in said["message"]
+        assert not {"StatefulSet users-database-2", "StatefulSet users-database-proxy"} & cluster.owned(home).keys()
         backed_up(timedelta())
-        over = {"StatefulSet users-database-2", "StatefulSet users-door"}
+        over = {"StatefulSet users-database-2", "StatefulSet users-database-proxy"}
         until(lambda: over <= cluster.owned(home).keys(), "the copy begins, for the word of the backup was seen")
 
 
@@ -139,7 +141,7 @@ def test_moves_command(cluster: Cluster, home: str, tmp_path: Path) -> None:
         assert follow("--to", "zone=b", to="users-database-2")[-2:] == [switched, "  … way back kept "]
         assert follow("--back", to="users-database")[-2:] == [switched, "  … way back kept "]
         again = subprocess.run([*command, "--to", "zone=a", "-o", "json"], capture_output=True, text=True, check=True)
-        assert json.loads(again.stdout)["step"] == "Moved"
+        assert json.loads(again.stdout)["step"] == "Relocated"
         assert again.stderr == "Note: users stands there already\n"
 
 
@@ -155,5 +157,5 @@ def test_moves_operator_killed(cluster: Cluster, proxy: Proxy, tmp_path: Path, w
     with operators.running(proxy.kubeconfig, log, home, image=IMAGE):
         moved(cluster, home, "users-database-2")
     claims = {live["metadata"]["name"]: live for live in cluster.list("PersistentVolumeClaim", home)}
-    turns = {name: claim["metadata"].get("annotations", {}).get("freehold.dev/turn") for name, claim in claims.items()}
+    turns = {name: claim["metadata"].get("annotations", {}).get("freehold.dev/epoch") for name, claim in claims.items()}
     assert turns == {"users-database-data": None, "users-database-data-2": "2"}

@@ -62,10 +62,10 @@ def test_namespaces_move_and_rollback(cluster: Cluster, home: str, away: str) ->
     cluster.ready(away)
     until(lambda: alias(cluster, home) == f"users.{away}.svc.cluster.local", "the old name is an alias")
     until(lambda: replicas(cluster, home) == 0, "its own pods end")
-    cluster.says(home, "users", "Relocated", "Moved")
-    cluster.says(home, "users", "EndpointReady", "Forwarded")
+    cluster.says(home, "users", "Relocated", "Relocated")
+    cluster.says(home, "users", "EndpointReady", "Redirected")
     cluster.ready(home)
-    assert (cluster.get("Microservice", home, "users") or {})["status"]["leadsTo"] == away
+    assert (cluster.get("Microservice", home, "users") or {})["status"]["endpointTarget"] == away
     target = (cluster.get("ConfigMap", home, "payments-consumes") or {})["data"]["users.uri"]
     assert target == f"dns:///users.{home}.svc:50051", "the consumer goes on using the name it knows"
 
@@ -75,12 +75,12 @@ def test_namespaces_move_and_rollback(cluster: Cluster, home: str, away: str) ->
     assert (away, "users") in peers(cluster, home, "payments", "egress"), "and the way there stays open"
     cluster.run(home)
     until(lambda: alias(cluster, home) is None, "the name leads to its own pods")
-    cluster.says(home, "users", "Relocated", "TurningName")
+    cluster.says(home, "users", "Relocated", "RedirectingEndpoint")
     assert (away, "users") in peers(cluster, home, "payments", "egress"), "whoever was told the alias may use it"
     assert (home, "payments") in peers(cluster, away, "users", "ingress"), "and is let in"
     until(lambda: (away, "users") not in peers(cluster, home, "payments", "egress"), "the way there is closed")
     until(lambda: (home, "payments") not in peers(cluster, away, "users", "ingress"), "on that side too")
-    cluster.says(home, "users", "Relocated", "InPlace")
+    cluster.says(home, "users", "Relocated", "AtDestination")
 
 
 def test_namespaces_consent_missing(cluster: Cluster, home: str, away: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from tests.api import operators
 from tests.api.cluster import Cluster, until
@@ -53,7 +53,7 @@ def test_pairs_move_and_rollback(cluster: Cluster, home: str, tmp_path: Path) ->
         move(cluster, home, away)
         live = stands(cluster, away, home)
 
-        assert live["status"]["move"]["pauseMs"] == 210
+        assert live["status"]["move"]["writePauseMs"] == 210
         assert live["status"]["move"]["from"]["namespace"] == home
         assert (claim(cluster, away)["turn"], claim(cluster, home)["ceded-to"]) == ("2", away)
         there = f"users.{away}.svc.cluster.local"

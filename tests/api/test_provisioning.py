@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from hack import rights
 from localcluster.apiserver import ApiServer
@@ -61,7 +61,7 @@ def test_provisioning_conditions(cluster: Cluster, home: str) -> None:
         "DependenciesResolved": ("False", "ProviderNotFound"),
         "IsolationEnforced": ("True", "PoliciesApplied"),
         "PathsWithinBudget": ("True", "NoneDeclared"),
-        "CredentialsReady": ("True", "Kept"),
+        "CredentialsReady": ("True", "InUse"),
         "CertificatesReady": ("True", "Issued"),
         "DatabaseReady": ("Unknown", "VolumePending"),
         "ContractPublished": ("Unknown", "ContractNotRead"),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from freehold.cluster.kinds import HOLDS_DATA
-from freehold.core import meta
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
+from freehold.core.objects import meta
+from freehold.kube.kinds import HOLDS_DATA
 
 from hack import rights
 from hack.stage import grant
@@ -88,9 +88,9 @@ def move_abroad(cluster: Cluster, second: Cluster, home: str) -> None:
     start(second, home, "payments-x", meta.selector("payments", meta.SERVICE), spec, "10.2.0.6")
     introduce(cluster, home, "west", second.kubeconfig)
     cluster.patch("Microservice", home, "payments", {"spec": {"placement": {"cluster": "west"}}})
-    until(lambda: "EndpointSlice payments-abroad" in cluster.owned(home), "it is known where its name may lead")
+    until(lambda: "EndpointSlice payments-remote" in cluster.owned(home), "it is known where its name may lead")
     cluster.patch("Microservice", home, "payments", {"spec": {"placement": None}})
-    until(lambda: "EndpointSlice payments-abroad" not in cluster.owned(home), "and is of no interest any more")
+    until(lambda: "EndpointSlice payments-remote" not in cluster.owned(home), "and is of no interest any more")
 
 
 def claim(cluster: Cluster, home: str) -> Object:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from freehold.api import naming
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from tests.api.cluster import Cluster, Refused
 from tests.api.conftest import ROOT
@@ -54,7 +54,7 @@ TAKEN = [
     ("a name of one letter", microservice("a")),
     ("a name with digits and hyphens", microservice("users-2-eu")),
     ("none", microservice(replicas=0)),
-    ("another cluster", microservice(placement={"cluster": "west", "wayBack": "2h"})),
+    ("another cluster", microservice(placement={"cluster": "west", "rollbackWindow": "2h"})),
     ("from another cluster", microservice(placement={"fromCluster": "east"})),
     ("a hundred", microservice(replicas=100)),
     ("a selector that goes with Selector", microservice(grpc={"consumers": {"from": "Selector", "selector": {}}})),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from tests.api.cluster import APPLY, Cluster, Refused, until
 from tests.api.conftest import DEFINITION

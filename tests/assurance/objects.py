@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import yaml
-from freehold.cluster import authority, observe
-from freehold.cluster.cache import Cache
-from freehold.cluster.sentinel import Sightings
-from freehold.core import clusters, meta
-from freehold.core.model import Object, Observed, Platform, Ref, Service
+from freehold.core.model import remote
+from freehold.core.model.case import Case
+from freehold.core.model.findings import Findings
+from freehold.core.model.resources import Object, Observed, Platform, Ref, Service
+from freehold.core.objects import meta
 from freehold.core.reconcile import reconcile
+from freehold.kube import certificate_authority, observation
+from freehold.kube.cache import Cache
 
 from benchmarks import rendered
 from hack.generate import CHART, ROOT
@@ -57,7 +59,7 @@ def of_the_operator() -> list[Object]:
         if live["kind"] == "Namespace":
             cache.put_namespace(live)
         elif live["kind"] == "Microservice":
-            cache.put_service(live, *observe.declared(live))
+            cache.put_service(live, *observation.declared(live))
             services.append(live)
             _across(cache, live)
     return [body for live in services for body in _made(cache, live)]
@@ -68,26 +70,26 @@ def _across(cache: Cache, live: Object) -> None:
     cluster = live["spec"].get("placement", {}).get("cluster")
     if not cluster:
         return
-    place = clusters.foreign(live["metadata"]["namespace"], cluster)
+    place = remote.namespace_in(live["metadata"]["namespace"], cluster)
     metadata = {**live["metadata"], "namespace": place}
     taken = {**live, "spec": {**live["spec"], "placement": {"fromCluster": "here"}}}
-    cache.put_service({**taken, "metadata": metadata}, *observe.declared_abroad(taken, cluster))
+    cache.put_service({**taken, "metadata": metadata}, *observation.declared_remotely(taken, cluster))
     labels = meta.selector(live["metadata"]["name"], meta.SERVICE)
     pod = {"name": "pod", "namespace": place, "uid": "pod", "resourceVersion": "1", "labels": labels}
     cache.put_owned({"kind": "Pod", "metadata": pod, "status": {"podIP": "192.0.2.1"}})
 
 
 def _made(cache: Cache, live: Object) -> list[Object]:
-    service, now = observe.parse(live), datetime.now(UTC)
-    signer = authority.CertificateAuthority(authority.fresh(now))
-    means = observe.Means(
-        Platform(rendered.IMAGE, "localhost/freehold/operator:dev"), signer, {service.namespace}, Sightings()
+    service, now = observation.parse(live), datetime.now(UTC)
+    signer = certificate_authority.CertificateAuthority(certificate_authority.generate(now))
+    means = observation.Inputs(
+        Platform(rendered.IMAGE, "localhost/freehold/operator:dev"), signer, {service.namespace}, Findings()
     )
-    seen = observe.observe(cache, service, means, {}, now)
+    seen = observation.observe(cache, service, means, {}, now)
     made = rendered.settled(service, seen)
     # The contract of its image is read, and its isolation is verified once it is Ready.
     well = replace(seen, objects=rendered.done(made), status={"conditions": [WELL]})
-    wanted = [body for plan in reconcile(service, well) for body in plan.objects]
+    wanted = [body for plan in reconcile(Case(service, well)) for body in plan.objects]
     more: dict[Ref, Object] = {Ref(body["kind"], body["metadata"]["name"]): body for body in wanted}
     more |= _moving(service, well)
     return [*made.values(), *(body for ref, body in more.items() if ref not in made)]
@@ -103,7 +105,9 @@ def _moving(service: Service, well: Observed) -> dict[Ref, Object]:
     while not any(ref.kind == "Job" for ref in found):
         seen = replace(well, objects={**well.objects, **rendered.done(found)})
         # The contract of its image is not read again.
-        bodies = [body for plan in reconcile(moves, seen) if plan.capability != "contracts" for body in plan.objects]
+        bodies = [
+            body for plan in reconcile(Case(moves, seen)) if plan.capability != "contracts" for body in plan.objects
+        ]
         wanted = {Ref(body["kind"], body["metadata"]["name"]): body for body in bodies}
         found |= {ref: body for ref, body in wanted.items() if ref.kind != "Job" or ref not in well.objects}
     return found

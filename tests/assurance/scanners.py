@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 from localcluster.paths import tools_bin
 from localcluster.tools import kubernetes_version

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from freehold.cluster.authority import fresh
+from freehold.kube.certificate_authority import generate
 
 from tests.e2e.support.cluster import Object, Space
 from tests.e2e.support.microservices import database, users
@@ -167,7 +167,7 @@ def test_database_tls_address(yard: Space) -> None:
 
 def test_database_tls_other_authority(yard: Space) -> None:
     """A client that trusts another certificate authority rejects the server."""
-    said = _attempt(yard, authority=fresh(datetime.now(UTC))["ca.crt"])
+    said = _attempt(yard, authority=generate(datetime.now(UTC))["ca.crt"])
     assert "certificate verify failed" in said
 
 
@@ -187,8 +187,8 @@ def test_database_tls_only_scram(yard: Space) -> None:
         "local|all|postgres|peer",
         "hostssl|app|app|scram-sha-256",
         "hostssl|app|owner|scram-sha-256",
-        "hostssl|postgres|mover|scram-sha-256",
-        "hostssl|replication|mover|scram-sha-256",
+        "hostssl|postgres|replicator|scram-sha-256",
+        "hostssl|replication|replicator|scram-sha-256",
         "host|all|all|reject",
     ]
     stored = "select rolname from pg_authid where rolcanlogin and coalesce(rolpassword, '') not like 'SCRAM-SHA-256$%'"
@@ -202,8 +202,8 @@ def test_database_roles_minimal(yard: Space) -> None:
     powers = " or ".join(f"rol{power}" for power in ("super", "createdb", "createrole", "bypassrls"))
     assert yard.psql("users", f"select rolname from pg_roles where ({powers}) and rolname !~ '^pg_'") == "postgres"
     copies = "select rolname from pg_roles where rolreplication and not rolsuper"
-    assert yard.psql("users", copies) == "mover"
-    assert yard.psql("users", "select has_database_privilege('mover', 'app', 'CONNECT')") == "f"
+    assert yard.psql("users", copies) == "replicator"
+    assert yard.psql("users", "select has_database_privilege('replicator', 'app', 'CONNECT')") == "f"
     members = "select roleid::regrole, member::regrole from pg_auth_members where member in ('app'::regrole::oid,"
     assert yard.psql("users", f"{members} 'owner'::regrole::oid)") == ""
     owned = "select classid::regclass from pg_shdepend where refobjid = 'app'::regrole and deptype = 'o'"

@@ -49,7 +49,7 @@ def test_enforcement_off_and_on(cluster: Cluster, shop: Space, switch: Callable[
 
     switch(True)
 
-    shop.until_condition("users", "IsolationVerified", "True", "AsDeclared", within=SOON)
+    shop.until_condition("users", "IsolationVerified", "True", "Verified", within=SOON)
     shop.until_ready("users", within=5)
     assert "enforced" in _told(cluster, operator, "Normal", "PoliciesEnforced")
 

@@ -87,7 +87,7 @@ def test_move_rollback_keeps_rows(yard: Space, person: str) -> None:
     _register(yard, "meanwhile@example.org")
     status = yard.get("microservice/users")["status"]["move"]
     assert status["from"]["nodeSelector"] == {ZONE: here}
-    assert status["wayBackUntil"] > status["switchedAt"]
+    assert status["rollbackUntil"] > status["switchedOverAt"]
 
     said = move(yard, "--back")
 
@@ -115,7 +115,7 @@ def test_move_aborted_while_copying(yard: Space) -> None:
     """A move that is aborted during its initial copy leaves no second server."""
     pod = _alone(yard, "hasty")
     move(yard, "--to", "zone=b", "--no-wait", service="hasty")
-    yard.until("microservice/hasty", lambda live: live["status"].get("move", {}).get("step") == "Copying")
+    yard.until("microservice/hasty", lambda live: live["status"].get("move", {}).get("step") == "InitialCopy")
 
     move(yard, "--abort", service="hasty")
 
@@ -174,7 +174,7 @@ def _alone(yard: Space, name: str) -> str:
 def _stayed(yard: Space, name: str, pod: str) -> None:
     """Assert that a service serves from zone a with the same pod and has no second server; delete the service."""
     yard.until_ready(name)
-    yard.until_condition(name, RELOCATED, "True", "InPlace")
+    yard.until_condition(name, RELOCATED, "True", "AtDestination")
     yard.gone(f"statefulset/{name}-database-2")
     yard.gone(f"pvc/{name}-database-data-2")
     assert moves.zones(yard, name) == {"a"}

@@ -20,10 +20,10 @@ PARTIES = ("operator here", "operator there", "source", "destination", "door", "
 AWAY = 15
 """Seconds without a network between the clusters: longer than the timeouts of the programs of a move."""
 LOST = [
-    *((party, step) for party in PARTIES for step in ("CatchingUp", "Switching")),
-    ("switch", "Switching"),
-    ("destination", "Moved"),
-    ("network", "Moved"),
+    *((party, step) for party in PARTIES for step in ("CatchingUp", "SwitchingOver")),
+    ("switch", "SwitchingOver"),
+    ("destination", "Relocated"),
+    ("network", "Relocated"),
 ]
 
 
@@ -75,7 +75,7 @@ def lose(here: Space, there: Space, party: str) -> None:
     elif party.startswith("operator"):
         kill(operator_pod(there if party.endswith("there") else here))
     else:
-        name = "users-door-0" if party == "door" else "users-database-0"
+        name = "users-database-proxy-0" if party == "door" else "users-database-0"
         kill((there if party == "destination" else here).until(f"pod/{name}", runs))
 
 
@@ -87,5 +87,5 @@ def test_move_cluster_and_rollback(yard: Space, west: Cluster) -> None:
     there_and_back(sides, load)
 
     there.delete("microservice/users")
-    yard.gone("endpointslice/users-abroad")
+    yard.gone("endpointslice/users-remote")
     yard.until_ready("users")

@@ -17,15 +17,15 @@ from tests.e2e.support.two_sided_moves import ROWS, Sides, calls, is_past, start
 
 KILLED = [
     ("operator", "CatchingUp"),
-    ("operator", "Switching"),
+    ("operator", "SwitchingOver"),
     ("source", "CatchingUp"),
-    ("source", "Switching"),
+    ("source", "SwitchingOver"),
     ("destination", "CatchingUp"),
-    ("destination", "Switching"),
+    ("destination", "SwitchingOver"),
     ("door", "CatchingUp"),
-    ("door", "Switching"),
-    ("switch", "Switching"),
-    ("destination", "Moved"),
+    ("door", "SwitchingOver"),
+    ("switch", "SwitchingOver"),
+    ("destination", "Relocated"),
 ]
 
 
@@ -42,7 +42,7 @@ def test_move_database_and_rollback(yard: Space, spaces: Callable[..., Space]) -
     load, sides = calls(yard), between(yard, people)
 
     def door_is_gone() -> None:
-        assert not yard.exists("statefulset/users-door"), "nobody needs the door any more"
+        assert not yard.exists("statefulset/users-database-proxy"), "nobody needs the door any more"
 
     there_and_back(sides, load, door_is_gone)
 
@@ -57,7 +57,7 @@ def test_move_database_party_killed(spaces: Callable[..., Space], party: str, st
     sides = between(shop, people, ROWS // 4)
     sides.go_on()
 
-    if step == "Switching" and party == "switch":
+    if step == "SwitchingOver" and party == "switch":
         kill_as_it_begins(moves.switch_pod(people))
     else:
         people.until("microservice/users", lambda live: is_past(live, step), within=120)
@@ -70,7 +70,7 @@ def _pod(shop: Space, people: Space, party: str) -> Object:
     if party == "operator":
         return operator_pod(shop)
     where = people if party == "destination" else shop
-    name = "users-door-0" if party == "door" else "users-database-0"
+    name = "users-database-proxy-0" if party == "door" else "users-database-0"
     return where.until(f"pod/{name}", runs)
 
 

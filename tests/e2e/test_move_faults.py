@@ -21,7 +21,7 @@ ROWS = 25
 """Registrations a second."""
 WITHIN = 180
 """Seconds until the move has ended, restarts of killed parties included."""
-STEPS = ("Copying", "CatchingUp", "MovingPods", "reaching", "closing", "Moved")
+STEPS = ("InitialCopy", "CatchingUp", "MovingPods", "reaching", "closing", "Relocated")
 """The steps of the operator, as in `status.move`; in small letters the steps of the switchover, as in its log."""
 PARTIES = ("operator", "source", "destination", "door", "switch")
 SLICE = {("source", "closing"), ("destination", "closing"), ("switch", "reaching")}
@@ -54,7 +54,7 @@ def test_move_party_killed(estate: Space, party: str, step: str) -> None:
     there = OTHER[here]
     writer, checker = Writer(estate, ROWS, f"{party}-{step}".lower()), Checker(estate, f"{party}-{step}".lower())
     # A party that is killed after the move must exist for a while; the move ends a tenth of a second after closing.
-    estate.spec("users", placement={"wayBack": "20s" if step in ("closing", "Moved") else "1s"})
+    estate.spec("users", placement={"rollbackWindow": "20s" if step in ("closing", "Relocated") else "1s"})
     move(estate, "--to", f"zone={there}", "--no-wait")
 
     if party == "switch":
@@ -79,11 +79,11 @@ def _renew(space: Space, party: str) -> None:
         space.cluster.kubectl("delete", "pod", name, "-n", SYSTEM_NAMESPACE)
         space.cluster.operator_up()
     if party == "door":
-        space.gone("statefulset/users-door", within=WITHIN)
+        space.gone("statefulset/users-database-proxy", within=WITHIN)
 
 
 def _pod(space: Space, party: str, source: str, destination: str) -> Object:
     if party == "operator":
         return operator_pod(space)
-    names = {"source": f"users-{source}-0", "destination": f"users-{destination}-0", "door": "users-door-0"}
+    names = {"source": f"users-{source}-0", "destination": f"users-{destination}-0", "door": "users-database-proxy-0"}
     return space.until(f"pod/{names[party]}", runs)

@@ -77,7 +77,7 @@ def test_move_namespace_and_rollback(shop: Space, people: Space) -> None:
     print(f"{calls.made} calls, {sum(calls.failed.values())} failed")
     assert not calls.failed, calls
     assert calls.made > RATE * CALM * 3
-    assert shop.condition("users", "Relocated")["reason"] == "InPlace"
+    assert shop.condition("users", "Relocated")["reason"] == "AtDestination"
 
 
 def test_move_namespace_consent(shop: Space, people: Space) -> None:

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import pytest
 from cryptography import x509
-from freehold.cluster.authority import CertificateAuthority, fresh
-from freehold.core.certificates import Request
-from freehold.core.model import Issued
+from freehold.core.certificates.plan import Request
+from freehold.core.model.resources import Issued
+from freehold.kube.certificate_authority import CertificateAuthority, generate
 
 from hack.stage import SYSTEM_NAMESPACE
 from tests.e2e.support.cluster import Object, Space
@@ -202,7 +202,7 @@ def test_mutual_tls_consumer_admitted(yard: Space, authority: CertificateAuthori
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
 def test_mutual_tls_invalid_certificate(yard: Space, authority: CertificateAuthority, door: Door) -> None:
     """Callers without a valid certificate of this authority do not get a connection."""
-    who, another = _identity(yard, door.consumer), CertificateAuthority(fresh(datetime.now(UTC)))
+    who, another = _identity(yard, door.consumer), CertificateAuthority(generate(datetime.now(UTC)))
     good = _issued(authority, who)
     said = {
         "plaintext": _call(yard, door, good, plain=True),

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from freehold.cli import new
+from freehold.cli.commands import new
 
 from tests.e2e.support.cluster import Space
 from tests.e2e.support.microservices import users

@@ -15,7 +15,7 @@ LONG_ENOUGH = 120
 @pytest.fixture(scope="module")
 def yard(yard: Space) -> Space:
     """users without network policies, and an unmanaged pod with connections to the service and its database."""
-    yard.apply(users(isolation="Shadow"))
+    yard.apply(users(isolation="Audit"))
     yard.until_ready("users")
     held = "".join(_hold(door) for door in _doors(yard))
     command = ["bash", "-c", f"{held} wait"]
@@ -35,7 +35,7 @@ def test_audit_names_undeclared_connections(yard: Space) -> None:
 
     live = yard.until("microservice/users", named)
     found = conditions(live)
-    assert found["IsolationEnforced"]["reason"] == "Shadow"
+    assert found["IsolationEnforced"]["reason"] == "Audit"
     assert found["IsolationEnforced"]["message"].count("→") == 2, "what is declared is not named"
     assert found["Ready"]["status"] == "True"
     assert not yard.find("networkpolicies")

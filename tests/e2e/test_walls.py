@@ -54,14 +54,14 @@ def test_walls_every_pair(shop: Space, outsiders: dict[str, tuple[Space, str]]) 
 def test_walls_undeclared_port(shop: Space) -> None:
     """A pod with the labels of users is unreachable on a port that users does not declare."""
     worn = {key: value for key, value in shop.pods("users")[0]["metadata"]["labels"].items() if "hash" not in key}
-    shop.apply(stranger("side-door", IMAGES["users"], worn, LISTEN))
+    shop.apply(stranger("side-database-proxy", IMAGES["users"], worn, LISTEN))
     try:
-        shop.kubectl("wait", "pod/side-door", "--for=condition=Ready", "--timeout=60s")
-        door = Target("side-door", shop.get("pod/side-door")["status"]["podIP"], 8080)
+        shop.kubectl("wait", "pod/side-database-proxy", "--for=condition=Ready", "--timeout=60s")
+        door = Target("side-database-proxy", shop.get("pod/side-database-proxy")["status"]["podIP"], 8080)
         callers = [shop.pods(name)[0]["metadata"]["name"] for name in ("storefront", "payments")]
         assert [reached(shop, caller, [door]) for caller in callers] == [set(), set()]
     finally:
-        shop.kubectl("delete", "pod", "side-door", "--wait=false")
+        shop.kubectl("delete", "pod", "side-database-proxy", "--wait=false")
 
 
 def test_walls_deleted_service(spaces: Callable[..., Space]) -> None:

@@ -14,24 +14,27 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from freehold.cluster import authority, observe
-from freehold.cluster.cache import Cache
-from freehold.cluster.sentinel import Sightings
-from freehold.core import clusters, published
-from freehold.core.model import Object, Observed, Plan, Platform, Service
+from freehold.core.contracts import published
+from freehold.core.model import remote
+from freehold.core.model.case import Case
+from freehold.core.model.findings import Findings
+from freehold.core.model.resources import Object, Observed, Plan, Platform, Service
+from freehold.core.objects import deployments
 from freehold.core.reconcile import reconcile, report
+from freehold.kube import certificate_authority, observation
+from freehold.kube.cache import Cache
 
 from tests import offered
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-AUTHORITY = authority.CertificateAuthority(authority.fresh(NOW))
+AUTHORITY = certificate_authority.CertificateAuthority(certificate_authority.generate(NOW))
 PLATFORM = Platform(operator_image="registry.example/freehold/operator:1.0.0")
 NOT_GRANTED = {"not-granted"}
 """Namespaces without a grant for Secrets."""
 UNPUBLISHED = ("contract-", "first-visit", "http-only")
 """Cases with published contracts of their own; in all others, the contract of users is published."""
-PASSWORDS = {"app": "fresh-app", "owner": "fresh-owner", "mover": "fresh-mover", "postgres": "fresh-postgres"}
+PASSWORDS = {"app": "fresh-app", "owner": "fresh-owner", "replicator": "fresh-replicator", "postgres": "fresh-postgres"}
 
 
 def names() -> list[str]:
@@ -40,20 +43,25 @@ def names() -> list[str]:
 
 def rendered(name: str) -> str:
     """Return the messages and the planned objects of a case as YAML documents, the messages first."""
+    case = Case(*observed(name))
+    plans = reconcile(case)
+    documents = [_words(case, plans), *(_masked(body) for plan in plans for body in plan.objects)]
+    return yaml.dump_all(documents, Dumper=_Literal, sort_keys=False, width=110, explicit_start=True)
+
+
+def observed(name: str) -> tuple[Service, Observed]:
+    """Return the service of a case and its observed state."""
     text = (HERE / f"input/{name}.yaml").read_text()
     subject, *others = yaml.safe_load_all(text)
     known = (
         [] if name.startswith(UNPUBLISHED) else [{"kind": "Contract", "image": one} for one in _images(subject, others)]
     )
-    service, seen = _observed(subject, others + known)
-    plans = reconcile(service, seen)
-    documents = [_words(service, seen, plans), *(_masked(body) for plan in plans for body in plan.objects)]
-    return yaml.dump_all(documents, Dumper=_Literal, sort_keys=False, width=110, explicit_start=True)
+    return _observed(subject, others + known)
 
 
 def _images(subject: Object, others: list[Object]) -> list[str]:
     """Return the wanted and the serving image."""
-    serving = [published.image_of(live) for live in others if live["kind"] == "Deployment"]
+    serving = [deployments.image_of(live) for live in others if live["kind"] == "Deployment"]
     return list(dict.fromkeys([subject["spec"]["image"], *serving]))
 
 
@@ -71,19 +79,19 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
                 cache.put_storage_class(live)
             case _:
                 cache.put_owned(live)
-    service = observe.parse(_filled(subject))
-    means = observe.Means(PLATFORM, AUTHORITY, {service.namespace} - NOT_GRANTED, Sightings())
-    seen = observe.observe(cache, service, means, subject.get("status", {}), NOW)
+    service = observation.parse(_filled(subject))
+    means = observation.Inputs(PLATFORM, AUTHORITY, {service.namespace} - NOT_GRANTED, Findings())
+    seen = observation.observe(cache, service, means, subject.get("status", {}), NOW)
     return service, replace(seen, passwords=PASSWORDS)
 
 
-def _declared(live: Object) -> observe.Declared:
+def _declared(live: Object) -> observation.Declared:
     """Return the declaration of a resource in a namespace of another cluster, with that cluster's names."""
     metadata = live["metadata"]
-    if not clusters.is_foreign(metadata["namespace"]):
-        return observe.declared(live)
-    there = {**live, "metadata": {**metadata, "namespace": clusters.plain(metadata["namespace"])}}
-    return observe.declared_abroad(there, clusters.cluster(metadata["namespace"]))
+    if not remote.is_remote(metadata["namespace"]):
+        return observation.declared(live)
+    there = {**live, "metadata": {**metadata, "namespace": remote.local_name(metadata["namespace"])}}
+    return observation.declared_remotely(there, remote.cluster(metadata["namespace"]))
 
 
 def _contract(subject: Object, live: Object) -> Object:
@@ -92,7 +100,7 @@ def _contract(subject: Object, live: Object) -> Object:
         {**subject, "metadata": {**subject["metadata"], "name": live.get("of", subject["metadata"]["name"])}}
     )
     contract = offered.users(live.get("without", ""), live.get("instead", ""))
-    return _filled(published.config_map(observe.parse(owner), live["image"], contract, "contracts"))
+    return _filled(published.config_map(observation.parse(owner), live["image"], contract, "contracts"))
 
 
 def _filled(live: Object) -> Object:
@@ -102,8 +110,8 @@ def _filled(live: Object) -> Object:
     return {**live, "metadata": {**usual, **live["metadata"], "labels": labels}}
 
 
-def _words(service: Service, seen: Observed, plans: tuple[Plan, ...]) -> Object:
-    said = report(service, seen, plans)
+def _words(case: Case, plans: tuple[Plan, ...]) -> Object:
+    said = report(case, plans)
     kept = sorted(f"{ref.kind} {ref.name}" for plan in plans for ref in plan.keep)
     events = [f"{event.type} {event.reason}: {event.note}" for event in said.events]
     anew = sorted(f"{ref.kind} {ref.name}" for plan in plans for ref in plan.discard)
@@ -121,7 +129,7 @@ def _masked(body: Object) -> Object:
         return {**body, "data": {key: "…" if "." in key else value for key, value in body["data"].items()}}
     if body["kind"] == "StatefulSet":
         template = body["spec"]["template"]
-        metadata = {**template["metadata"], "annotations": {"freehold.dev/content": "…"}}
+        metadata = {**template["metadata"], "annotations": {"freehold.dev/config-hash": "…"}}
         return {**body, "spec": {**body["spec"], "template": {**template, "metadata": metadata}}}
     return body
 

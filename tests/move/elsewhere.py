@@ -32,9 +32,9 @@ class Pausing:
 
 def main() -> None:
     lab, program, *sys.argv[1:] = Path(sys.argv[1]), *sys.argv[2:]
-    link = import_module("freehold.seats_link")
-    link.PASSWORD, link.TRUSTED = lab / "credentials/mover", lab / "certificate/ca.crt"
-    module = import_module(f"freehold.{program}")
+    link = import_module("freehold.agents.postgresql.connection")
+    link.PASSWORD, link.CA_FILE = lab / "credentials/replicator", lab / "certificate/ca.crt"
+    module = import_module(f"freehold.agents.postgresql.{program}")
     for name in ("ANSWER", "PORT", "TOLD_PORT", "HELD_SECONDS", "DEADLINE_SECONDS"):
         if name in os.environ and hasattr(module, name):
             setattr(module, name, type(getattr(module, name))(os.environ[name]))

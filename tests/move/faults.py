@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from freehold.handover import Step
+from freehold.agents.postgresql.switchover_steps import Step
 
 from tests.move.load import Scene
 from tests.move.machine import wait_until

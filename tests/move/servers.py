@@ -30,9 +30,9 @@ from tests.move.machine import (
     write_certificate,
 )
 
-SHIPPED = ROOT / "operator/freehold/core/postgresql"
+SHIPPED = ROOT / "operator/freehold/core/engines/postgresql"
 ENTRYPOINT = ROOT / "localcluster/images/postgres/docker-entrypoint.sh"
-PASSWORDS = {"app": "of-app", "owner": "of-owner", "postgres": "of-postgres", "mover": r"of:mover\too"}
+PASSWORDS = {"app": "of-app", "owner": "of-owner", "postgres": "of-postgres", "replicator": r"of:replicator\too"}
 SETTINGS = (
     "max_connections=60",
     "shared_buffers=16MB",
@@ -148,7 +148,7 @@ class Server:
             "IDLE_IN_TRANSACTION_TIMEOUT": "60s",
             "HOSTNAME": self.name,
             "TMPDIR": f"{self.folder}/tmp",
-            **({"FOLLOW": follow.host} if follow else {}),
+            **({"PRIMARY_HOST": follow.host} if follow else {}),
         }
         (self.folder / "tmp/roles-are-set").unlink(missing_ok=True)
         settings = (*SETTINGS, f"unix_socket_directories={self.folder}/run")
@@ -232,7 +232,7 @@ class Server:
             port=port or self.port,
             user=role,
             password=PASSWORDS[role],
-            dbname="postgres" if role == "mover" else "app",
+            dbname="postgres" if role == "replicator" else "app",
             sslmode="verify-full",
             sslrootcert=f"{self.lab.folder}/certificate/ca.crt",
             **{"autocommit": True, "connect_timeout": 5, **options},

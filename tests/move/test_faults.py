@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from freehold.handover import Step
+from freehold.agents.postgresql.switchover_steps import Step
 
 from tests.move.faults import LATE, SOON, STEPS, VICTIMS, moved_or_kept
 from tests.move.servers import Server

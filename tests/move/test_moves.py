@@ -43,4 +43,4 @@ def _moved(scene: Scene, number: int) -> int:
     assert "rewinding from last common checkpoint" in source.log
     witness = scene.witnesses[number % 2]
     assert not [row for row in witness.accepted if row.began > ended], "the one that was closed took rows"
-    return int(found["pauseMs"])
+    return int(found["writePauseMs"])

@@ -59,7 +59,7 @@ database cannot be opened.
 {{- end -}}
 
 {{/* For Freehold of another cluster, in each namespace that is introduced to it: it looks, and touches nothing. */}}
-{{- define "freehold.rules.neighbour" -}}
+{{- define "freehold.rules.remoteReader" -}}
 - apiGroups: [freehold.dev]
   resources: [microservices]
   verbs: [list, watch]

@@ -12,9 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.shell_completion import ShellComplete
 
 from freehold.cli import completion
-from freehold.cli.place import Failure, Place, placed
+from freehold.cli.completion import FILES, NO_FILES, VARIABLE
+from freehold.cli.connection import Place, placed
+from freehold.views.errors import Failure
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -40,7 +43,7 @@ def operator(liveness: str, metrics_port: int | None) -> None:
     """
     import kopf
 
-    from freehold.shell import handlers, settings
+    from freehold.controller import handlers, settings
 
     try:
         level = settings.from_environment().log_level
@@ -93,7 +96,7 @@ def matrix(place: Place, output: str | None) -> None:
 
     ✓ open, · closed, ✗ found to be other than declared, ? cannot be judged. Exit code 1: there is a ✗.
     """
-    from freehold.cli import commands
+    from freehold.cli.commands import run as commands
 
     sys.exit(commands.matrix(place, output))
 
@@ -109,7 +112,7 @@ def why(place: Place, source: str, target: str) -> None:
     namespace/name` in quotes: the proxies of a Gateway. TO is a service, `name:port`, or `name-database`. Exit code 0:
     it is open; 1: it is refused.
     """
-    from freehold.cli import commands
+    from freehold.cli.commands import run as commands
 
     sys.exit(commands.why(place, source, target))
 
@@ -122,7 +125,7 @@ def graph(place: Place, output: str) -> None:
 
     Behind a service stands what a call of it may take, and the longest path of calls that it begins.
     """
-    from freehold.cli import commands
+    from freehold.cli.commands import run as commands
 
     commands.graph(place, output)
 
@@ -138,7 +141,7 @@ def status(place: Place, name: str | None, output: str | None, watch: bool) -> N
     A service is well when it is ready as it is declared now; below the table stands each condition that is not met,
     with the way out. Exit code 1: something is not well.
     """
-    from freehold.cli import commands
+    from freehold.cli.commands import run as commands
 
     sys.exit(commands.status(place, name, output, watch=watch))
 
@@ -165,7 +168,7 @@ def move(place: Place, name: str, aims: tuple[str, ...], mode: str | None, wait:
     With no option, follow the move that is under way. Ctrl-C leaves it going. With -o, what came of it alone. Exit code
     0: it stands there; 1: the move was stopped, and the service serves from where it was.
     """
-    from freehold.cli import moving
+    from freehold.cli.commands import move as moving
 
     sys.exit(moving.run(place, name, aims, mode, output, wait=wait))
 
@@ -181,8 +184,8 @@ def introduce(place: Place, name: str, server: str | None) -> None:
     alone, what a move needs, which is Microservices, their pods, servers, volumes and Secrets. Both clusters are
     introduced to each other: freehold introduce east --context east -n shop | kubectl apply --context west -f -
     """
-    from freehold.cli import introduce as meeting
-    from freehold.cli import show
+    from freehold.cli import output as show
+    from freehold.cli.commands import introduce as meeting
 
     click.echo(show.document(asyncio.run(meeting.introduced(place, name, server)), "yaml"))
 
@@ -201,7 +204,7 @@ def contract_show(place: Place, name: str, output: str | None) -> None:
 
     As it was read from the image that serves. With -o binpb, the descriptor set itself, for protoc, grpcurl or buf.
     """
-    from freehold.cli import commands
+    from freehold.cli.commands import run as commands
 
     sys.exit(commands.contract(place, name, output))
 
@@ -222,7 +225,7 @@ def contract_diff(place: Place, name: str, against: Path | None, output: str | N
     Compares what the image that serves offers with what the one that waits would. ✗ breaks a consumer, ! would break
     one that nobody declared, + breaks nobody. Exit code 1: there is a ✗.
     """
-    from freehold.cli import commands
+    from freehold.cli.commands import run as commands
 
     sys.exit(commands.contract_diff(place, name, against, output))
 
@@ -245,7 +248,7 @@ def client(place: Place, name: str, lang: str, out: Path, force: bool) -> None:
     From the contract that it publishes: nobody needs its .proto files. Python needs nothing else; what another language
     needs is said if it is missing.
     """
-    from freehold.cli import commands
+    from freehold.cli.commands import run as commands
 
     sys.exit(commands.client(place, name, lang, out, force=force))
 
@@ -260,7 +263,19 @@ def new(name: str, language: str, out: Path) -> None:
     A folder NAME with a service that builds, passes its own tests and becomes Ready when applied: contract, migration,
     image, Tiltfile, Microservice. A folder that exists is left as it is.
     """
-    from freehold.cli import new as made
+    from freehold.cli.commands import new as made
 
     folder = made.make(name, language, out)
     click.echo("\n".join(made.text(folder, name, language)))
+
+
+def for_kubectl() -> None:
+    """kubectl runs this as `kubectl_complete-freehold` with the words so far, the unfinished one last."""
+    from freehold.cli.main import freehold
+
+    *words, unfinished = sys.argv[1:] or [""]
+    items = ShellComplete(freehold, {}, "kubectl freehold", VARIABLE).get_completions(words, unfinished)
+    for item in items:
+        if item.type == "plain":
+            click.echo(f"{item.value}\t{item.help}" if item.help else item.value)
+    click.echo(FILES if any(item.type == "file" for item in items) else NO_FILES)

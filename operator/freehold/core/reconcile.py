@@ -18,39 +18,40 @@ from freehold.core import (
     credentials,
     database,
     dependencies,
-    endpoint,
     exposure,
-    forwarding,
+    handover,
     isolation,
+    latency,
     migrations,
-    paths,
     relocation,
     status,
     verification,
+    workload,
 )
-from freehold.core.conditions import Condition, Event, Reason, State, Type
-from freehold.core.model import Observed, Plan, Service
+from freehold.core.model.case import Case
+from freehold.core.model.conditions import Condition, Event, Reason, State, Type
+from freehold.core.model.resources import Observed, Plan
 
 CAPABILITIES = (
-    dependencies.desired,  # whom it calls, and whether they consent
-    isolation.desired,  # walls, before anything that could reach through them
-    paths.desired,  # whether what its calls may take fits into what it promises
-    credentials.desired,  # made once, kept
-    certificates.desired,  # what it proves itself with, renewed in time
-    database.desired,  # a server of its own
-    relocation.desired,  # somewhere else, with all of it
-    contracts.desired,  # what its image offers, and whom that would break
-    migrations.desired,  # its schema, before its pods
-    endpoint.desired,  # its pods, behind a name that never changes
-    forwarding.desired,  # its name, once it stands in another namespace
-    exposure.desired,  # the way in from outside the cluster
-    verification.desired,  # whether the walls stand, by trying
+    dependencies.plan,  # whom it calls, and whether they consent
+    isolation.plan,  # walls, before anything that could reach through them
+    latency.plan,  # whether what its calls may take fits into what it promises
+    credentials.plan,  # made once, kept
+    certificates.plan,  # what it proves itself with, renewed in time
+    database.plan,  # a server of its own
+    relocation.plan,  # somewhere else, with all of it
+    contracts.plan,  # what its image offers, and whom that would break
+    migrations.plan,  # its schema, before its pods
+    workload.plan,  # its pods, behind a name that never changes
+    handover.plan,  # its name, once it stands in another namespace
+    exposure.plan,  # the way in from outside the cluster
+    verification.plan,  # whether the walls stand, by trying
 )
 
 
-def reconcile(service: Service, observed: Observed) -> tuple[Plan, ...]:
+def reconcile(case: Case) -> tuple[Plan, ...]:
     """What every capability wants."""
-    return tuple(capability(service, observed) for capability in CAPABILITIES)
+    return tuple(capability(case) for capability in CAPABILITIES)
 
 
 @dataclass(frozen=True)
@@ -62,23 +63,25 @@ class Report:
     events: tuple[Event, ...]
 
 
-def report(service: Service, observed: Observed, plans: tuple[Plan, ...], refused: Condition | None = None) -> Report:
+def report(case: Case, plans: tuple[Plan, ...], refused: Condition | None = None) -> Report:
     """Fold what the capabilities say. refused: what the cluster said no to, which stands for what the capability says,
     or for Ready itself, which then repeats it."""
-    conditions = [_as_last_seen(plan.condition, observed) for plan in plans if plan.condition]
+    conditions = [_as_last_seen(plan.condition, case.observed) for plan in plans if plan.condition]
     if refused and refused.type is not Type.READY:
         conditions = [*(c for c in conditions if c.type is not refused.type), refused]
         refused = None
     summary = refused or status.ready(conditions)
     more = {key: value for plan in plans for key, value in plan.shown.items()}
-    return _report(status.whole(service, observed, [summary, *conditions], more), observed.status, observed.now)
+    return _report(status.build(case, [summary, *conditions], more), case.observed.status, case.observed.now)
 
 
 def _as_last_seen(condition: Condition, observed: Observed) -> Condition:
     """What is said of a move, with a word on what it may be missing."""
-    if condition.type is not Type.RELOCATED or not observed.unheard:
+    if condition.type is not Type.RELOCATED or not observed.silent_cluster:
         return condition
-    return replace(condition, message=f"{condition.message}; as last seen, for nothing is heard of {observed.unheard}")
+    return replace(
+        condition, message=f"{condition.message}; as last seen, for nothing is heard of {observed.silent_cluster}"
+    )
 
 
 def report_invalid(generation: int, before: Mapping[str, Any], now: datetime, fault: str) -> Report:

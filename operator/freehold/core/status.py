@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from freehold.core import meta, names
-from freehold.core.conditions import Condition, Event, Reason, State, Type, counts
-from freehold.core.model import Observed, Ref, Service
+from freehold.core.model.case import Case
+from freehold.core.model.conditions import Condition, Event, Reason, State, Type, blocks_ready
+from freehold.core.model.resources import Ref
+from freehold.core.objects import meta, names
 
 PROGRESS_SOONEST, PROGRESS_LATEST = timedelta(seconds=10), timedelta(seconds=30)
 """A resource that is merely under way says so after 10 seconds, and then ever less often, down to every 30 seconds, so
@@ -27,7 +28,7 @@ def ready(conditions: Iterable[Condition]) -> Condition:
 
     A proof that is still to come is not awaited, and what hinders nothing its owner weighs (`conditions.counts`).
     """
-    listed = [c for c in conditions if counts(c)]
+    listed = [c for c in conditions if blocks_ready(c)]
     unmet = [c for c in listed if c.state is not State.TRUE]
     if not unmet:
         return Condition(Type.READY, State.TRUE, Reason.READY, f"{len(listed)} of {len(listed)} conditions are met")
@@ -36,22 +37,20 @@ def ready(conditions: Iterable[Condition]) -> Condition:
     return Condition(Type.READY, State.FALSE, first.reason, f"{count}; {first.type}: {first.message}")
 
 
-def whole(
-    service: Service, observed: Observed, conditions: Iterable[Condition], more: Mapping[str, Any] | None = None
-) -> Status:
+def build(case: Case, conditions: Iterable[Condition], more: Mapping[str, Any] | None = None) -> Status:
     """The status of a service, Ready first among its conditions. more: what capabilities add to it."""
-    spec, labels = service.spec, meta.selector(service.name, meta.SERVICE)
+    spec, labels = case.spec, meta.selector(case.name, meta.SERVICE)
     port = spec.grpc.port if spec.grpc else spec.http.port if spec.http else 0
     shown: Status = {
-        "observedGeneration": service.generation,
-        "replicas": _replicas(service, observed),
+        "observedGeneration": case.service.generation,
+        "replicas": _replicas(case),
         "selector": ",".join([*(f"{k}={v}" for k, v in labels.items()), f"!{meta.PROBE}"]),
-        "endpoint": names.endpoint(service.key, port),
-        "conditions": entries(conditions, service.generation, observed.status, observed.now),
+        "endpoint": names.endpoint(case.key, port),
+        "conditions": entries(conditions, case.service.generation, case.observed.status, case.observed.now),
         **(more or {}),
     }
     if spec.database:
-        shown["binding"] = {"name": names.database(service.name)}
+        shown["binding"] = {"name": names.database(case.name)}
         shown["database"] = f"{spec.database.engine} {spec.database.version}, {spec.database.storage.size}"
     if spec.consumes:
         shown["consumes"] = ", ".join(consumed.name for consumed in spec.consumes)
@@ -142,8 +141,8 @@ def _by_type(written: Mapping[str, Any]) -> dict[str, Status]:
     return {entry["type"]: entry for entry in written.get("conditions", [])}
 
 
-def _replicas(service: Service, observed: Observed) -> int:
-    live = observed.objects.get(Ref("Deployment", service.name), {})
+def _replicas(case: Case) -> int:
+    live = case.observed.objects.get(Ref("Deployment", case.name), {})
     return int(live.get("status", {}).get("replicas", 0))
 
 

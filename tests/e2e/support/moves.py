@@ -18,7 +18,7 @@ from tests.e2e.support.write_load import CHECKER, WRITER, Checker, Taken, Writer
 FREEHOLD = Path(sys.executable).with_name("freehold")
 ZONE = "topology.kubernetes.io/zone"
 OTHER = {"a": "b", "b": "a"}
-STEPS = ("Copying", "CatchingUp", "MovingPods", "Switching", "Moved")
+STEPS = ("InitialCopy", "CatchingUp", "MovingPods", "SwitchingOver", "Relocated")
 
 
 def placed(zone: str, **more: Any) -> Object:
@@ -28,7 +28,7 @@ def placed(zone: str, **more: Any) -> Object:
 
 def start_users(space: Space) -> None:
     """Apply users in zone a, with a rollback window of one second, and the consumer whose pods write to users."""
-    space.apply(users(placement=placed("a", wayBack="1s"), database=database("users", deletionPolicy="Delete")))
+    space.apply(users(placement=placed("a", rollbackWindow="1s"), database=database("users", deletionPolicy="Delete")))
     space.apply(declared(("users",)))
     space.until_ready("users")
     space.until(f"configmap/{CALLER}-consumes", lambda live: "users.service-config" in live.get("data", {}))
@@ -81,7 +81,7 @@ def tried(space: Space, *options: str, service: str = "users") -> subprocess.Com
 def primary(space: Space, service: str = "users") -> str:
     """Return the name of the primary without the service's name, like `database-2`."""
     move = space.get(f"microservice/{service}")["status"].get("move", {})
-    server: str = move["server"] if move.get("step") == "Moved" else f"{service}-database"
+    server: str = move["server"] if move.get("step") == "Relocated" else f"{service}-database"
     return server.removeprefix(f"{service}-")
 
 
@@ -108,8 +108,8 @@ def each_once(space: Space, writes: Writes, emails: Iterable[str]) -> None:
 
 def switch_pod(space: Space) -> Object:
     """Return the pod of the present switchover, as soon as the pod exists."""
-    space.kubectl("wait", "pod", "-l", "freehold.dev/role=switch", "--for=create", "--timeout=60s")
-    (found,) = space.find("pods", "freehold.dev/role=switch")
+    space.kubectl("wait", "pod", "-l", "freehold.dev/role=switchover", "--for=create", "--timeout=60s")
+    (found,) = space.find("pods", "freehold.dev/role=switchover")
     return found
 
 
@@ -118,7 +118,7 @@ def reached(space: Space, there: str, step: str, within: float = 180) -> None:
     if step[0].isupper():
         space.until("microservice/users", at(there, *STEPS[STEPS.index(step) :]), within=within)
         return
-    space.until("microservice/users", at(there, "Switching"), within=within)
+    space.until("microservice/users", at(there, "SwitchingOver"), within=within)
     name = switch_pod(space)["metadata"]["name"]
     space.until(f"pod/{name}", lambda pod: pod["status"]["phase"] != "Pending")
     logs = space.begun("logs", "-f", name)
@@ -142,7 +142,7 @@ def at(there: str, *steps: str) -> Callable[[Object], bool]:
 
 def ended(space: Space, there: str, writer: Writer, checker: Checker, within: float) -> dict[str, list[Taken]]:
     """Wait for the end of a move to a zone, check zones and rows, and return the rows that each server accepted."""
-    space.until("microservice/users", at(there, "Moved"), within=within)
+    space.until("microservice/users", at(there, "Relocated"), within=within)
     space.until_ready("users", within=within)
     writes, taken = writer.writes(), checker.taken()
     assert zones(space) == {there}

@@ -28,7 +28,7 @@ from tests.e2e.support.cluster import OPERATOR, Cluster
 
 FREEHOLD = Path(sys.executable).with_name("freehold")
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload([__name__, "freehold.shell.handlers", "aiohttp.web"])
+FORKS.set_forkserver_preload([__name__, "freehold.controller.handlers", "aiohttp.web"])
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that a process gets when its parent ends."""
 

@@ -28,7 +28,7 @@ SERVICE = "app.kubernetes.io/instance=users,app.kubernetes.io/component=service,
 def start_users(here: Space) -> None:
     """Start users with a rollback window of an hour, and the pods that write."""
     moves.start_users(here)
-    here.spec("users", placement={"wayBack": "1h"})
+    here.spec("users", placement={"rollbackWindow": "1h"})
     moves.start_writers(here)
 
 
@@ -76,7 +76,7 @@ class Sides:
     def moved(self) -> None:
         """Wait until the move is complete, and check that no row is lost."""
         for space in (self.there, self.here):
-            space.until_condition("users", "Relocated", "True", "Moved", within=WITHIN)
+            space.until_condition("users", "Relocated", "True", "Relocated", within=WITHIN)
             space.until_ready("users", within=WITHIN)
         self.ended(self.there, "here", "there")
 

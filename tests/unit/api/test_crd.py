@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from freehold.api import crd
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
 
 ROOT = Path(__file__).parents[3]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from freehold.cluster.kinds import BY_NAME
+from freehold.kube.kinds import BY_NAME
 from pydantic import ValidationError
 
 from tests.assurance import findings, objects

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from freehold.cli import show
-from freehold.cli.picture import Picture
-from freehold.cluster import observe
-from freehold.core.model import Key, Object
+from freehold.cli import output
+from freehold.core.model.resources import Key, Object
+from freehold.kube import observation
+from freehold.views.snapshot import Picture
 from rich.console import RenderableType
 
 from tests.unit.core.worlds import DATABASE, GRPC, IMAGE
@@ -28,11 +28,11 @@ def picture(*listed: Object) -> Picture:
     """All of these, with every namespace's labels known."""
     by_key = {Key(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in listed}
     labels = {key.namespace: {"kubernetes.io/metadata.name": key.namespace} for key in by_key}
-    return Picture({key: observe.parse(one) for key, one in by_key.items()}, by_key, labels)
+    return Picture({key: observation.parse(one) for key, one in by_key.items()}, by_key, labels)
 
 
 def isolation(*differences: Object, pairs: int = 4) -> Object:
-    return {"isolation": {"provenAt": PROVEN_AT, "pairs": pairs, "differences": list(differences)}}
+    return {"isolation": {"verifiedAt": PROVEN_AT, "pairs": pairs, "differences": list(differences)}}
 
 
 def users(**status: Any) -> Object:
@@ -47,5 +47,5 @@ def printed(shown: Iterable[RenderableType]) -> str:
     """What a person reads, in a pipe, without the blanks at the ends of lines."""
     with pytest.MonkeyPatch.context() as patch, io.StringIO() as text:
         patch.setattr("sys.stdout", text)
-        show.out(*shown)
+        output.out(*shown)
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

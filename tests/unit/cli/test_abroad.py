@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from freehold.cli import abroad, move
-from freehold.cli.place import Failure
-from freehold.cli.steps import Telling
-from freehold.core.model import Object
+from freehold.cli.commands import move_edits, move_namespace
+from freehold.cli.commands.move_progress import Telling
+from freehold.core.model.resources import Object
+from freehold.views.errors import Failure
 
 from tests.unit.cli.pictures import live
 from tests.unit.core.worlds import GRPC
@@ -29,7 +29,7 @@ def test_the_one_that_takes_over_is_like_the_one_that_goes_and_names_the_same_se
     expose = {"gateway": {"name": "public"}, "hostnames": ["users.example.com"]}
     consumes = [{"name": "ledger"}, {"name": "rates", "namespace": "bank", "methods": ["a.B/C"]}]
     placement = {"nodeSelector": {"disk": "ssd"}, "namespace": "people"}
-    made = abroad.successor(
+    made = move_namespace.successor(
         live("users", grpc={**GRPC, "expose": expose}, consumes=consumes, placement=placement), "people"
     )
     assert (made["metadata"]["namespace"], made["metadata"]["name"]) == ("people", "users")
@@ -44,14 +44,14 @@ def test_it_is_written_as_the_other_namespace_and_taken_back_by_taking_it_out() 
     nowhere = {"namespace": None, "cluster": None}
     for aim in ({"namespace": "people"}, {"cluster": "west"}):
         (written,) = (f"{key}={value}" for key, value in aim.items())
-        assert move.towards(live("users"), [written]) == {"spec": {"placement": {**nowhere, **aim}}}
+        assert move_edits.towards(live("users"), [written]) == {"spec": {"placement": {**nowhere, **aim}}}
     with pytest.raises(Failure, match="goes alone"):
-        move.towards(live("users"), ["namespace=people", "zone=b"])
+        move_edits.towards(live("users"), ["namespace=people", "zone=b"])
     with pytest.raises(Failure, match="goes alone"):
-        move.towards(live("users"), ["namespace=people", "cluster=west"])
+        move_edits.towards(live("users"), ["namespace=people", "cluster=west"])
     out = {"spec": {"placement": nowhere}}
-    assert move.back(at("Moved", "True")) == out
-    assert move.abort(at("MovingPods", "Unknown"))["spec"] == out["spec"]
+    assert move_edits.back(at("Relocated", "True")) == out
+    assert move_edits.abort(at("MovingPods", "Unknown"))["spec"] == out["spec"]
 
 
 def test_one_whose_cluster_is_not_seen_says_so_and_can_be_taken_back() -> None:
@@ -61,20 +61,22 @@ def test_one_whose_cluster_is_not_seen_says_so_and_can_be_taken_back() -> None:
         "✗ not seen       there is no Secret west",
         "kubectl freehold move users --abort takes it back",
     ]
-    assert move.abort(seen)["spec"] == {"placement": {"namespace": None, "cluster": None}}
+    assert move_edits.abort(seen)["spec"] == {"placement": {"namespace": None, "cluster": None}}
 
 
 def test_each_step_is_told_once_and_what_stops_it() -> None:
     telling = Telling("kubectl freehold move users")
     assert told(telling, at("MovingPods", "Unknown")) == ["✓ checked        namespace people takes it over"]
-    assert told(telling, at("Moved", "True")) == [
+    assert told(telling, at("Relocated", "True")) == [
         "✓ pods moved     new ones serve in namespace people",
         "✓ name turned    whoever uses it is led there",
     ]
     blocked = told(telling, at("MoveBlocked", "False"))
     assert blocked == ["✗ blocked        said of MoveBlocked", "kubectl freehold move users --abort takes it back"]
     assert told(Telling(""), at("MovingPods", "Unknown", to=SHOP)) == []
-    assert told(Telling(""), at("InPlace", "True", to=SHOP)) == ["✓ in place       it stands where it is to stand"]
+    assert told(Telling(""), at("AtDestination", "True", to=SHOP)) == [
+        "✓ in place       it stands where it is to stand"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -82,10 +84,10 @@ def test_each_step_is_told_once_and_what_stops_it() -> None:
     [
         ({"placement": {"namespace": "people"}}, {}, "people"),
         ({"placement": {"namespace": "shop"}}, {}, ""),
-        ({}, {"leadsTo": "people"}, "people"),
+        ({}, {"endpointTarget": "people"}, "people"),
         ({"placement": {"cluster": "west"}}, {}, "shop@west"),
         ({}, {}, ""),
     ],
 )
 def test_where_it_stands_or_is_to(spec: Object, status: Object, there: str) -> None:
-    assert abroad.namespace(live("users", status=status, **spec)) == there
+    assert move_namespace.namespace(live("users", status=status, **spec)) == there

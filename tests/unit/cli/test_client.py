@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from freehold.cli import client
-from freehold.cli.place import Failure
-from freehold.core.compatibility import Contract, parse
+from freehold.cli.commands import client
+from freehold.core.protobuf.compatibility import Contract, parse
+from freehold.views.errors import Failure
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from tests.contracts.cases import compiled

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from freehold.cli import contract
-from freehold.cli.contract import Offer
-from freehold.cli.place import Failure
-from freehold.core.compatibility import parse
-from freehold.core.model import Key
+from freehold.cli.commands import contract
+from freehold.cli.commands.contract import Offer
+from freehold.core.model.resources import Key
+from freehold.core.protobuf.compatibility import parse
+from freehold.views.errors import Failure
 
 from tests.contracts.cases import compiled
 from tests.unit.cli.pictures import live, picture, printed, users

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from freehold.cli import graph
-from freehold.core.model import Key
+from freehold.cli.commands import graph as command
+from freehold.core.model.resources import Key
+from freehold.views import graph
 
 from tests.unit.cli.pictures import live, picture, printed, users
 from tests.unit.core.worlds import GRPC
@@ -40,24 +41,24 @@ users
 
 
 def test_a_tree() -> None:
-    assert printed(graph.tree(SERVICES, EDGES, WAYS, across=False)) == TREE
+    assert printed(command.tree(SERVICES, EDGES, WAYS, across=False)) == TREE
 
 
 def test_graphviz() -> None:
-    lines = list(graph.dot(SERVICES, EDGES))
+    lines = list(command.dot(SERVICES, EDGES))
     assert '  "shop/users" -> "shop/users-database" [arrowhead=none]' in lines
     assert '  "shop/payments" -> "shop/users"' in lines
     assert '  "shop/payments" -> "shop/gone" [style=dashed, color=red, label="does not exist"]' in lines
 
 
 def test_mermaid() -> None:
-    assert list(graph.mermaid(SERVICES[1:], [])) == [
+    assert list(command.mermaid(SERVICES[1:], [])) == [
         "flowchart LR",
         '  s0["shop/quiet"]',
         '  s1["shop/users"]',
         '  s1 --- s1d[("shop/users-database")]',
     ]
-    lines = list(graph.mermaid(SERVICES, EDGES))
+    lines = list(command.mermaid(SERVICES, EDGES))
     assert "  s0 --> s2" in lines
     assert '  s0 -. "does not exist" .-> s3' in lines and '  s3["shop/gone"]' in lines
 
@@ -79,9 +80,9 @@ def test_what_calls_may_take_and_how_far_they_lead() -> None:
     services = list(BUDGETED.services.values())
     edges = [edge for service in services for edge in graph.edges(service, BUDGETED, frozenset())]
     ways = graph.longest(services, BUDGETED)
-    assert printed(graph.tree(services, edges, ways, across=False)) == WITHIN
-    assert '  "shop/storefront" -> "shop/invoices" [label="800ms"]' in graph.dot(services, edges)
-    assert "  s0 -- 800ms --> s1" in graph.mermaid(services, edges)
+    assert printed(command.tree(services, edges, ways, across=False)) == WITHIN
+    assert '  "shop/storefront" -> "shop/invoices" [label="800ms"]' in command.dot(services, edges)
+    assert "  s0 -- 800ms --> s1" in command.mermaid(services, edges)
     whole = graph.content(services, edges, ways)
     assert whole["services"][0] == {
         "service": "shop/storefront",

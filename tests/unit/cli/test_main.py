@@ -11,7 +11,9 @@ from freehold.cli.main import freehold
 
 
 def test_the_operator_loads_nothing_that_only_people_look_at() -> None:
-    program = "import sys, freehold.cli.main, freehold.shell.handlers; print([m for m in sys.modules if m == 'rich'])"
+    program = (
+        "import sys, freehold.cli.main, freehold.controller.handlers; print([m for m in sys.modules if m == 'rich'])"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from freehold.cli import matrix
-from freehold.cli.picture import Picture
+from freehold.cli.commands import matrix as command
+from freehold.views import matrix
+from freehold.views.snapshot import Picture
 
 from tests.unit.cli.pictures import PROVEN_AT, isolation, live, picture, printed, storefront, users
 from tests.unit.core.worlds import DATABASE, GRPC
@@ -16,7 +17,7 @@ NOW = datetime.fromisoformat(PROVEN_AT) + timedelta(seconds=40)
 
 def shown(seen: Picture, *, across: bool = False, wide: bool = False) -> str:
     rows, proven = matrix.declared(seen), matrix.proof(seen)
-    return printed(matrix.text(rows, proven, across=across, wide=wide, now=NOW))
+    return printed(command.text(rows, proven, across=across, wide=wide, now=NOW))
 
 
 PROVEN = """\
@@ -115,7 +116,7 @@ def test_a_consent_that_cannot_be_judged_is_a_question() -> None:
     seen = picture(live("users", grpc={**GRPC, "consumers": selector}), storefront())
     blind = Picture(seen.services, seen.live, {})
     assert shown(blind).splitlines()[2].split() == ["storefront", "?", "–", "·"]
-    assert matrix.admits_others(seen) == ["users"]
+    assert command.admits_others(seen) == ["users"]
 
 
 def test_a_program_reads_the_words_of_the_status() -> None:
@@ -126,7 +127,7 @@ def test_a_program_reads_the_words_of_the_status() -> None:
     assert not [pair for pair in content["pairs"] if (pair["from"], pair["to"][:6]) == ("shop/users", "users.")]
     assert content["proof"] == {
         "pairs": 4,
-        "provenAt": {"shop/storefront": PROVEN_AT},
+        "verifiedAt": {"shop/storefront": PROVEN_AT},
         "differences": [FOUND],
         "notProven": {"shop/users": "no connection was tried yet"},
     }
@@ -146,5 +147,7 @@ def test_colour_is_for_terminals_and_those_who_want_it(monkeypatch: pytest.Monke
 
 def test_the_oldest_proof_is_the_one_told() -> None:
     old = isolation()
-    old["isolation"]["provenAt"] = (datetime.fromisoformat(PROVEN_AT) - timedelta(hours=3)).astimezone(UTC).isoformat()
+    old["isolation"]["verifiedAt"] = (
+        (datetime.fromisoformat(PROVEN_AT) - timedelta(hours=3)).astimezone(UTC).isoformat()
+    )
     assert "proven 3 h ago" in shown(picture(storefront(**isolation()), users(**old)))

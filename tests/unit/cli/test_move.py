@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from freehold.cli import move
+from freehold.cli.commands import move_edits
+from freehold.cli.commands.move_progress import Telling
 from freehold.cli.main import freehold
-from freehold.cli.place import Failure
-from freehold.cli.steps import Telling
-from freehold.core import meta
-from freehold.core.model import Object
+from freehold.core.model.resources import Object
+from freehold.core.objects import meta
+from freehold.views.errors import Failure
 
 from tests.unit.cli.pictures import live, printed, storefront
 from tests.unit.core.worlds import DATABASE, GRPC
@@ -52,45 +52,45 @@ def nodes(labels: Object | None, **more: Any) -> Object:
     ],
 )
 def test_a_place_is_written_as_labels_of_nodes_and_a_storage_class(given: list[str], written: Object) -> None:
-    assert move.towards(users(), given) == written
+    assert move_edits.towards(users(), given) == written
 
 
 def test_back_and_abort_write_what_was_there_before_and_nothing_else() -> None:
-    assert move.back(users("Moved")) == nodes({ZONE: "a"})
+    assert move_edits.back(users("Relocated")) == nodes({ZONE: "a"})
     unpaused = {"metadata": {"annotations": {meta.MOVE: None}}}
-    assert move.abort(users("Copying")) == {**nodes({ZONE: "a"}), **unpaused}
+    assert move_edits.abort(users("InitialCopy")) == {**nodes({ZONE: "a"}), **unpaused}
 
 
 def test_a_label_that_was_not_there_before_goes_and_so_does_a_class_but_for_one_that_was_not_asked_for() -> None:
     before = {"nodeSelector": {"disk": "ssd"}, "className": "slow"}
-    assert move.back(users("Moved", **{"from": before})) == nodes(
+    assert move_edits.back(users("Relocated", **{"from": before})) == nodes(
         {ZONE: None, "disk": "ssd"}, database={"storage": {"className": "slow"}}
     )
-    assert move.back(users("Moved", **{"from": {"className": "standard"}})) == nodes(None)
-    assert move.back(users("Moved", to={"nodeSelector": {ZONE: "b"}})) == nodes({ZONE: "a"})
+    assert move_edits.back(users("Relocated", **{"from": {"className": "standard"}})) == nodes(None)
+    assert move_edits.back(users("Relocated", to={"nodeSelector": {ZONE: "b"}})) == nodes({ZONE: "a"})
 
 
 @pytest.mark.parametrize(
     ("edit", "one", "said"),
     [
         ("back", users(), "users was never moved: there is nothing to go back to"),
-        ("back", users("InPlace"), "users was never moved: there is nothing to go back to"),
-        ("back", users("Copying"), "users has not moved yet; --abort takes back the move that is under way"),
+        ("back", users("AtDestination"), "users was never moved: there is nothing to go back to"),
+        ("back", users("InitialCopy"), "users has not moved yet; --abort takes back the move that is under way"),
         ("abort", users(), "there is nothing to abort: no move of users is under way"),
-        ("abort", users("InPlace"), "there is nothing to abort: no move of users is under way"),
+        ("abort", users("AtDestination"), "there is nothing to abort: no move of users is under way"),
         (
             "abort",
-            users("Moved"),
+            users("Relocated"),
             "there is nothing to abort: no move of users is under way; --back goes back to where it was",
         ),
-        ("abort", users("Switching"), "users switches at this moment; once that is done, --back goes back"),
-        ("pause", users("Moved"), "there is nothing to pause: no move of users is under way"),
-        ("resume", users("Copying"), "there is nothing to resume: no move of users is paused"),
+        ("abort", users("SwitchingOver"), "users switches at this moment; once that is done, --back goes back"),
+        ("pause", users("Relocated"), "there is nothing to pause: no move of users is under way"),
+        ("resume", users("InitialCopy"), "there is nothing to resume: no move of users is paused"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_sentence(edit: str, one: Object, said: str) -> None:
     with pytest.raises(Failure) as refused:
-        move.EDITS[edit](one)
+        move_edits.EDITS[edit](one)
     assert refused.value.message == said
 
 
@@ -105,7 +105,7 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(edit: str, one: Object, sa
 )
 def test_a_place_that_is_none_is_refused(given: list[str], said: str) -> None:
     with pytest.raises(Failure) as refused:
-        move.towards(storefront(), given)
+        move_edits.towards(storefront(), given)
     assert refused.value.message == said
 
 
@@ -127,8 +127,8 @@ def test_two_wishes_at_once_are_refused_before_the_cluster_is_asked() -> None:
 def test_a_manifest_that_names_another_place_is_noticed(manifest: Object | None, overruled: bool) -> None:
     one = users()
     if manifest is not None:
-        one["metadata"]["annotations"] = {move.MANIFEST: json.dumps({"spec": manifest})}
-    assert move.overruled(one, nodes({ZONE: "b"})) is overruled
+        one["metadata"]["annotations"] = {move_edits.MANIFEST: json.dumps({"spec": manifest})}
+    assert move_edits.overruled(one, nodes({ZONE: "b"})) is overruled
 
 
 def told(*seen: Object) -> str:
@@ -138,12 +138,12 @@ def told(*seen: Object) -> str:
 
 
 MOVED = users(
-    "Moved",
-    ("True", "Moved", ""),
+    "Relocated",
+    ("True", "Relocated", ""),
     copiedBytes=112_000_000,
     lagBytes=0,
-    pauseMs=212,
-    wayBackUntil="2026-01-02T15:40:00Z",
+    writePauseMs=212,
+    rollbackUntil="2026-01-02T15:40:00Z",
 )
 TOLD = """\
   ✓ checked        storage class, rights, database
@@ -167,12 +167,12 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("utc")
 def test_a_move_is_told_a_line_a_step() -> None:
     seen = (
-        at("Copying"),
-        at("Copying", copiedBytes=28_000_000),
-        at("Copying", copiedBytes=112_000_000),
+        at("InitialCopy"),
+        at("InitialCopy", copiedBytes=28_000_000),
+        at("InitialCopy", copiedBytes=112_000_000),
         at("CatchingUp", copiedBytes=112_000_000, lagBytes=5_000),
         at("MovingPods", copiedBytes=112_000_000, lagBytes=0),
-        at("Switching", copiedBytes=112_000_000, lagBytes=0),
+        at("SwitchingOver", copiedBytes=112_000_000, lagBytes=0),
     )
     assert told(*seen, MOVED, MOVED) == TOLD
 
@@ -184,17 +184,17 @@ def test_who_looks_in_late_is_told_what_is_behind() -> None:
 
 
 def test_to_go_back_copies_nothing() -> None:
-    lines = told(at("Switching"), users("Moved", ("True", "Moved", ""), pauseMs=95))
+    lines = told(at("SwitchingOver"), users("Relocated", ("True", "Relocated", ""), writePauseMs=95))
     assert lines.splitlines()[1:] == ["  ✓ switched       writes paused 0.10 s"]
 
 
 def test_what_keeps_a_step_from_being_done_is_told() -> None:
     said = "no node fits; it goes on by itself once that is put right"
-    assert told(users("Copying", ("Unknown", "Copying", said))).splitlines()[-1] == f"  … waits          {said}"
+    assert told(users("InitialCopy", ("Unknown", "InitialCopy", said))).splitlines()[-1] == f"  … waits          {said}"
 
 
 @pytest.mark.parametrize(
-    ("reason", "word"), [("MoveBlocked", "blocked"), ("SwitchFailed", "not switched"), ("MoveGaveUp", "gave up")]
+    ("reason", "word"), [("MoveBlocked", "blocked"), ("SwitchoverFailed", "not switched"), ("MoveTimedOut", "gave up")]
 )
 def test_a_move_that_stops_is_told_with_the_way_out(reason: str, word: str) -> None:
     stopped = users(reason, ("False", reason, "zone b has no node"))
@@ -202,7 +202,7 @@ def test_a_move_that_stops_is_told_with_the_way_out(reason: str, word: str) -> N
         f"  ✗ {word:<14} zone b has no node",
         f"    {AGAIN} --abort takes it back",
     ]
-    assert move.outcome(stopped) == 1
+    assert move_edits.outcome(stopped) == 1
 
 
 def test_a_move_that_waits_says_for_what_and_only_while_it_does() -> None:
@@ -211,13 +211,18 @@ def test_a_move_that_waits_says_for_what_and_only_while_it_does() -> None:
     held["metadata"]["annotations"] = {meta.MOVE: "Paused"}
     assert told(held) == f"  … waits          held before its next step ({AGAIN} --resume)"
     assert told(at("WaitingForMigrations")) == "  … waits          until the migrations are in"
-    assert move.outcome(held) is None
+    assert move_edits.outcome(held) is None
 
 
 def test_a_stop_whose_message_names_the_way_out_names_it_once() -> None:
-    stopped = users("SwitchFailed", ("False", "SwitchFailed", "tried 4 times; kubectl freehold move users --abort"))
+    stopped = users(
+        "SwitchoverFailed", ("False", "SwitchoverFailed", "tried 4 times; kubectl freehold move users --abort")
+    )
     assert told(stopped).count("--abort") == 1
 
 
 def test_an_aborted_move_ends_where_it_began() -> None:
-    assert told(users("InPlace", ("True", "InPlace", ""))) == "  ✓ in place       it stands where it is to stand"
+    assert (
+        told(users("AtDestination", ("True", "AtDestination", "")))
+        == "  ✓ in place       it stands where it is to stand"
+    )

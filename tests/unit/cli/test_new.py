@@ -12,8 +12,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 from freehold.api import naming
-from freehold.api.v1alpha1 import Microservice
-from freehold.cli import new
+from freehold.api.v1alpha1.microservice import Microservice
+from freehold.cli.commands import new
 from freehold.cli.main import freehold
 
 from localcluster.images.recipes import copied, from_folder, inputs

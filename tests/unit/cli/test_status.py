@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from freehold.cli import status
-from freehold.core.model import Key, Object
+from freehold.cli.commands import status
+from freehold.core.model.resources import Key, Object
 
 from tests.unit.cli.pictures import live, printed
 

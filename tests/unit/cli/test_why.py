@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from freehold.cli import why
-from freehold.cli.place import Failure
-from freehold.core import reach
-from freehold.core.model import Key
+from freehold.cli.commands import why
+from freehold.core.isolation import reachability
+from freehold.core.model.resources import Key
+from freehold.views.errors import Failure
 
 from tests.unit.cli.pictures import live, picture, printed, storefront, users
 from tests.unit.core.worlds import DATABASE, GRPC
@@ -62,7 +62,7 @@ def test_what_is_not_there_says_what_is(called: str, said: str) -> None:
 
 def answer(source: str, target: str) -> str:
     caller, door = why.source(source, "shop", SHOP), why.door(target, "shop", SHOP)
-    verdict = reach.verdict(caller, door, SHOP.services, SHOP.namespace_labels)
+    verdict = reachability.verdict(caller, door, SHOP.services, SHOP.namespace_labels)
     return printed(why.text(caller, door, verdict))
 
 
@@ -108,7 +108,7 @@ def test_a_database_is_refused_for_good() -> None:
 
 def test_what_was_tried_and_found_otherwise_is_said() -> None:
     caller, door = why.source("storefront", "shop", SHOP), why.door("users-db", "shop", SHOP)
-    verdict = reach.verdict(caller, door, SHOP.services, SHOP.namespace_labels)
+    verdict = reachability.verdict(caller, door, SHOP.services, SHOP.namespace_labels)
     assert "✗ proven    it was tried and found Open, so the cluster does not do" in printed(
         why.text(caller, door, verdict, "Open")
     )
@@ -137,5 +137,5 @@ def test_a_gateway_is_known_by_who_is_exposed_through_it() -> None:
     expose = {"gateway": {"name": "public"}, "hostnames": ["users.example.com"], "proxies": proxies}
     seen = picture(live("users", grpc={**GRPC, "expose": expose}))
     known = why.source("gateway public", "shop", seen)
-    verdict = reach.verdict(known, why.door("users", "shop", seen), seen.services, {})
-    assert verdict and verdict.way is reach.Way.OPEN
+    verdict = reachability.verdict(known, why.door("users", "shop", seen), seen.services, {})
+    assert verdict and verdict.way is reachability.Access.OPEN

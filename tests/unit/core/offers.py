@@ -5,22 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from freehold.core import contracts, published
-from freehold.core.conditions import Condition
-from freehold.core.model import Key, Object, Observed, Peer, Plan, Ref, Service
+from freehold.core import contracts
+from freehold.core.contracts import published
+from freehold.core.model.case import Case
+from freehold.core.model.conditions import Condition
+from freehold.core.model.resources import Key, Object, Observed, Peer, Plan, Ref, Service
+from freehold.core.objects import deployments
 from freehold.core.reconcile import report
 
 from tests import offered
-from tests.unit.core.worlds import (
-    NOW,
-    objects_of,
-    observed,
-    peer,
-    peers,
-    reader,
-    reconcile,
-    settled,
-)
+from tests.unit.core.worlds import NOW, objects_of, observed, peer, peers, reader, reconcile, settled
 from tests.unit.core.worlds import service as declared
 
 OLD, NEW = "localhost/freehold/users:1.4.0", "localhost/freehold/users:1.5.0"
@@ -54,7 +48,7 @@ def known(seen: Observed, contract: bytes, image: str = NEW) -> Observed:
 
 
 def asking(seen: Observed, subject: Service) -> list[Object]:
-    return [body for body in contracts.desired(subject, seen).objects if body["kind"] == "Job"]
+    return [body for body in contracts.plan(Case(subject, seen)).objects if body["kind"] == "Job"]
 
 
 def answered(seen: Observed, subject: Service, *said: str, ended: bool = True) -> Observed:
@@ -67,7 +61,7 @@ def answered(seen: Observed, subject: Service, *said: str, ended: bool = True) -
 
 
 def condition(seen: Observed, subject: Service) -> Condition:
-    said = contracts.desired(subject, seen).condition
+    said = contracts.plan(Case(subject, seen)).condition
     assert said
     return said
 
@@ -78,9 +72,9 @@ def plans(seen: Observed, subject: Service) -> dict[str, Plan]:
 
 def image_of(seen: Observed, subject: Service) -> str:
     """The image that the pods are to run."""
-    return published.image_of(objects_of(reconcile(subject, seen))[DEPLOYMENT])
+    return deployments.image_of(objects_of(reconcile(subject, seen))[DEPLOYMENT])
 
 
 def is_ready(seen: Observed, subject: Service) -> Object:
-    found: Object = report(subject, seen, reconcile(subject, seen)).status["conditions"][0]
+    found: Object = report(Case(subject, seen), reconcile(subject, seen)).status["conditions"][0]
     return found

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from freehold.cluster import compare
-from freehold.core.conditions import State
-from freehold.core.model import Object, Observed, Ref, Service
+from freehold.core.model.case import Case
+from freehold.core.model.conditions import State
+from freehold.core.model.resources import Object, Observed, Ref, Service
 from freehold.core.reconcile import report
+from freehold.kube import diff
 from hypothesis import given
 
 from tests.unit.core.worlds import (
@@ -24,7 +25,7 @@ from tests.unit.core.worlds import (
     settled,
 )
 
-OTHERS = {"app": "second", "owner": "second", "mover": "other-mover", "postgres": "second"}
+OTHERS = {"app": "second", "owner": "second", "replicator": "other-replicator", "postgres": "second"}
 
 
 @given(SERVICES)
@@ -37,15 +38,15 @@ def test_at_rest_nothing_is_planned_that_is_not_there(subject: Service) -> None:
     seen = settled(subject, observed())
     later = replace(seen, passwords=OTHERS)
     for ref, body in objects_of(reconcile(subject, later)).items():
-        assert compare.contains(seen.objects[ref], body), ref
+        assert diff.contains(seen.objects[ref], body), ref
 
 
 @given(SERVICES)
 def test_at_rest_the_status_says_nothing_new(subject: Service) -> None:
     seen = settled(subject, observed())
-    said = report(subject, seen, reconcile(subject, seen))
+    said = report(Case(subject, seen), reconcile(subject, seen))
     again = replace(seen, status=said.status)
-    repeated = report(subject, again, reconcile(subject, again))
+    repeated = report(Case(subject, again), reconcile(subject, again))
     assert repeated.status == said.status
     assert repeated.events == ()
 
@@ -54,7 +55,7 @@ def test_at_rest_the_status_says_nothing_new(subject: Service) -> None:
 def test_at_rest_with_its_providers_there_a_service_is_ready(subject: Service) -> None:
     consumed = [peer(c.name, c.namespace or "shop", grpc={"consumers": {"from": "All"}}) for c in subject.spec.consumes]
     seen = settled(subject, observed(peers=peers(*consumed)))
-    status = report(subject, seen, reconcile(subject, seen)).status
+    status = report(Case(subject, seen), reconcile(subject, seen)).status
     assert status["conditions"][0]["type"] == "Ready"
     assert status["conditions"][0]["status"] == State.TRUE, status["conditions"]
 
@@ -88,10 +89,10 @@ def changed(edit: Object) -> set[str]:
     ("says", "edit", "touched"),
     [
         ("no edit touches nothing", {}, set()),
-        ("an image is the endpoint's and its migrations'", {"image": "x:2"}, {"contracts", "endpoint", "migrations"}),
-        ("replicas are the endpoint's", {"replicas": 3}, {"endpoint"}),
-        ("a port nobody calls is the endpoint's", {"grpc": {"port": 6000}}, {"endpoint"}),
-        ("a port everybody calls is the walls' too", {"http": {"port": 6000}}, {"endpoint", "isolation"}),
+        ("an image is the endpoint's and its migrations'", {"image": "x:2"}, {"contracts", "workload", "migrations"}),
+        ("replicas are the endpoint's", {"replicas": 3}, {"workload"}),
+        ("a port nobody calls is the endpoint's", {"grpc": {"port": 6000}}, {"workload"}),
+        ("a port everybody calls is the walls' too", {"http": {"port": 6000}}, {"workload", "isolation"}),
         (
             "consent alone changes no object while nobody consumes",
             {"grpc": {"port": 50051, "consumers": {"from": "All"}}},
@@ -100,7 +101,7 @@ def changed(edit: Object) -> set[str]:
         (
             "a dependency is the bindings' and the endpoint's, and opens nothing by itself",
             {"consumes": [{"name": "users"}]},
-            {"dependencies", "endpoint"},
+            {"dependencies", "workload"},
         ),
         ("the size is the volume's", {"database": {**DATABASE, "storage": {"size": "2Gi"}}}, {"database"}),
         (
@@ -178,7 +179,7 @@ def test_a_new_image_waits_for_its_migration_and_the_pods_that_serve_are_kept() 
     seen = settled(service(**FULL), observed())
     newer = service(**{**FULL, "image": "users:2"})
     plans = {plan.capability: plan for plan in reconcile(newer, seen)}
-    migrations, endpoint = plans["migrations"], plans["endpoint"]
+    migrations, endpoint = plans["migrations"], plans["workload"]
     assert [o["kind"] for o in migrations.objects] == ["Job"]
     assert Ref("Deployment", "users") not in objects_of([endpoint])
     assert endpoint.keep == {Ref("Deployment", "users")}

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from freehold.core import published, status
-from freehold.core.conditions import Condition, Event, Reason, State, Type
+from freehold.core import status
+from freehold.core.contracts import published
+from freehold.core.model.case import Case
+from freehold.core.model.conditions import Condition, Event, Reason, State, Type
 from freehold.core.reconcile import report, report_invalid
 
 from tests import offered
@@ -138,7 +140,7 @@ DIGEST = published.digest(offered.users())
 def test_the_whole_status_of_a_service_that_is_well() -> None:
     subject = service(database=DATABASE)
     seen = settled(subject, observed())
-    said = report(subject, seen, reconcile(subject, seen))
+    said = report(Case(subject, seen), reconcile(subject, seen))
     conditions = said.status.pop("conditions")
     assert said.status == {
         "observedGeneration": 1,
@@ -180,6 +182,6 @@ def test_what_the_cluster_refused_is_what_ready_repeats() -> None:
     subject = service()
     seen = settled(subject, observed())
     refused = Condition(Type.READY, State.FALSE, Reason.NAME_TAKEN, "Service users is not Freehold's")
-    said = report(subject, seen, reconcile(subject, seen), refused)
+    said = report(Case(subject, seen), reconcile(subject, seen), refused)
     assert said.status["conditions"][0]["reason"] == "NameTaken"
     assert said.events == (Event("Warning", "NameTaken", "Service users is not Freehold's"),)

@@ -8,14 +8,27 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from freehold.api.grpc import Grpc
-from freehold.api.v1alpha1 import MicroserviceSpec
-from freehold.cluster import authority
-from freehold.core import certificates, meta
+from freehold.api.v1alpha1.grpc import Grpc
+from freehold.api.v1alpha1.microservice import MicroserviceSpec
+from freehold.core import certificates
 from freehold.core import reconcile as core
-from freehold.core.certificates import Request
-from freehold.core.model import Issued, Key, Object, Observed, Peer, Plan, Platform, Ref, Service, StorageClass
-from freehold.core.pods import job_of, of_job
+from freehold.core.certificates.plan import Request
+from freehold.core.model.case import Case
+from freehold.core.model.resources import (
+    Issued,
+    Key,
+    Object,
+    Observed,
+    Peer,
+    Plan,
+    Platform,
+    Ref,
+    Service,
+    StorageClass,
+)
+from freehold.core.objects import meta
+from freehold.core.objects.pods import job_of, of_job
+from freehold.kube import certificate_authority
 from hypothesis import strategies as st
 
 from tests import offered
@@ -26,10 +39,10 @@ IMAGE = "localhost/freehold/users:dev"
 GRPC: Object = {"port": 50051}
 MIGRATIONS: Object = {"command": ["users", "migrate"]}
 DATABASE: Object = {"version": "15", "storage": {"size": "1Gi"}, "migrations": MIGRATIONS}
-AUTHORITY = authority.CertificateAuthority(authority.fresh(NOW))
+AUTHORITY = certificate_authority.CertificateAuthority(certificate_authority.generate(NOW))
 PLATFORM = Platform(operator_image="localhost/freehold/operator:dev")
-MOVED = '{"outcome": "moved", "pauseMs": 210}'
-PASSWORDS = {"app": "first/app", "owner": "first@owner", "mover": "first-mover", "postgres": "first"}
+MOVED = '{"outcome": "moved", "writePauseMs": 210}'
+PASSWORDS = {"app": "first/app", "owner": "first@owner", "replicator": "first-replicator", "postgres": "first"}
 
 
 def service(name: str = "users", namespace: str = "shop", **spec: Any) -> Service:
@@ -53,8 +66,8 @@ def issued(request: Request) -> Issued:
 
 def reconcile(subject: Service, seen: Observed) -> tuple[Plan, ...]:
     """What the core plans, with a fresh certificate at hand for each that it may want."""
-    fresh = {request.secret: issued(request) for request in certificates.requests(subject, seen)}
-    return core.reconcile(subject, replace(seen, certificates={**fresh, **seen.certificates}))
+    fresh = {request.secret: issued(request) for request in certificates.requests(Case(subject, seen))}
+    return core.reconcile(Case(subject, replace(seen, certificates={**fresh, **seen.certificates})))
 
 
 def peer(name: str, namespace: str = "shop", *consumes: Key, grpc: Object | None = GRPC, ready: bool = True) -> Peer:
@@ -86,7 +99,7 @@ def placed(seen: Observed, plans: Iterable[Plan], *, running: bool = True) -> Ob
         objects[ref] = {**live, "status": running_status(live)} if running else live
         if running and body["metadata"]["labels"].get(meta.COMPONENT) == meta.CONTRACT and ref.kind == "Job":
             pods.append(reader(body, offered.answer(offered.users())))
-        if running and ref.kind == "Job" and _role(body) == "switch" and not of_job(seen, ref.name):
+        if running and ref.kind == "Job" and _role(body) == "switchover" and not of_job(seen, ref.name):
             pods.append(reader(body, MOVED))
     return replace(seen, objects=objects, pods=tuple(pods))
 

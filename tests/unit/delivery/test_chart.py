@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from freehold.agents.canary import OPEN_PORT, SHUT_PORT
 from freehold.api.crd import custom_resource_definition
-from freehold.api.v1alpha1 import Microservice
-from freehold.canary import OPEN_PORT, SHUT_PORT
+from freehold.api.v1alpha1.microservice import Microservice
 
 from hack.generate import CHART
 from tests.unit.delivery.helm import Object, of_kind, render, run, template, the

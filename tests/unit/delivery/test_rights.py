@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from freehold.cluster import kinds
-from freehold.cluster.kinds import Kind
+from freehold.kube import kinds
+from freehold.kube.kinds import Kind
 
 from tests.unit.delivery.helm import Object, of_kind, render, the
 
@@ -54,7 +54,7 @@ def test_the_cluster_role_is_exactly_what_the_operator_uses() -> None:
 
 def test_another_cluster_may_look_at_what_a_move_needs_and_touch_nothing() -> None:
     looked_at = {resource(kind): WATCHED for kind in (kinds.MICROSERVICE, *kinds.MOVING)}
-    assert rights(the(render(), "ClusterRole", "freehold-neighbour")["rules"]) == looked_at
+    assert rights(the(render(), "ClusterRole", "freehold-remote-reader")["rules"]) == looked_at
 
 
 def test_secrets_are_read_nowhere_but_where_somebody_binds_it() -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from freehold.api.v1alpha1 import MicroserviceSpec
+from freehold.api.v1alpha1.microservice import MicroserviceSpec
 
 from tests.e2e.support.random_declarations import CHANGES, KNOWN_SEED, Change, Declarations, beginning, changes, control
 from tests.e2e.support.reachability import declared, members, pairs

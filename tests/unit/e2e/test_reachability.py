@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from freehold.core import isolation, meta
-from freehold.core.model import Key, Object
+from freehold.core import isolation
+from freehold.core.model.case import Case
+from freehold.core.model.resources import Key, Object
+from freehold.core.objects import meta
 
 from tests.e2e.support.random_declarations import CHANGES, Declarations, beginning, changes
 from tests.e2e.support.reachability import (
@@ -128,7 +130,7 @@ def _policies(state: Declarations) -> list[Object]:
     return [
         body
         for key, spec in _all(state)
-        for body in isolation.desired(service(key.name, key.namespace, **{"grpc": None, **spec}), seen).objects
+        for body in isolation.plan(Case(service(key.name, key.namespace, **{"grpc": None, **spec}), seen)).objects
     ]
 
 

@@ -1,0 +1,1 @@
+"""The operator's process: kopf handlers, the work queue, metrics and settings."""

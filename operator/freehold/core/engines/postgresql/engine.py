@@ -1,0 +1,118 @@
+"""PostgreSQL as an engine: how a server of it is started and reached.
+
+The server starts by its image's own entrypoint, so that official images work unchanged. A script beside it brings the
+roles to what the credentials say each time the server starts; the server is ready only once that is done. A change of
+the credentials or of that script restarts the server, and nothing else has to be remembered. Over the network it speaks
+TLS 1.3 alone, and takes up a renewed certificate as it runs. A standby starts from a base backup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from urllib.parse import quote
+
+from freehold.api.v1alpha1.database import Database
+from freehold.core.engines.base import Replica, Roles, Source
+from freehold.core.engines.postgresql.constants import (
+    DATABASE,
+    PORT,
+    ROLE_OWNER,
+    ROLE_REPLICATOR,
+    ROLE_SERVICE,
+    SUPERUSER,
+)
+from freehold.core.model.resources import Object, Platform
+from freehold.core.objects import pods
+
+DATA = "/var/lib/postgresql/data"
+CONFIGURATION = "/freehold"
+SOURCES = ("start.sh", "roles.sql", "pg_hba.conf")
+USUAL: Object = {"requests": {"cpu": "25m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
+RESERVED = 20
+"""Connections beside the service's own: migrations, and an administrator from inside the pod."""
+ROLES_ARE_SET = "/tmp/roles-are-set"
+MOUNTS = {
+    "data": DATA,
+    "configuration": CONFIGURATION,
+    "credentials": "/credentials",
+    "certificate": "/certificate",
+    "run": "/var/run/postgresql",
+    "tmp": "/tmp",
+    "shared-memory": "/dev/shm",
+}
+
+
+ROLES = Roles(ROLE_SERVICE, ROLE_OWNER, ROLE_REPLICATOR, SUPERUSER)
+
+
+@dataclass(frozen=True)
+class PostgreSQL:
+    """PostgreSQL, from official-style images."""
+
+    name: str = "postgresql"
+    title: str = "PostgreSQL"
+    port: int = PORT
+    user: int = 999
+    database: str = DATABASE
+    roles: Roles = ROLES
+    unreachable: str = "postgresql://nobody@127.0.0.1:1/nowhere"
+
+    def files(self) -> Mapping[str, str]:
+        return {name: files("freehold.core.engines.postgresql").joinpath(name).read_text() for name in SOURCES}
+
+    def container(self, database: Database, platform: Platform, source: Source) -> Object:
+        limits = database.limits
+        return pods.container(
+            self.name,
+            platform.postgresql_image.format(version=database.version),
+            database.resources,
+            USUAL,
+            command=["bash", f"{CONFIGURATION}/start.sh", "-c", f"max_connections={limits.connections + RESERVED}"],
+            env=[
+                {"name": "PGDATA", "value": f"{DATA}/pgdata"},
+                {"name": "POSTGRES_DB", "value": DATABASE},
+                {"name": "POSTGRES_PASSWORD_FILE", "value": "/credentials/postgres"},
+                {"name": "POSTGRES_INITDB_ARGS", "value": "--data-checksums --auth-host=scram-sha-256"},
+                {"name": "CONNECTIONS", "value": str(limits.connections)},
+                {"name": "STATEMENT_TIMEOUT", "value": limits.statement_timeout},
+                {"name": "IDLE_IN_TRANSACTION_TIMEOUT", "value": limits.idle_in_transaction_timeout},
+                *([{"name": "PRIMARY_HOST", "value": source.host}] if isinstance(source, Replica) else []),
+            ],
+            ports=[{"name": self.name, "containerPort": PORT, "protocol": "TCP"}],
+            volumeMounts=[{"name": name, "mountPath": path} for name, path in MOUNTS.items()],
+            **_probes(),
+        )
+
+    def scratch(self) -> list[Object]:
+        return [
+            {"name": "run", "emptyDir": {}},
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": "128Mi"}},
+        ]
+
+    def uri(self, role: str, password: str, host: str, authorities: str) -> str:
+        """See `Engine.uri`; the parameters are libpq's ('SSL Support')."""
+        where = f"{role}:{quote(password, safe='')}@{host}:{PORT}/{DATABASE}"
+        return f"postgresql://{where}?sslmode=verify-full&sslrootcert={authorities}"
+
+    def switchover(self, primary: str, candidate: str) -> list[str]:
+        return ["python3", "-m", "freehold.agents.postgresql.switchover", primary, candidate]
+
+    def proxy(self, hosts: list[str]) -> list[str]:
+        return ["python3", "-m", "freehold.agents.postgresql.proxy", *hosts]
+
+
+def _probes() -> Object:
+    """Starting is asked every second, for the first answer to be quick; what comes later costs no process."""
+    listens = {"tcpSocket": {"port": "postgresql"}}
+    return {
+        "startupProbe": {
+            "exec": {"command": ["test", "-f", ROLES_ARE_SET]},
+            "periodSeconds": 1,
+            "failureThreshold": 600,
+        },
+        "readinessProbe": {**listens, "periodSeconds": 5},
+        "livenessProbe": {**listens, "periodSeconds": 10, "failureThreshold": 6},
+    }

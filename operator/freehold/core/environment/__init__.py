@@ -1,0 +1,1 @@
+"""The environment of a service's container: variables and files."""

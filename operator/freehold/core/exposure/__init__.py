@@ -1,0 +1,5 @@
+"""Exposure: a GRPCRoute for callers outside the cluster."""
+
+from freehold.core.exposure.plan import plan
+
+__all__ = ["plan"]

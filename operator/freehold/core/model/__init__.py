@@ -1,0 +1,1 @@
+"""The vocabulary of the core: services, observations, plans, conditions and quantities."""

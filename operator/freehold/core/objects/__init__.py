@@ -1,0 +1,1 @@
+"""Kubernetes objects: names, metadata, pods, Jobs and Deployments, built and read."""

@@ -1,0 +1,1 @@
+"""Other services: consent, aliases, counterparts, gateways and ports."""

@@ -1,0 +1,1 @@
+"""Protobuf descriptors: parsed, and compared for compatibility on the wire."""

@@ -1,0 +1,1 @@
+"""Everything that reads from or writes to the Kubernetes API."""

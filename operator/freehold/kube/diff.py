@@ -1,0 +1,89 @@
+"""Whether a live object is as desired, judged without a write.
+
+Two things make it differ. Something Freehold set was changed or taken out: the desired object is then no longer
+contained in the live one. Or somebody added to it: another field manager then owns fields of its spec
+(kubernetes.io/docs/reference/using-api/server-side-apply/#field-management).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from freehold.core.model.quantities import as_number
+from freehold.core.model.resources import Object
+from freehold.kube.client import FIELD_MANAGER
+
+TOLERATED = "f:kubectl.kubernetes.io/restartedAt"
+"""`kubectl rollout restart` is a person's wish for new pods, not a change of what they are."""
+
+
+def contains(live: Any, desired: Any) -> bool:
+    """Whether live has all that desired has; what the API server filled in besides does not matter."""
+    if isinstance(desired, dict):
+        known = live if isinstance(live, dict) else {}
+        return all(contains(known.get(key), value) for key, value in desired.items())
+    if isinstance(desired, list):
+        known_items = live if isinstance(live, list) else []
+        same_length = len(known_items) == len(desired)
+        return same_length and all(map(contains, known_items, desired))
+    return live == desired or _same_quantity(live, desired)
+
+
+def _same_quantity(live: Any, desired: Any) -> bool:
+    try:
+        return as_number(str(live)) == as_number(str(desired))
+    except ValueError:
+        return False
+
+
+def foreign(live: Object) -> bool:
+    """Whether another manager owns part of the object beyond its metadata and status."""
+    if live["kind"] == "PersistentVolumeClaim":
+        return False  # the cluster writes the volume's name into its spec
+    return any(_content(entry) for entry in live["metadata"].get("managedFields", []) if not _ours(entry))
+
+
+def disown(live: Object) -> list[Object]:
+    """The object's managedFields with everything but status in Freehold's name.
+
+    Applied again, whatever of it is not desired goes, for server-side apply removes what its manager no longer sets.
+    """
+    entries = live["metadata"].get("managedFields", [])
+    taken: Object = {}
+    for entry in entries:
+        if entry.get("subresource") != "status":
+            _merge(taken, entry.get("fieldsV1", {}))
+    mine = {
+        "manager": FIELD_MANAGER,
+        "operation": "Apply",
+        "apiVersion": live["apiVersion"],
+        "fieldsType": "FieldsV1",
+        "fieldsV1": taken,
+    }
+    return [mine, *(entry for entry in entries if entry.get("subresource") == "status")]
+
+
+def _ours(entry: Object) -> bool:
+    return bool(entry["manager"] == FIELD_MANAGER and entry["operation"] == "Apply")
+
+
+def _content(entry: Object) -> bool:
+    if entry.get("subresource") == "status":
+        return False
+    owned = {k: v for k, v in entry.get("fieldsV1", {}).items() if k not in ("f:metadata", "f:status")}
+    return _has_leaf(owned)
+
+
+def _has_leaf(fields: Object) -> bool:
+    """Whether a set of fields names any, other than the one that is tolerated."""
+    for key, value in fields.items():
+        if key in (TOLERATED, "."):
+            continue
+        if not value or _has_leaf(value):
+            return True
+    return False
+
+
+def _merge(into: Object, fields: Object) -> None:
+    for key, value in fields.items():
+        _merge(into.setdefault(key, {}), value)

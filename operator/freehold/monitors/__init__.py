@@ -1,0 +1,1 @@
+"""Background tasks by which the operator tries and asks by itself."""

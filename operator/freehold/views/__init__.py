@@ -1,0 +1,1 @@
+"""Data for people: snapshots, graph and matrix, without a terminal."""
