@@ -15,10 +15,10 @@ from localcluster.apiserver import ApiServer
 from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.conftest import prepared
-from tests.api.neighbours import introduce, pod
 from tests.api.proxy import Proxy
+from tests.api.remote_cluster import introduce, pod
 from tests.api.shop import microservice, place
-from tests.api.switching import DATABASE, IMAGE, claim, seated, switched
+from tests.api.switchovers import DATABASE, IMAGE, claim, seated, switched
 
 CAMPAIGN = pytest.mark.campaign
 POINTS = [("west", writes) for writes in (20, 24, 26, 28, 30, 32, 34)] + [("east", writes) for writes in (2, 4, 6, 8)]

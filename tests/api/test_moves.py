@@ -16,7 +16,7 @@ from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.proxy import Proxy
 from tests.api.shop import microservice, no_more, place
-from tests.api.switching import DATABASE, IMAGE, killed_after, leads_to, switched
+from tests.api.switchovers import DATABASE, IMAGE, killed_after, leads_to, switched
 
 A, B = ({"nodeSelector": {"topology.kubernetes.io/zone": zone}} for zone in "ab")
 FREEHOLD = Path(sys.executable).with_name("freehold")

@@ -17,7 +17,7 @@ from localcluster import audit
 from localcluster.apiserver import ApiServer
 from tests.api import operators
 from tests.api.cluster import Cluster, until
-from tests.api.neighbours import introduce, start
+from tests.api.remote_cluster import introduce, start
 from tests.api.shop import FULL, microservice
 
 NOT_HERE = {"CustomResourceDefinition", "Deployment", "NetworkPolicy"}

@@ -11,7 +11,7 @@ from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.proxy import Proxy
 from tests.api.shop import microservice, place
-from tests.api.switching import DATABASE, IMAGE, claim, killed_after, seated, switched
+from tests.api.switchovers import DATABASE, IMAGE, claim, killed_after, seated, switched
 
 POINTS, SLICE = (20, 24, 26, 28, 30, 32, 34, 36), (26, 34)
 """The writes of a move after which the operator is killed, from the first after the destination's volume, and the slice
@@ -43,7 +43,7 @@ def _spec(cluster: Cluster, namespace: str) -> Object:
     return found
 
 
-def test_pairs_move_and_rollback(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_database_moves_move_and_rollback(cluster: Cluster, home: str, tmp_path: Path) -> None:
     """A database moves to another namespace and back, with its roles."""
     away = cluster.namespace(f"{home[:45]}-away")
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, away, image=IMAGE):
@@ -69,7 +69,7 @@ def test_pairs_move_and_rollback(cluster: Cluster, home: str, tmp_path: Path) ->
         assert _spec(cluster, home)["clusterIP"] == "None"
 
 
-def test_pairs_aborted(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_database_moves_aborted(cluster: Cluster, home: str, tmp_path: Path) -> None:
     """An edit that is reverted before the switchover leaves no server at the destination."""
     away = cluster.namespace(f"{home[:45]}-away")
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, away, image=IMAGE):
@@ -86,7 +86,7 @@ def test_pairs_aborted(cluster: Cluster, home: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("writes", [n if n in SLICE else pytest.param(n, marks=pytest.mark.campaign) for n in POINTS])
-def test_pairs_operator_killed(cluster: Cluster, proxy: Proxy, tmp_path: Path, writes: int) -> None:
+def test_database_moves_operator_killed(cluster: Cluster, proxy: Proxy, tmp_path: Path, writes: int) -> None:
     """An operator killed after a write of a move between namespaces is followed by one that completes the move."""
     home, away = (cluster.namespace(f"pair-killed-{writes}-{side}") for side in ("home", "away"))
     log = tmp_path / "log"
