@@ -55,6 +55,7 @@ lint: venv tools docs ## style, types, layers, the documentation, and whether an
 	@.venv/bin/ruff check -q . && .venv/bin/ruff format -q --check .
 	@.venv/bin/mypy
 	@said=$$(.venv/bin/lint-imports) || { echo "$$said"; exit 1; }
+	@$(PYTHON) -m hack.style
 	@$(PYTHON) -m hack.generate --check
 	@$(MAKE) --no-print-directory -C services UV=$(UV) lint check-generated
 

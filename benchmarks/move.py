@@ -105,7 +105,7 @@ def _by_hand(kubectl: Kubectl, namespace: str) -> float:
 
 def _moved(kubectl: Kubectl, namespace: str, zone: str) -> tuple[float, float, dict[str, Any]]:
     """Seconds that the move took, the longest pause in writes, and what the resource says of it."""
-    options = ("-n", namespace, f"--kubeconfig={kubectl.kubeconfig}", "--to", f"zone={zone}", "-o", "json")
+    options = ("-n", namespace, f"--kubeconfig={kubectl.kubeconfig}", "--zone", zone, "-o", "json")
     with _writing(kubectl, namespace) as writing:
         began = time.monotonic()
         command = [str(FREEHOLD), "move", SERVICE, *options]

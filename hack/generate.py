@@ -4,6 +4,7 @@
            → charts/freehold/files/…    its copy in the chart
     charts/freehold/values.yaml → values.schema.json and README.md (its text is in README.md.in)
     charts/freehold → manifests/install/freehold.yaml
+    models, conditions, labels, commands, metrics, values → docs/reference/…
 
 Run it as `python -m hack.generate`. It needs Helm: the one that `python -m localcluster tools helm` compiles, or one on
 PATH. Exit code 1: something is out of date.
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from freehold.api.crd import as_yaml
 
-from hack import chart_values
+from hack import chart_values, reference
 from localcluster.paths import tools_bin
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,6 +84,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     CHART / "values.schema.json": schema,
     CHART / "README.md": readme,
     ROOT / "manifests/install/freehold.yaml": install,
+    **reference.GENERATED,
 }
 
 

@@ -137,12 +137,13 @@ def test_moves_command(cluster: Cluster, home: str, tmp_path: Path) -> None:
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE, placement=A))
         cluster.ready(home)
-        switched = "  ✓ switched       writes paused 0.21 s"
-        assert follow("--to", "zone=b", to="users-database-2")[-2:] == [switched, "  … way back kept "]
-        assert follow("--back", to="users-database")[-2:] == [switched, "  … way back kept "]
-        again = subprocess.run([*command, "--to", "zone=a", "-o", "json"], capture_output=True, text=True, check=True)
+        switched = "  ✓ switched over  writes paused 0.21 s"
+        kept = "  … rollback       possible"
+        assert follow("--zone", "b", to="users-database-2")[-2:] == [switched, kept]
+        assert follow("--rollback", to="users-database")[-2:] == [switched, kept]
+        again = subprocess.run([*command, "--zone", "a", "-o", "json"], capture_output=True, text=True, check=True)
         assert json.loads(again.stdout)["step"] == "Relocated"
-        assert again.stderr == "Note: users stands there already\n"
+        assert again.stderr == "Note: users is at its destination already\n"
 
 
 @pytest.mark.parametrize("writes", [n if n in SLICE else pytest.param(n, marks=pytest.mark.campaign) for n in POINTS])

@@ -122,19 +122,19 @@ def test_namespaces_command(cluster: Cluster, home: str, away: str) -> None:
     cluster.create(microservice(home, consumes=[{"name": "ledger"}]))
     cluster.ready(home)
     arguments = [FREEHOLD, "move", "users", "-n", home, f"--kubeconfig={cluster.kubeconfig}"]
-    with subprocess.Popen([*arguments, "--to", f"namespace={away}"], stdout=subprocess.PIPE, text=True) as going:
+    with subprocess.Popen([*arguments, "--to-namespace", away], stdout=subprocess.PIPE, text=True) as going:
         until(lambda: cluster.get("Microservice", away, "users"), "there is one to take over")
         cluster.ready(away)
         told, _ = going.communicate(timeout=60)
     assert (going.returncode, [line.split("  ")[1].strip() for line in told.splitlines()]) == (
         0,
-        ["✓ checked", "✓ pods moved", "✓ name turned"],
+        ["✓ checked", "✓ pods moved", "✓ redirected"],
     )
     made = cluster.get("Microservice", away, "users") or {}
     assert made["spec"]["consumes"] == [{"name": "ledger", "namespace": home}]
-    with subprocess.Popen([*arguments, "--back"], stdout=subprocess.PIPE, text=True) as back:
+    with subprocess.Popen([*arguments, "--rollback"], stdout=subprocess.PIPE, text=True) as back:
         until(lambda: replicas(cluster, home) == 1, "its own pods start again")
         cluster.ready(home)
         told, _ = back.communicate(timeout=60)
-    assert (back.returncode, told) == (0, "  ✓ in place       it stands where it is to stand\n")
+    assert (back.returncode, told) == (0, "  ✓ in place       the service runs where spec.placement declares\n")
     assert alias(cluster, home) is None

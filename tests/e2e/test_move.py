@@ -83,13 +83,13 @@ def test_move_five_times_under_load(yard: Space, person: str) -> None:
 def test_move_rollback_keeps_rows(yard: Space, person: str) -> None:
     """A rollback copies nothing and keeps the rows that were written since the switchover."""
     (here,) = moves.zones(yard)
-    move(yard, "--to", f"zone={OTHER[here]}")
+    move(yard, "--zone", OTHER[here])
     _register(yard, "meanwhile@example.org")
     status = yard.get("microservice/users")["status"]["move"]
     assert status["from"]["nodeSelector"] == {ZONE: here}
     assert status["rollbackUntil"] > status["switchedOverAt"]
 
-    said = move(yard, "--back")
+    said = move(yard, "--rollback")
 
     assert "switched" in said and "copied" not in said, said
     assert moves.zones(yard) == {here}
@@ -114,7 +114,7 @@ def test_move_paused_and_aborted(yard: Space) -> None:
 def test_move_aborted_while_copying(yard: Space) -> None:
     """A move that is aborted during its initial copy leaves no second server."""
     pod = _alone(yard, "hasty")
-    move(yard, "--to", "zone=b", "--no-wait", service="hasty")
+    move(yard, "--zone", "b", "--no-wait", service="hasty")
     yard.until("microservice/hasty", lambda live: live["status"].get("move", {}).get("step") == "InitialCopy")
 
     move(yard, "--abort", service="hasty")
@@ -128,7 +128,7 @@ def test_move_storage_class(yard: Space, person: str) -> None:
     name = f"other-{uuid.uuid4().hex[:5]}"
     yard.cluster.apply(moves.storage_class(name))
     try:
-        move(yard, "--to", f"class={name}")
+        move(yard, "--class", name)
         server = moves.primary(yard)
         claim = yard.get(f"pvc/users-{server.replace('database', 'database-data')}")
         assert claim["spec"]["storageClassName"] == name
@@ -140,7 +140,7 @@ def test_move_storage_class(yard: Space, person: str) -> None:
 def test_move_blocked(yard: Space) -> None:
     """A move to an absent storage class is reported as blocked, and can be aborted."""
     pod = _alone(yard, "stuck")
-    stopped = tried(yard, "--to", "class=no-such-class", service="stuck")
+    stopped = tried(yard, "--class", "no-such-class", service="stuck")
     assert stopped.returncode == 1, stopped.stdout
     assert "✗ blocked" in stopped.stdout and "no-such-class" in stopped.stdout, stopped.stdout
 
@@ -153,7 +153,7 @@ def _moved(yard: Space, zone: str) -> tuple[float, float]:
     """Move users to a zone; return start and end, the calm seconds around the move included."""
     since = time.time()
     time.sleep(CALM)
-    print(move(yard, "--to", f"zone={zone}"))
+    print(move(yard, "--zone", zone))
     assert moves.zones(yard) == {zone}
     time.sleep(CALM)
     return since, time.time()

@@ -37,8 +37,8 @@ def meet(here: Space, west: Cluster) -> Space:
     """Create the same namespace in the other cluster, and link the two."""
     there = Space(west, here.name)
     there.make()
-    second_cluster.introduce(here, "east", there)
-    second_cluster.introduce(there, "west", here)
+    second_cluster.link(here, "east", there)
+    second_cluster.link(there, "west", here)
     return there
 
 

@@ -55,7 +55,7 @@ def test_move_party_killed(estate: Space, party: str, step: str) -> None:
     writer, checker = Writer(estate, ROWS, f"{party}-{step}".lower()), Checker(estate, f"{party}-{step}".lower())
     # A party that is killed after the move must exist for a while; the move ends a tenth of a second after closing.
     estate.spec("users", placement={"rollbackWindow": "20s" if step in ("closing", "Relocated") else "1s"})
-    move(estate, "--to", f"zone={there}", "--no-wait")
+    move(estate, "--zone", there, "--no-wait")
 
     if party == "switch":
         kill_as_it_begins(moves.switch_pod(estate))  # before its first log line

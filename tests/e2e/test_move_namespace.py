@@ -58,7 +58,7 @@ def test_move_namespace_and_rollback(shop: Space, people: Space) -> None:
     """A move of a service to another namespace and its rollback lose no call, and network policies move along."""
     load = Load(shop, "x", RATE, LONGEST, ("python",))
     time.sleep(CALM)
-    print(move(shop, "--to", f"namespace={people.name}"))
+    print(move(shop, "--to-namespace", people.name))
     mine = "app.kubernetes.io/instance=users,app.kubernetes.io/component=service"
     shop.gone("pod", "-l", mine)  # from here on only pods in the other namespace can answer
     shop.until_ready("users")
@@ -68,7 +68,7 @@ def test_move_namespace_and_rollback(shop: Space, people: Space) -> None:
     assert opens(shop, CALLER, f"users.{people.name}.svc"), "the walls there do not admit who is admitted here"
     assert load.running(), "the calls ended before the way back"
 
-    print(move(shop, "--back"))
+    print(move(shop, "--rollback"))
     people.delete("microservice/users")
     people.gone("pod", "-l", mine)
     time.sleep(CALM)
@@ -82,14 +82,14 @@ def test_move_namespace_and_rollback(shop: Space, people: Space) -> None:
 
 def test_move_namespace_consent(shop: Space, people: Space) -> None:
     """A provider that admits a consumer admits it in the namespace of its move, and no longer after the rollback."""
-    move(shop, "--to", f"namespace={people.name}", service=CALLER)
+    move(shop, "--to-namespace", people.name, service=CALLER)
     people.until_ready(CALLER)
     people.apply(pod(CALLER, behind_walls(people, CALLER), image=IMAGE))
     people.kubectl("wait", f"pod/{CALLER}", "--for=condition=Ready", "--timeout=60s")
     shop.until("networkpolicy/users", lambda live: people.name in json.dumps(live["spec"]))
     assert opens(people, CALLER, f"users.{shop.name}.svc")
     assert not opens(people, STRANGER, f"users.{shop.name}.svc")
-    move(shop, "--back", service=CALLER)
+    move(shop, "--rollback", service=CALLER)
     shop.until("networkpolicy/users", lambda live: people.name not in json.dumps(live["spec"]))
     deadline = time.monotonic() + CALM
     while opens(people, CALLER, f"users.{shop.name}.svc"):

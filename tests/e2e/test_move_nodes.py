@@ -89,7 +89,7 @@ def test_move_node_lost(estate: Space, trouble: str, whose: str, step: str) -> N
     moves.start_writers(estate, zone=OTHER[lost])  # the observers survive
     name = f"{trouble}-{whose}-{step}".lower()
     writer, checker = Writer(estate, ROWS, name), Checker(estate, name)
-    move(estate, "--to", f"zone={there}", "--no-wait")
+    move(estate, "--zone", there, "--no-wait")
     reached(estate, there, step)
     TROUBLES[trouble](lost)
 

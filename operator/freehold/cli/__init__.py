@@ -1,3 +1,1 @@
-"""cli"""
-
-from __future__ import annotations
+"""The command line: declarations in `main` and `groups`, one module for each command in `commands`."""

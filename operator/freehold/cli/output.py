@@ -1,4 +1,4 @@
-"""How things are shown: tables and marks on a terminal, plain text into a pipe, documents for programs."""
+"""Output: tables and marks on a terminal, plain text into a pipe, documents for programs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
+import click
 import yaml
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
@@ -22,24 +23,30 @@ MARKS = {
     Access.UNKNOWN: Text("?", "yellow"),
     None: Text("–", "dim"),
 }
-"""None: nobody asks."""
-DIFFERS = Text("✗", "bold red")
+"""The marks of the matrix; None: a service and itself."""
+MISMATCH = Text("✗", "bold red")
 Cell = str | Text
 
 
-def out(*shown: RenderableType) -> None:
-    """Print to standard output; coloured on a terminal alone, and not with NO_COLOR (no-color.org)."""
+def show(*parts: RenderableType) -> None:
+    """Print to standard output; in colour only on a terminal and without NO_COLOR (no-color.org)."""
     console = Console(highlight=False, markup=False, emoji=False)
-    width, endless = console.width, console.options.update(width=10_000)
-    for one in shown:
-        # A table is never cut, nor is anything in a pipe: what does not fit is wrapped by the terminal.
-        whole = isinstance(one, Table) or not console.is_terminal
-        console.width = max(width, Measurement.get(console, endless, one).maximum if whole else 0)
-        console.print(one, soft_wrap=isinstance(one, str | Text))
+    width, unlimited = console.width, console.options.update(width=10_000)
+    for part in parts:
+        # Tables, and all text in a pipe, are never cut: the terminal wraps long lines.
+        whole = isinstance(part, Table) or not console.is_terminal
+        console.width = max(width, Measurement.get(console, unlimited, part).maximum if whole else 0)
+        console.print(part, soft_wrap=isinstance(part, str | Text))
+
+
+def note(*notes: str) -> None:
+    """Print notes to standard error."""
+    for text in notes:
+        click.echo(f"Note: {text}", err=True)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], centred: Iterable[int] = ()) -> Table:
-    """As kubectl shows one: no lines, three spaces between columns."""
+    """A table as printed by kubectl: no lines, three spaces between columns. centred: numbers of columns."""
     made, middle = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold"), set(centred)
     made.show_header = bool(headers)
     for number, header in enumerate(headers):
@@ -50,7 +57,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], centred: Itera
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what YAML 1.2 takes for a number and 1.1 does not, such as the digest 12e45678: kubectl reads it."""
+    """Quotes texts that are numbers in YAML 1.2 and not in 1.1, such as the digest 12e45678: kubectl reads YAML 1.2."""
 
 
 _Dumper.add_implicit_resolver(
@@ -59,7 +66,7 @@ _Dumper.add_implicit_resolver(
 
 
 def document(content: Any, form: str) -> str:
-    """JSON or YAML."""
+    """Content as JSON or YAML. form: `json` or `yaml`."""
     if form == "json":
         return json.dumps(content, indent=2, ensure_ascii=False)
     text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
@@ -67,7 +74,7 @@ def document(content: Any, form: str) -> str:
 
 
 def age(span: timedelta) -> str:
-    """A length of time in one unit, as a person would say it."""
+    """A duration in one unit, rounded down, such as `40 s` or `3 h`."""
     seconds = int(span.total_seconds())
     for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:

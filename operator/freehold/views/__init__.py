@@ -1,1 +1,1 @@
-"""Data for people: snapshots, graph and matrix, without a terminal."""
+"""The cluster as data for people: snapshot, graph, matrix, readiness, contracts and moves, without a terminal."""

@@ -1,11 +1,11 @@
-"""Failures that a person can put right."""
+"""Failures that a person can correct."""
 
 from __future__ import annotations
 
-import click
 
+class Failure(Exception):
+    """A request that cannot be carried out. message: one sentence with state, cause and action."""
 
-class Failure(click.ClickException):
-    """What a command cannot do, and the way out, in one sentence."""
-
-    exit_code = 2
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message

@@ -12,54 +12,64 @@ from freehold.core.model.resources import Key, Object, Service
 from freehold.core.objects import names
 from freehold.core.peers import consent
 from freehold.core.peers.ports import Part, ports_of
-from freehold.views.snapshot import Picture
+from freehold.views.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
 class Edge:
-    """A service that consumes another. refusal: why it may not, empty where it may. budget: what a call may take."""
+    """A service and a provider it consumes.
+
+    refusal: the reason of a verdict other than Open, else empty. budget: the latency budget of a call, else empty.
+    """
 
     consumer: Key
     provider: Key
-    way: Access
+    verdict: Access
     refusal: str = ""
     budget: str = ""
 
 
-def edges(service: Service, picture: Picture, unread: frozenset[str]) -> Iterator[Edge]:
-    """The edges that start at a service. unread: namespaces of which nothing is known."""
+def edges(service: Service, snapshot: Snapshot, unread: frozenset[str]) -> Iterator[Edge]:
+    """The edges from a service to its providers. unread: the namespaces that could not be read."""
     for consumed in service.spec.consumes:
-        provider = consent.provider_key(service, consumed)
-        there = picture.services.get(provider)
-        budget = consumed.latency_budget or (there.spec.latency_budget if there else None) or ""
-        if there is None and provider.namespace in unread:
-            yield Edge(service.key, provider, Access.UNKNOWN, f"no right to look into namespace {provider.namespace}")
-        elif there is None:
-            yield Edge(service.key, provider, Access.CLOSED, "does not exist")
-        elif endpoint := next((d for d in ports_of(there) if d.part is Part.ENDPOINT), None):
-            verdict = reachability.verdict(service, endpoint, picture.services, picture.namespace_labels)
-            grounds = verdict.grounds if verdict else ()
-            refused = next((ground for ground in grounds if ground.way is not Access.OPEN), None)
-            yield Edge(service.key, provider, *((refused.way, refused.said) if refused else (Access.OPEN, "", budget)))
+        key = consent.provider_key(service, consumed)
+        provider = snapshot.services.get(key)
+        if provider is None and key.namespace in unread:
+            yield Edge(service.key, key, Access.UNKNOWN, f"no right to read namespace {key.namespace}")
+        elif provider is None:
+            yield Edge(service.key, key, Access.CLOSED, "does not exist")
         else:
-            yield Edge(service.key, provider, Access.CLOSED, "declares no spec.grpc")
+            yield _edge(service, provider, consumed.latency_budget, snapshot)
 
 
-def longest(services: Iterable[Service], picture: Picture) -> dict[Key, call_graph.Path]:
-    """The longest path of calls from each of these, as far as it is known."""
-    graph = {key: call_graph.node(service) for key, service in picture.services.items()}
+def _edge(service: Service, provider: Service, own_budget: str | None, snapshot: Snapshot) -> Edge:
+    """The edge to an existing provider. own_budget: the consumer's latency budget for the calls."""
+    endpoint = next((port for port in ports_of(provider) if port.part is Part.ENDPOINT), None)
+    if endpoint is None:
+        return Edge(service.key, provider.key, Access.CLOSED, "declares no spec.grpc")
+    verdict = reachability.verdict(service, endpoint, snapshot.services, snapshot.namespace_labels)
+    for ground in verdict.grounds if verdict else ():
+        if ground.way is not Access.OPEN:
+            return Edge(service.key, provider.key, ground.way, ground.said)
+    budget = own_budget or provider.spec.latency_budget or ""
+    return Edge(service.key, provider.key, Access.OPEN, budget=budget)
+
+
+def longest_paths(services: Iterable[Service], snapshot: Snapshot) -> dict[Key, call_graph.Path]:
+    """The longest known path of calls from each service, the service first."""
+    graph = {key: call_graph.node(service) for key, service in snapshot.services.items()}
     return {service.key: call_graph.longest_from(service.key, graph) for service in services}
 
 
-def content(services: Iterable[Service], edged: Iterable[Edge], ways: Mapping[Key, call_graph.Path]) -> Object:
-    """The same for programs. longestPath: of calls, the service itself first."""
+def content(services: Iterable[Service], edges: Iterable[Edge], paths: Mapping[Key, call_graph.Path]) -> Object:
+    """The graph as a document. paths: the longest path of calls from each service, the service first."""
     return {
         "services": [
             {
                 "service": str(service.key),
                 "database": names.database(service.name) if service.spec.database else None,
                 "latencyBudget": service.spec.latency_budget,
-                "longestPath": [str(key) for key in ways[service.key]],
+                "longestPath": [str(key) for key in paths[service.key]],
             }
             for service in services
         ],
@@ -67,10 +77,10 @@ def content(services: Iterable[Service], edged: Iterable[Edge], ways: Mapping[Ke
             {
                 "from": str(edge.consumer),
                 "to": str(edge.provider),
-                "way": edge.way.value,
+                "verdict": edge.verdict.value,
                 "refusal": edge.refusal or None,
                 "latencyBudget": edge.budget or None,
             }
-            for edge in edged
+            for edge in edges
         ],
     }

@@ -1,29 +1,25 @@
-"""Who reaches what, declared and proven, as data."""
+"""The matrix as data: every pair of a source and a port, the declared verdict, and the verified verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from freehold.core.isolation import reachability
 from freehold.core.isolation.reachability import Access
+from freehold.core.model.conditions import State, Type
 from freehold.core.model.resources import Key, Object, Service
 from freehold.core.peers.ports import ServicePort, ports_of
-from freehold.views.snapshot import Picture
+from freehold.views.lookup import UNMANAGED
+from freehold.views.snapshot import Snapshot
 
-STRANGER = "(stranger)"
-
-
-VERIFIED = "IsolationVerified"
-
-
-NOT_PROVEN = "no connection was tried yet"
+UNMANAGED_POD = f"({UNMANAGED})"
+NOT_TRIED = "no connection attempt yet"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A connection found to be other than declared. source: `namespace/name` or a stranger. target: host:port."""
+    """A connection with a verdict other than declared. source: `namespace/name` or `(unmanaged)`. target: host:port."""
 
     source: str
     target: str
@@ -31,98 +27,105 @@ class Difference:
     found: str
 
     def entry(self) -> Object:
-        """As the status has it."""
+        """The difference with the keys of status.isolation."""
         return {"from": self.source, "to": self.target, "declared": self.declared, "found": self.found}
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What was tried. verified_at: when, for each service of which something was. unproven: the others, and why."""
+class Verification:
+    """The result of the connection attempts.
+
+    pairs: how many pairs were tried. verified_at: RFC 3339 times by service. unverified: reasons by service.
+    """
 
     pairs: int
     verified_at: Mapping[Key, str]
     differences: tuple[Difference, ...]
-    unproven: Mapping[Key, str]
+    unverified: Mapping[Key, str]
 
     def found(self, source: str, target: str) -> str | None:
-        """What a connection was found to be, where that is not what is declared."""
-        return next((one.found for one in self.differences if (one.source, one.target) == (source, target)), None)
+        """The verdict found for a pair, if other than declared."""
+        same = (each.found for each in self.differences if (each.source, each.target) == (source, target))
+        return next(same, None)
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one source reaches. ways: by door, None where nobody asks."""
+    """The ports that a source reaches. verdicts: None for a service and itself."""
 
     source: reachability.Source
-    ways: Mapping[ServicePort, Access | None]
+    verdicts: Mapping[ServicePort, Access | None]
 
     @property
     def name(self) -> str:
-        return named(self.source)
+        """The name of the source."""
+        return source_name(self.source)
 
 
-def named(source: reachability.Source) -> str:
-    """`namespace/name` of a service; what is none is in parentheses."""
+def source_name(source: reachability.Source) -> str:
+    """`namespace/name` of a service; Gateway proxies and unmanaged pods in parentheses."""
     if isinstance(source, Service):
         return str(source.key)
-    return f"(gateway {source.gateway})" if source else STRANGER
+    return f"(gateway {source.gateway})" if source else UNMANAGED_POD
 
 
-def declared(picture: Picture) -> tuple[Row, ...]:
-    """A row for each service, for each Gateway that exposes one, and for strangers."""
-    doors = [door for service in picture.services.values() for door in ports_of(service)]
+def rows(snapshot: Snapshot) -> tuple[Row, ...]:
+    """The rows of all services, of all Gateways that expose a service, and of unmanaged pods."""
+    ports = [port for service in snapshot.services.values() for port in ports_of(service)]
 
-    def way(source: reachability.Source, door: ServicePort) -> Access | None:
-        verdict = reachability.verdict(source, door, picture.services, picture.namespace_labels)
-        return verdict.way if verdict else None
+    def verdict(source: reachability.Source, port: ServicePort) -> Access | None:
+        found = reachability.verdict(source, port, snapshot.services, snapshot.namespace_labels)
+        return found.way if found else None
 
-    services = picture.services.values()
+    services = snapshot.services.values()
     sources: tuple[reachability.Source, ...] = (*services, *reachability.proxies(services), None)
-    return tuple(Row(one, {door: way(one, door) for door in doors}) for one in sources)
+    return tuple(Row(source, {port: verdict(source, port) for port in ports}) for source in sources)
 
 
-def proof(picture: Picture) -> Proof:
-    """What the operator wrote into each service's status about the connections it tried."""
-    told = {key: picture.status(key).get("isolation") for key in picture.services}
-    proven = {key: one for key, one in told.items() if one and "verifiedAt" in one}
-    found = [_difference(entry) for one in proven.values() for entry in one.get("differences", [])]
-    return Proof(
-        sum(one.get("pairs", 0) for one in proven.values()),
-        {key: one["verifiedAt"] for key, one in proven.items()},
+def verification(snapshot: Snapshot) -> Verification:
+    """The connection attempts recorded in status.isolation of each service."""
+    recorded = {key: snapshot.status(key).get("isolation") for key in snapshot.services}
+    verified = {key: isolation for key, isolation in recorded.items() if isolation and "verifiedAt" in isolation}
+    found = [_difference(entry) for isolation in verified.values() for entry in isolation.get("differences", [])]
+    return Verification(
+        sum(isolation.get("pairs", 0) for isolation in verified.values()),
+        {key: isolation["verifiedAt"] for key, isolation in verified.items()},
         tuple(dict.fromkeys(found)),
-        {key: _why_not(picture.status(key)) for key in told if key not in proven},
+        {key: _why_unverified(snapshot.status(key)) for key in recorded if key not in verified},
     )
 
 
 def _difference(entry: Object) -> Difference:
-    source = entry["from"] if "/" in entry["from"] else STRANGER
+    """An entry of status.isolation.differences; a source without a namespace is an unmanaged pod."""
+    source = entry["from"] if "/" in entry["from"] else UNMANAGED_POD
     return Difference(source, entry["to"], entry["declared"], entry["found"])
 
 
-def _why_not(status: Object) -> str:
-    said = (c["message"] for c in status.get("conditions", []) if c["type"] == VERIFIED and c["status"] != "True")
-    return next(said, NOT_PROVEN)
+def _why_unverified(status: Object) -> str:
+    """The message of condition IsolationVerified, if not True."""
+    conditions = (each for each in status.get("conditions", []) if each["type"] == Type.ISOLATION_VERIFIED)
+    return next((each["message"] for each in conditions if each["status"] != State.TRUE), NOT_TRIED)
 
 
 def _services(rows: tuple[Row, ...]) -> Iterator[Service]:
     return (row.source for row in rows if isinstance(row.source, Service))
 
 
-def content(rows: tuple[Row, ...], proven: Proof) -> dict[str, Any]:
-    """The same for programs; the words are those of the status."""
+def content(rows: tuple[Row, ...], verified: Verification) -> Object:
+    """The matrix as a document."""
 
-    def pair(row: Row, door: ServicePort, way: Access) -> dict[str, str]:
-        shown = {"from": row.name, "to": door.address, "declared": way.value}
-        other = proven.found(row.name, door.address)
-        return {**shown, "found": other} if other else shown
+    def pair(row: Row, port: ServicePort, verdict: Access) -> dict[str, str]:
+        entry = {"from": row.name, "to": port.address, "declared": verdict.value}
+        found = verified.found(row.name, port.address)
+        return {**entry, "found": found} if found else entry
 
     return {
-        "pairs": [pair(row, door, way) for row in rows for door, way in row.ways.items() if way],
-        "internet": {str(one.key): [out.model_dump() for out in one.spec.egress] for one in _services(rows)},
-        "proof": {
-            "pairs": proven.pairs,
-            "verifiedAt": {str(key): at for key, at in proven.verified_at.items()},
-            "differences": [one.entry() for one in proven.differences],
-            "notProven": {str(key): reason for key, reason in proven.unproven.items()},
+        "pairs": [pair(row, port, verdict) for row in rows for port, verdict in row.verdicts.items() if verdict],
+        "internet": {str(each.key): [rule.model_dump() for rule in each.spec.egress] for each in _services(rows)},
+        "verification": {
+            "pairs": verified.pairs,
+            "verifiedAt": {str(key): at for key, at in verified.verified_at.items()},
+            "differences": [difference.entry() for difference in verified.differences],
+            "notVerified": {str(key): reason for key, reason in verified.unverified.items()},
         },
     }

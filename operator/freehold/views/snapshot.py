@@ -1,11 +1,10 @@
-"""What a command sees of the cluster: the Microservices of some namespaces, and what their consent hangs on."""
+"""Snapshot of the cluster for people: the Microservices of some namespaces, and the labels that consent depends on."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from freehold.core.model.resources import Key, Object, Service
@@ -19,8 +18,12 @@ INSTALL = "helm install freehold charts/freehold --namespace freehold-system --c
 
 
 @dataclass(frozen=True)
-class Picture:
-    """notes: what could not be read, and what follows. live: each resource as the API server gave it."""
+class Snapshot:
+    """Microservices at one moment.
+
+    services: the parsed resources. live: every resource as returned by the API server, invalid resources included.
+    notes: sentences about everything that could not be read, and the consequence.
+    """
 
     services: Mapping[Key, Service] = field(default_factory=dict)
     live: Mapping[Key, Object] = field(default_factory=dict)
@@ -28,11 +31,13 @@ class Picture:
     notes: tuple[str, ...] = ()
 
     def status(self, key: Key) -> Object:
+        """The status of a resource; empty before the operator's first write."""
         status: Object = self.live[key].get("status", {})
         return status
 
-    def __or__(self, other: Picture) -> Picture:
-        return Picture(
+    def __or__(self, other: Snapshot) -> Snapshot:
+        """Both snapshots as one; the other has precedence."""
+        return Snapshot(
             {**self.services, **other.services},
             {**self.live, **other.live},
             {**self.namespace_labels, **other.namespace_labels},
@@ -40,92 +45,86 @@ class Picture:
         )
 
 
-async def read(api: Api, namespace: str | None) -> Picture:
-    """One namespace, or with None all of them. Raises Failure."""
+async def read(api: Api, namespace: str | None) -> Snapshot:
+    """Read a namespace; None reads all namespaces. Raises Failure."""
     listed = await _list(api, namespace)
     services, notes = {}, []
     for live in listed:
         try:
             service = observation.parse(live)
         except observation.InvalidResource as error:
-            notes.append(f"{_key(live)} cannot be read and is left out: {error}")
+            notes.append(f"{key_of(live)} is left out, because its resource is invalid: {error}")
         else:
             services[service.key] = service
     labels, unread = await _labels(api, namespace)
-    return Picture(services, {_key(live): live for live in listed}, labels, (*notes, *unread))
+    return Snapshot(services, {key_of(live): live for live in listed}, labels, (*notes, *unread))
 
 
-async def read_all(api: Api, namespaces: Iterable[str]) -> Picture:
-    """Several namespaces. Raises Failure."""
-    whole = Picture()
+async def read_all(api: Api, namespaces: Iterable[str]) -> Snapshot:
+    """Read several namespaces. Raises Failure."""
+    snapshot = Snapshot()
     for namespace in sorted(set(namespaces)):
-        whole |= await read(api, namespace)
-    return whole
+        snapshot |= await read(api, namespace)
+    return snapshot
 
 
-def find(name: str, home: str, known: Iterable[Key]) -> Key:
-    """The service called `name`, or `namespace/name`. Raises Failure, which names those that may have been meant."""
-    namespace, _, own = name.rpartition("/")
-    key, listed = Key(namespace or home, own), list(known)
-    if key in listed:
-        return key
-    raise Failure(f"there is no service {own} in namespace {key.namespace}{instead(key, listed)}")
+async def read_everything(api: Api, home: str) -> Snapshot:
+    """Read all namespaces; without the right, only namespace home and a note. Raises Failure."""
+    try:
+        return await read(api, None)
+    except Failure:
+        note = f"no right to read all namespaces: consumers outside {home} are not shown"
+        return await read(api, home) | Snapshot(notes=(note,))
 
 
-def instead(key: Key, known: Iterable[Key]) -> str:
-    """What may have been meant, as the end of a sentence."""
-    called = {one.name if one.namespace == key.namespace else str(one): one for one in known}
-    close = get_close_matches(key.name, called, n=3) or [name for name, one in called.items() if one.name == key.name]
-    return f"; did you mean {' or '.join(close)}?" if close else ""
+def key_of(live: Mapping[str, Any]) -> Key:
+    """Namespace and name of a resource."""
+    return Key(live["metadata"]["namespace"], live["metadata"]["name"])
 
 
 async def _list(api: Api, namespace: str | None) -> list[Object]:
-    """The resources in order, without those on their way out."""
+    """The resources by namespace and name, without resources under deletion."""
     try:
         listed = [live async for page, _ in api.pages(MICROSERVICE, namespace) for live in page]
     except ClusterError as error:
-        raise explained(error, namespace) from error
-    return sorted((live for live in listed if "deletionTimestamp" not in live["metadata"]), key=_key)
+        raise to_failure(error, namespace) from error
+    return sorted((live for live in listed if "deletionTimestamp" not in live["metadata"]), key=key_of)
 
 
 async def _labels(api: Api, namespace: str | None) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
-    """The labels of the namespaces; where they may not be read, a note says what that leaves open."""
+    """The labels of namespaces; without the right to read labels, none and a note."""
     try:
         if namespace is None:
             found = [live async for page, _ in api.pages(NAMESPACE, None) for live in page]
         else:
-            one = await api.get(NAMESPACE, None, namespace)
-            found = [one] if one else []
+            live = await api.get(NAMESPACE, None, namespace)
+            found = [live] if live else []
     except ClusterError as error:
         if error.status != 403:
-            raise explained(error, namespace) from error
-        which = f"of namespace {namespace}" if namespace else "of namespaces"
-        return {}, (f"no right to read the labels {which}: consent by selector cannot be judged",)
+            raise to_failure(error, namespace) from error
+        scope = f"of namespace {namespace}" if namespace else "of namespaces"
+        return {}, (f"no right to read the labels {scope}: consent by selector cannot be judged",)
     return {live["metadata"]["name"]: live["metadata"].get("labels", {}) for live in found}, ()
 
 
-def explained(error: ClusterError, namespace: str | None) -> Failure:
-    """What the API server said no to, and who can put it right."""
+def to_failure(error: ClusterError, namespace: str | None) -> Failure:
+    """The failure for an error of the API server, with the action that corrects it."""
     if isinstance(error, TransientError):
         return Failure(error.message)
     if error.status == 404:
-        return Failure(f"this cluster knows no Microservices: install Freehold there, as by {INSTALL}")
+        return Failure(f"the cluster has no Microservices; Freehold is not installed; install it by {INSTALL}")
     if error.status == 401:
         return Failure("the cluster does not accept these credentials; log in again, or choose another --context")
     if error.status == 403:
-        return Failure(_no_right(error.message, namespace))
-    return Failure(f"the API server refuses: {error.message}")
+        return Failure(_missing_right(error.message, namespace))
+    return Failure(f"the API server refuses the request: {error.message}")
 
 
-def _no_right(said: str, namespace: str | None) -> str:
-    """Which role is needed, and the command that binds it."""
-    asked = re.search(r'User "([^"]*)"', said)
-    user = asked[1] if asked else "NAME"
-    kind, scope = ("rolebinding", f" -n {namespace}") if namespace else ("clusterrolebinding", "")
-    where = f"in namespace {namespace}" if namespace else "in all namespaces (-n NAMESPACE asks for one)"
-    bind = f"kubectl create {kind} freehold-view --clusterrole=view --user={user}{scope}"
-    return f"no right to list microservices {where}; ClusterRole view has it, and an administrator binds it by {bind}"
-
-
-def _key(live: Mapping[str, Any]) -> Key:
-    return Key(live["metadata"]["namespace"], live["metadata"]["name"])
+def _missing_right(message: str, namespace: str | None) -> str:
+    """The missing ClusterRole, and the command that binds the role."""
+    named = re.search(r'User "([^"]*)"', message)
+    user = named[1] if named else "NAME"
+    kind, option = ("rolebinding", f" -n {namespace}") if namespace else ("clusterrolebinding", "")
+    scope = f"in namespace {namespace}" if namespace else "in all namespaces (-n NAMESPACE reads only one)"
+    bind = f"kubectl create {kind} freehold-view --clusterrole=view --user={user}{option}"
+    return f"no right to list microservices {scope}; ClusterRole view has it; an administrator binds it by {bind}"

@@ -25,6 +25,8 @@ IMAGE, PYTHON = "localhost/freehold/operator:dev", "/opt/freehold/bin/python"
 PROGRAMS = Path(__file__).with_name("programs")
 KEY = "KEY"
 """A word in requests that each call replaces by a unique value."""
+ENDING = 60.0
+"""Seconds within which the calls under way end."""
 LANGUAGES = ("go", "java", "node", "python")
 PROBE = "freehold.dev/probe"
 """The label of a pod that a service's network policies select and that is none of the service's pods."""
@@ -78,7 +80,7 @@ def pod(name: str, labels: dict[str, str], *volumes: Object, image: str = IMAGE,
 class Load:
     """Calls of each language at a rate a second for a number of seconds, started at once. person: a registered user.
 
-    `ended()` waits for the end of all calls and returns the results by language; `stopped()` ends the calls first.
+    `stopped()` ends the calls and returns the results by language.
     """
 
     def __init__(
@@ -104,9 +106,6 @@ class Load:
             assert begun.stdin
             begun.stdin.close()  # each program ends with its input
             begun.stdin = None
-        return self.ended()
-
-    def ended(self) -> dict[str, Calls]:
         return {language: self._came_of(begun) for language, begun in self._begun.items()}
 
     def _calls(self, provider: str, method: str, body: dict[str, Any]) -> subprocess.Popen[str]:
@@ -119,7 +118,6 @@ class Load:
 
     def _came_of(self, begun: subprocess.Popen[str]) -> Calls:
         assert begun.stdout
-        # The input stays open meanwhile, because the program ends with its input.
-        assert begun.wait(self._seconds + 60) == 0, "a program ended ill; what it said is in the captured output"
+        assert begun.wait(ENDING) == 0, "a program ended ill; what it said is in the captured output"
         said = json.loads(begun.stdout.read())
         return Calls(said["made"], Counter(said["failed"]))

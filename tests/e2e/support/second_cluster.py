@@ -70,9 +70,9 @@ def _trust(one: Cluster, other: Cluster) -> None:
     other.apply(namespace, secret)
 
 
-def introduce(one: Space, name: str, other: Space) -> None:
+def link(one: Space, name: str, other: Space) -> None:
     """Link a namespace of one cluster to the other cluster, as a person does by the command."""
-    command = [str(FREEHOLD), "introduce", name, "-n", one.name]
+    command = [str(FREEHOLD), "cluster", "link", name, "-n", one.name]
     done = subprocess.run(
         command, env=one.cluster.stage.environment(), capture_output=True, text=True, timeout=60, check=False
     )

@@ -105,7 +105,7 @@ def there_and_back(sides: Sides, load: Load, once_there: Callable[[], None] = la
     time.sleep(CALM)
     once_there()
     until = time.time()
-    print(move(here, "--back"))
+    print(move(here, "--rollback"))
     here.until_ready("users")
     time.sleep(CALM)
 

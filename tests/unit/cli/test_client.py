@@ -1,4 +1,4 @@
-"""Stubs: Python's from nothing but the contract, others by their plugins, and nobody's files lost."""
+"""Command `client`: generated stubs, missing plugins, and existing files."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ message User { string id = 1; google.protobuf.Timestamp created = 2; }
 
 
 def offered(name: str = "shop/users/v1/users.proto") -> Contract:
-    """The contract as a server gives it: its file called so, and without those that come with protobuf."""
+    """A contract as returned by a server: without the files of protobuf. name: the name of its file."""
     listed = FileDescriptorSet.FromString(compiled(TEXT))
     listed.file[-1].name = name
     return parse(FileDescriptorSet(file=[listed.file[-1]]).SerializeToString())
 
 
-def test_python_needs_nothing_else(tmp_path: Path) -> None:
+def test_client_python_stubs_import(tmp_path: Path) -> None:
+    """Python stubs can be imported, without any .proto file."""
     written = client.generate(offered(), "python", tmp_path, force=False)
     names = ["users_pb2.py", "users_pb2.pyi", "users_pb2_grpc.py"]
     assert written == [tmp_path / "shop/users/v1" / name for name in names]
@@ -42,12 +43,13 @@ def test_python_needs_nothing_else(tmp_path: Path) -> None:
     assert done.stdout == "7\n"
 
 
-def test_what_is_there_is_overwritten_by_force_alone(tmp_path: Path) -> None:
+def test_client_overwrites_only_with_force(tmp_path: Path) -> None:
+    """Existing files with other contents are replaced only with --force."""
     own, *_ = client.generate(offered(), "python", tmp_path, force=False)
-    client.generate(offered(), "python", tmp_path, force=False)  # the same again is no loss
+    client.generate(offered(), "python", tmp_path, force=False)  # equal files are no conflict
     own.write_text("mine")
     (tmp_path / "shop/users/v1/users_pb2.pyi").unlink()
-    with pytest.raises(Failure, match=r"nothing was written.*users_pb2.py; --force overwrites"):
+    with pytest.raises(Failure, match=r"nothing was written.*users_pb2.py exist and differ; --force overwrites"):
         client.generate(offered(), "python", tmp_path, force=False)
     assert own.read_text() == "mine" and not own.with_suffix(".pyi").exists()
     client.generate(offered(), "python", tmp_path, force=True)
@@ -57,8 +59,9 @@ def test_what_is_there_is_overwritten_by_force_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["--plugin=x.proto", "@users.proto", "../users.proto", "/tmp/users.proto", "a b.proto"]
 )
-def test_a_contract_gives_protoc_no_options(name: str, tmp_path: Path) -> None:
-    with pytest.raises(Failure, match="which protoc could take for an option"):
+def test_client_refuses_file_names_like_options(name: str, tmp_path: Path) -> None:
+    """Names of files in a contract never become options of protoc."""
+    with pytest.raises(Failure, match="which protoc could read as an option"):
         client.generate(offered(name), "python", tmp_path, force=False)
 
 
@@ -70,9 +73,10 @@ def test_a_contract_gives_protoc_no_options(name: str, tmp_path: Path) -> None:
         ("node", ["npm install --global ts-proto@2.18.0"]),
     ],
 )
-def test_a_missing_plugin_is_named_with_the_way_to_it(
+def test_client_missing_plugin_install_command(
     language: str, commands: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A missing plugin is named with the command that installs the plugin."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Failure, match=r"^not on PATH: protoc") as error:
         client.generate(offered(), language, tmp_path / "out", force=False)
@@ -80,7 +84,8 @@ def test_a_missing_plugin_is_named_with_the_way_to_it(
     assert not (tmp_path / "out").exists()
 
 
-def test_go_stubs_are_of_the_module_they_are_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_go_import_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go stubs belong to the module of their directory."""
     plugins, out = tmp_path / "bin", tmp_path / "shop" / "gen"
     plugins.mkdir()
     for name in ("protoc-gen-go", "protoc-gen-go-grpc"):
@@ -95,7 +100,7 @@ def test_go_stubs_are_of_the_module_they_are_written_to(tmp_path: Path, monkeypa
 
 
 def _program(file: Path) -> None:
-    """A plugin that keeps what it is asked, and answers with no file (plugin.proto, CodeGeneratorResponse)."""
+    """Write a plugin that stores its request and returns no file (plugin.proto, CodeGeneratorResponse)."""
     file.write_text(
         f"#!{sys.executable}\nimport sys\nopen({str(file.parent / 'asked')!r}, 'wb').write(sys.stdin.buffer.read())\n"
     )

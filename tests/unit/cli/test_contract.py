@@ -1,18 +1,19 @@
-"""What a service offers, and what would change for those who call it, as a person reads it."""
+"""Commands `contract show` and `contract diff`: as text and as documents."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from freehold.cli.commands import contract
-from freehold.cli.commands.contract import Offer
+from freehold.cli.commands.contract import differences_text, offer_text
 from freehold.core.model.resources import Key
 from freehold.core.protobuf.compatibility import parse
+from freehold.views import contract
+from freehold.views.contract import Offer
 from freehold.views.errors import Failure
 
 from tests.contracts.cases import compiled
-from tests.unit.cli.pictures import live, picture, printed, users
+from tests.unit.cli.samples import live, printed, snapshot, users
 
 USERS = "shop.users.v1.UsersService"
 TEXT = """
@@ -28,75 +29,83 @@ message User { string id = 1; string email = 2; }
 NOW = Offer("users:1", parse(compiled(TEXT)))
 
 
-def changed(was: str, now: str) -> Offer:
-    assert was in TEXT
-    return Offer("users:2", parse(compiled(TEXT.replace(was, now))))
+def changed(before: str, after: str) -> Offer:
+    """The offer of users:2, with a text of the contract replaced."""
+    assert before in TEXT
+    return Offer("users:2", parse(compiled(TEXT.replace(before, after))))
 
 
 def consumer(name: str, home: str = "shop", **consumed: Any) -> Any:
+    """A service that consumes users."""
     return live(name, home, http={"port": 8080}, consumes=[{"name": "users", **consumed}])
 
 
-WORLD = picture(
+WORLD = snapshot(
     users(),
     consumer("storefront"),
     consumer("reports", methods=[f"{USERS}/Watch"]),
-    consumer("stranger", "sales", namespace="shop"),
+    consumer("outsider", "sales", namespace="shop"),
     live("other", http={"port": 8080}),
 )
 SERVICE = WORLD.services[Key("shop", "users")]
 CALLERS = contract.callers(SERVICE, WORLD, NOW.contract)
 
 
-def test_callers_are_those_that_declare_it_and_are_admitted() -> None:
+def test_callers_declared_and_admitted() -> None:
+    """Callers are the services that declare to consume the provider and are admitted."""
     assert list(CALLERS.items()) == [(Key("shop", "storefront"), None), (Key("shop", "reports"), (f"{USERS}/Watch",))]
 
 
-def test_what_is_offered() -> None:
-    assert printed(contract.offered(SERVICE, NOW, CALLERS)) == (
+def test_contract_show() -> None:
+    """Every method is listed with messages, idempotency and callers."""
+    assert printed(offer_text(SERVICE, NOW, CALLERS)) == (
         "shop/users offers, as read from users:1\n"
         "\n"
         "shop.users.v1.UsersService\n"
-        "  METHOD    TAKES            GIVES                   MAY BE REPEATED      CALLED BY\n"
-        "  GetUser   GetUserRequest   User                    yes, it only reads   storefront\n"
-        "  AddUser   User             google.protobuf.Empty   no                   storefront\n"
-        "  Watch     GetUserRequest   stream User             yes                  storefront, reports"
+        "  METHOD    REQUEST          RESPONSE                IDEMPOTENT       CALLED BY\n"
+        "  GetUser   GetUserRequest   User                    yes, read-only   storefront\n"
+        "  AddUser   User             google.protobuf.Empty   no               storefront\n"
+        "  Watch     GetUserRequest   stream User             yes              storefront, reports"
     )
 
 
-def test_a_change_is_told_with_whom_it_breaks() -> None:
+def test_contract_diff_names_broken_consumers() -> None:
+    """A breaking change is listed with its rule and the broken consumers."""
     other = changed("string email = 2;", "string phone = 3;")
     found = contract.differences(NOW.contract, other.contract, CALLERS)
-    assert printed(contract.text(SERVICE, NOW, other, found)) == (
+    assert printed(differences_text(SERVICE, NOW, other, found)) == (
         "shop/users: users:1 serves, compared with users:2\n"
         "  ✗ field 2 'email' of shop.users.v1.User is gone  (FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED)\n"
         f"      breaks storefront, reports, through {USERS}/GetUser, {USERS}/AddUser, {USERS}/Watch\n"
         "  + field 3 'phone' of shop.users.v1.User is new\n"
-        "It breaks reports, storefront"
+        "Breaks reports, storefront"
     )
 
 
-def test_what_nobody_declared_to_call_breaks_nobody() -> None:
+def test_contract_diff_undeclared_method() -> None:
+    """A change of a method without declared callers breaks no consumer."""
     other = changed("rpc AddUser(User) returns (google.protobuf.Empty);", "")
     watchers = {key: calls for key, calls in CALLERS.items() if calls}
     found = contract.differences(NOW.contract, other.contract, watchers)
-    assert printed(contract.text(SERVICE, NOW, other, found)) == (
+    assert printed(differences_text(SERVICE, NOW, other, found)) == (
         "shop/users: users:1 serves, compared with users:2\n"
         f"  ! method {USERS}/AddUser is gone  (RPC_NO_DELETE)\n"
-        f"      breaks nobody who is declared, through {USERS}/AddUser\n"
-        "It breaks no consumer"
+        f"      breaks no declared consumer, through {USERS}/AddUser\n"
+        "Breaks no consumer"
     )
 
 
-@pytest.mark.parametrize(("other", "said"), [(NOW, "They are the same"), (None, "and no other image waits")])
-def test_nothing_changes(other: Offer | None, said: str) -> None:
-    assert printed(contract.text(SERVICE, NOW, other, ())).count(said) == 1
+@pytest.mark.parametrize(("other", "text"), [(NOW, "No changes"), (None, "and is the image in spec.image")])
+def test_contract_diff_without_changes(other: Offer | None, text: str) -> None:
+    """Equal contracts, and a missing second contract, are reported."""
+    assert printed(differences_text(SERVICE, NOW, other, ())).count(text) == 1
 
 
-def test_programs_are_told_the_same() -> None:
+def test_contract_documents() -> None:
+    """The documents have the same contents as the texts."""
     other = changed("string email = 2;", "string email = 2; string phone = 3;")
     found = contract.differences(NOW.contract, other.contract, CALLERS)
-    assert contract.difference_content(SERVICE, NOW, other, found) == {
+    assert contract.differences_content(SERVICE, NOW, other, found) == {
         "service": "shop/users",
         "serves": "users:1",
         "comparedWith": "users:2",
@@ -110,8 +119,8 @@ def test_programs_are_told_the_same() -> None:
             }
         ],
     }
-    told = contract.content(SERVICE, NOW, CALLERS)
-    assert told["methods"][2] == {
+    document = contract.content(SERVICE, NOW, CALLERS)
+    assert document["methods"][2] == {
         "method": f"{USERS}/Watch",
         "request": "shop.users.v1.GetUserRequest",
         "response": "shop.users.v1.User",
@@ -122,6 +131,7 @@ def test_programs_are_told_the_same() -> None:
     }
 
 
-def test_a_file_that_holds_no_contract() -> None:
+def test_contract_file_invalid() -> None:
+    """A file without a descriptor set is refused with its name."""
     with pytest.raises(Failure, match=r"users.binpb holds no contract: these bytes are no"):
-        contract.parsed(b"no such thing", "users.binpb")
+        contract.parse_offer(b"no such thing", "users.binpb")

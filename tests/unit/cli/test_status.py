@@ -1,12 +1,14 @@
-"""Is it well, where is it reached, what does it wait for."""
+"""Command `status`: readiness, endpoints and unmet conditions."""
 
 from __future__ import annotations
 
 import pytest
 from freehold.cli.commands import status
+from freehold.core.model.conditions import State
 from freehold.core.model.resources import Key, Object
+from freehold.views import status as view
 
-from tests.unit.cli.pictures import live, printed
+from tests.unit.cli.samples import live, printed
 
 FAILED = {
     "type": "MigrationsApplied",
@@ -24,15 +26,16 @@ def seen(name: str, *conditions: Object, ready: str = "False", generation: int =
     return live(name, status={"observedGeneration": generation, "conditions": [summary, *conditions], **endpoint})
 
 
-WELL, BROKEN, MOVING = seen("users", FINE, ready="True"), seen("pay", FINE, FAILED, UNDER_WAY), seen("web", UNDER_WAY)
+READY, FAILING = seen("users", FINE, ready="True"), seen("pay", FINE, FAILED, UNDER_WAY)
+STARTING = seen("web", UNDER_WAY)
 
 
-TOLD = """\
-SERVICE   WELL      REACHED AT             DATABASE             CONSUMES
-pay       no        pay.shop.svc:50051     postgresql 15, 1Gi   –
-users     yes       users.shop.svc:50051   postgresql 15, 1Gi   –
-web       not yet   web.shop.svc:50051     postgresql 15, 1Gi   –
-new       not yet   –                      –                    –
+PRINTED = """\
+NAME    READY     ENDPOINT               DATABASE             CONSUMES
+pay     False     pay.shop.svc:50051     postgresql 15, 1Gi   –
+users   True      users.shop.svc:50051   postgresql 15, 1Gi   –
+web     Unknown   web.shop.svc:50051     postgresql 15, 1Gi   –
+new     Unknown   –                      –                    –
 
 pay
   MigrationsApplied  False  MigrationFailed
@@ -45,31 +48,43 @@ web
     1 of 2 pods serve
 
 new
-  the operator has not looked at it since it was last edited; if that lasts, see whether the operator runs"""
+  the operator has not observed the last edit yet; if this message remains, check that the operator runs"""
 
 
-def test_each_condition_that_is_not_met_is_told_in_its_own_words() -> None:
-    listed = {Key("shop", one["metadata"]["name"]): one for one in (BROKEN, WELL, MOVING, live("new"))}
-    assert printed(status.text(listed, across=False)) == TOLD
+def test_status_lists_unmet_conditions() -> None:
+    """Below the table, every unmet condition with its message."""
+    listed = {Key("shop", each["metadata"]["name"]): each for each in (FAILING, READY, STARTING, live("new"))}
+    assert printed(status.text(listed, namespaces=False)) == PRINTED
 
 
-def test_ready_alone_is_told_where_nothing_else_says_why() -> None:
-    assert "Ready  False  Any" in printed(status.text({Key("shop", "a"): seen("a")}, across=True))
+def test_status_ready_without_other_condition() -> None:
+    """Condition Ready is listed only without any other unmet condition."""
+    assert "Ready  False  Any" in printed(status.text({Key("shop", "a"): seen("a")}, namespaces=True))
 
 
 @pytest.mark.parametrize(
-    ("says", "one", "well"),
+    ("case", "service", "readiness"),
     [
-        ("ready", WELL, True),
-        ("not ready", BROKEN, False),
-        ("under way", MOVING, False),
-        ("ready as it was before the last edit", seen("a", FINE, ready="True", generation=0), False),
+        ("ready", READY, State.TRUE),
+        ("not ready", FAILING, State.FALSE),
+        ("in progress", STARTING, State.UNKNOWN),
+        ("ready before the last edit", seen("a", FINE, ready="True", generation=0), State.UNKNOWN),
     ],
 )
-def test_well_is_ready_as_declared_now(says: str, one: Object, well: bool) -> None:
-    assert status.well(one) is well, says
+def test_readiness_of_current_generation(case: str, service: Object, readiness: State) -> None:
+    """A service is ready only if Ready is True for the current generation."""
+    assert view.readiness(service) is readiness, case
+    assert view.is_ready(service) is (readiness is State.TRUE), case
 
 
-def test_what_is_not_shown_makes_no_difference() -> None:
-    assert status.lines(WELL) == status.lines({**WELL, "metadata": {**WELL["metadata"], "resourceVersion": "2"}})
-    assert status.lines(WELL) != status.lines(BROKEN)
+def test_status_document() -> None:
+    """The document has the readiness and all unmet conditions, Ready included."""
+    entries = view.content({Key("shop", "users"): READY, Key("shop", "pay"): FAILING})["services"]
+    assert entries[0] == {"service": "shop/users", "ready": True, "endpoint": "users.shop.svc:50051", "unmet": []}
+    assert [each["type"] for each in entries[1]["unmet"]] == ["Ready", "MigrationsApplied", "EndpointReady"]
+
+
+def test_status_lines_detect_changes() -> None:
+    """A change of unprinted fields does not change the lines."""
+    assert status.lines(READY) == status.lines({**READY, "metadata": {**READY["metadata"], "resourceVersion": "2"}})
+    assert status.lines(READY) != status.lines(FAILING)

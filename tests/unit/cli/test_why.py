@@ -1,4 +1,4 @@
-"""What a person may call a source and a target, and the answer in words."""
+"""Command `why`: names of sources and targets, and the explanation of a verdict."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import pytest
 from freehold.cli.commands import why
 from freehold.core.isolation import reachability
 from freehold.core.model.resources import Key
+from freehold.views import lookup
 from freehold.views.errors import Failure
 
-from tests.unit.cli.pictures import live, picture, printed, storefront, users
+from tests.unit.cli.samples import live, printed, snapshot, storefront, users
 from tests.unit.core.worlds import DATABASE, GRPC
 
-SHOP = picture(
+SHOP = snapshot(
     users(),
     storefront(),
     live("audit-db", grpc=GRPC, http={}, database=DATABASE),
@@ -20,7 +21,7 @@ SHOP = picture(
 
 
 @pytest.mark.parametrize(
-    ("called", "meant"),
+    ("name", "port"),
     [
         ("users", "shop/users:50051"),
         ("users:50051", "shop/users:50051"),
@@ -38,32 +39,35 @@ SHOP = picture(
         ("ledger-database.accounts.svc.cluster.local", "accounts/ledger-database:5432"),
     ],
 )
-def test_what_a_target_may_be_called(called: str, meant: str) -> None:
-    assert why.door(called, "shop", SHOP).full_name == meant
-    assert why.namespace(called, "shop") == meant.partition("/")[0]
+def test_target_names(name: str, port: str) -> None:
+    """A target is the name of a service, a database or a port, or a DNS name."""
+    assert lookup.find_port(name, "shop", SHOP).full_name == port
+    assert lookup.namespace_of(name, "shop") == port.partition("/")[0]
 
 
 @pytest.mark.parametrize(
-    ("called", "said"),
+    ("name", "message"),
     [
-        ("user", "there is no service user in namespace shop; did you mean users?"),
-        ("zzz", "there is no service zzz in namespace shop"),
-        ("ledger", "there is no service ledger in namespace shop; did you mean accounts/ledger?"),
-        ("user-db", "there is no database user-db in namespace shop; did you mean users?"),
+        ("user", "service user does not exist in namespace shop; did you mean users?"),
+        ("zzz", "service zzz does not exist in namespace shop"),
+        ("ledger", "service ledger does not exist in namespace shop; did you mean accounts/ledger?"),
+        ("user-db", "database user-db does not exist in namespace shop; did you mean users?"),
         ("users:80", "shop/users has no port 80; it has users:50051, users-database:5432"),
         ("storefront-database", "shop/storefront has no database; it has storefront:8080"),
     ],
 )
-def test_what_is_not_there_says_what_is(called: str, said: str) -> None:
+def test_target_missing_suggests_names(name: str, message: str) -> None:
+    """The refusal of an unknown name contains similar names or the available ports."""
     with pytest.raises(Failure) as raised:
-        why.door(called, "shop", SHOP)
-    assert raised.value.message == said
+        lookup.find_port(name, "shop", SHOP)
+    assert raised.value.message == message
 
 
 def answer(source: str, target: str) -> str:
-    caller, door = why.source(source, "shop", SHOP), why.door(target, "shop", SHOP)
-    verdict = reachability.verdict(caller, door, SHOP.services, SHOP.namespace_labels)
-    return printed(why.text(caller, door, verdict))
+    """The printed explanation for names in namespace shop."""
+    caller, port = lookup.find_source(source, "shop", SHOP), lookup.find_port(target, "shop", SHOP)
+    verdict = reachability.verdict(caller, port, SHOP.services, SHOP.namespace_labels)
+    return printed(why.text(caller, port, verdict))
 
 
 OPEN = """\
@@ -74,11 +78,12 @@ Open  shop/storefront → users.shop.svc:50051
   ✓ in        NetworkPolicy users in namespace shop lets it in"""
 
 
-def test_an_open_way_names_the_declaration_the_consent_and_both_policies() -> None:
+def test_why_open_lists_all_grounds() -> None:
+    """An open connection lists the declaration, the consent and both network policies."""
     assert answer("storefront", "users") == OPEN
 
 
-SHUT = """\
+CLOSED = """\
 Refused  shop/storefront → ledger.accounts.svc:50051
   ✗ declared  shop/storefront does not declare that it consumes accounts/ledger (spec.consumes)
   ✗ consent   ledger in namespace accounts admits no consumers from namespace shop; its owner can add shop under \
@@ -90,34 +95,39 @@ Set spec.grpc.consumers of accounts/ledger to {from: Selector, selector: {matchE
 kubernetes.io/metadata.name, operator: In, values: [accounts, shop]}]}}, or to {from: All}."""
 
 
-def test_a_way_that_is_shut_says_what_to_write_where() -> None:
-    assert answer("storefront", "accounts/ledger") == SHUT
+def test_why_closed_names_fields_to_change() -> None:
+    """A closed connection is followed by the fields that open it."""
+    assert answer("storefront", "accounts/ledger") == CLOSED
 
 
 REFUSED = """\
-Refused  stranger → users-database.shop.svc:5432
+Refused  unmanaged → users-database.shop.svc:5432
   ✗ owner     the database of shop/users admits shop/users and its migrations alone (spec.database)
   ✗ in        NetworkPolicy users-database in namespace shop does not let it in
 No field opens it: a database has one owner. What others need of its data, shop/users tells at its endpoint, \
 users.shop.svc:50051."""
 
 
-def test_a_database_is_refused_for_good() -> None:
-    assert answer("stranger", "users-db") == REFUSED
+def test_why_database_unmanaged_pod() -> None:
+    """No field opens a database to other pods."""
+    assert answer("unmanaged", "users-db") == REFUSED
 
 
-def test_what_was_tried_and_found_otherwise_is_said() -> None:
-    caller, door = why.source("storefront", "shop", SHOP), why.door("users-db", "shop", SHOP)
-    verdict = reachability.verdict(caller, door, SHOP.services, SHOP.namespace_labels)
-    assert "✗ proven    it was tried and found Open, so the cluster does not do" in printed(
-        why.text(caller, door, verdict, "Open")
+def test_why_shows_differing_verification() -> None:
+    """A connection attempt with another verdict is named with its cause and the action."""
+    caller, port = lookup.find_source("storefront", "shop", SHOP), lookup.find_port("users-db", "shop", SHOP)
+    verdict = reachability.verdict(caller, port, SHOP.services, SHOP.namespace_labels)
+    assert "✗ verified  a connection attempt found Open; the cluster does not enforce" in printed(
+        why.text(caller, port, verdict, "Open")
     )
 
 
-def test_a_stranger_is_no_service_and_may_be_written_as_the_matrix_writes_it() -> None:
-    assert why.source("(stranger)", "shop", SHOP) is None
-    assert why.source("accounts/ledger", "shop", SHOP) is SHOP.services[Key("accounts", "ledger")]
-    assert answer("users", "users").startswith("Not asked  shop/users → users.shop.svc:50051")
+def test_source_names() -> None:
+    """A source is a service, or an unmanaged pod as written in the matrix."""
+    assert lookup.find_source("(unmanaged)", "shop", SHOP) is None
+    assert lookup.find_source("unmanaged", "shop", SHOP) is None
+    assert lookup.find_source("accounts/ledger", "shop", SHOP) is SHOP.services[Key("accounts", "ledger")]
+    assert answer("users", "users").startswith("Not applicable  shop/users → users.shop.svc:50051")
 
 
 GATEWAY = """\
@@ -127,15 +137,17 @@ Refused  the proxies of Gateway gateways/public → users.shop.svc:50051
 Set spec.grpc.expose of shop/users to {gateway: {name: public, namespace: gateways}, hostnames: [NAME]}."""
 
 
-@pytest.mark.parametrize("called", ["gateway gateways/public", "(gateway gateways/public)"])
-def test_a_gateway_is_called_as_the_matrix_shows_it(called: str) -> None:
-    assert answer(called, "users") == GATEWAY
+@pytest.mark.parametrize("name", ["gateway gateways/public", "(gateway gateways/public)"])
+def test_source_gateway_as_in_matrix(name: str) -> None:
+    """The proxies of a Gateway are named as in the matrix."""
+    assert answer(name, "users") == GATEWAY
 
 
-def test_a_gateway_is_known_by_who_is_exposed_through_it() -> None:
+def test_source_gateway_known_by_exposed_service() -> None:
+    """The proxies of a Gateway are those in spec.grpc.expose of an exposed service."""
     proxies = {"namespace": "envoy-gateway-system", "podLabels": {"app": "envoy"}}
     expose = {"gateway": {"name": "public"}, "hostnames": ["users.example.com"], "proxies": proxies}
-    seen = picture(live("users", grpc={**GRPC, "expose": expose}))
-    known = why.source("gateway public", "shop", seen)
-    verdict = reachability.verdict(known, why.door("users", "shop", seen), seen.services, {})
+    seen = snapshot(live("users", grpc={**GRPC, "expose": expose}))
+    known = lookup.find_source("gateway public", "shop", seen)
+    verdict = reachability.verdict(known, lookup.find_port("users", "shop", seen), seen.services, {})
     assert verdict and verdict.way is reachability.Access.OPEN

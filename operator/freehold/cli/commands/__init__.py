@@ -1,1 +1,1 @@
-"""One module for each command."""
+"""Commands: each module reads the cluster, decides and prints; `run` returns the exit code."""

@@ -1,7 +1,8 @@
-"""Stubs for those who call a service, generated from the contract that it publishes."""
+"""Command `client`: client stubs, generated from the published contract of a service."""
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import re
 import subprocess
@@ -12,86 +13,104 @@ from pathlib import Path
 from shutil import copyfile, which
 from tempfile import TemporaryDirectory
 
+import click
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
+from freehold.cli.connection import Connection
 from freehold.core.protobuf import descriptors
 from freehold.core.protobuf.descriptors import Contract
+from freehold.views import contract as contracts
+from freehold.views.contract import Offers
 from freehold.views.errors import Failure
 
 PROTOC = "protoc"
 PROTOC_GEN_GO, PROTOC_GEN_GO_GRPC = "v1.36.12", "v1.6.2"
 PROTOC_JAVA, PROTOC_GEN_GRPC_JAVA = "4.36.2", "1.83.0"
 TS_PROTO = "2.18.0"
-"""The versions that the shop's services use."""
+"""The versions in the example services."""
 TS_OPTIONS = "env=node,esModuleInterop=true,forceLong=bigint,outputServices=grpc-js"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 COMMON = "google/"
-"""Files of protobuf and of googleapis come with each language's libraries."""
+"""Files of protobuf and googleapis are part of each language's libraries."""
+
+
+def run(connection: Connection, name: str, language: str, out: Path, *, force: bool) -> int:
+    """Write the stubs and print their paths."""
+    offers = asyncio.run(_read(connection, name))
+    written = generate(offers.serving.contract, language, out, force=force)
+    click.echo(f"{offers.service.key} as offered by {offers.serving.source}:")
+    for file in written:
+        click.echo(f"  {file}")
+    return 0
+
+
+async def _read(connection: Connection, name: str) -> Offers:
+    async with connection.open() as (api, home):
+        return await contracts.read(api, home, name)
 
 
 def generate(contract: Contract, language: str, out: Path, *, force: bool) -> list[Path]:
-    """Writes the stubs and says which files they are. Raises Failure; then nothing was written."""
-    files, found = descriptors.files(contract), _found(language)
+    """Write the stubs and return their paths. Raises Failure before the first file is written."""
+    files, programs = descriptors.files(contract), _find_programs(language)
     for file in files:
-        # They become arguments of protoc, and whoever made the image chose them.
+        # File names become arguments of protoc, and the image chose the names.
         if not NAME.fullmatch(file.name):
-            raise Failure(f"the contract has a file named {file.name!r}, which protoc could take for an option")
+            raise Failure(f"the contract has a file named {file.name!r}, which protoc could read as an option")
     with TemporaryDirectory() as folder:
-        given, made = Path(folder, "contract.binpb"), Path(folder, "made")
+        given, generated = Path(folder, "contract.binpb"), Path(folder, "generated")
         given.write_bytes(_descriptor_set(files))
-        made.mkdir()
-        wanted = [file.name for file in files if language == "node" or not file.name.startswith(COMMON)]
-        arguments = [f"--descriptor_set_in={given}", *_outputs(language, found, made, out, wanted), *wanted]
-        done = subprocess.run([*_protoc(found), *arguments], capture_output=True, text=True, check=False)
+        generated.mkdir()
+        names = [file.name for file in files if language == "node" or not file.name.startswith(COMMON)]
+        arguments = [f"--descriptor_set_in={given}", *_outputs(language, programs, generated, out, names), *names]
+        done = subprocess.run([*_protoc(programs), *arguments], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise Failure(f"protoc refuses: {done.stderr.strip() or f'exit code {done.returncode}'}")
-        return _placed(made, out, force=force)
+            raise Failure(f"protoc refuses the contract: {done.stderr.strip() or f'exit code {done.returncode}'}")
+        return _copy(generated, out, force=force)
 
 
 def _descriptor_set(files: Iterable[FileDescriptor]) -> bytes:
-    """The files with all that they import, which the contract may have left out."""
-    whole = FileDescriptorSet()
+    """The files with their imports, which a contract may omit, serialized."""
+    complete = FileDescriptorSet()
     for file in files:
-        whole.file.append(FileDescriptorProto.FromString(file.serialized_pb))
-    return whole.SerializeToString()
+        complete.file.append(FileDescriptorProto.FromString(file.serialized_pb))
+    return complete.SerializeToString()
 
 
-def _placed(made: Path, out: Path, *, force: bool) -> list[Path]:
-    """What was made, moved to where it belongs. Raises Failure where other files are in the way."""
-    listed = sorted(one.relative_to(made) for one in made.rglob("*") if one.is_file())
-    taken = [one for one in listed if (out / one).exists() and (out / one).read_bytes() != (made / one).read_bytes()]
-    if taken and not force:
-        named = ", ".join(str(out / one) for one in taken)
-        raise Failure(f"nothing was written, for there are others: {named}; --force overwrites them")
-    for one in listed:
-        (out / one).parent.mkdir(parents=True, exist_ok=True)
-        copyfile(made / one, out / one)
-    return [out / one for one in listed]
+def _copy(generated: Path, out: Path, *, force: bool) -> list[Path]:
+    """Copy generated files to their directory. Raises Failure if files with other contents exist."""
+    targets = {file: out / file.relative_to(generated) for file in sorted(generated.rglob("*")) if file.is_file()}
+    differ = [to for file, to in targets.items() if to.exists() and to.read_bytes() != file.read_bytes()]
+    if differ and not force:
+        raise Failure(f"nothing was written: {', '.join(map(str, differ))} exist and differ; --force overwrites them")
+    for file, to in targets.items():
+        to.parent.mkdir(parents=True, exist_ok=True)
+        copyfile(file, to)
+    return [*targets.values()]
 
 
-def _outputs(language: str, found: Mapping[str, str], made: Path, out: Path, files: Iterable[str]) -> list[str]:
-    """What protoc is to write, and with which plugins."""
-    plugins = [f"--plugin={name}={path}" for name, path in found.items() if name != PROTOC]
+def _outputs(language: str, programs: Mapping[str, str], generated: Path, out: Path, files: Iterable[str]) -> list[str]:
+    """The arguments of protoc for outputs and plugins."""
+    plugins = [f"--plugin={name}={path}" for name, path in programs.items() if name != PROTOC]
     match language:
         case "python":
-            return [f"--python_out={made}", f"--pyi_out={made}", f"--grpc_python_out={made}"]
+            return [f"--python_out={generated}", f"--pyi_out={generated}", f"--grpc_python_out={generated}"]
         case "go":
-            return [*plugins, *_go(made, _go_path(out.absolute()), list(files))]
+            return [*plugins, *_go(generated, _go_path(out.absolute()), list(files))]
         case "java":
-            return [*plugins, f"--java_out={made}", f"--grpc-java_out={made}"]
+            return [*plugins, f"--java_out={generated}", f"--grpc-java_out={generated}"]
         case _:
-            return [*plugins, f"--ts_proto_out={made}", f"--ts_proto_opt={TS_OPTIONS}"]
+            return [*plugins, f"--ts_proto_out={generated}", f"--ts_proto_opt={TS_OPTIONS}"]
 
 
-def _go(made: Path, root: str, files: list[str]) -> list[str]:
-    """Each file in a package of the caller's own module, whatever the provider's module is called."""
+def _go(generated: Path, root: str, files: list[str]) -> list[str]:
+    """The options for Go: all files in packages of the caller's module. root: an import path."""
     packages = {file: f"{root}/{file}".rpartition("/")[0] for file in files}
     return [
         option
         for kind in ("go", "go-grpc")
         for option in (
-            f"--{kind}_out={made}",
+            f"--{kind}_out={generated}",
             f"--{kind}_opt=paths=source_relative",
             *(f"--{kind}_opt=M{file}={package}" for file, package in packages.items()),
         )
@@ -99,17 +118,17 @@ def _go(made: Path, root: str, files: list[str]) -> list[str]:
 
 
 def _go_path(out: Path) -> str:
-    """The import path of a directory, by the go.mod above it (go.dev/ref/mod, 'Modules, packages, and versions')."""
+    """The import path of a directory, by the nearest go.mod (go.dev/ref/mod, 'Modules, packages, and versions')."""
     for folder in (out, *out.parents):
         file = folder / "go.mod"
-        named = re.search(r'^module\s+"?([^\s"]+)"?', file.read_text(), re.MULTILINE) if file.is_file() else None
-        if named:
-            return "/".join([named[1], *out.relative_to(folder).parts])
-    raise Failure(f"{out} is in no Go module; run go mod init in yours, and name a directory within it by --out")
+        module = re.search(r'^module\s+"?([^\s"]+)"?', file.read_text(), re.MULTILINE) if file.is_file() else None
+        if module:
+            return "/".join([module[1], *out.relative_to(folder).parts])
+    raise Failure(f"{out} is in no Go module; run go mod init, and name a directory of the module with --out")
 
 
 def _needed(language: str) -> dict[str, str]:
-    """The programs that are looked for on PATH, each with the command that gets it."""
+    """The programs required on PATH, with the commands that install them."""
     match language:
         case "go":
             go, grpc = "google.golang.org/protobuf/cmd/protoc-gen-go", "google.golang.org/grpc/cmd/protoc-gen-go-grpc"
@@ -128,27 +147,27 @@ def _needed(language: str) -> dict[str, str]:
     return {}
 
 
-def _found(language: str) -> dict[str, str]:
-    """Where each of them is. Raises Failure, which says how to get those that are missing."""
+def _find_programs(language: str) -> dict[str, str]:
+    """The paths of the required programs. Raises Failure, with the commands that install missing programs."""
     needed = _needed(language)
     found = {program: path for program in needed if (path := which(program))}
     if missing := [program for program in needed if program not in found]:
         commands = "; ".join(needed[program] for program in missing)
-        raise Failure(f"not on PATH: {', '.join(missing)}; get what is missing by: {commands}")
+        raise Failure(f"not on PATH: {', '.join(missing)}; install them by: {commands}")
     return found
 
 
-def _protoc(found: Mapping[str, str]) -> list[str]:
-    """The compiler; that of grpcio-tools writes everything but Java. Raises Failure."""
-    if PROTOC in found:
-        return [found[PROTOC]]
+def _protoc(programs: Mapping[str, str]) -> list[str]:
+    """The command of protoc; without a program on PATH, protoc of grpcio-tools (no Java). Raises Failure."""
+    if PROTOC in programs:
+        return [programs[PROTOC]]
     if find_spec("grpc_tools") is None:
-        raise Failure("protoc is not there; get it by: pip install 'freehold[client]'")
+        raise Failure("protoc is not installed; install it by: pip install 'freehold[client]'")
     return [sys.executable, "-m", "grpc_tools.protoc"]
 
 
 def _maven(artifact: str, version: str) -> str:
-    """The command that puts a program from Maven Central on PATH; protoc's plugins are published there alone."""
+    """The command that installs a program from Maven Central, the only publisher of these plugins."""
     system = {"Linux": "linux", "Darwin": "osx", "Windows": "windows"}.get(platform.system(), "linux")
     machine = {"aarch64": "aarch_64", "arm64": "aarch_64"}.get(platform.machine(), "x86_64")
     name, kind = artifact.rpartition(":")[2], f"{system}-{machine}"

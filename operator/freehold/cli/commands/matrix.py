@@ -1,65 +1,94 @@
-"""Who reaches what: declared by every service, proven by the connections that were tried."""
+"""Command `matrix`: which service reaches which port, declared and verified."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
+import click
 from rich.console import RenderableType
 from rich.text import Text
 
 from freehold.api.v1alpha1.grpc import ConsumersFrom
 from freehold.cli import output
+from freehold.cli.connection import Connection
+from freehold.cli.selection import read_selected
 from freehold.core.isolation.reachability import Access
 from freehold.core.model.resources import Service
-from freehold.views.matrix import Proof, Row
-from freehold.views.snapshot import Picture
+from freehold.views import matrix
+from freehold.views.matrix import Row, Verification
+from freehold.views.snapshot import Snapshot
 
 
-def admits_others(picture: Picture) -> list[str]:
-    """The services that consent to consumers from other namespaces; who those are, a look at one namespace misses."""
-    rules = {one.name: one.spec.grpc.consumers.from_ for one in picture.services.values() if one.spec.grpc}
+def run(connection: Connection, form: str | None) -> int:
+    """Print the matrix. Exit code 1: a connection attempt found a verdict other than declared."""
+    snapshot = asyncio.run(_read(connection))
+    rows, verified = matrix.rows(snapshot), matrix.verification(snapshot)
+    output.note(*snapshot.notes)
+    if not connection.all_namespaces and (others := admits_other_namespaces(snapshot)):
+        output.note(f"{', '.join(others)} may have consumers in other namespaces; -A shows them")
+    if form in ("json", "yaml"):
+        click.echo(output.document(matrix.content(rows, verified), form))
+    elif snapshot.services:
+        wide, now = form == "wide", datetime.now(UTC)
+        output.show(*text(rows, verified, namespaces=connection.all_namespaces, wide=wide, now=now))
+    return 1 if verified.differences else 0
+
+
+async def _read(connection: Connection) -> Snapshot:
+    async with connection.open() as (api, home):
+        return await read_selected(api, home, connection)
+
+
+def admits_other_namespaces(snapshot: Snapshot) -> list[str]:
+    """The services that may have consumers in other namespaces."""
+    rules = {each.name: each.spec.grpc.consumers.from_ for each in snapshot.services.values() if each.spec.grpc}
     return [name for name, rule in rules.items() if rule is not ConsumersFrom.SAME_NAMESPACE]
 
 
-def text(rows: tuple[Row, ...], proven: Proof, *, across: bool, wide: bool, now: datetime) -> Iterator[RenderableType]:
-    """The table, and below it what was proven. across: several namespaces, so that names carry theirs."""
-    doors = list(rows[0].ways)
-    headers = [door.address if wide else door.full_name if across else door.name for door in doors]
-    extra = ["PROVEN"] if wide else []
+def text(
+    rows: tuple[Row, ...], verified: Verification, *, namespaces: bool, wide: bool, now: datetime
+) -> Iterator[RenderableType]:
+    """The table, followed by the result of the verification. namespaces: whether names include their namespace."""
+    ports = list(rows[0].verdicts)
+    headers = [port.address if wide else port.full_name if namespaces else port.name for port in ports]
+    extra = ["VERIFIED"] if wide else []
 
     def cells(row: Row) -> Iterator[output.Cell]:
-        yield row.source.name if isinstance(row.source, Service) and not across else row.name
-        for door, way in row.ways.items():
-            yield output.DIFFERS if proven.found(row.name, door.address) else output.MARKS[way]
+        service = row.source if isinstance(row.source, Service) else None
+        yield service.name if service and not namespaces else row.name
+        for port, verdict in row.verdicts.items():
+            yield output.MISMATCH if verified.found(row.name, port.address) else output.MARKS[verdict]
         yield _internet(row, wide=wide)
         if wide:
-            yield proven.verified_at.get(row.source.key, "not yet") if isinstance(row.source, Service) else ""
+            yield verified.verified_at.get(service.key, "not yet") if service else ""
 
-    middle = range(1, len(doors) + 2)
+    middle = range(1, len(ports) + 2)
     yield output.table(["", *headers, "internet", *extra], ([*cells(row)] for row in rows), middle)
-    yield from _below(proven, across=across, now=now)
+    yield from _verification(verified, namespaces=namespaces, now=now)
 
 
 def _internet(row: Row, *, wide: bool) -> output.Cell:
-    """What a service may reach outside the cluster. What others may is not Freehold's to say."""
+    """The addresses outside the cluster in spec.egress; unknown for sources other than services."""
     if not isinstance(row.source, Service):
         return output.MARKS[None]
-    blocks = [f"{one.cidr} {one.protocol} {','.join(map(str, one.ports))}" for one in row.source.spec.egress]
-    named = dict.fromkeys(block if wide else block.partition(" ")[0] for block in blocks)
-    return "; ".join(named) or output.MARKS[Access.CLOSED]
+    blocks = [f"{rule.cidr} {rule.protocol} {','.join(map(str, rule.ports))}" for rule in row.source.spec.egress]
+    unique = dict.fromkeys(block if wide else block.partition(" ")[0] for block in blocks)
+    return "; ".join(unique) or output.MARKS[Access.CLOSED]
 
 
-def _below(proven: Proof, *, across: bool, now: datetime) -> Iterator[RenderableType]:
-    if proven.verified_at:
-        ago = output.age(now - min(map(datetime.fromisoformat, proven.verified_at.values())))
-        as_declared = proven.pairs - len(proven.differences)
-        said = f"{as_declared} of {proven.pairs} pairs as declared, proven {ago} ago by connection attempts"
-        yield Text(f"{said} from where each service stands", "red" if proven.differences else "")
-    for one in proven.differences:
-        yield Text(f"✗ {one.source} → {one.target} is declared {one.declared} and was found {one.found}", "bold red")
-    reasons: dict[str, list[str]] = {}
-    for key, reason in proven.unproven.items():
-        reasons.setdefault(reason, []).append(str(key) if across else key.name)
-    for reason, names in reasons.items():
-        yield f"not proven yet for {', '.join(names)}: {reason}"
+def _verification(verified: Verification, *, namespaces: bool, now: datetime) -> Iterator[RenderableType]:
+    """The lines below the table. The age is the age of the oldest verification."""
+    if verified.verified_at:
+        age = output.age(now - min(map(datetime.fromisoformat, verified.verified_at.values())))
+        matching = verified.pairs - len(verified.differences)
+        result = f"{matching} of {verified.pairs} pairs as declared, verified {age} ago by connection attempts"
+        yield Text(f"{result} from each service's pods", "red" if verified.differences else "")
+    for each in verified.differences:
+        yield Text(f"✗ {each.source} → {each.target}: declared {each.declared}, found {each.found}", "bold red")
+    by_reason: dict[str, list[str]] = {}
+    for key, reason in verified.unverified.items():
+        by_reason.setdefault(reason, []).append(str(key) if namespaces else key.name)
+    for reason, names in by_reason.items():
+        yield f"not verified yet: {', '.join(names)}: {reason}"

@@ -1,8 +1,8 @@
-"""A service to begin with, made from the folders of freehold/scaffold.
+"""Command `new`: a new service from the templates in freehold/scaffold.
 
-A template is itself a service, named `example-service`, and each of its files is what it looks like. A new service gets
-the files of `common` and those of its language; where both have a file, the language's text follows the common one.
-Nothing is replaced but the name, in the forms that `forms` lists, in texts and in paths.
+Each template is a complete service with the name `example-service`. A new service receives the files of `common` and of
+its language; of a file in both, the common text comes first. Only the name is replaced, in texts and paths, in the
+forms listed by `forms`.
 """
 
 from __future__ import annotations
@@ -14,38 +14,46 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+import click
+
 from freehold.api import naming
 from freehold.views.errors import Failure
 
 TEMPLATES = files("freehold") / "scaffold"
 NOT_COPIED = (".venv", "__pycache__", "node_modules", "gen", "target", "dist")
-"""What working on a template leaves beside its files."""
+"""Files created by work on a template."""
 PROGRAMS = ("java", "node", "python", "python3")
-"""What runs services in their images; a command of that name would run in its place."""
+"""Interpreters in the images of services; the command of a service with such a name would replace them."""
 PYTHON = """ast_serialize colorama conftest google grpc grpc_health grpc_reflection grpc_tools harness iniconfig librt
 mypy mypy_extensions mypy_protobuf mypyc packaging pathspec pip pluggy psycopg psycopg_binary psycopg_pool py pygments
 pytest pytest_timeout ruff setuptools test tests typing_extensions tzdata"""
-"""The modules that the Python template has or installs."""
+"""The modules in the Python template and its dependencies."""
 GO = "chan const defer fallthrough func go interface map package range select struct switch type var"
 JAVA = """abstract boolean byte case catch char com const default dev do double enum extends final float goto implements
 instanceof int interface io long native new null org package private protected public short static strictfp super switch
 synchronized this throw throws transient true false void volatile"""
 JAVASCRIPT = "arguments debugger delete eval export function let typeof undefined var"
 TAKEN = {*keyword.kwlist, *sys.stdlib_module_names, *f"{PYTHON} {GO} {JAVA} {JAVASCRIPT}".split()}
-"""What no package can be called in one of the languages: their words, and in Python the modules there are."""
+"""Invalid package names: the keywords of all languages, and Python's existing modules."""
+
+
+def run(name: str, language: str, where: Path) -> None:
+    """Create a service and print the next commands."""
+    folder = make(name, language, where)
+    click.echo("\n".join(text(folder, name, language)))
 
 
 def make(name: str, language: str, where: Path) -> Path:
-    """Makes the folder of a service, and returns it. Raises Failure for a name or a place that cannot be had."""
-    if said := refusal(name):
-        raise Failure(said)
+    """Create and return the directory of a service. Raises Failure for an invalid name or an existing directory."""
+    if message := refusal(name):
+        raise Failure(message)
     service, folder = rendered(name, language), where / name
     try:
         folder.mkdir(parents=True)
     except FileExistsError as error:
-        raise Failure(f"{folder} exists, and nothing there was changed; name another place by --out") from error
+        raise Failure(f"{folder} exists and was not changed; name another directory with --out") from error
     except OSError as error:
-        raise Failure(f"{folder} cannot be made: {error.strerror}") from error
+        raise Failure(f"{folder} cannot be created: {error.strerror}") from error
     for path, text in service.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -56,24 +64,24 @@ def make(name: str, language: str, where: Path) -> Path:
 
 
 def refusal(name: str) -> str | None:
-    """Why there can be no service of this name, in the API server's words where it would refuse it."""
+    """The reason to refuse a name, or None; for names that the API refuses, the message of the API."""
     if name in PROGRAMS:
-        return f"a new service is not named '{name}', like the program that runs services of that language"
+        return f"a new service cannot have the name '{name}': an interpreter in its image has the same name"
     return naming.refusal(name)
 
 
 def rendered(name: str, language: str) -> dict[str, str]:
-    """Path from the service's folder → text."""
+    """The texts of a new service by path, relative to its directory."""
     service: dict[str, str] = {}
     for folder in ("common", language):
         for path, text in _texts(TEMPLATES / folder, ""):
-            path, text = (_named(one, name) for one in (path, text))
+            path, text = (_rename(path, name), _rename(text, name))
             service[path] = f"{service[path]}\n{text}" if path in service else text
     return service
 
 
 def forms(name: str) -> dict[str, str]:
-    """How the name is written in a template → how it is written for a service."""
+    """The forms of the template's name, with the same forms of a service's name."""
     package = name.replace("-", "_")
     package = f"{package}_service" if package in TAKEN else package
     return {
@@ -84,9 +92,9 @@ def forms(name: str) -> dict[str, str]:
     }
 
 
-def _named(text: str, name: str) -> str:
-    for written, form in forms(name).items():
-        text = text.replace(written, form)
+def _rename(text: str, name: str) -> str:
+    for old, new in forms(name).items():
+        text = text.replace(old, new)
     return text
 
 
@@ -99,11 +107,11 @@ def _texts(folder: Traversable, path: str) -> Iterator[tuple[str, str]]:
 
 
 def text(folder: Path, name: str, language: str) -> Iterator[str]:
-    """What was made, and what to do next."""
-    yield f"Made {folder}/ ({language}): a service that keeps notes, with its contract, migration, tests and image"
+    """The lines about a new service and the next commands."""
+    yield f"Created {folder}/ ({language}): a service that stores notes, with contract, migration, tests and image"
     yield ""
     yield f"Next   cd {folder}"
-    yield "       make lint test                        README.md says what they need"
+    yield "       make lint test                        README.md lists their requirements"
     yield f"       make image                            localhost/freehold/{name}:dev"
-    yield "       kubectl apply -f microservice.yaml    into the namespace that -n names"
+    yield "       kubectl apply -f microservice.yaml    -n selects the namespace"
     yield f"       kubectl freehold status {name}"

@@ -1,4 +1,4 @@
-"""Introduces a namespace to another cluster: a Secret for there, with a kubeconfig that may read what a move needs."""
+"""Command `cluster link`: read access to a namespace for another cluster, as a Secret with a kubeconfig."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import asyncio
 import base64
 import time
 
+import click
 import yaml
 
-from freehold.cli.connection import Place
+from freehold.cli import output
+from freehold.cli.connection import Connection
 from freehold.core.model.resources import Object
 from freehold.kube.client import Api
 from freehold.kube.errors import ClusterError
@@ -17,23 +19,31 @@ from freehold.views import snapshot
 from freehold.views.errors import Failure
 
 NAME = "freehold-remote-reader"
-"""Of the ServiceAccount, of what binds it, and of its token; and of the ClusterRole that the chart makes."""
+"""The name of the ServiceAccount, its RoleBinding and its token; also the ClusterRole in the chart."""
 RBAC = "rbac.authorization.k8s.io"
 ACCOUNT = Kind("ServiceAccount", "v1", "serviceaccounts")
 BINDING = Kind("RoleBinding", f"{RBAC}/v1", "rolebindings")
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 
 
-async def introduced(place: Place, name: str, server: str | None) -> Object:
-    """The Secret, to be applied in the other cluster under the name by which this one is to be known there. server: the
-    API server's address as pods there reach it, if not the kubeconfig's. Raises Failure."""
-    async with place.open() as (api, namespace):
+def run(connection: Connection, name: str, server: str | None) -> None:
+    """Create the access and print the Secret for the other cluster."""
+    click.echo(output.document(asyncio.run(grant(connection, name, server)), "yaml"))
+
+
+async def grant(connection: Connection, name: str, server: str | None) -> Object:
+    """Create a ServiceAccount with read access; return the Secret to apply in the other cluster. Raises Failure.
+
+    name: the name of this cluster in the other cluster. server: the URL of the API server, reachable from pods of the
+    other cluster; None: the kubeconfig's URL.
+    """
+    async with connection.open() as (api, namespace):
         try:
             for kind, body in _objects(namespace):
                 await api.apply(kind, body)
-            token = await _issued(api, namespace)
+            token = await _token(api, namespace)
         except ClusterError as error:
-            raise snapshot.explained(error, namespace) from error
+            raise snapshot.to_failure(error, namespace) from error
         return _secret(name, namespace, _kubeconfig(name, namespace, server or api.server, token))
 
 
@@ -53,16 +63,18 @@ def _objects(namespace: str) -> list[tuple[Kind, Object]]:
     return [(ACCOUNT, account), (BINDING, {**binding, "subjects": subjects}), (SECRET, token)]
 
 
-async def _issued(api: Api, namespace: str) -> dict[str, str]:
-    """The token and the cluster's authority, once the token controller has put them there. Raises Failure."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+async def _token(api: Api, namespace: str) -> dict[str, str]:
+    """Wait for the token and the cluster's CA certificate from the token controller. Raises Failure."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         live = await api.get(SECRET, namespace, NAME)
         data: dict[str, str] = (live or {}).get("data", {})
         if {"token", "ca.crt"} <= data.keys():
             return data
         await asyncio.sleep(0.1)
-    raise Failure(f"no token came into Secret {NAME} of namespace {namespace}: does the controller manager run?")
+    raise Failure(
+        f"Secret {NAME} in namespace {namespace} received no token; check that the cluster's controller manager runs"
+    )
 
 
 def _kubeconfig(name: str, namespace: str, server: str, token: dict[str, str]) -> str:

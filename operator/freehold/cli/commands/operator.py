@@ -1,0 +1,36 @@
+"""Command `operator`: run the operator until the process is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+
+import kopf
+
+from freehold.controller import handlers, settings
+from freehold.views.errors import Failure
+
+QUIET_LOGGERS = ("kopf", "aiohttp.access")
+
+
+def run(liveness: str, metrics_port: int | None) -> None:
+    """Run kopf with the handlers. liveness: URL for liveness probes. Raises Failure for an invalid environment."""
+    try:
+        level = settings.from_environment().log_level
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    registry = kopf.get_default_registry()
+    assert handlers  # imported to register the handlers
+    asyncio.run(
+        kopf.operator(
+            registry=registry,
+            clusterwide=True,
+            standalone=True,
+            liveness_endpoint=liveness,
+            memo=kopf.Memo(metrics_port=metrics_port),
+        )
+    )
