@@ -141,7 +141,7 @@ def outcome(taken: Mapping[int, Sequence[Round]]) -> Outcome:
     for size, found in middle.items():
         note = f"median of {len(taken[size])} rounds; by hand {found.hand:.1f} s, in which nobody may write"
         paused = [one.pause for one in taken[size]]
-        spread = f"{min(paused):.2f} to {max(paused):.2f} s as a client sees it; the switch says {found.said:.2f} s"
+        spread = f"{min(paused):.2f} to {max(paused):.2f} s for a client; the switchover reports {found.said:.2f} s"
         figures += [
             Figure(f"move of {_named(size)}", found.total, "s", note=note),
             Figure(f"writes pause for it, {_named(size)}", found.pause, "s", PAUSE_SECONDS, spread),

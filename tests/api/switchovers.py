@@ -31,7 +31,7 @@ def switched(cluster: Cluster, namespace: str) -> None:
             spec = {**job["spec"]["template"]["spec"], "restartPolicy": "Never"}
             cluster.create({"kind": "Pod", "metadata": metadata, "spec": spec})
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # the rollback window begins now
-        words = json.dumps({"outcome": "moved", "writePauseMs": 210})
+        words = json.dumps({"outcome": "completed", "writePauseMs": 210})
         ended = {"exitCode": 0, "reason": "Completed", "startedAt": now, "finishedAt": now, "message": words}
         status = {"name": "switchover", "image": IMAGE, "imageID": "", "ready": False, "restartCount": 0}
         said = {"containerStatuses": [{**status, "state": {"terminated": ended}}]}

@@ -188,7 +188,8 @@ def test_contracts_unreadable(cluster: Cluster, home: str) -> None:
     """An image with an unreadable contract is reported and rolls out."""
     shop(cluster, home)
     cluster.patch("Microservice", home, "users", {"spec": {"image": "users:2"}})
-    answer(cluster, home, "users:2", '{"fault":"ContractInvalid","said":"it names x.Y and does not describe it"}')
+    fault = '{"fault":"ContractInvalid","message":"the service lists x.Y and does not describe it"}'
+    answer(cluster, home, "users:2", fault)
     said = cluster.says(home, "users", "ContractPublished", "ContractInvalid")
     assert said["status"] == "False"
     cluster.ready(home)

@@ -145,8 +145,8 @@ def test_contracts_large(yard: Space, offering: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     ("how", "reason", "words"),
     [
-        ("liar", "ContractInvalid", "it names shop.users.v1.Ghost and does not describe it"),
-        ("garbage", "ContractInvalid", "it describes itself in what is no descriptor"),
+        ("liar", "ContractInvalid", "the service lists shop.users.v1.Ghost and does not describe it"),
+        ("garbage", "ContractInvalid", "the service describes itself by bytes that are not a descriptor"),
         ("mute", "ContractUnreadable", "the service does not answer gRPC reflection on port 50051"),
         ("crash", "ContractUnreadable", "stopped with exit code 1: no such flag: --offer"),
     ],

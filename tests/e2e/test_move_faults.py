@@ -21,12 +21,12 @@ ROWS = 25
 """Registrations a second."""
 WITHIN = 180
 """Seconds until the move has ended, restarts of killed parties included."""
-STEPS = ("InitialCopy", "CatchingUp", "MovingPods", "reaching", "closing", "Relocated")
+STEPS = ("InitialCopy", "CatchingUp", "MovingPods", "connecting", "fencing", "Relocated")
 """The steps of the operator, as in `status.move`; in small letters the steps of the switchover, as in its log."""
 PARTIES = ("operator", "source", "destination", "door", "switch")
-SLICE = {("source", "closing"), ("destination", "closing"), ("switch", "reaching")}
+SLICE = {("source", "fencing"), ("destination", "fencing"), ("switch", "connecting")}
 """The pairs of every run. tests/api kills the operator after each of its writes."""
-ABSENT = {("switch", step) for step in STEPS if step != "reaching"}
+ABSENT = {("switch", step) for step in STEPS if step != "connecting"}
 """Pairs that cannot be tried here: the switchover has ended before a step is reported. It is killed at its start, and
 at each of its steps in tests/move."""
 PAIRS = [
@@ -53,8 +53,8 @@ def test_move_party_killed(estate: Space, party: str, step: str) -> None:
     (here,) = moves.zones(estate)
     there = OTHER[here]
     writer, checker = Writer(estate, ROWS, f"{party}-{step}".lower()), Checker(estate, f"{party}-{step}".lower())
-    # A party that is killed after the move must exist for a while; the move ends a tenth of a second after closing.
-    estate.spec("users", placement={"rollbackWindow": "20s" if step in ("closing", "Relocated") else "1s"})
+    # A party that is killed after the move must exist for a while; the move ends a tenth of a second after fencing.
+    estate.spec("users", placement={"rollbackWindow": "20s" if step in ("fencing", "Relocated") else "1s"})
     move(estate, "--zone", there, "--no-wait")
 
     if party == "switch":

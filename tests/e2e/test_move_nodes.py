@@ -31,7 +31,7 @@ WITHIN = 240
 """Seconds until the move has ended, restarts included."""
 AWAY = 15.0
 """Seconds without a network: longer than the switchover waits for the candidate."""
-SIDES, STEPS = ("source", "destination"), ("InitialCopy", "closing")
+SIDES, STEPS = ("source", "destination"), ("InitialCopy", "fencing")
 PAIRS = [(what, whose, step) for what in ("network", "node") for whose in SIDES for step in STEPS]
 
 

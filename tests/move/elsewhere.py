@@ -35,7 +35,7 @@ def main() -> None:
     link = import_module("freehold.agents.postgresql.connection")
     link.PASSWORD, link.CA_FILE = lab / "credentials/replicator", lab / "certificate/ca.crt"
     module = import_module(f"freehold.agents.postgresql.{program}")
-    for name in ("ANSWER", "PORT", "TOLD_PORT", "HELD_SECONDS", "DEADLINE_SECONDS"):
+    for name in ("ANSWER", "PORT", "PROGRESS_PORT", "HELD_SECONDS", "DEADLINE_SECONDS"):
         if name in os.environ and hasattr(module, name):
             setattr(module, name, type(getattr(module, name))(os.environ[name]))
     if step := os.environ.get("PAUSE_AT"):

@@ -15,12 +15,12 @@ from tests.move.servers import Server
 
 STEPS = (
     Step.PREPARING,
-    Step.CLOSING,
-    Step.DRAINING,
-    Step.SEALING,
+    Step.FENCING,
+    Step.TERMINATING,
+    Step.MARKING,
     Step.CONFIRMING,
     Step.PROMOTING,
-    Step.OPENING,
+    Step.UNFENCING,
     Step.DONE,
 )
 """The steps of a switchover; each is logged before its start, after the end of the step before."""
@@ -55,7 +55,7 @@ def moved_or_kept(pair: tuple[Server, Server], victims: str, step: Step, away: f
         scene.goes_on()
     finally:
         scene.stop()
-    winner, other = (target, source) if found["outcome"] == "moved" else (source, target)
+    winner, other = (target, source) if found["outcome"] == "completed" else (source, target)
     scene.check(at=winner, away=other)
     scene.check_order()
     return found

@@ -68,7 +68,7 @@ def run_elsewhere(lab: Lab, program: str, *arguments: str, **variables: str) -> 
 
 def open_door(*servers: Server, port: int, told_port: int, **variables: str) -> Program:
     """Start a proxy for these servers, and wait until it accepts clients."""
-    ports = {"PORT": str(port), "TOLD_PORT": str(told_port)}
+    ports = {"PORT": str(port), "PROGRESS_PORT": str(told_port)}
     door = run_elsewhere(servers[0].lab, "proxy", *(server.host for server in servers), **ports, **variables)
     wait_until(lambda: door.lines, "the door opens")
     return door

@@ -218,12 +218,12 @@ class Server:
         self.kill()
 
     def open(self) -> None:
-        self.ask("SELECT freehold.open()")
+        self.ask("SELECT freehold.unfence()")
 
     def close(self) -> None:
         """Fence the server: refuse all clients, and end existing sessions."""
-        self.ask("SELECT freehold.close()")
-        wait_until(lambda: self.ask("SELECT freehold.drained()"), f"{self.name} is drained")
+        self.ask("SELECT freehold.fence()")
+        wait_until(lambda: self.ask("SELECT freehold.sessions_terminated()"), f"{self.name} is drained")
 
     def connect(self, role: str = "app", port: int | None = None, **options: Any) -> psycopg.Connection[Any]:
         """Connect as the service does, or to another port, like a proxy's."""

@@ -33,7 +33,7 @@ def _moved(scene: Scene, number: int) -> int:
     there = (scene.source, scene.target) if number % 2 == 0 else (scene.target, scene.source)
     source, target = there
     found = outcome_of(switch(source, target))
-    assert found["outcome"] == "moved" and found["sessions"] >= 2 and found["lastByte"], found
+    assert found["outcome"] == "completed" and found["sessions"] >= 2 and found["replayedLsn"], found
     ended = time.monotonic()
     scene.goes_on()
     source.stop()

@@ -140,11 +140,11 @@ def test_proxy_reports_progress(entrance: Entrance, lab: Lab) -> None:
     seen.wait_told(lambda told: bool(told["copied"]), "a part was copied")
     told = seen.told()
     assert told["copied"] < told["total"] and told["lag"] is None
-    open_one = {"open": True, "recovery": False, "reachable": True}
+    open_one = {"writable": True, "recovery": False, "reachable": True}
     assert told["servers"] == {first.host: open_one, copy.host: dict.fromkeys(open_one, False)}
 
     copy.send(signal.SIGCONT)
     seen.wait_told(lambda told: told["lag"] is not None and told["copied"] is None, "it follows")
-    follower = {"open": False, "recovery": True, "reachable": True}
+    follower = {"writable": False, "recovery": True, "reachable": True}
     seen.wait_told(lambda told: told["servers"] == {first.host: open_one, copy.host: follower}, "both are told of")
     copy.stop()

@@ -41,7 +41,7 @@ def moved(source: Server, copy: Server) -> tuple[Server, Server]:
     """A former primary, fenced and stopped, and the new primary with later rows."""
     copy.start(follow=source)
     copy.wait_ready()
-    assert outcome_of(switch(source, copy))["outcome"] == "moved"
+    assert outcome_of(switch(source, copy))["outcome"] == "completed"
     source.ask("SELECT pg_switch_wal()")  # a row that the other server never receives
     source.ask("CHECKPOINT")
     source.stop()
@@ -73,7 +73,7 @@ def follows(server: Server, rows: str) -> None:
     server.wait_ready()
     assert server.ask("SELECT pg_is_in_recovery()")
     wait_until(lambda: server.ask(ROWS, "app") == rows, f"{server.name} shows {rows}")
-    assert not (server.data.parent / "pgdata.superseded").exists()
+    assert not (server.data.parent / "pgdata.unusable").exists()
 
 
 def test_start_fresh_copy(source: Server, copy: Server) -> None:
@@ -90,7 +90,7 @@ def test_start_copy_killed(source: Server, copy: Server) -> None:
     copy.kill()
     copy.start(follow=source)
     follows(copy, "before")
-    assert copy.log.count("has copied the data") == 1
+    assert copy.log.count(f"base backup of {source.host} is complete") == 1
     assert [entry.name for entry in copy.data.parent.iterdir()] == [copy.data.name]
 
 
@@ -111,7 +111,7 @@ def test_start_source_unreachable(source: Server, copy: Server) -> None:
     source.stop()
     copy.start(follow=source)
     assert copy.ended()
-    assert f"cannot reach {source.host}, whose data is to be copied" in copy.log
+    assert f"cannot take a base backup: {source.host} is unreachable" in copy.log
     source.start()
     copy.start(follow=source)
     follows(copy, "before")
@@ -123,7 +123,7 @@ def test_start_rewound(moved: tuple[Server, Server]) -> None:
     left.start(follow=leader)
     follows(left, "before after")
     assert "rewinding from last common checkpoint" in left.log
-    assert "is copied anew" not in left.log
+    assert "taking a new base backup" not in left.log
 
 
 def test_start_rewind_impossible(moved: tuple[Server, Server]) -> None:
@@ -137,16 +137,16 @@ def test_start_rewind_impossible(moved: tuple[Server, Server]) -> None:
     (left.data / "pg_wal" / segment).unlink()
     left.start(follow=leader)
     follows(left, "before after")
-    assert "its data cannot be gone on from: it is copied anew" in left.log
+    assert "the data is unusable: taking a new base backup" in left.log
 
 
 def test_start_rewind_interrupted(moved: tuple[Server, Server]) -> None:
     """A server that was stopped during its rewind is copied again."""
     left, leader = moved
-    (left.data.parent / "pgdata.superseded").touch()
+    (left.data.parent / "pgdata.unusable").touch()
     left.start(follow=leader)
     follows(left, "before after")
-    assert "its data cannot be gone on from: it is copied anew" in left.log
+    assert "the data is unusable: taking a new base backup" in left.log
 
 
 def test_start_primary_unreachable(
@@ -178,7 +178,7 @@ def test_start_wal_removed(source: Server, copy: Server) -> None:
     assert "has already been removed" in copy.log
     copy.start(follow=source)
     follows(copy, "before meanwhile")
-    assert "it is copied anew" in copy.log
+    assert "taking a new base backup" in copy.log
 
 
 def test_start_two_primaries(moved: tuple[Server, Server]) -> None:
@@ -191,7 +191,7 @@ def test_start_two_primaries(moved: tuple[Server, Server]) -> None:
     left.stop()
     left.start(follow=leader)
     assert left.ended()
-    assert "it does not start. Close the one that is wrong" in left.log
+    assert "not starting: this server and" in left.log and "then fence the wrong one" in left.log
     left.start()
     left.wait_ready()
     assert left.ask(ROWS, "app") == "before elsewhere"

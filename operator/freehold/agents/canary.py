@@ -1,7 +1,7 @@
-"""The canary: a pod with a door that a network policy leaves open and one that it shuts.
+"""The canary: a pod with an open port and a port closed by network policy.
 
-`python3 -m freehold.agents.canary` listens at both until it is told to end, and answers nothing. Who may connect is for the
-cluster's network plugin to say; that the shut door opens shows that it does not enforce policies.
+`python3 -m freehold.agents.canary` listens on both ports until SIGTERM and closes each connection at once. A connection
+to the closed port shows that the cluster's network plugin does not enforce network policies on the node.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import signal
 
 OPEN_PORT = 9401
-SHUT_PORT = 9402
+CLOSED_PORT = 9402
 
 
 def main() -> None:
@@ -21,13 +21,13 @@ async def _listen() -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    servers = [await asyncio.start_server(_hang_up, port=port) for port in (OPEN_PORT, SHUT_PORT)]
+    servers = [await asyncio.start_server(_close, port=port) for port in (OPEN_PORT, CLOSED_PORT)]
     await stopping.wait()
     for server in servers:
         server.close()
 
 
-async def _hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 

@@ -1,8 +1,8 @@
-"""The observer: who connects to a pod, and where it connects to, while no wall stands around it.
+"""The connection observer: records the TCP connections of a pod in audit mode, where no network policy exists.
 
-`python3 -m freehold.agents.connection_observer` runs beside a service whose isolation is Audit, in the same network namespace. Every
-second it looks at the kernel's table of TCP connections (proc(5), /proc/net/tcp), and tells whoever connects to its
-port what it saw within the last hour, as one line of JSON: [["in", "10.0.0.7", 5432], ["out", "10.0.0.9", 443], …].
+`python3 -m freehold.agents.connection_observer` runs as a sidecar, in the pod's network namespace. Every second the
+observer reads the kernel's table of TCP connections (proc(5), /proc/net/tcp). Its port serves the connections of the
+last hour as one line of JSON: [["in", "10.0.0.7", 5432], ["out", "10.0.0.9", 443], …].
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from typing import NamedTuple
 PORT = 9403
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 ROUTES = Path("/proc/net/route")
-EVERY_SECONDS = 1.0
-REMEMBERED_SECONDS = 3600.0
-AT_MOST = 500
-"""Connections that are remembered, the latest; a table without bounds would grow with every scan of ports."""
-EVERYWHERE = "00000000"
-LISTENS, ESTABLISHED, TIME_WAIT = "0A", "01", "06"
+INTERVAL_SECONDS = 1.0
+RETENTION_SECONDS = 3600.0
+MAX_CONNECTIONS = 500
+"""The most recent connections are kept; without a limit a port scan would fill the memory."""
+DEFAULT_ROUTE = "00000000"
+LISTEN, ESTABLISHED, TIME_WAIT = "0A", "01", "06"
 
 
 class Connection(NamedTuple):
-    """direction: `in` or `out`. peer: the other side's address. port: its own where it was called, else the peer's."""
+    """A connection. direction: `in` or `out`. peer: the address of the remote host. port: the port that was connected
+    to, of the pod for `in`, of the peer for `out`."""
 
     direction: str
     peer: str
@@ -36,7 +37,7 @@ class Connection(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A line of the kernel's table."""
+    """An entry of /proc/net/tcp."""
 
     local_port: int
     peer: str
@@ -61,34 +62,39 @@ async def _serve() -> None:
 
     async with await asyncio.start_server(answer, port=PORT):
         while not stopping.is_set():
-            found = connections([line for table in TABLES for line in _lines(table)], gateways(_lines(ROUTES)))
-            remember(seen, found, time.monotonic())
+            current = connections([line for table in TABLES for line in _lines(table)], gateways(_lines(ROUTES)))
+            record(seen, current, time.monotonic())
             try:
-                await asyncio.wait_for(stopping.wait(), EVERY_SECONDS)
+                await asyncio.wait_for(stopping.wait(), INTERVAL_SECONDS)
             except TimeoutError:
                 continue
 
 
-def remember(seen: dict[Connection, float], found: Iterable[Connection], now: float) -> None:
-    """Take in what is there now, and forget what is old or too much."""
-    seen.update(dict.fromkeys(found, now))
-    latest = sorted(seen, key=lambda connection: seen[connection], reverse=True)[:AT_MOST]
-    kept = {connection for connection in latest if seen[connection] > now - REMEMBERED_SECONDS}
+def record(seen: dict[Connection, float], current: Iterable[Connection], now: float) -> None:
+    """Add current connections with their time, and delete old connections and those over MAX_CONNECTIONS."""
+    seen.update(dict.fromkeys(current, now))
+    latest = sorted(seen, key=lambda connection: seen[connection], reverse=True)[:MAX_CONNECTIONS]
+    kept = {connection for connection in latest if seen[connection] > now - RETENTION_SECONDS}
     for connection in set(seen) - kept:
         del seen[connection]
 
 
 def gateways(lines: Sequence[str]) -> set[str]:
-    """The addresses behind which the rest of the world is. With many network plugins the node asks from there whether
-    its own pods are well, which no policy can forbid."""
+    """Return the default gateways' addresses, from /proc/net/route.
+
+    With many network plugins the kubelet's health checks come from the gateway, and no network policy can forbid them.
+    """
     routes = (line.split()[1:3] for line in lines[1:])
-    return {_address(gateway) for destination, gateway in routes if destination == EVERYWHERE != gateway}
+    return {_address(gateway) for destination, gateway in routes if destination == DEFAULT_ROUTE != gateway}
 
 
 def connections(lines: Iterable[str], ignored: Container[str] = ()) -> set[Connection]:
-    """The connections of a table's lines, but those within the pod and the ones made to ask for this very answer."""
+    """Return the connections in a table's lines, without those within the pod and to the observer's own port.
+
+    ignored: addresses of peers to leave out.
+    """
     entries = [entry for line in lines if (entry := _parsed(line))]
-    listening = {entry.local_port for entry in entries if entry.state == LISTENS}
+    listening = {entry.local_port for entry in entries if entry.state == LISTEN}
     live = (e for e in entries if e.state in (ESTABLISHED, TIME_WAIT) and not ip_address(e.peer).is_loopback)
     return set(_directed((e for e in live if e.peer not in ignored), listening))
 
@@ -104,7 +110,7 @@ def _directed(entries: Iterable[Entry], listening: set[int]) -> Iterator[Connect
 
 
 def _parsed(line: str) -> Entry | None:
-    """A line of the table; None for its head."""
+    """Parse a line of the table; None for the header."""
     fields = line.split()
     if len(fields) < 4 or ":" not in fields[2]:
         return None
@@ -113,7 +119,7 @@ def _parsed(line: str) -> Entry | None:
 
 
 def _address(text: str) -> str:
-    """The kernel writes an address as 32-bit words in the order of bytes of the machine."""
+    """Parse an address, which the kernel writes as 32-bit words in the machine's byte order."""
     words = [bytes.fromhex(text[n : n + 8])[::-1] for n in range(0, len(text), 8)]
     address = ip_address(b"".join(words))
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from freehold.agents.canary import OPEN_PORT, SHUT_PORT
+from freehold.agents.canary import CLOSED_PORT, OPEN_PORT
 from freehold.agents.connectivity_probe import connects
 from freehold.core.model.findings import Findings
 from freehold.core.model.resources import Key, Object
@@ -64,7 +64,7 @@ class Sentinel:
     async def _canary_round(self) -> None:
         hosts = await _resolved(self._canaries) if self._canaries else []
         reached = await _attempt([_Port(f"canary {host}", host, OPEN_PORT) for host in hosts])
-        shut = [door._replace(port=SHUT_PORT) for door in reached]
+        shut = [door._replace(port=CLOSED_PORT) for door in reached]
         unenforced = tuple(
             f"{self._who} → {door.name}:{door.port} is open, and a policy shuts it" for door in await _open(shut)
         )

@@ -1,4 +1,4 @@
-"""The reader: what a service answers to reflection, and what becomes of it in a termination message."""
+"""The contract reader, with services that answer reflection well or badly, and the termination messages."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def pool_of(contract: bytes) -> DescriptorPool:
 
 @contextmanager
 def listening(*names: str, answers: Answers | None = None, versions: tuple[str, ...] = (V1, V1ALPHA)) -> Iterator[int]:
-    """A server that says it offers these, and describes those of users; its port."""
-    told = answers or reflection.ReflectionServicer(names, pool_of(offered.users())).ServerReflectionInfo
+    """Run a server that lists the named services and describes the service users; yield the port."""
+    handle = answers or reflection.ReflectionServicer(names, pool_of(offered.users())).ServerReflectionInfo
     handler = grpc.stream_stream_rpc_method_handler(
-        told,
+        handle,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
@@ -56,15 +56,17 @@ def listening(*names: str, answers: Answers | None = None, versions: tuple[str, 
         server.stop(None).wait()
 
 
-def fault(port: int, patience: float = 5.0, *, again: bool = False) -> tuple[str, str]:
+def fault(port: int, timeout: float = 5.0, *, retry: bool = False) -> tuple[str, str]:
+    """Read a contract; return the kind and message of the expected FaultError."""
     with pytest.raises(contract_reader.FaultError) as raised:
-        contract_reader.read(port, patience)
-    assert raised.value.again is again
+        contract_reader.read(port, timeout)
+    assert raised.value.retry is retry
     return raised.value.kind, str(raised.value)
 
 
 @pytest.mark.parametrize("versions", [(V1,), (V1ALPHA,), (V1, V1ALPHA)])
-def test_it_reads_what_is_offered_without_what_everybody_knows(versions: tuple[str, ...]) -> None:
+def test_contract_read(versions: tuple[str, ...]) -> None:
+    """The contract has the service's files only, and is the same each time, with each reflection version."""
     with listening(SERVICE, HEALTH, *versions, versions=versions) as port:
         contract = contract_reader.read(port)
         assert contract_reader.read(port) == contract, "the same bytes each time"
@@ -77,15 +79,17 @@ def test_it_reads_what_is_offered_without_what_everybody_knows(versions: tuple[s
     )
 
 
-def test_it_waits_for_one_that_is_not_there_yet_and_says_so_in_the_end() -> None:
+def test_contract_service_not_listening() -> None:
+    """The reader waits for a service, then reports a fault to retry."""
     with listening(SERVICE) as port:
         pass
-    kind, said = fault(port, patience=0.5, again=True)
+    kind, message = fault(port, timeout=0.5, retry=True)
     assert kind == contract_reader.UNREADABLE
-    assert said.startswith(f"nothing answers gRPC in plaintext on port {port}")
+    assert message.startswith(f"nothing answers gRPC in plaintext on port {port}")
 
 
-def test_one_that_does_not_answer_reflection() -> None:
+def test_contract_without_reflection() -> None:
+    """A service without reflection is reported as unreadable."""
     with listening(versions=("another.Service",)) as port:
         assert fault(port) == (
             contract_reader.UNREADABLE,
@@ -93,68 +97,82 @@ def test_one_that_does_not_answer_reflection() -> None:
         )
 
 
-def test_one_that_names_what_it_does_not_describe() -> None:
+def test_contract_service_not_described() -> None:
+    """A listed service that reflection answers with an error is reported."""
     with listening(SERVICE, "shop.users.v1.Ghost") as port:
-        kind, said = fault(port)
-    assert (kind, said) == (contract_reader.INVALID, "it names shop.users.v1.Ghost and does not describe it: not found")
+        kind, message = fault(port)
+    assert kind == contract_reader.INVALID
+    assert message == "the service lists shop.users.v1.Ghost and does not describe it: not found"
 
 
-def lie(**told: bytes) -> Answers:
-    """A server that answers every question with these files."""
+def answer_with(*files: bytes) -> Answers:
+    """Return a reflection service that answers each request for a file with the given files."""
 
     def answers(requests: Any, _: Any) -> Iterator[Any]:
         for request in requests:
-            said = reflection_pb2.ServerReflectionResponse(original_request=request)
+            response = reflection_pb2.ServerReflectionResponse(original_request=request)
             if request.list_services:
-                said.list_services_response.service.add(name=SERVICE)
+                response.list_services_response.service.add(name=SERVICE)
             else:
-                said.file_descriptor_response.file_descriptor_proto.extend(told.values())
-            yield said
+                response.file_descriptor_response.file_descriptor_proto.extend(files)
+            yield response
 
     return answers
 
 
-def test_one_that_describes_something_else() -> None:
+def test_contract_other_file_described() -> None:
+    """A listed service that is absent from the files is reported."""
     other = FileDescriptorProto(name="other.proto", package="other").SerializeToString()
-    with listening(answers=lie(other=other)) as port:
-        assert fault(port) == (contract_reader.INVALID, f"it names service {SERVICE} and does not describe it")
+    with listening(answers=answer_with(other)) as port:
+        assert fault(port) == (contract_reader.INVALID, f"the service lists {SERVICE} and does not describe it")
 
 
-def test_one_that_describes_itself_in_what_is_no_descriptor() -> None:
-    with listening(answers=lie(nonsense=b"\xff\xff\xff")) as port:
-        assert fault(port) == (contract_reader.INVALID, "it describes itself in what is no descriptor")
+def test_contract_not_a_descriptor() -> None:
+    """Bytes other than a descriptor are reported."""
+    with listening(answers=answer_with(b"\xff\xff\xff")) as port:
+        assert fault(port) == (
+            contract_reader.INVALID,
+            "the service describes itself by bytes that are not a descriptor",
+        )
 
 
-def test_one_that_holds_back_a_file_it_needs() -> None:
-    needs = FileDescriptorProto(name="users.proto", package="shop.users.v1", dependency=["gone.proto"])
-    needs.service.add(name="UsersService")
-    with listening(answers=lie(needs=needs.SerializeToString())) as port:
-        assert fault(port) == (contract_reader.INVALID, "it describes no file gone.proto, which its services need")
+def test_contract_dependency_missing() -> None:
+    """A dependency that the service does not describe is reported."""
+    file = FileDescriptorProto(name="users.proto", package="shop.users.v1", dependency=["gone.proto"])
+    file.service.add(name="UsersService")
+    with listening(answers=answer_with(file.SerializeToString())) as port:
+        assert fault(port) == (
+            contract_reader.INVALID,
+            "the service does not describe file gone.proto, a dependency of its contract",
+        )
 
 
-def test_one_that_says_nothing() -> None:
+def test_contract_no_answer() -> None:
+    """A service that ends reflection without an answer is reported as unreadable."""
     with listening(answers=lambda *_: iter(())) as port:
-        assert fault(port) == (contract_reader.UNREADABLE, "reflection ends without an answer")
+        assert fault(port) == (contract_reader.UNREADABLE, "the service ends reflection without an answer")
 
 
-def kept(said: list[dict[str, object]]) -> list[str]:
-    """The messages as a kubelet keeps them (its status_manager.go): evenly of 12 KiB, the service being one of them."""
-    room = min(4096, 12 * 1024 // (len(said) + 1))
-    return [json.dumps(one, separators=(",", ":"))[:room] for one in said]
+def truncated(answers: list[dict[str, object]]) -> list[str]:
+    """Return the messages as a kubelet truncates them (status_manager.go): equal shares of 12 KiB, with the service."""
+    size = min(4096, 12 * 1024 // (len(answers) + 1))
+    return [json.dumps(answer, separators=(",", ":"))[:size] for answer in answers]
 
 
 @pytest.mark.parametrize(("size", "parts"), [(0, 1), (3000, 1), (3500, 2), (6300, 2), (6500, 3), (6900, 3)])
-def test_a_contract_arrives_whole_in_as_many_parts_as_it_takes(size: int, parts: int) -> None:
+def test_contract_in_parts(size: int, parts: int) -> None:
+    """A contract is answered in the necessary number of parts, and assembled without loss."""
     contract = random.Random(size).randbytes(size)
     first = contract_reader.answer(contract, 0, 1)
     assert first.get("parts", 1) == parts
-    said = kept([contract_reader.answer(contract, part, parts) for part in range(parts)])
-    together = reader_job.assemble([json.loads(one) for one in said], parts)
-    assert together and together.contract == contract
+    messages = truncated([contract_reader.answer(contract, part, parts) for part in range(parts)])
+    assembled = reader_job.assemble([json.loads(message) for message in messages], parts)
+    assert assembled and assembled.contract == contract
 
 
-def test_one_that_does_not_fit_says_how_large_it_is() -> None:
-    assert contract_reader.answer(random.Random(0).randbytes(9000), 0, 1) == {"large": 9000}
+def test_contract_too_large() -> None:
+    """A contract too large for all parts is answered with its size."""
+    assert contract_reader.answer(random.Random(0).randbytes(9000), 0, 1) == {"tooLarge": 9000}
     assert contract_reader.answer(bytes(contract_reader.MAX_BYTES + 1), 0, 1) == {
-        "large": contract_reader.MAX_BYTES + 1
+        "tooLarge": contract_reader.MAX_BYTES + 1
     }

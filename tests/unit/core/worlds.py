@@ -41,7 +41,7 @@ MIGRATIONS: Object = {"command": ["users", "migrate"]}
 DATABASE: Object = {"version": "15", "storage": {"size": "1Gi"}, "migrations": MIGRATIONS}
 AUTHORITY = certificate_authority.CertificateAuthority(certificate_authority.generate(NOW))
 PLATFORM = Platform(operator_image="localhost/freehold/operator:dev")
-MOVED = '{"outcome": "moved", "writePauseMs": 210}'
+MOVED = '{"outcome": "completed", "writePauseMs": 210}'
 PASSWORDS = {"app": "first/app", "owner": "first@owner", "replicator": "first-replicator", "postgres": "first"}
 
 

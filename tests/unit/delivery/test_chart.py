@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from freehold.agents.canary import OPEN_PORT, SHUT_PORT
+from freehold.agents.canary import CLOSED_PORT, OPEN_PORT
 from freehold.api.crd import custom_resource_definition
 from freehold.api.v1alpha1.microservice import Microservice
 
@@ -97,7 +97,7 @@ def test_a_canary_has_one_door_that_the_operator_alone_may_open_and_one_that_nob
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert caller["podSelector"]["matchLabels"].items() <= operator.items()
     assert rule["ports"] == [{"protocol": "TCP", "port": "open"}]
-    assert ports == {"open": OPEN_PORT, "shut": SHUT_PORT}
+    assert ports == {"open": OPEN_PORT, "shut": CLOSED_PORT}
     assert spec["egress"] == []
     assert not of_kind(render("canary.enabled=false"), "DaemonSet")
 

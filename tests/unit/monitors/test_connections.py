@@ -1,4 +1,4 @@
-"""The observer: the kernel's table, read as who called whom."""
+"""The connection observer, from the kernel's table of connections to the names of peers."""
 
 from __future__ import annotations
 
@@ -14,46 +14,50 @@ from freehold.monitors import connections
 
 from tests.unit.monitors.test_sentinel import USERS, cache_with, pod
 
-HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
 LISTENING = "   0: 00000000:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000   999        0 1"
-CALLED = "   1: 0500000A:1538 0700000A:A1B2 01 00000000:00000000 00:00000000 00000000   999        0 2"
-CALLS = "   2: 0500000A:C001 097100CB:01BB 06 00000000:00000000 00:00000000 00000000     0        0 3"
-ITSELF = "   3: 0100007F:C002 0100007F:1538 01 00000000:00000000 00:00000000 00000000   999        0 4"
-ASKED = "   4: 0500000A:24BB 0800000A:A1B3 01 00000000:00000000 00:00000000 00000000   999        0 5"
+INBOUND = "   1: 0500000A:1538 0700000A:A1B2 01 00000000:00000000 00:00000000 00000000   999        0 2"
+OUTBOUND = "   2: 0500000A:C001 097100CB:01BB 06 00000000:00000000 00:00000000 00000000     0        0 3"
+LOOPBACK = "   3: 0100007F:C002 0100007F:1538 01 00000000:00000000 00:00000000 00000000   999        0 4"
+OBSERVER = "   4: 0500000A:24BB 0800000A:A1B3 01 00000000:00000000 00:00000000 00000000   999        0 5"
 MAPPED = (
     "   5: 0000000000000000FFFF00000500000A:1538 0000000000000000FFFF00000900000A:A1B4 01 "
     "00000000:00000000 00:00000000 00000000   999        0 6"
 )
 
 
-def test_the_table_says_who_called_whom() -> None:
-    assert connection_observer.connections([HEAD, LISTENING, CALLED, CALLS, ITSELF, ASKED, MAPPED]) == {
+def test_connections_of_table() -> None:
+    """Connections have a direction, a peer and a port; loopback and the observer's own port are left out."""
+    assert connection_observer.connections([HEADER, LISTENING, INBOUND, OUTBOUND, LOOPBACK, OBSERVER, MAPPED]) == {
         Connection("in", "10.0.0.7", 5432),
         Connection("out", "203.0.113.9", 443),
         Connection("in", "10.0.0.9", 5432),
     }
 
 
-def test_the_node_that_asks_from_behind_the_gateway_is_left_out() -> None:
-    head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT"
+def test_connections_of_gateway() -> None:
+    """Connections of the default gateway, such as the kubelet's health checks, are left out."""
+    header = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT"
     default = "eth0\t00000000\t0700000A\t0003\t0\t0\t0\t00000000\t0\t0\t0"
     near = "eth0\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0"
-    assert connection_observer.gateways([head, default, near]) == {"10.0.0.7"}
-    assert connection_observer.connections([LISTENING, CALLED], {"10.0.0.7"}) == set()
+    assert connection_observer.gateways([header, default, near]) == {"10.0.0.7"}
+    assert connection_observer.connections([LISTENING, INBOUND], {"10.0.0.7"}) == set()
 
 
-def test_what_is_old_or_too_much_is_forgotten() -> None:
+def test_connections_retention() -> None:
+    """Connections are deleted after their retention, and over their maximum number."""
     seen: dict[Connection, float] = {}
-    connection_observer.remember(seen, [Connection("in", "10.0.0.7", 5432)], 0.0)
-    connection_observer.remember(seen, [], connection_observer.REMEMBERED_SECONDS - 1)
+    connection_observer.record(seen, [Connection("in", "10.0.0.7", 5432)], 0.0)
+    connection_observer.record(seen, [], connection_observer.RETENTION_SECONDS - 1)
     assert seen
-    connection_observer.remember(seen, [], connection_observer.REMEMBERED_SECONDS + 1)
+    connection_observer.record(seen, [], connection_observer.RETENTION_SECONDS + 1)
     assert not seen
-    connection_observer.remember(seen, [Connection("in", "10.0.0.7", port) for port in range(10_000)], 0.0)
-    assert len(seen) == connection_observer.AT_MOST
+    connection_observer.record(seen, [Connection("in", "10.0.0.7", port) for port in range(10_000)], 0.0)
+    assert len(seen) == connection_observer.MAX_CONNECTIONS
 
 
-async def test_it_tells_what_this_machine_s_kernel_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connections_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A running observer serves the connections of this machine's kernel, and ends on SIGTERM."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -72,11 +76,13 @@ async def test_it_tells_what_this_machine_s_kernel_knows(monkeypatch: pytest.Mon
     assert await connections._query("127.0.0.1") == []
 
 
-async def test_addresses_get_their_names_and_the_node_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def told(_: str) -> list[tuple[str, str, int]]:
+async def test_connections_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known addresses get the names of services, and connections of the pod's node are left out."""
+
+    async def query(_: str) -> list[tuple[str, str, int]]:
         return [("in", "10.0.0.7", 50051), ("in", "10.0.0.1", 50051), ("out", "10.0.0.8", 443)]
 
-    monkeypatch.setattr(connections, "_query", told)
+    monkeypatch.setattr(connections, "_query", query)
     subject = pod(USERS, "service", "10.0.0.5", 50051)
     subject["status"]["hostIP"] = "10.0.0.1"
     caller = pod(Key("shop", "payments"), "service", "10.0.0.7", 50052)

@@ -122,7 +122,7 @@ async def test_a_canary_whose_shut_door_opens_shows_that_policies_are_not_enforc
     async with listening("127.0.0.1") as open_port:
         monkeypatch.setattr(sentinel, "OPEN_PORT", open_port)
         async with listening("127.0.0.1") as shut_port:
-            monkeypatch.setattr(sentinel, "SHUT_PORT", shut_port)
+            monkeypatch.setattr(sentinel, "CLOSED_PORT", shut_port)
             run = Run(cache_with(), "localhost")
             await run.round()
             (said,) = run.sentinel.seen.unenforced
@@ -137,14 +137,14 @@ async def test_a_canary_whose_shut_door_opens_shows_that_policies_are_not_enforc
 async def test_a_canary_that_cannot_be_reached_at_all_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sentinel, "OPEN_PORT", closed_port("127.0.0.1"))
     async with listening("127.0.0.1") as shut_port:
-        monkeypatch.setattr(sentinel, "SHUT_PORT", shut_port)
+        monkeypatch.setattr(sentinel, "CLOSED_PORT", shut_port)
         run = Run(cache_with(), "localhost")
         await run.round()
         assert run.sentinel.seen.unenforced == ()
 
 
 async def test_a_probe_says_what_is_not_as_declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connectivity_probe, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(connectivity_probe, "RETRY_SECONDS", 0.0)
     shut = closed_port("127.0.0.1")
     async with listening("127.0.0.1") as port:
         opened, closed = (f"localhost:{port}", f"localhost:{shut}"), (f"127.0.0.1:{port}", "nowhere.invalid:1")
@@ -162,5 +162,5 @@ async def test_a_probe_waits_for_a_wall_that_is_being_built(monkeypatch: pytest.
 
 
 def test_the_answer_fits_a_termination_message() -> None:
-    named = [("a" * 40 + "-database." + "b" * 63 + ".svc:5432", "Closed")] * connectivity_probe.NAMED
+    named = [("a" * 40 + "-database." + "b" * 63 + ".svc:5432", "Closed")] * connectivity_probe.MAX_DIFFERENCES
     assert len(json.dumps({"tried": 200, "differences": named})) < 4096

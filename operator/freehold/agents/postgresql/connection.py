@@ -1,7 +1,6 @@
-"""A connection as role replicator to the server of one instance: what a switch and a door ask servers with.
+"""A connection to the server of one instance as role replicator, for the switchover and the database proxy.
 
-The server may be gone, or stand still, at any moment. So each question has a bound, and whoever asked goes on without
-an answer; libpq has bounds for connecting and for hosts that are lost, and none for a server that says nothing.
+A server may end or hang at any moment, so each query has a time limit; libpq limits only connecting and lost hosts.
 """
 
 from __future__ import annotations
@@ -21,59 +20,63 @@ from freehold.core.engines.postgresql import constants
 PASSWORD = Path("/credentials/replicator")
 CA_FILE = Path("/certificate/ca.crt")
 CONNECT_SECONDS = 2
-"""The least that libpq takes."""
+"""The minimum that libpq accepts."""
 ANSWER_SECONDS = 2.0
 STATE_QUERY = f"SELECT pg_is_in_recovery(), datallowconn FROM pg_database WHERE datname = '{constants.DATABASE}'"
 
 
-class LostError(Exception):
-    """The server was not reached, gave no answer in time, or ended the connection. What was asked may be done."""
+class ConnectionLostError(Exception):
+    """The server was unreachable, gave no answer in time, or ended the connection. The query may have been executed."""
 
 
-class RefusedError(Exception):
-    """The server answered that it does not do it."""
+class QueryFailedError(Exception):
+    """The server answered with an error."""
 
 
 @dataclass(frozen=True)
 class State:
-    """recovery: whether it is a standby. connections: whether database app allows them, as far as a standby knows."""
+    """The state of a server. in_recovery: whether the server is a standby. connections_allowed: whether database app
+    allows connections, as far as a standby has replayed."""
 
-    recovery: bool
-    connections: bool
-
-    @property
-    def is_open(self) -> bool:
-        return self.connections and not self.recovery
+    in_recovery: bool
+    connections_allowed: bool
 
     @property
-    def is_closed(self) -> bool:
-        """A primary that no client of the service can connect to."""
-        return not self.connections and not self.recovery
+    def is_writable(self) -> bool:
+        """Whether the server is an unfenced primary."""
+        return self.connections_allowed and not self.in_recovery
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether the server is a fenced primary."""
+        return not self.connections_allowed and not self.in_recovery
 
 
 class Connection:
-    """Connects when first asked something, and again once a connection was lost. One caller at a time."""
+    """A connection that is opened by the first query, and again after a loss. For one caller at a time."""
 
-    def __init__(self, host: str, who: str) -> None:
-        """host: `name` or `name:port`. who: the name under which its sessions are seen on the server."""
-        self.host, self._who = host, who
+    def __init__(self, host: str, application_name: str) -> None:
+        """host: `name` or `name:port`. application_name: the name of the sessions in pg_stat_activity."""
+        self.host, self._application_name = host, application_name
         self._connection: psycopg.Connection[Any] | None = None
 
-    def look(self) -> State:
-        """Raises LostError."""
-        recovery, connections = self.ask(STATE_QUERY)
-        return State(recovery == "t", connections == "t")
+    def state(self) -> State:
+        """Query the state of the server. Raises ConnectionLostError."""
+        in_recovery, connections_allowed = self.query(STATE_QUERY)
+        return State(in_recovery == "t", connections_allowed == "t")
 
-    def ask(self, query: str, within: float = ANSWER_SECONDS) -> tuple[str | None, ...]:
-        """The first row of the answer, in PostgreSQL's text form; () where there is none. within: seconds, once it is
-        connected. Raises LostError, RefusedError."""
+    def query(self, query: str, timeout: float = ANSWER_SECONDS) -> tuple[str | None, ...]:
+        """Return the first row of the answer in PostgreSQL's text format; () without rows.
+
+        timeout: seconds, once connected. Raises ConnectionLostError, QueryFailedError.
+        """
         connection = self._connection or self._connect()
         self._connection = connection
         try:
-            return _query(connection, query, within)
-        except (LostError, psycopg.OperationalError) as error:
+            return _query(connection, query, timeout)
+        except (ConnectionLostError, psycopg.OperationalError) as error:
             self.close()
-            raise LostError(f"{self.host}: {_first_line(error)}") from error
+            raise ConnectionLostError(f"{self.host}: {_first_line(error)}") from error
 
     def close(self) -> None:
         if self._connection:
@@ -91,7 +94,7 @@ class Connection:
                 dbname="postgres",
                 sslmode="verify-full",
                 sslrootcert=str(CA_FILE),
-                application_name=self._who,
+                application_name=self._application_name,
                 connect_timeout=CONNECT_SECONDS,
                 keepalives_idle=2,
                 keepalives_interval=1,
@@ -100,37 +103,37 @@ class Connection:
                 autocommit=True,
             )
         except psycopg.OperationalError as error:
-            raise LostError(f"{self.host}: {_first_line(error)}") from error
+            raise ConnectionLostError(f"{self.host}: {_first_line(error)}") from error
 
 
-def _query(connection: psycopg.Connection[Any], query: str, within: float) -> tuple[str | None, ...]:
-    line, until = connection.pgconn, time.monotonic() + within
-    line.send_query(query.encode())
-    found: tuple[str | None, ...] = ()
-    refused = ""
-    while result := _next(line, until):
+def _query(connection: psycopg.Connection[Any], query: str, timeout: float) -> tuple[str | None, ...]:
+    pgconn, deadline = connection.pgconn, time.monotonic() + timeout
+    pgconn.send_query(query.encode())
+    row: tuple[str | None, ...] = ()
+    failure = ""
+    while result := _next_result(pgconn, deadline):
         if result.status == ExecStatus.FATAL_ERROR:
-            refused = _first_line(result.error_message.decode(errors="replace"))
+            failure = _first_line(result.error_message.decode(errors="replace"))
             if result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) != b"ERROR":
-                raise LostError(refused)  # its last word: it ends the connection
+                raise ConnectionLostError(failure)  # FATAL or PANIC: the server ends the connection
         elif result.ntuples:
             values = (result.get_value(0, column) for column in range(result.nfields))
-            found = tuple(None if value is None else value.decode() for value in values)
-    if refused:
-        raise RefusedError(refused)
-    return found
+            row = tuple(None if value is None else value.decode() for value in values)
+    if failure:
+        raise QueryFailedError(failure)
+    return row
 
 
-def _next(line: PGconn, until: float) -> PGresult | None:
-    """The next part of the answer; None after the last. poll, for select takes no descriptor beyond 1023."""
+def _next_result(pgconn: PGconn, deadline: float) -> PGresult | None:
+    """Return the next result of a query; None after the last. Uses poll, since select takes no descriptor over 1023."""
     readable = select.poll()
-    readable.register(line.socket, select.POLLIN)
-    while line.is_busy():
-        if not readable.poll(max(0.0, until - time.monotonic()) * 1000):
-            raise LostError("gave no answer in time")
-        line.consume_input()
-    return line.get_result()
+    readable.register(pgconn.socket, select.POLLIN)
+    while pgconn.is_busy():
+        if not readable.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            raise ConnectionLostError("gave no answer in time")
+        pgconn.consume_input()
+    return pgconn.get_result()
 
 
-def _first_line(said: object) -> str:
-    return str(said).strip().partition("\n")[0].strip()
+def _first_line(text: object) -> str:
+    return str(text).strip().partition("\n")[0].strip()

@@ -1,9 +1,9 @@
-"""The door: where clients of a database connect to while it moves. `python3 -m freehold.agents.postgresql.proxy HOST HOST`
+"""The database proxy of a move: `python3 -m freehold.agents.postgresql.proxy HOST HOST`.
 
-It hands each new connection on to the server that is open at that moment, byte for byte: TLS goes through, and with it
-a client's trust in the server. While none is open it holds the connection, so that whoever reconnects during a switch
-waits for some hundred milliseconds and sees no failure. To whoever connects to its other port it tells, as one line of
-JSON, how the servers are and how far the copy has come (`freehold.agents.postgresql.replication_progress`).
+The proxy passes each new connection to the writable server, byte for byte, so that TLS and the client's verification of
+the server are end to end. While no server is writable, new connections are held: a client that reconnects during a
+switchover waits for some hundred milliseconds instead of failing. A second port serves the servers' states and the
+progress of the move as one line of JSON (`freehold.agents.postgresql.replication_progress`).
 """
 
 from __future__ import annotations
@@ -18,87 +18,87 @@ import time
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from freehold.agents.postgresql.connection import Connection, LostError, RefusedError, State
-from freehold.agents.postgresql.replication_progress import progress, summary
+from freehold.agents.postgresql import replication_progress
+from freehold.agents.postgresql.connection import Connection, ConnectionLostError, QueryFailedError, State
 from freehold.core.engines.postgresql import constants
 from freehold.core.objects import names
 
-PORT, TOLD_PORT = constants.PORT, names.PORT_PROGRESS
+PORT, PROGRESS_PORT = constants.PORT, names.PORT_PROGRESS
 NAME = "freehold-database-proxy"
 HELD_SECONDS = 10.0
-LOOK_SECONDS = 0.02
-"""Between two looks for a server that is open, while connections are held."""
+POLL_SECONDS = 0.02
+"""Between two queries for a writable server while connections are held."""
 CONNECT_SECONDS = 2.0
 QUIET_SECONDS = 0.1
-"""A session in which nothing has moved for so long, after words of the server's, waits for nothing."""
-LEAVE_SECONDS = 20.0
-TELL_SECONDS = 1.0
-"""What is told is as old as that, or as a server that gives no answer makes it."""
+"""A session without traffic for so long, after an answer of the server, waits for no answer."""
+DRAIN_SECONDS = 20.0
+PROGRESS_SECONDS = 1.0
+"""Between two queries of the progress, plus the time limits of a server that hangs."""
 CHUNK = 64 * 1024
-LOST_HOST = {socket.TCP_KEEPIDLE: 5, socket.TCP_KEEPINTVL: 2, socket.TCP_KEEPCNT: 3, socket.TCP_USER_TIMEOUT: 11_000}
-"""A host that is lost is noticed after some eleven seconds, for neither side can tell any more."""
+KEEPALIVE = {socket.TCP_KEEPIDLE: 5, socket.TCP_KEEPINTVL: 2, socket.TCP_KEEPCNT: 3, socket.TCP_USER_TIMEOUT: 11_000}
+"""A lost host is detected after some eleven seconds; client and server do not see each other's host."""
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 def main() -> None:
-    asyncio.run(Door(sys.argv[1:]).serve())
+    asyncio.run(Proxy(sys.argv[1:]).serve())
 
 
-class Instance:
-    """One server, asked over a connection that stands."""
+class Server:
+    """One server, queried over a permanent connection."""
 
     def __init__(self, host: str) -> None:
         self.host = host
-        self._link = Connection(host, NAME)
-        self._began = -1.0
+        self._connection = Connection(host, NAME)
+        self._queried_at = -1.0
         self._latest: asyncio.Task[State | None] | None = None
 
-    async def look(self) -> State | None:
-        """How it is, asked no earlier than now; None where it cannot be reached. All who wait share the next look."""
+    async def state(self) -> State | None:
+        """Return the server's state, queried after this call; None if unreachable. Callers share the next query."""
         now = time.monotonic()
-        while self._latest is None or self._began < now:
+        while self._latest is None or self._queried_at < now:
             if self._latest and not self._latest.done():
                 await asyncio.wait({self._latest})
             else:
-                self._began = time.monotonic()
-                self._latest = asyncio.create_task(asyncio.to_thread(_state, self._link))
+                self._queried_at = time.monotonic()
+                self._latest = asyncio.create_task(asyncio.to_thread(_state, self._connection))
         return await asyncio.shield(self._latest)
 
 
-def _state(link: Connection) -> State | None:
+def _state(connection: Connection) -> State | None:
     try:
-        return link.look()
-    except (LostError, RefusedError):
+        return connection.state()
+    except (ConnectionLostError, QueryFailedError):
         return None
 
 
 @dataclass(eq=False)
 class Session:
-    """A connection that was handed on. moved: when bytes last did, on the monotonic clock; answered: whether those were
-    the server's."""
+    """A client's connection to a server. last_traffic: on the monotonic clock. answered: whether the last bytes came
+    from the server."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
-    moved: float = field(default_factory=time.monotonic)
+    last_traffic: float = field(default_factory=time.monotonic)
     answered: bool = False
 
     def is_quiet(self) -> bool:
-        return self.answered and time.monotonic() - self.moved >= QUIET_SECONDS
+        return self.answered and time.monotonic() - self.last_traffic >= QUIET_SECONDS
 
     async def run(self, from_client: asyncio.StreamReader, from_server: asyncio.StreamReader) -> None:
-        """Until either side ends it; what the server said last still reaches the client."""
+        """Copy bytes until either side ends the session; the server's last bytes still reach the client."""
         both = {
-            asyncio.create_task(self._pump(from_client, self.server, answered=False)),
-            asyncio.create_task(self._pump(from_server, self.client, answered=True)),
+            asyncio.create_task(self._copy(from_client, self.server, answered=False)),
+            asyncio.create_task(self._copy(from_server, self.client, answered=True)),
         }
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         self.close()
         await asyncio.wait(both)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answered: bool) -> None:
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answered: bool) -> None:
         with contextlib.suppress(OSError):
             while chunk := await reader.read(CHUNK):
-                self.moved, self.answered = time.monotonic(), answered
+                self.last_traffic, self.answered = time.monotonic(), answered
                 writer.write(chunk)
                 await writer.drain()
 
@@ -107,101 +107,107 @@ class Session:
         self.server.close()
 
 
-class Door:
+class Proxy:
+    """The proxy before these servers, each a `name` or `name:port`."""
+
     def __init__(self, hosts: list[str]) -> None:
-        self._seats = [Instance(host) for host in hosts]
-        self._tellers = {host: Connection(host, NAME) for host in hosts}
-        self._told = summary(dict.fromkeys(hosts))
+        self._servers = [Server(host) for host in hosts]
+        self._progress_connections = {host: Connection(host, NAME) for host in hosts}
+        self._progress = replication_progress.summary(dict.fromkeys(hosts))
         self._sessions: set[Session] = set()
         self._held = 0
 
     async def serve(self) -> None:
+        """Serve until SIGTERM or SIGINT, then end the sessions."""
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        keeping = asyncio.create_task(self._keep_telling())
-        telling = await asyncio.start_server(self._tell, port=TOLD_PORT)
-        door = await asyncio.start_server(self._admit, port=PORT, backlog=1024)
-        print(f"hands connections on to whichever is open: {', '.join(self._tellers)}", flush=True)
+        monitor = asyncio.create_task(self._monitor_progress())
+        progress_listener = await asyncio.start_server(self._send_progress, port=PROGRESS_PORT)
+        listener = await asyncio.start_server(self._accept, port=PORT, backlog=1024)
+        print(f"passing connections to the writable server of: {', '.join(self._progress_connections)}", flush=True)
         await stopping.wait()
-        door.close()
-        await self._leave()
-        telling.close()
-        keeping.cancel()
+        listener.close()
+        await self._drain()
+        progress_listener.close()
+        monitor.cancel()
 
-    async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._held += 1
         try:
-            found = await self._open_server()
+            server = await self._connect_to_writable()
         finally:
             self._held -= 1
-        if found is None:
+        if server is None:
             writer.close()
             return
-        session = Session(writer, found[1])
-        for side in (writer, found[1]):
-            _notice_lost_host(side)
+        session = Session(writer, server[1])
+        for side in (writer, server[1]):
+            _set_keepalive(side)
         self._sessions.add(session)
-        await session.run(reader, found[0])
+        await session.run(reader, server[0])
         self._sessions.discard(session)
 
-    async def _open_server(self) -> Streams | None:
-        """A connection to the server that is open, once one is; None where that takes too long."""
+    async def _connect_to_writable(self) -> Streams | None:
+        """Connect to the writable server, as soon as one exists; None after HELD_SECONDS."""
         deadline = time.monotonic() + HELD_SECONDS
         while time.monotonic() < deadline:
-            if host := await self._open_host():
+            if host := await self._writable_host():
                 name, _, port = host.partition(":")
-                with contextlib.suppress(OSError):  # a TimeoutError is one
+                with contextlib.suppress(OSError):  # includes TimeoutError
                     async with asyncio.timeout(CONNECT_SECONDS):
                         return await asyncio.open_connection(name, int(port or constants.PORT))
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
         return None
 
-    async def _open_host(self) -> str | None:
-        """As soon as one says that it is open, the other is not waited for."""
-        looks = {asyncio.create_task(instance.look()): instance.host for instance in self._seats}
-        waiting = set(looks)
+    async def _writable_host(self) -> str | None:
+        """Return the writable server's host, without waiting for the other server's answer; None if none is."""
+        queries = {asyncio.create_task(server.state()): server.host for server in self._servers}
+        pending = set(queries)
         try:
-            while waiting:
-                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for look in done:
-                    if (state := look.result()) and state.is_open:
-                        return looks[look]
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for query in done:
+                    if (state := query.result()) and state.is_writable:
+                        return queries[query]
         finally:
-            for look in waiting:
-                look.cancel()
+            for query in pending:
+                query.cancel()
         return None
 
-    async def _leave(self) -> None:
-        """End each session at its first quiet moment, and at last whatever is left."""
-        deadline = time.monotonic() + LEAVE_SECONDS
+    async def _drain(self) -> None:
+        """Close each session when quiet, and the rest after DRAIN_SECONDS."""
+        deadline = time.monotonic() + DRAIN_SECONDS
         while (self._sessions or self._held) and time.monotonic() < deadline:
             for session in self._sessions:
                 if session.is_quiet():
                     session.close()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
         for session in self._sessions:
             session.close()
 
-    async def _tell(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _send_progress(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         counts = {"held": self._held, "sessions": len(self._sessions)}
-        writer.write(json.dumps(self._told | counts).encode() + b"\n")
+        writer.write(json.dumps(self._progress | counts).encode() + b"\n")
         with contextlib.suppress(OSError):
             await writer.drain()
         writer.close()
 
-    async def _keep_telling(self) -> None:
+    async def _monitor_progress(self) -> None:
         while True:
-            links = self._tellers.values()
-            found = await asyncio.gather(*(asyncio.to_thread(progress, link) for link in links))
-            self._told = summary(dict(zip(self._tellers, found, strict=True)))
-            await asyncio.sleep(TELL_SECONDS)
+            queries = (
+                asyncio.to_thread(replication_progress.query, connection)
+                for connection in self._progress_connections.values()
+            )
+            reports = await asyncio.gather(*queries)
+            self._progress = replication_progress.summary(dict(zip(self._progress_connections, reports, strict=True)))
+            await asyncio.sleep(PROGRESS_SECONDS)
 
 
-def _notice_lost_host(writer: asyncio.StreamWriter) -> None:
+def _set_keepalive(writer: asyncio.StreamWriter) -> None:
     connection = writer.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in LOST_HOST.items():
+    for option, value in KEEPALIVE.items():
         connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 

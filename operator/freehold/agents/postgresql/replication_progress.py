@@ -1,55 +1,56 @@
-"""How far a move has come: what a door asks both servers and tells the operator.
+"""Progress of a move, which the database proxy queries from both servers and serves to the operator.
 
-{"servers": {HOST: {"open": …, "recovery": …, "reachable": …}, …}, "copied": …, "total": …, "lag": …}; the numbers are
-bytes, and null where nothing is copied or nothing follows.
+{"servers": {HOST: {"writable": …, "recovery": …, "reachable": …}, …}, "copied": …, "total": …, "lag": …}; the numbers
+are bytes: null for "copied" and "total" without a base backup, and for "lag" without a standby.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freehold.agents.postgresql.connection import Connection, LostError, RefusedError, State
+from freehold.agents.postgresql.connection import Connection, ConnectionLostError, QueryFailedError, State
 
-PROGRESS = (
+PROGRESS_QUERY = (
     "SELECT sum(backup_streamed),"
     " sum(coalesce(backup_total, (SELECT sum(pg_database_size(oid)) FROM pg_database))),"
     " (SELECT max(pg_wal_lsn_diff(pg_current_wal_flush_lsn(), replay_lsn)) FROM pg_stat_replication"
     "  WHERE usename = 'replicator' AND state = 'streaming')"
     " FROM pg_stat_progress_basebackup"
 )
-"""The whole of a copy is known where pg_basebackup counted it first; the databases are nearly all of it."""
+"""pg_basebackup reports the total only if told to estimate it first; the databases are nearly all of it."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What one server says; numbers are bytes, of the copies that are made of it and the servers that follow it."""
+    """State of one server. copied, total: bytes of base backups from the server. lag: bytes that its standby lacks."""
 
     state: State
     copied: int | None = None
-    to_copy: int | None = None
+    total: int | None = None
     lag: int | None = None
 
 
-def progress(link: Connection) -> Report | None:
+def query(connection: Connection) -> Report | None:
+    """Query the state and progress of a server; None if the server is unreachable or refuses."""
     try:
-        state = link.look()
-        if state.recovery:
+        state = connection.state()
+        if state.in_recovery:
             return Report(state)
-        numbers = (None if value is None else int(value) for value in link.ask(PROGRESS))
+        numbers = (None if value is None else int(value) for value in connection.query(PROGRESS_QUERY))
         return Report(state, *numbers)
-    except (LostError, RefusedError):
+    except (ConnectionLostError, QueryFailedError):
         return None
 
 
-def summary(found: dict[str, Report | None]) -> dict[str, object]:
-    """The numbers are those of the server that is copied and followed: the open one, else one that was closed."""
+def summary(reports: dict[str, Report | None]) -> dict[str, object]:
+    """Return the progress as a JSON object, with the numbers of the writable server, else of a fenced primary."""
     servers = {
-        host: {"open": told.state.is_open, "recovery": told.state.recovery, "reachable": True}
-        if told
-        else {"open": False, "recovery": False, "reachable": False}
-        for host, told in found.items()
+        host: {"writable": report.state.is_writable, "recovery": report.state.in_recovery, "reachable": True}
+        if report
+        else {"writable": False, "recovery": False, "reachable": False}
+        for host, report in reports.items()
     }
-    primaries = [told for told in found.values() if told and not told.state.recovery]
-    source = max(primaries, key=lambda told: told.state.is_open, default=None)
-    numbers = (source.copied, source.to_copy, source.lag) if source else (None, None, None)
+    primaries = [report for report in reports.values() if report and not report.state.in_recovery]
+    source = max(primaries, key=lambda report: report.state.is_writable, default=None)
+    numbers = (source.copied, source.total, source.lag) if source else (None, None, None)
     return {"servers": servers, **dict(zip(("copied", "total", "lag"), numbers, strict=True))}

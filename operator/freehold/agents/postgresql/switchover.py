@@ -1,9 +1,10 @@
-"""The switch: makes the server that follows another the one that is open. `python3 -m freehold.agents.postgresql.switchover FROM TO`
+"""The switchover: `python3 -m freehold.agents.postgresql.switchover SOURCE TARGET` makes standby TARGET the primary.
 
-It closes FROM, ends the sessions there, has TO show the last thing that was written, promotes TO and opens it. It may
-be killed at any moment and run again, for every step is a change in a server's log and is read from there: never are
-both open. If TO does not show the last thing in time, FROM is opened again. Its answer, one line of JSON, is the pod's
-termination message. It ends with 1 where it cannot know: then it is to be run again. One runs at a time.
+The program fences SOURCE, terminates the sessions of clients, waits until TARGET has replayed all WAL, promotes TARGET
+and unfences TARGET. If TARGET is late, SOURCE is unfenced again. The program may be killed at any moment and run again:
+all state is in the servers' catalogues, and the two servers are never both writable. Only one run at a time is allowed.
+
+The outcome is one line of JSON, the pod's termination message. Exit code 1: the outcome is unknown, run again.
 """
 
 from __future__ import annotations
@@ -14,46 +15,51 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from freehold.agents.postgresql.connection import Connection, LostError, RefusedError, State
+from freehold.agents.postgresql.connection import Connection, ConnectionLostError, QueryFailedError, State
 from freehold.agents.postgresql.switchover_steps import (
     CATCH_UP_SECONDS,
-    MARK,
-    LateError,
+    MARKER_QUERY,
     Pair,
     Progress,
     Step,
-    cede,
+    StepTimeoutError,
+    fence_and_promote,
     is_copy,
+    log,
     prepare,
-    tell,
 )
 from freehold.core.engines.postgresql import constants
 
 ANSWER = Path("/dev/termination-log")
-NAME = "freehold-switch"
+NAME = "freehold-switchover"
 DEADLINE_SECONDS = 180.0
 PAUSE_SECONDS = 0.5
-OTHERS = f"FROM pg_stat_activity WHERE application_name = '{NAME}' AND pid <> pg_backend_pid()"
+OTHER_SESSIONS = f"FROM pg_stat_activity WHERE application_name = '{NAME}' AND pid <> pg_backend_pid()"
 
 
 @dataclass(frozen=True)
-class Promoted:
-    """writePauseMs: from just before FROM was closed to just after TO was open. It and sessions, those that were ended, are
-    None where FROM was closed by an earlier run, and lastByte where that run saw it."""
+class Completed:
+    """The target is the writable primary.
+
+    writePauseMs: from just before fencing the source until just after unfencing the target; sessions: terminated
+    sessions of clients; both None if an earlier run fenced the source. replayedLsn: the target's LSN before the
+    promotion, None if an earlier run promoted.
+    """
 
     writePauseMs: int | None
-    lastByte: str | None
+    replayedLsn: str | None
     sessions: int | None
-    outcome: str = "moved"
+    outcome: str = "completed"
 
 
 @dataclass(frozen=True)
-class NotPromoted:
-    """FROM is open as before. discard: TO was promoted, or is no copy of FROM, and has to be made anew."""
+class Failed:
+    """The source is the writable primary, as before. discard: whether the target must be copied anew, after a promotion
+    or for being no copy of the source."""
 
-    said: str
+    message: str
     discard: bool = False
-    outcome: str = "kept"
+    outcome: str = "failed"
 
 
 def main() -> None:
@@ -67,155 +73,163 @@ def main() -> None:
 
 
 class Switchover:
-    """One run. What it remembers says what it may still do; what is the case is asked of the servers each time."""
+    """One run. The attributes say what the run may still do; the servers' states are queried before each step."""
 
     def __init__(self, pair: Pair) -> None:
         self._pair, self._progress = pair, Progress()
-        self._from, self._to = pair.source.host, pair.target.host
+        self._source, self._target = pair.source.host, pair.target.host
         self._deadline = time.monotonic() + DEADLINE_SECONDS
-        self._patience = time.monotonic() + CATCH_UP_SECONDS
-        self._reached: set[str] = set()
-        self._unopened = False
-        """Whether this run saw that nobody had opened TO: it was in recovery, or FROM open. Then only this run may."""
-        self._opening = False
-        """Whether this run asked TO to open: then FROM stays closed, whatever becomes of the answer."""
-        self._giving_back = ""
-        """Why FROM is to be opened again; once that was tried, nothing else will be."""
-        self._whole = False
-        """Whether this run found FROM open."""
-        self._said: set[str] = set()
+        self._target_deadline = time.monotonic() + CATCH_UP_SECONDS
+        self._connected: set[str] = set()
+        self._target_was_fenced = False
+        """Whether this run saw the target in recovery or the source writable; then only this run may unfence it."""
+        self._unfencing_target = False
+        """Whether this run requested to unfence the target; then the source stays fenced even without an answer."""
+        self._revert_reason = ""
+        """Why the source is to be unfenced; after the first attempt the run does nothing else."""
+        self._source_was_writable = False
+        """Whether this run saw the source writable."""
+        self._logged: set[str] = set()
 
-    def run(self) -> Promoted | NotPromoted | None:
-        """None where it is not known which of the two is open, or will be."""
-        tell(Step.REACHING, f"asks {self._from} and {self._to} how they are")
+    def run(self) -> Completed | Failed | None:
+        """Switch over; None if unknown which server is writable or will be."""
+        log(Step.CONNECTING, f"querying the state of {self._source} and {self._target}")
         while time.monotonic() < self._deadline:
             try:
-                if outcome := self._go_on():
-                    tell(Step.DONE, outcome.outcome)
+                if outcome := self._next_step():
+                    log(Step.DONE, outcome.outcome)
                     return outcome
-            except (LostError, RefusedError) as error:
-                self._wait(f"looks again, for {error}")
-        tell(Step.DONE, f"the outcome is not known after {DEADLINE_SECONDS:.0f} s; this is to be run again")
+            except (ConnectionLostError, QueryFailedError) as error:
+                self._wait(f"querying the states again after an error: {error}")
+        log(Step.DONE, f"the outcome is unknown after {DEADLINE_SECONDS:.0f} s; run again")
         return None
 
-    def _go_on(self) -> Promoted | NotPromoted | None:
-        """One look at both and what follows from it; None to look again. Raises LostError, RefusedError."""
-        source, target = self._seen(self._pair.source), self._seen(self._pair.target)
-        self._unopened |= (source is not None and source.is_open) or (target is not None and target.recovery)
-        if target and target.is_open:
-            return self._target_is_open(source)
-        if self._giving_back:
-            return self._give_back(self._giving_back)
+    def _next_step(self) -> Completed | Failed | None:
+        """Query both states and act on them; None to query again. Raises ConnectionLostError, QueryFailedError."""
+        source, target = self._state(self._pair.source), self._state(self._pair.target)
+        self._target_was_fenced |= (source is not None and source.is_writable) or (
+            target is not None and target.in_recovery
+        )
+        if target and target.is_writable:
+            return self._on_writable_target(source)
+        if self._revert_reason:
+            return self._revert(self._revert_reason)
         if target is None:
-            return self._target_is_away(source)
-        if target.recovery:
-            return self._target_follows(source)
-        return self._target_is_promoted(source)
+            return self._on_unreachable_target(source)
+        if target.in_recovery:
+            return self._on_standby_target(source)
+        return self._on_promoted_target(source)
 
-    def _seen(self, link: Connection) -> State | None:
-        """None where it cannot be reached. What an earlier run asked a slow server for may be under way there still:
-        before the first look, all of that is ended."""
+    def _state(self, connection: Connection) -> State | None:
+        """Return a server's state; None if unreachable. First, terminate sessions of earlier runs, as a slow server may
+        still execute their queries."""
         try:
-            while link.host not in self._reached and link.ask(f"SELECT pg_terminate_backend(pid) {OTHERS}"):
+            while connection.host not in self._connected and connection.query(
+                f"SELECT pg_terminate_backend(pid) {OTHER_SESSIONS}"
+            ):
                 time.sleep(PAUSE_SECONDS / 10)
-            self._reached.add(link.host)
-            return link.look()
-        except LostError as error:
-            self._say(f"cannot reach {error}")
+            self._connected.add(connection.host)
+            return connection.state()
+        except ConnectionLostError as error:
+            self._log_once(f"cannot reach {error}")
             return None
 
-    def _target_is_open(self, source: State | None) -> Promoted | None:
-        if source and source.is_open:
+    def _on_writable_target(self, source: State | None) -> Completed | None:
+        if source and source.is_writable:
             self._wait(
-                f"{self._from} and {self._to} are both open, which no switch does: compare what they hold, and close "
-                f"the wrong one by ALTER DATABASE {constants.DATABASE} ALLOW_CONNECTIONS false in database postgres"
+                f"{self._source} and {self._target} are both writable, which no switchover does; compare their data, "
+                f"then fence the wrong server by ALTER DATABASE {constants.DATABASE} ALLOW_CONNECTIONS false "
+                "in database postgres"
             )
             return None
-        return self._moved()
+        return self._completed()
 
-    def _target_is_away(self, source: State | None) -> NotPromoted | None:
-        if source and source.is_open:
-            if time.monotonic() > self._patience:
-                return NotPromoted(f"{self._to} cannot be reached; see its pod, then try again")
-            self._wait(f"waits for {self._to}; {self._from} stays open")
+    def _on_unreachable_target(self, source: State | None) -> Failed | None:
+        if source and source.is_writable:
+            if time.monotonic() > self._target_deadline:
+                return Failed(f"{self._target} cannot be reached; see its pod, then try again")
+            self._wait(f"waiting for {self._target}; {self._source} stays writable")
             return None
-        if source and source.is_closed and self._may_give_back() and self._progress.is_late():
-            return self._give_back(f"{self._to} was lost before it was open")
-        self._wait(f"waits for {self._to}, which may be open already")
+        if source and source.is_fenced and self._may_revert() and self._progress.is_late():
+            return self._revert(f"{self._target} became unreachable before it was unfenced")
+        self._wait(f"waiting for {self._target}, which may be writable already")
         return None
 
-    def _target_follows(self, source: State | None) -> Promoted | NotPromoted | None:
-        if source is None or source.recovery:
-            self._wait(f"waits for {self._from}: " + ("it follows another server" if source else "it may be open"))
+    def _on_standby_target(self, source: State | None) -> Completed | Failed | None:
+        if source is None or source.in_recovery:
+            cause = "is a standby of another server" if source else "cannot be reached and may be writable"
+            self._wait(f"waiting for {self._source}, which {cause}")
             return None
-        if source.is_open:
-            self._whole, self._progress = True, Progress()
+        if source.is_writable:
+            self._source_was_writable, self._progress = True, Progress()
             if not is_copy(self._pair):
-                return NotPromoted(f"{self._to} holds other data, and is no copy of {self._from}", discard=True)
-            if said := prepare(self._pair):
-                return NotPromoted(f"{said}; see the log of {self._to}, then try again")
+                return Failed(f"{self._target} holds other data and is not a copy of {self._source}", discard=True)
+            if message := prepare(self._pair):
+                return Failed(f"{message}; see the log of {self._target}, then try again")
         try:
-            cede(self._pair, self._progress)
-        except LateError as error:
-            return self._give_back(str(error))
-        except (LostError, RefusedError) as error:
+            fence_and_promote(self._pair, self._progress)
+        except StepTimeoutError as error:
+            return self._revert(str(error))
+        except (ConnectionLostError, QueryFailedError) as error:
             if not self._progress.is_late():
                 raise
-            return self._give_back(str(error))
-        return self._open()
+            return self._revert(str(error))
+        return self._unfence_target()
 
-    def _target_is_promoted(self, source: State | None) -> Promoted | NotPromoted | None:
-        """Both show the mark of the switch that promoted TO, unless FROM was opened since: opening erases it."""
-        if self._progress.sealed:
-            return self._open()
-        if source is None or source.recovery:
-            self._wait(f"waits for {self._from}, which may have been opened again by an earlier run")
+    def _on_promoted_target(self, source: State | None) -> Completed | Failed | None:
+        """If this run did not promote: both servers hold the marker of the run that did, unless the source was unfenced
+        since, which deletes its marker."""
+        if self._progress.confirmed:
+            return self._unfence_target()
+        if source is None or source.in_recovery:
+            self._wait(f"waiting for {self._source}, which an earlier run may have unfenced")
             return None
-        if source.is_open:
-            return NotPromoted(
-                f"{self._to} was promoted by an earlier run, and {self._from} has gone on since", discard=True
+        if source.is_writable:
+            return Failed(
+                f"{self._target} was promoted by an earlier run, and {self._source} has been written to since",
+                discard=True,
             )
-        mark = self._pair.source.ask(MARK)
-        if mark and mark == self._pair.target.ask(MARK):
-            return self._open()
-        self._wait(f"{self._to} was promoted without all that {self._from} holds, and {self._from} is closed")
+        marker = self._pair.source.query(MARKER_QUERY)
+        if marker and marker == self._pair.target.query(MARKER_QUERY):
+            return self._unfence_target()
+        self._wait(f"{self._target} was promoted without all data of {self._source}, and {self._source} is fenced")
         return None
 
-    def _open(self) -> Promoted:
-        tell(Step.OPENING, f"{self._to} lets clients in")
-        self._opening = True
-        self._pair.target.ask("SELECT freehold.open()")
-        return self._moved()
+    def _unfence_target(self) -> Completed:
+        log(Step.UNFENCING, f"unfencing {self._target}")
+        self._unfencing_target = True
+        self._pair.target.query("SELECT freehold.unfence()")
+        return self._completed()
 
-    def _moved(self) -> Promoted:
+    def _completed(self) -> Completed:
         progress = self._progress
-        if not (self._whole and progress.closed):
-            return Promoted(None, progress.last_byte, None)
-        pause = round((time.monotonic() - progress.closed) * 1000)
-        return Promoted(pause, progress.last_byte, progress.sessions)
+        if not (self._source_was_writable and progress.fenced_at):
+            return Completed(None, progress.replayed, None)
+        pause = round((time.monotonic() - progress.fenced_at) * 1000)
+        return Completed(pause, progress.replayed, progress.sessions)
 
-    def _give_back(self, why: str) -> NotPromoted | None:
-        if not self._may_give_back():
-            self._wait(f"{why}; {self._from} stays closed, for {self._to} may be open")
+    def _revert(self, reason: str) -> Failed | None:
+        """Unfence the source, unless the target may be writable."""
+        if not self._may_revert():
+            self._wait(f"{reason}; {self._source} stays fenced, as {self._target} may be writable")
             return None
-        tell(Step.REOPENING, f"{self._from} lets clients in again, for {why}")
-        self._giving_back, self._progress.sealed = why, False
-        self._pair.source.ask("SELECT freehold.open()")
-        said = f"{why}; {self._from} is open again. See the log of {self._to}, then try again"
-        return NotPromoted(said, discard=self._progress.promoted)
+        log(Step.REVERTING, f"unfencing {self._source}: {reason}")
+        self._revert_reason, self._progress.confirmed = reason, False
+        self._pair.source.query("SELECT freehold.unfence()")
+        message = f"{reason}; {self._source} is writable again; see the log of {self._target}, then try again"
+        return Failed(message, discard=self._progress.promoted)
 
-    def _may_give_back(self) -> bool:
-        return self._unopened and not self._opening
+    def _may_revert(self) -> bool:
+        return self._target_was_fenced and not self._unfencing_target
 
-    def _wait(self, said: str) -> None:
-        self._say(said)
+    def _wait(self, message: str) -> None:
+        self._log_once(message)
         time.sleep(PAUSE_SECONDS)
 
-    def _say(self, said: str) -> None:
-        """Each thing is said once."""
-        if said not in self._said:
-            tell(Step.REACHING, said)
-        self._said.add(said)
+    def _log_once(self, message: str) -> None:
+        if message not in self._logged:
+            log(Step.CONNECTING, message)
+        self._logged.add(message)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""The steps by which one server hands over to another, in their order, and the bounds they keep.
+"""The steps of a switchover from one server to another, in order, with their time limits.
 
-None of them decides whether it may be taken: `freehold.agents.postgresql.switchover` does.
+`freehold.agents.postgresql.switchover` decides which step may be taken. The source is the old primary, the target its
+standby.
 """
 
 from __future__ import annotations
@@ -14,46 +15,46 @@ from freehold.agents.postgresql.connection import Connection
 from freehold.core.engines.postgresql import constants
 
 CATCH_UP_SECONDS = 60.0
-CLOSELY = 4 * 1024 * 1024
-"""Bytes of the log that are written and not replayed yet, when FROM is closed: some tens of milliseconds."""
+MAX_LAG = 4 * 1024 * 1024
+"""Bytes of WAL that the target may have to replay when the source is fenced: some tens of milliseconds."""
 CHECKPOINT_SECONDS = 120.0
-LAST_BYTE_SECONDS = 3.0
-"""From closing FROM until TO shows all that was written; after that, FROM is opened again."""
+REPLAY_SECONDS = 3.0
+"""From fencing the source until the target has replayed the switchover marker; then the source is unfenced."""
 PROMOTION_SECONDS = 5.0
-"""For a promotion that was asked for: taken back, it leaves a server that is good for nothing."""
-GLANCE_SECONDS = 0.002
+"""For a promotion after its request: a target that is promoted and not used must be copied anew."""
+POLL_SECONDS = 0.002
 LAST_ANSWER_SECONDS = 0.25
-"""For the last answer, at least: a server that says no until the end is late, and not silent."""
+"""Minimum time for the last answer, to tell a server that is late from a server that hangs."""
 
-IDENTITY = "SELECT system_identifier FROM pg_control_system()"
-SESSIONS = (
+IDENTITY_QUERY = "SELECT system_identifier FROM pg_control_system()"
+SESSIONS_QUERY = (
     f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{constants.DATABASE}' AND backend_type = 'client backend'"
 )
-MARK = "SELECT mark FROM freehold.sealed"
+MARKER_QUERY = "SELECT marker FROM freehold.switchover_marker"
 
 
 class Step(StrEnum):
-    """What is done next; each line that a switch prints begins with one."""
+    """The next step; the first word of each line that a switchover logs."""
 
-    REACHING = "reaching"
+    CONNECTING = "connecting"
     PREPARING = "preparing"
-    CLOSING = "closing"
-    DRAINING = "draining"
-    SEALING = "sealing"
+    FENCING = "fencing"
+    TERMINATING = "terminating"
+    MARKING = "marking"
     CONFIRMING = "confirming"
     PROMOTING = "promoting"
-    OPENING = "opening"
-    REOPENING = "reopening"
+    UNFENCING = "unfencing"
+    REVERTING = "reverting"
     DONE = "done"
 
 
-class LateError(Exception):
-    """A server did not do its part in time."""
+class StepTimeoutError(Exception):
+    """A server did not complete a step in time."""
 
 
 @dataclass
 class Pair:
-    """The server that is to be closed, and the one that is to be opened."""
+    """The server to fence, and the standby to promote and unfence."""
 
     source: Connection
     target: Connection
@@ -61,85 +62,93 @@ class Pair:
 
 @dataclass
 class Progress:
-    """How far a run came. closed: when it began to close FROM, on the monotonic clock. sealed: whether TO was seen to
-    hold all that FROM had when it was closed. promoted: whether TO was asked to become a primary."""
+    """Progress of a run. fenced_at: start of fencing the source, on the monotonic clock. confirmed: whether the target
+    has replayed the marker. promoted: whether the target's promotion was requested. replayed: the target's LSN then."""
 
-    closed: float | None = None
-    sealed: bool = False
+    fenced_at: float | None = None
+    confirmed: bool = False
     promoted: bool = False
     sessions: int = 0
-    last_byte: str | None = None
+    replayed: str | None = None
 
     def is_late(self) -> bool:
-        return self.closed is not None and time.monotonic() >= self.closed + LAST_BYTE_SECONDS
+        return self.fenced_at is not None and time.monotonic() >= self.fenced_at + REPLAY_SECONDS
 
 
-def tell(step: Step, said: str) -> None:
-    print(f"{step}: {said}", flush=True)
+def log(step: Step, message: str) -> None:
+    print(f"{step}: {message}", flush=True)
 
 
 def prepare(pair: Pair) -> str:
-    """All that takes time, while clients are served: '' once TO follows closely, else why not. Raises LostError."""
+    """Do everything slow while clients are served. Return '' once the target's lag is small, else the reason why not.
+
+    Raises ConnectionLostError.
+    """
     source, target = pair.source, pair.target
-    tell(Step.PREPARING, f"waits until {target.host} follows {source.host} closely")
-    if not _follows(pair):
-        return f"{target.host} does not follow {source.host} closely"
-    source.ask("SELECT freehold.checkpoint()", CHECKPOINT_SECONDS)
-    return "" if _follows(pair) else f"{target.host} lost {source.host} during a checkpoint"
+    log(Step.PREPARING, f"waiting until {target.host} has caught up with {source.host}")
+    if not _catches_up(pair):
+        return f"{target.host} has not caught up with {source.host} in {CATCH_UP_SECONDS:.0f} s"
+    source.query("SELECT freehold.checkpoint()", CHECKPOINT_SECONDS)
+    return "" if _catches_up(pair) else f"{target.host} fell behind {source.host} during a checkpoint"
 
 
 def is_copy(pair: Pair) -> bool:
-    """Whether the data of TO came from the server that is FROM, at some time. Raises LostError."""
-    return pair.source.ask(IDENTITY) == pair.target.ask(IDENTITY)
+    """Whether the target's data is a copy of the source's, however old. Raises ConnectionLostError."""
+    return pair.source.query(IDENTITY_QUERY) == pair.target.query(IDENTITY_QUERY)
 
 
-def _follows(pair: Pair) -> bool:
-    until = time.monotonic() + CATCH_UP_SECONDS
-    while time.monotonic() < until:
-        (written,) = pair.source.ask("SELECT pg_current_wal_flush_lsn()")
-        found = pair.target.ask(
-            f"SELECT pg_wal_lsn_diff('{written}', pg_last_wal_replay_lsn()) < {CLOSELY} "
+def _catches_up(pair: Pair) -> bool:
+    deadline = time.monotonic() + CATCH_UP_SECONDS
+    while time.monotonic() < deadline:
+        (written,) = pair.source.query("SELECT pg_current_wal_flush_lsn()")
+        small_lag = pair.target.query(
+            f"SELECT pg_wal_lsn_diff('{written}', pg_last_wal_replay_lsn()) < {MAX_LAG} "
             "FROM pg_stat_wal_receiver WHERE status = 'streaming'"
         )
-        if found == ("t",):
+        if small_lag == ("t",):
             return True
         time.sleep(0.1)
     return False
 
 
-def cede(pair: Pair, progress: Progress) -> None:
-    """Close FROM, see all it holds on TO, and make TO a primary, which is as closed. Where FROM is closed already, each
-    step finds its work done. Raises LateError, LostError."""
+def fence_and_promote(pair: Pair, progress: Progress) -> None:
+    """Fence the source, wait until the target has replayed all its WAL, and promote the target, which is still fenced.
+
+    Each step may be repeated, after an earlier run fenced the source. Raises StepTimeoutError, ConnectionLostError.
+    """
     source, target = pair.source, pair.target
-    progress.sessions = max(progress.sessions, int(source.ask(SESSIONS)[0] or 0))
-    tell(Step.CLOSING, f"{source.host} lets no new session in; {progress.sessions} are there")
-    progress.closed = progress.closed or time.monotonic()
-    until = progress.closed + LAST_BYTE_SECONDS
-    source.ask("SELECT freehold.close()", _left(until))
-    tell(Step.DRAINING, f"ends the sessions at {source.host}")
-    _wait_for(source, "SELECT freehold.drained()", until, "a session did not end")
-    tell(Step.SEALING, f"writes the last thing at {source.host}")
-    (mark,) = source.ask(f"SELECT freehold.seal('{uuid4()}')", _left(until))
-    tell(Step.CONFIRMING, f"waits until {target.host} shows it")
-    shown = f"EXISTS (SELECT FROM freehold.sealed WHERE mark = '{mark}')"
-    closed = f"NOT datallowconn FROM pg_database WHERE datname = '{constants.DATABASE}'"
-    _wait_for(target, f"SELECT {shown} AND {closed}", until, "it does not show the last thing that was written")
-    (progress.last_byte,) = target.ask("SELECT pg_last_wal_replay_lsn()", _left(until))
-    progress.sealed = True
-    tell(Step.PROMOTING, f"makes {target.host} a primary")
+    progress.sessions = max(progress.sessions, int(source.query(SESSIONS_QUERY)[0] or 0))
+    log(Step.FENCING, f"forbidding new sessions at {source.host}, which has {progress.sessions}")
+    progress.fenced_at = progress.fenced_at or time.monotonic()
+    deadline = progress.fenced_at + REPLAY_SECONDS
+    source.query("SELECT freehold.fence()", _left(deadline))
+    log(Step.TERMINATING, f"terminating the sessions at {source.host}")
+    _wait_for(source, "SELECT freehold.sessions_terminated()", deadline, "a session did not end")
+    log(Step.MARKING, f"writing the switchover marker at {source.host}")
+    (marker,) = source.query(f"SELECT freehold.write_marker('{uuid4()}')", _left(deadline))
+    log(Step.CONFIRMING, f"waiting until {target.host} has replayed the switchover marker")
+    replayed = f"EXISTS (SELECT FROM freehold.switchover_marker WHERE marker = '{marker}')"
+    fenced = f"NOT datallowconn FROM pg_database WHERE datname = '{constants.DATABASE}'"
+    _wait_for(target, f"SELECT {replayed} AND {fenced}", deadline, "the switchover marker was not replayed in time")
+    (progress.replayed,) = target.query("SELECT pg_last_wal_replay_lsn()", _left(deadline))
+    progress.confirmed = True
+    log(Step.PROMOTING, f"promoting {target.host}")
     progress.promoted = True
-    target.ask("SELECT pg_promote(false)", _left(until))
-    late = time.monotonic() + PROMOTION_SECONDS
-    _wait_for(target, "SELECT NOT pg_is_in_recovery()", late, "it was not promoted in time")
+    target.query("SELECT pg_promote(false)", _left(deadline))
+    promoted_by = time.monotonic() + PROMOTION_SECONDS
+    _wait_for(target, "SELECT NOT pg_is_in_recovery()", promoted_by, "the promotion did not end in time")
 
 
-def _wait_for(link: Connection, question: str, until: float, otherwise: str) -> None:
-    """until: on the monotonic clock. pg_promote itself would look every 100 ms only."""
-    while link.ask(question, max(LAST_ANSWER_SECONDS, _left(until))) != ("t",):
-        if not _left(until):
-            raise LateError(f"{link.host}: {otherwise}")
-        time.sleep(GLANCE_SECONDS)
+def _wait_for(connection: Connection, query: str, deadline: float, failure: str) -> None:
+    """Repeat a query until it is true. Polls faster than pg_promote, which polls every 100 ms.
+
+    deadline: on the monotonic clock. failure: the message of StepTimeoutError.
+    """
+    while connection.query(query, max(LAST_ANSWER_SECONDS, _left(deadline))) != ("t",):
+        if not _left(deadline):
+            raise StepTimeoutError(f"{connection.host}: {failure}")
+        time.sleep(POLL_SECONDS)
 
 
-def _left(until: float) -> float:
-    return max(0.0, until - time.monotonic())
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())

@@ -180,14 +180,14 @@ def _answer(observed: Observed, job: str) -> Answer | None:
 def assemble(said: list[dict[str, Any]], readers: int) -> Answer | None:
     """What the answers of so many readers say; None where one is missing, or they are not of one piece."""
     for one in said:
-        if "large" in one:
-            words = f"its descriptors take {one['large']} bytes, more than a reader can answer with; {GIVE_UP}"
+        if "tooLarge" in one:
+            words = f"its descriptors take {one['tooLarge']} bytes, more than a reader can answer with; {GIVE_UP}"
             return Answer(fault=(Reason.CONTRACT_TOO_LARGE, words))
         if one.get("fault") in FAULTS:
-            return Answer(fault=(FAULTS[one["fault"]], str(one.get("said", ""))), again=bool(one.get("again")))
+            return Answer(fault=(FAULTS[one["fault"]], str(one.get("message", ""))), again=bool(one.get("retry")))
         if "parts" in one:
             return Answer(parts=min(int(one["parts"]), MAX_PARTS))
-    if len(said) < readers or len({one.get("of") for one in said}) > 1:
+    if len(said) < readers or len({one.get("hash") for one in said}) > 1:
         return None
     try:
         packed = base64.b85decode("".join(str(one["part"]) for one in said))

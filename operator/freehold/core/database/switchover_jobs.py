@@ -65,8 +65,8 @@ def _read(observed: Observed, name: str, ended: datetime | None) -> Attempt:
             said = pods.last_words(status)
             if said and "outcome" in said:
                 pause = said.get("writePauseMs")
-                moved, discard = said["outcome"] == "moved", bool(said.get("discard"))
+                moved, discard = said["outcome"] == "completed", bool(said.get("discard"))
                 return Attempt(
-                    name, ended, moved, int(pause) if pause is not None else None, said.get("said", ""), discard
+                    name, ended, moved, int(pause) if pause is not None else None, said.get("message", ""), discard
                 )
     return Attempt(name, ended)

@@ -11,10 +11,10 @@ ENGINES: tuple[Engine, ...] = (PostgreSQL(),)
 
 
 def of(database: Database) -> Engine:
-    """The engine of a database."""
+    """Return the engine of a database."""
     return next(engine for engine in ENGINES if engine.name == database.engine)
 
 
 def describe(database: Database | None) -> str:
-    """The engine and major version of a database, like `PostgreSQL 15`; empty without a database."""
+    """Return the engine and major version of a database, like `PostgreSQL 15`; empty without a database."""
     return f"{of(database).title} {database.version}" if database else ""

@@ -1,6 +1,6 @@
-"""What Freehold needs of a database engine. Everything outside a package of `core/engines` meets an engine here.
+"""The interface of a database engine, for all code outside `core/engines`.
 
-A second engine is one more package beside `postgresql/`, one line in `engines/__init__.py`, and one value of
+A second engine is another package beside `postgresql/`, a line in `engines/__init__.py`, and a value of
 `spec.database.engine`.
 """
 
@@ -19,9 +19,9 @@ class New(NamedTuple):
 
 
 class Replica(NamedTuple):
-    """The source of a standby: a base backup of the primary, then streaming replication from it.
+    """The source of a standby: a base backup of the primary, then streaming replication.
 
-    host: DNS name of the primary. epoch: since which epoch that instance is primary.
+    host: DNS name of the primary. epoch: the primary's epoch.
     """
 
     host: str
@@ -32,15 +32,15 @@ class Replica(NamedTuple):
 
 
 Source = New | Replica
-"""Where the data of an instance comes from; `core/database/source.py` chooses."""
+"""The source of an instance's data, chosen in `core/database/source.py`."""
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The names of a server's roles, which are the keys of their passwords in the server's Secret.
+    """The names of a server's roles, which are also the keys of the passwords in the server's Secret.
 
-    service: reads and writes rows. owner: owns the schema, for migrations. replication: copies, fences and promotes,
-    and reads no table. superuser: used within the server's pod alone.
+    service: reads and writes rows. owner: owns the schema, for migrations. replication: replicates, fences, unfences
+    and promotes, and reads no table. superuser: used only within the server's pod.
     """
 
     service: str
@@ -55,9 +55,9 @@ class Roles:
 class Engine(Protocol):
     """A database engine. Every method is pure.
 
-    name: of containers, ports and binding types, as `spec.database.engine` has it. title: for people. port: TCP port.
-    user: the numeric user of its official image, to whose group the volume belongs. database: the one database of a
-    server. unreachable: a DATABASE_URL that parses and leads nowhere, for the contract reader.
+    name: the value of `spec.database.engine`, also used for containers, ports and binding types. title: for people.
+    port: TCP port. user: the numeric user of the official image, whose group owns the volume. database: name of the
+    only database of a server. unreachable: a valid DATABASE_URL without a server, for the contract reader.
     """
 
     @property
@@ -76,23 +76,23 @@ class Engine(Protocol):
     def unreachable(self) -> str: ...
 
     def files(self) -> Mapping[str, str]:
-        """The start script and access rules, by file name; mounted where `container` expects them."""
+        """Return the start script and access rules by file name, for the mount `configuration` of `container`."""
 
     def container(self, database: Database, platform: Platform, source: Source) -> Object:
-        """The server's container. Its mounts are `data`, `configuration`, `credentials`, `certificate`, and those of
-        `scratch`."""
+        """Return the server's container, which mounts `data`, `configuration`, `credentials`, `certificate`, and the
+        volumes of `scratch`."""
 
     def scratch(self) -> list[Object]:
-        """Volumes of the pod that are lost with it."""
+        """Return the pod's ephemeral volumes."""
 
     def uri(self, role: str, password: str, host: str, authorities: str) -> str:
-        """A connection URI that insists on TLS and on the server's name.
+        """Return a connection URI that requires TLS and a certificate for the server's name.
 
-        authorities: the file with the certificate authorities to trust.
+        authorities: path of the file with the trusted certificate authorities.
         """
 
     def switchover(self, primary: str, candidate: str) -> list[str]:
-        """The command that makes the server at host `candidate` primary in place of the one at host `primary`."""
+        """Return the command that switches over from the server at host `primary` to its standby at `candidate`."""
 
     def proxy(self, hosts: list[str]) -> list[str]:
-        """The command that forwards clients to the one of two hosts that is primary, and holds clients meanwhile."""
+        """Return the command of the database proxy, which passes connections to the writable server of two hosts."""

@@ -52,7 +52,7 @@ def _arguments(case: Case, salt: str) -> Iterator[str]:
         if answers:  # a door nobody stands behind says nothing of the wall around it
             yield f"--open={address}"
     for address in _shut(case, salt):
-        yield f"--shut={address}"
+        yield f"--closed={address}"
 
 
 def _open(case: Case) -> dict[str, bool]:

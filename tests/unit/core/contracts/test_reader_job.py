@@ -95,18 +95,18 @@ def test_an_answer_that_does_not_fit_is_asked_for_in_parts() -> None:
     parts = [json.dumps({**text, "part": text["part"][at : at + third]}) for at in (0, third, 2 * third)]
     whole = answered(seen, subject, *parts)
     assert published.content(contracts.plan(Case(subject, whole)).objects[0]) == offered.users()
-    torn = answered(seen, subject, parts[0], parts[1], json.dumps({**text, "of": "another"}))
+    torn = answered(seen, subject, parts[0], parts[1], json.dumps({**text, "hash": "another"}))
     assert condition(torn, subject).reason == "ContractUnreadable"
 
 
 FAULTS = [
     (
-        '{"fault":"ContractUnreadable","said":"no reflection"}',
+        '{"fault":"ContractUnreadable","message":"no reflection"}',
         "ContractUnreadable",
         "no reflection; let it answer gRPC",
     ),
-    ('{"fault":"ContractInvalid","said":"it names service x.Y and does not describe it"}', "ContractInvalid", "x.Y"),
-    ('{"large":70000}', "ContractTooLarge", "its descriptors take 70000 bytes, more than a reader can answer with"),
+    ('{"fault":"ContractInvalid","message":"it names service x.Y and does not describe it"}', "ContractInvalid", "x.Y"),
+    ('{"tooLarge":70000}', "ContractTooLarge", "its descriptors take 70000 bytes, more than a reader can answer with"),
     (offered.answer(b"\xff\xff\xff"), "ContractInvalid", "these bytes are no google.protobuf.FileDescriptorSet"),
     ("Traceback: out of luck", "ContractUnreadable", "the reader ended without a word"),
 ]
@@ -126,7 +126,7 @@ def test_what_cannot_be_read_is_said_and_hinders_nothing(answer: str, reason: st
 
 def test_a_service_that_crashes_is_repeated() -> None:
     subject = service()
-    seen = answered(observed(), subject, '{"fault":"ContractUnreadable","said":"nothing answers"}')
+    seen = answered(observed(), subject, '{"fault":"ContractUnreadable","message":"nothing answers"}')
     ended = {"exitCode": 3, "message": "no such flag: --serve"}
     crashed = {"name": "service", "restartCount": 2, "state": {"waiting": {}}, "lastState": {"terminated": ended}}
     (pod,) = seen.pods
@@ -161,7 +161,7 @@ def test_one_that_was_not_there_is_asked_again_and_one_that_does_not_know_how_is
     again: bool, seconds: float | None
 ) -> None:
     subject = service()
-    said = {"fault": "ContractUnreadable", "said": "nothing answers", "again": again}
+    said = {"fault": "ContractUnreadable", "message": "nothing answers", "retry": again}
     seen = answered(observed(), subject, json.dumps(said))
     assert contracts.plan(Case(subject, seen)).again == seconds
     assert len(asking(seen, service(resources={"limits": {"memory": "2Gi"}}))) == 1, "it may have had too little memory"
@@ -169,7 +169,7 @@ def test_one_that_was_not_there_is_asked_again_and_one_that_does_not_know_how_is
 
 def test_a_fault_that_another_look_would_not_change_is_not_looked_at_again() -> None:
     subject = service()
-    seen = answered(observed(), subject, '{"fault":"ContractInvalid","said":"it lies"}')
+    seen = answered(observed(), subject, '{"fault":"ContractInvalid","message":"it lies"}')
     late = replace(seen, now=NOW + timedelta(days=1))
     assert not asking(late, subject)
     assert contracts.plan(Case(subject, late)).again is None

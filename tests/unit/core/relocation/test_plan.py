@@ -204,7 +204,7 @@ def test_a_switch_that_did_not_come_to_pass_is_tried_again_and_then_given_up() -
         seen = placed(replace(seen, now=seen.now + timedelta(seconds=30)), plans)
         kept = [p for p in seen.pods if "switch" not in p["metadata"]["name"]]
         jobs = [o for ref, o in seen.objects.items() if ref.kind == "Job" and "-switchover-" in ref.name]
-        words = json.dumps({"outcome": "kept", "said": "the copy is 40 MB behind"})
+        words = json.dumps({"outcome": "failed", "message": "the copy is 40 MB behind"})
         seen = replace(seen, pods=(*kept, *(reader(job, words) for job in jobs)))
     said = relocated(core.report(Case(users(B), seen), reconcile(users(B), seen)).status)
     assert said["reason"] == "SwitchoverFailed" and "the copy is 40 MB behind; tried 4 times" in said["message"]

@@ -74,8 +74,8 @@ def test_a_probe_tries_every_door_as_it_is_declared() -> None:
     assert container["command"][3:] == [
         "--open=payments-database.shop.svc:5432",
         "--open=users.shop.svc:50051",
-        "--shut=storefront.shop.svc:8080",
-        "--shut=users-database.shop.svc:5432",
+        "--closed=storefront.shop.svc:8080",
+        "--closed=users-database.shop.svc:5432",
     ]
 
 
@@ -85,7 +85,7 @@ def test_a_provider_that_does_not_answer_or_consent_is_no_proof_of_anything() ->
     refused = service("payments", consumes=[{"name": "users", "namespace": "accounts"}])
     abroad = {**ADDRESSES, Key("accounts", "users"): ("users.accounts.svc:50051",)}
     seen = well(refused, peers=peers(peer("users", "accounts")), addresses=abroad)
-    assert "--shut=users.accounts.svc:50051" in str(asked(seen, refused).objects)
+    assert "--closed=users.accounts.svc:50051" in str(asked(seen, refused).objects)
 
 
 def test_a_probe_stands_where_the_service_stands_and_is_not_of_it() -> None:
@@ -114,7 +114,7 @@ def test_many_doors_are_sampled_fairly() -> None:
     for round_ in range(60):
         (job,) = asked(seen).objects
         shut = [
-            word for word in job["spec"]["template"]["spec"]["containers"][0]["command"] if word.startswith("--shut")
+            word for word in job["spec"]["template"]["spec"]["containers"][0]["command"] if word.startswith("--closed")
         ]
         assert len(shut) == probe_job.SAMPLE
         tried |= set(shut)

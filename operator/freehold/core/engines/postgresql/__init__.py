@@ -1,3 +1,3 @@
-"""PostgreSQL: how a server of it is started, reached and moved."""
+"""The engine PostgreSQL."""
 
 from __future__ import annotations

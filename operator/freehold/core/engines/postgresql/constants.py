@@ -1,8 +1,8 @@
-"""Names and numbers that the server's scripts, the operator and the programs of a move share."""
+"""Names and numbers shared by the server's scripts, the operator and the programs of a move."""
 
 PORT = 5432
 DATABASE = "app"
-"""Each server holds one service's data, so the name need not differ."""
+"""Every server holds the data of a single service, so all databases have the same name."""
 ROLE_SERVICE = "app"
 ROLE_OWNER = "owner"
 ROLE_REPLICATOR = "replicator"

@@ -1,9 +1,9 @@
-"""PostgreSQL as an engine: how a server of it is started and reached.
+"""PostgreSQL as an engine: the server's container, and the commands of a move.
 
-The server starts by its image's own entrypoint, so that official images work unchanged. A script beside it brings the
-roles to what the credentials say each time the server starts; the server is ready only once that is done. A change of
-the credentials or of that script restarts the server, and nothing else has to be remembered. Over the network it speaks
-TLS 1.3 alone, and takes up a renewed certificate as it runs. A standby starts from a base backup.
+The server starts by the entrypoint of its image, so official images work unchanged. At every start a script sets the
+roles from the credentials, and only then the server is ready. A change of credentials or script restarts the server, so
+no other state is needed. Network connections use TLS 1.3, and a renewed certificate is loaded without a restart. A
+standby starts from a base backup.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from freehold.core.objects import pods
 DATA = "/var/lib/postgresql/data"
 CONFIGURATION = "/freehold"
 SOURCES = ("start.sh", "roles.sql", "pg_hba.conf")
-USUAL: Object = {"requests": {"cpu": "25m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
+DEFAULT_RESOURCES: Object = {"requests": {"cpu": "25m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
 RESERVED = 20
-"""Connections beside the service's own: migrations, and an administrator from inside the pod."""
-ROLES_ARE_SET = "/tmp/roles-are-set"
+"""Connections beyond the service's: migrations, and an administrator in the pod."""
+READY_FILE = "/tmp/roles-are-set"
 MOUNTS = {
     "data": DATA,
     "configuration": CONFIGURATION,
@@ -68,7 +68,7 @@ class PostgreSQL:
             self.name,
             platform.postgresql_image.format(version=database.version),
             database.resources,
-            USUAL,
+            DEFAULT_RESOURCES,
             command=["bash", f"{CONFIGURATION}/start.sh", "-c", f"max_connections={limits.connections + RESERVED}"],
             env=[
                 {"name": "PGDATA", "value": f"{DATA}/pgdata"},
@@ -93,9 +93,9 @@ class PostgreSQL:
         ]
 
     def uri(self, role: str, password: str, host: str, authorities: str) -> str:
-        """See `Engine.uri`; the parameters are libpq's ('SSL Support')."""
-        where = f"{role}:{quote(password, safe='')}@{host}:{PORT}/{DATABASE}"
-        return f"postgresql://{where}?sslmode=verify-full&sslrootcert={authorities}"
+        """Implement `Engine.uri` by the parameters of libpq ('SSL Support')."""
+        address = f"{role}:{quote(password, safe='')}@{host}:{PORT}/{DATABASE}"
+        return f"postgresql://{address}?sslmode=verify-full&sslrootcert={authorities}"
 
     def switchover(self, primary: str, candidate: str) -> list[str]:
         return ["python3", "-m", "freehold.agents.postgresql.switchover", primary, candidate]
@@ -105,14 +105,14 @@ class PostgreSQL:
 
 
 def _probes() -> Object:
-    """Starting is asked every second, for the first answer to be quick; what comes later costs no process."""
-    listens = {"tcpSocket": {"port": "postgresql"}}
+    """Return the probes. The startup probe runs each second, for a quick start; the other probes start no process."""
+    listening = {"tcpSocket": {"port": "postgresql"}}
     return {
         "startupProbe": {
-            "exec": {"command": ["test", "-f", ROLES_ARE_SET]},
+            "exec": {"command": ["test", "-f", READY_FILE]},
             "periodSeconds": 1,
             "failureThreshold": 600,
         },
-        "readinessProbe": {**listens, "periodSeconds": 5},
-        "livenessProbe": {**listens, "periodSeconds": 10, "failureThreshold": 6},
+        "readinessProbe": {**listening, "periodSeconds": 5},
+        "livenessProbe": {**listening, "periodSeconds": 10, "failureThreshold": 6},
     }

@@ -1,7 +1,7 @@
--- Brings the roles to what the credentials say; safe to run again at every start.
--- owner holds the schema and runs migrations; app reads and writes rows, and can change no table; replicator copies the
--- server to another instance and switches the two, and has no session in app.
--- Passwords are among these statements, so that none is logged, whether it fails or the server is told to log them all.
+-- Sets the roles and their passwords from the credentials; idempotent, run at every start.
+-- owner: owns the schema, for migrations. app: reads and writes rows, and cannot change tables. replicator: replicates,
+-- fences, unfences and promotes, and cannot connect to database app.
+-- The statements contain passwords, so statements are not logged, neither on errors nor by the server's log settings.
 SET log_statement = none;
 SET log_min_error_statement = panic;
 SET log_min_duration_statement = -1;
@@ -18,13 +18,13 @@ ALTER ROLE owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPAS
   PASSWORD :'owner_password';
 ALTER ROLE app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT :connections
   PASSWORD :'app_password';
--- Doors, a switch, a standby and a copy that begins again while the server still holds the connections of the last one.
+-- Database proxies, a switchover, a standby, and a base backup that restarts before its last connections are gone.
 ALTER ROLE replicator LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE REPLICATION NOBYPASSRLS CONNECTION LIMIT 16
   PASSWORD :'replicator_password';
 GRANT pg_monitor TO replicator;
 ALTER ROLE app SET statement_timeout = :'statement_timeout';
 ALTER ROLE app SET idle_in_transaction_session_timeout = :'idle_in_transaction_timeout';
--- What a client asked for that is gone, as when it was killed, nobody waits for.
+-- Cancel queries of clients that are gone, for example killed.
 ALTER ROLE app SET client_connection_check_interval = '500ms';
 
 REVOKE ALL ON DATABASE app FROM PUBLIC;
@@ -43,30 +43,30 @@ GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO app;
 ALTER DEFAULT PRIVILEGES FOR ROLE owner GRANT USAGE ON SCHEMAS TO app;
 ALTER DEFAULT PRIVILEGES FOR ROLE owner GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO app;
 ALTER DEFAULT PRIVILEGES FOR ROLE owner GRANT USAGE, SELECT ON SEQUENCES TO app;
--- PostgreSQL lets everybody run functions and use types unless told otherwise.
+-- By default PostgreSQL lets PUBLIC execute functions and use types.
 ALTER DEFAULT PRIVILEGES FOR ROLE owner REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES FOR ROLE owner GRANT EXECUTE ON ROUTINES TO app;
 ALTER DEFAULT PRIVILEGES FOR ROLE owner REVOKE USAGE ON TYPES FROM PUBLIC;
 ALTER DEFAULT PRIVILEGES FOR ROLE owner GRANT USAGE ON TYPES TO app;
 COMMIT;
 
--- What a move needs, where no client of the service comes. A server is open when it is not in recovery and app allows
--- connections. That is a row of pg_database: it outlives a crash, and a standby gets it in the log like any other.
+-- Functions for moves, in a database without clients of the service. A server is writable if it is not in recovery and
+-- database app allows connections. The fence is a row of pg_database: it survives a crash and is replicated in the WAL.
 \connect postgres
 SET client_min_messages = warning;
 BEGIN;
 CREATE SCHEMA IF NOT EXISTS freehold;
 GRANT USAGE ON SCHEMA freehold TO replicator;
 
--- Role pg_checkpoint, which might do this, came with version 15.
+-- Role pg_checkpoint would suffice, but exists only since version 15.
 CREATE OR REPLACE FUNCTION freehold.checkpoint() RETURNS void LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp AS 'CHECKPOINT';
 
--- Ends the sessions of app, and tells whether it is closed and none is left. A session that is about to start holds a
--- lock on the database from before it reads whether connections are allowed until after it is seen in pg_stat_activity
--- (InitPostgres in postinit.c): so whoever got in is found, if the locks are looked at first. Workers of autovacuum
--- come even where no connection is allowed, and change no row.
-CREATE OR REPLACE FUNCTION freehold.drained() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+-- Terminates the sessions of database app; returns whether the database is fenced and no session is left. A starting
+-- session holds a lock on the database from before it checks ALLOW_CONNECTIONS until after it is in pg_stat_activity
+-- (InitPostgres in postinit.c), so checking the locks first misses no session. Autovacuum workers start even on a
+-- fenced database, and change no rows.
+CREATE OR REPLACE FUNCTION freehold.sessions_terminated() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   app CONSTANT oid := (SELECT oid FROM pg_database WHERE datname = 'app' AND NOT datallowconn);
@@ -74,7 +74,7 @@ BEGIN
   IF app IS NULL THEN
     RETURN false;
   END IF;
-  -- Activity is copied when first looked at in a transaction, and stays as it was until that copy is thrown away.
+  -- Within a transaction pg_stat_activity is a snapshot, until cleared.
   PERFORM pg_stat_clear_snapshot();
   PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datid = app AND backend_type <> 'autovacuum worker';
   IF EXISTS (SELECT FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_database'::regclass AND objid = app) THEN
@@ -84,26 +84,27 @@ BEGIN
   RETURN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datid = app AND backend_type <> 'autovacuum worker');
 END $$;
 
--- The last thing that is written before a switch; it stays for as long as the server is closed. A standby that shows
--- this very mark has replayed all that was committed before it, which comparing positions in two logs does not tell.
-CREATE TABLE IF NOT EXISTS freehold.sealed (mark text NOT NULL);
-GRANT SELECT ON freehold.sealed TO replicator;
-CREATE OR REPLACE FUNCTION freehold.seal(mark text) RETURNS text LANGUAGE sql SECURITY DEFINER
+-- The switchover marker: the last row written before a switchover, kept while the server is fenced. A standby with the
+-- same marker has replayed every earlier commit, which a comparison of WAL positions of two servers does not prove.
+CREATE TABLE IF NOT EXISTS freehold.switchover_marker (marker text NOT NULL);
+GRANT SELECT ON freehold.switchover_marker TO replicator;
+CREATE OR REPLACE FUNCTION freehold.write_marker(marker text) RETURNS text LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp
-  AS 'INSERT INTO freehold.sealed SELECT seal.mark WHERE NOT EXISTS (SELECT FROM freehold.sealed);
-      SELECT sealed.mark FROM freehold.sealed';
-CREATE OR REPLACE FUNCTION freehold.close() RETURNS void LANGUAGE sql SECURITY DEFINER
+  AS 'INSERT INTO freehold.switchover_marker SELECT write_marker.marker
+        WHERE NOT EXISTS (SELECT FROM freehold.switchover_marker);
+      SELECT switchover_marker.marker FROM freehold.switchover_marker';
+CREATE OR REPLACE FUNCTION freehold.fence() RETURNS void LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp
-  AS 'DELETE FROM freehold.sealed WHERE (SELECT datallowconn FROM pg_database WHERE datname = ''app'');
+  AS 'DELETE FROM freehold.switchover_marker WHERE (SELECT datallowconn FROM pg_database WHERE datname = ''app'');
       ALTER DATABASE app ALLOW_CONNECTIONS false';
-CREATE OR REPLACE FUNCTION freehold.open() RETURNS void LANGUAGE sql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION freehold.unfence() RETURNS void LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp
-  AS 'DELETE FROM freehold.sealed; ALTER DATABASE app ALLOW_CONNECTIONS true';
+  AS 'DELETE FROM freehold.switchover_marker; ALTER DATABASE app ALLOW_CONNECTIONS true';
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA freehold FROM PUBLIC;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA freehold TO replicator;
 GRANT EXECUTE ON FUNCTION pg_promote TO replicator;
--- What pg_rewind reads its source with (its manual, 'Notes').
+-- Functions by which pg_rewind reads from the primary (pg_rewind, 'Notes').
 GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), pg_read_binary_file(text),
   pg_read_binary_file(text, bigint, bigint, boolean) TO replicator;
 COMMIT;
