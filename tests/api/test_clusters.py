@@ -215,8 +215,8 @@ def test_clusters_operator_killed(cluster: Cluster, second: Cluster, tmp_path: P
             two.stands(second)
             until(lambda: selected(cluster, home) == "abroad", "the name leads there")
     left, taken = claim(cluster, home), claim(second, home)
-    assert (left["turn"], taken["turn"]) == ("1", "2")
-    assert left["ceded-to"] == f"{home}@west"
+    assert (left["epoch"], taken["epoch"]) == ("1", "2")
+    assert left["data-moved-to"] == f"{home}@west"
 
 
 def test_clusters_move_and_rollback(cluster: Cluster, second: Cluster, home: str, tmp_path: Path) -> None:

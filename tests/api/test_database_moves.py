@@ -55,7 +55,7 @@ def test_database_moves_move_and_rollback(cluster: Cluster, home: str, tmp_path:
 
         assert live["status"]["move"]["writePauseMs"] == 210
         assert live["status"]["move"]["from"]["namespace"] == home
-        assert (claim(cluster, away)["turn"], claim(cluster, home)["ceded-to"]) == ("2", away)
+        assert (claim(cluster, away)["epoch"], claim(cluster, home)["data-moved-to"]) == ("2", away)
         there = f"users.{away}.svc.cluster.local"
         until(lambda: _spec(cluster, home).get("externalName") == there, "the old name is an alias")
         left = cluster.get("StatefulSet", home, "users-database") or {}
@@ -65,7 +65,7 @@ def test_database_moves_move_and_rollback(cluster: Cluster, home: str, tmp_path:
 
         place(cluster, home, None)
         stands(cluster, home, away)
-        assert (claim(cluster, home)["turn"], claim(cluster, away)["ceded-to"]) == ("3", home)
+        assert (claim(cluster, home)["epoch"], claim(cluster, away)["data-moved-to"]) == ("3", home)
         assert _spec(cluster, home)["clusterIP"] == "None"
 
 
@@ -82,7 +82,7 @@ def test_database_moves_aborted(cluster: Cluster, home: str, tmp_path: Path) -> 
         said = cluster.says(away, "users", "DatabaseReady", "WaitingForConsent")
         assert f"it is to have the data of {home}/users" in said["message"]
         assert cluster.ready(home)
-        assert not {"turn", "ceded-to"} & claim(cluster, home).keys()
+        assert not {"epoch", "data-moved-to"} & claim(cluster, home).keys()
 
 
 @pytest.mark.parametrize("writes", [n if n in SLICE else pytest.param(n, marks=pytest.mark.campaign) for n in POINTS])
@@ -97,4 +97,4 @@ def test_database_moves_operator_killed(cluster: Cluster, proxy: Proxy, tmp_path
     killed_after(cluster, proxy, log, writes, home, away)
     with operators.running(proxy.kubeconfig, log, home, away, image=IMAGE):
         stands(cluster, away, home)
-    assert (claim(cluster, away)["turn"], claim(cluster, home)["ceded-to"]) == ("2", away)
+    assert (claim(cluster, away)["epoch"], claim(cluster, home)["data-moved-to"]) == ("2", away)
