@@ -10,7 +10,7 @@ DOCS := $(CACHE)/docs-$(shell sha256sum $(DOCS_LOCK) | cut -c1-16)
 
 .PHONY: help
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	@python3 -m venv $(CACHE)/uv-$(UV_VERSION)
@@ -103,11 +103,12 @@ test-localcluster: venv tools ## the local cluster itself: what is killed comes 
 test-move: venv ## the data of a move, with real servers: nothing is lost, whoever is killed
 	@$(PYTHON) -m pytest -q --numprocesses=2 -m 'not campaign' tests/move
 
+STORIES := $(PYTHON) -m pytest -v --durations=12 tests/e2e
 .PHONY: test-e2e
-test-e2e: venv tools ## the stories, in a real cluster
+test-e2e: venv tools ## the stories, in a real cluster: most beside others, then those marked alone
 	@export FREEHOLD_E2E_BEGUN=$$(date -u +%FT%H-%M-%SZ); \
-	$(PYTHON) -m pytest -v --numprocesses=2 --dist=loadfile -m 'not alone and not campaign' tests/e2e --durations=12; beside=$$?; \
-	$(PYTHON) -m pytest -v -m 'alone and not campaign' tests/e2e --durations=12 && exit $$beside
+	$(STORIES) --numprocesses=3 --dist=loadfile --no-loadscope-reorder -m 'not alone and not campaign'; beside=$$?; \
+	$(STORIES) -m 'alone and not campaign' && exit $$beside
 
 .PHONY: campaign
 campaign: venv tools ## what takes longer than a run of all tests may: every fault at every step of a move
@@ -115,7 +116,7 @@ campaign: venv tools ## what takes longer than a run of all tests may: every fau
 
 .PHONY: test
 test: ## all tests
-	@python3 hack/test.py
+	@python3 -m hack.test
 
 .PHONY: bench
 bench: venv tools ## the figures of the README, measured here and now

@@ -1,6 +1,6 @@
-"""Runs all kinds of tests in sequence and prints a summary. `make test` calls this program.
+"""Run every kind of test, one stage after the other, and print a summary. `make test` calls this module.
 
-Uses the standard library only, because the first stage creates the Python environment.
+The module uses the standard library alone, because its first stage makes the environment of all others.
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from typing import NamedTuple
+
+from hack.processors import Processors, busy
 
 STAGES = (
     ("tools", "the environment and the cluster's tools"),
@@ -22,21 +25,39 @@ STAGES = (
 )
 
 
+class Result(NamedTuple):
+    """The result of a stage. use: the machine's use of its processors meanwhile, as text."""
+
+    target: str
+    description: str
+    status: int
+    seconds: float
+    use: str
+
+    def __str__(self) -> str:
+        minutes, seconds = divmod(round(self.seconds), 60)
+        mark = "✗" if self.status else "✓"
+        return f"  {mark} {self.target:<17} {minutes:3d}m{seconds:02d}s   {self.use:<28} {self.description}".rstrip()
+
+
 def main() -> int:
-    """Run all stages, also after failures; stop only if the tools cannot be built."""
-    results: list[tuple[str, str, int, float]] = []
-    for target, what in STAGES:
-        print(f"\n== make {target}: {what}", flush=True)
-        started = time.monotonic()
+    """Run every stage, also after a failure; only a failure of the tools ends the run, because all others need them."""
+    results: list[Result] = []
+    for target, description in STAGES:
+        print(f"\n== make {target}: {description}", flush=True)
+        started, before = time.monotonic(), Processors.now()
         status = subprocess.run(["make", "--no-print-directory", target], check=False).returncode
-        results.append((target, what, status, time.monotonic() - started))
+        use = busy(before, Processors.now())
+        results.append(Result(target, description, status, time.monotonic() - started, use))
         if status and target == "tools":
             break
     print("\nSummary")
-    for target, what, status, seconds in results:
-        print(f"  {'✗' if status else '✓'} {target:<14} {seconds // 60:3.0f}m{seconds % 60:02.0f}s   {what}")
-    failed = sum(bool(status) for _, _, status, _ in results)
-    print(f"{len(results) - failed} passed, {failed} failed")
+    for result in results:
+        print(result)
+    failed = sum(bool(result.status) for result in results)
+    print(
+        f"{len(results) - failed} passed, {failed} failed, {sum(result.seconds for result in results) / 60:.0f} minutes"
+    )
     return 1 if failed else 0
 
 

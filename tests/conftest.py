@@ -1,5 +1,4 @@
-"""What all tests share: how hypothesis searches, the signals of what is started, and the option that rewrites golden
-files."""
+"""Settings of all tests: hypothesis profile, signals of child processes, and the option that rewrites golden files."""
 
 from __future__ import annotations
 
@@ -8,12 +7,12 @@ import signal
 import pytest
 from hypothesis import settings
 
-# The same examples each time, however loaded the machine is: a failure is about the change under test.
+# The same examples in each run, whatever the load of the machine, so that a failure is about the change under test.
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("repeatable")
 
-# A run that a script put into the background ignores SIGINT, and what it starts would too: commands that a test
-# interrupts would go on for ever.
+# A run in the background of a script ignores SIGINT, and so would its child processes: commands that a test interrupts
+# would never end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

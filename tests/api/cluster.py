@@ -1,7 +1,7 @@
-"""A way into the API server for tests: plain objects over HTTP, kubectl where a person would use it.
+"""A client of the API server for tests: plain objects over HTTP, and kubectl for what a person would do.
 
-There are no nodes and no controllers here, so that every write is Freehold's or a test's. `run` plays the controllers:
-it says of all that should run that it does.
+There are no nodes and no controllers, so that every write is Freehold's or a test's. `run` stands in for controllers
+and writes the status of workloads that run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 60.0
 
 
 class Refused(Exception):
-    """The API server's own words."""
+    """The API server refused a request; the message is the server's."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class Refused(Exception):
 
 
 class Cluster:
-    """One API server, as an administrator."""
+    """An API server, with an administrator's rights."""
 
     def __init__(self, kubeconfig: Path) -> None:
         self.kubeconfig = kubeconfig
@@ -48,7 +48,7 @@ class Cluster:
         self._pool = urllib3.PoolManager(ssl_context=context, retries=False, maxsize=8)
 
     def request(self, method: str, path: str, body: Object | None = None, content: str = JSON, **query: str) -> Object:
-        """Raises Refused with the server's words."""
+        """Send a request; raises Refused with the server's message."""
         parameters = "&".join(f"{key}={value}" for key, value in query.items())
         answer = self._pool.request(
             method,
@@ -62,7 +62,7 @@ class Cluster:
         return decoded
 
     def kubectl(self, *arguments: str, stdin: str = "", succeeds: bool = True) -> str:
-        """What kubectl prints, errors included."""
+        """Return the output of kubectl, errors included."""
         command = [str(tools_bin() / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
         done = subprocess.run(command, input=stdin, text=True, capture_output=True, timeout=30, check=False)
         assert (done.returncode == 0) is succeeds, done.stdout + done.stderr
@@ -101,19 +101,19 @@ class Cluster:
         return name
 
     def owned(self, namespace: str) -> dict[str, Object]:
-        """All that Freehold made in a namespace, by `Kind name`, but for probes, which come and go."""
+        """Return Freehold's objects in a namespace by `Kind name`, without isolation probes, which are temporary."""
         found = (live for kind in BY_NAME for live in self.list(kind, namespace))
         return {f"{live['kind']} {live['metadata']['name']}": live for live in found if _is_owned(live)}
 
     def serves(self, kind: str = "Microservice") -> bool:
-        """Whether the server is there and serves a kind; just after its definition changed it does not."""
+        """Whether the server serves a kind, as it does not for a moment after a change of the kind's definition."""
         try:
             return "items" in self.request("GET", KINDS[kind].path())
         except (Refused, urllib3.exceptions.HTTPError):
             return False
 
     def run(self, namespace: str) -> None:
-        """Say of everything that is to run that it runs, where that is not said yet; some speak for themselves."""
+        """Write the status of running workloads, in place of the controllers; Jobs with a message are left to tests."""
         for kind in ("PersistentVolumeClaim", "StatefulSet", "Job", "Deployment"):
             for live in (live for live in self.list(kind, namespace) if not _answers(live)):
                 status = running(live)
@@ -121,7 +121,7 @@ class Cluster:
                     self._say(kind, live["metadata"], status)
 
     def _say(self, kind: str, metadata: Object, status: Object) -> None:
-        """Like any controller's, a word about what was removed meanwhile is lost."""
+        """Write a status; as with a controller, the status of an object that was deleted meanwhile is lost."""
         try:
             self.patch(kind, metadata["namespace"], metadata["name"], {"status": status}, "status")
         except Refused as refused:
@@ -133,7 +133,7 @@ class Cluster:
         return {c["type"]: c for c in (live or {}).get("status", {}).get("conditions", [])}
 
     def ready(self, namespace: str, name: str = "users") -> Object:
-        """Wait until a service is ready, playing the controllers meanwhile; its Ready condition."""
+        """Wait until a service is Ready, in place of the controllers; return the Ready condition."""
 
         def look() -> Object | None:
             self.run(namespace)
@@ -145,7 +145,7 @@ class Cluster:
         return until(look, lambda: f"{namespace}/{name} is ready; it says {self.conditions(namespace, name)}")
 
     def says(self, namespace: str, name: str, kind: str, reason: str) -> Object:
-        """Wait until a condition gives this reason."""
+        """Wait until a condition has this reason; return the condition."""
 
         def look() -> Object | None:
             found = self.conditions(namespace, name).get(kind, {})
@@ -161,14 +161,14 @@ def _is_owned(live: Object) -> bool:
 
 
 def _answers(live: Object) -> bool:
-    """Whether it is a Job whose pod has something to say as it ends: a contract's reader, or a switch."""
+    """Whether a Job's pod ends with a message: that of a contract reader or of a switchover."""
     labels = live["spec"].get("template", {}).get("metadata", {}).get("labels", {})
     component, role = (labels.get(key) for key in ("app.kubernetes.io/component", "freehold.dev/role"))
     return live["kind"] == "Job" and (component == "contract" or role == "switchover")
 
 
 def _message(text: str) -> str:
-    """The sentence of a Status object, or the text that was sent instead of one."""
+    """Return the message of a Status object, or the text of another answer."""
     try:
         return str(json.loads(text)["message"])
     except ValueError:
@@ -176,7 +176,7 @@ def _message(text: str) -> str:
 
 
 def until(look: Callable[[], T | None], what: str | Callable[[], str], seconds: float = PATIENCE_SECONDS) -> T:
-    """Look again and again until there is something to see."""
+    """Poll until the result is true, and return the result."""
     deadline = time.monotonic() + seconds
     while True:
         if seen := look():
@@ -187,7 +187,7 @@ def until(look: Callable[[], T | None], what: str | Callable[[], str], seconds: 
 
 
 def running(live: Object) -> Object:
-    """What the cluster's controllers would say of an object that is well."""
+    """Return the status that controllers write to a healthy object."""
     count = live["spec"].get("replicas", 1)
     generation = live["metadata"].get("generation")
     pods = {"observedGeneration": generation, "replicas": count, "updatedReplicas": count}
@@ -203,7 +203,7 @@ def running(live: Object) -> Object:
 
 
 def credentials(kubeconfig: Path) -> tuple[str, ssl.SSLContext]:
-    """The address and the certificates of the one context of a kubeconfig."""
+    """Return the address and the certificates of a kubeconfig's only context."""
     whole: Any = yaml.safe_load(kubeconfig.read_text())
     cluster, user = whole["clusters"][0]["cluster"], whole["users"][0]["user"]
     decoded = base64.b64decode(cluster["certificate-authority-data"]).decode()

@@ -1,4 +1,4 @@
-"""One API server for all tests, with Freehold's definition in it; an operator for those that want one."""
+"""Shared fixtures: an API server with Freehold's definition, and operators."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def server() -> Iterator[ApiServer]:
 
 @pytest.fixture(scope="session")
 def ends() -> Iterator[ExitStack]:
-    """What is to be ended with the session."""
+    """Resources that end with the session."""
     with ExitStack() as stack:
         yield stack
 
@@ -44,7 +44,7 @@ def cluster(server: ApiServer) -> Cluster:
 
 
 def prepared(server: ApiServer) -> Cluster:
-    """The API server with the definition in it and one storage class that can expand."""
+    """Prepare an API server with the definition and an expandable storage class."""
     cluster = Cluster(server.kubeconfig)
     definition = yaml.safe_load(DEFINITION.read_text())
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
@@ -57,14 +57,14 @@ def prepared(server: ApiServer) -> Cluster:
 
 @pytest.fixture(scope="session")
 def second() -> Iterator[Cluster]:
-    """Another API server, as that of another cluster."""
+    """A second API server, in the role of another cluster."""
     with ApiServer() as server:
         yield prepared(server)
 
 
 @pytest.fixture(scope="module")
 def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """An operator for all namespaces, one for each module."""
+    """An operator for all namespaces, for one module."""
     log = tmp_path_factory.mktemp("operator") / "log"
     with operators.running(cluster.kubeconfig, log) as running:
         yield running
@@ -74,7 +74,7 @@ def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def gateway_api(cluster: Cluster) -> Iterator[None]:
-    """The cluster serves GRPCRoutes meanwhile."""
+    """The definition of GRPCRoutes, for one test."""
     definition = yaml.safe_load(tools.gateway_api("grpcroutes").read_text())
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
     cluster.request("PATCH", path, definition, APPLY, fieldManager="tests", force="true")
@@ -86,13 +86,13 @@ def gateway_api(cluster: Cluster) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def proxy(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Proxy:
-    """A way to the API server that ends after so many writes."""
+    """A proxy of the API server that can be cut after a number of writes."""
     return Proxy(cluster.kubeconfig, tmp_path_factory.mktemp("proxy"))
 
 
 @pytest.fixture
 def home(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace of the test's own; the services in it are deleted afterwards."""
+    """A namespace for one test; its services are deleted afterwards."""
     words = request.node.name.removeprefix("test_").replace("_", "-").replace("[", "-").replace("]", "")
     name = "".join(letter for letter in words.lower() if letter.isalnum() or letter == "-")[:50].strip("-")
     yield cluster.namespace(name)

@@ -1,7 +1,7 @@
-"""The operator as a process of its own, started in a moment and ended without warning.
+"""The operator as a separate process, with a fast start and a sudden end.
 
-Python takes seconds to read what the operator imports; here one process has read it and every operator is forked from
-that one. From there on it is the program that `freehold operator` runs, with a kubeconfig and nothing shared.
+Python takes seconds to import the operator's modules. One process has imported them, and every operator is forked from
+that process. From there on, an operator is the program of `freehold operator`, with a kubeconfig and nothing shared.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ PLATFORM = {"FREEHOLD_POSTGRESQL_IMAGE": "localhost/freehold/postgres:{version}"
 
 @dataclass
 class Operator:
-    """A running operator, and where it writes its log."""
+    """A running operator and the file of its log."""
 
     process: ForkServerProcess
     log: Path
     port: int
 
     def kill(self) -> None:
-        """End it as a node that fails would."""
+        """Kill the operator, as a failing node does."""
         self.process.kill()
         self.process.join()
 
     def stop(self) -> None:
-        """End it as the kubelet would."""
+        """Stop the operator, as the kubelet does."""
         assert self.process.pid
         os.kill(self.process.pid, signal.SIGTERM)
         self.process.join(10)
         assert self.process.exitcode is not None, "it does not stop"
 
     def alive(self) -> bool:
-        """Whether it answers the kubelet's probe."""
+        """Whether the operator answers the liveness probe."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5):
                 return True
@@ -58,7 +58,8 @@ class Operator:
 
 
 def start(kubeconfig: Path, log: Path, *namespaces: str, image: str = "") -> Operator:
-    """Start an operator for these namespaces, or for all. image: its own; without it nothing is probed or asked."""
+    """Start an operator for these namespaces, or for all. image: the operator's; without one, neither isolation is
+    verified nor a contract read."""
     port = free_port()
     environment = {
         **PLATFORM,
@@ -73,7 +74,7 @@ def start(kubeconfig: Path, log: Path, *namespaces: str, image: str = "") -> Ope
 
 @contextmanager
 def running(kubeconfig: Path, log: Path, *namespaces: str, image: str = "") -> Iterator[Operator]:
-    """An operator that works, until the end of the block."""
+    """Run an operator for the duration of the block."""
     operator = start(kubeconfig, log, *namespaces, image=image)
     try:
         until(operator.alive, lambda: f"the operator works; it says:\n{log.read_text()}")
@@ -94,7 +95,7 @@ def _run(environment: dict[str, str], port: int, log: str) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.environ.update(environment)
-    # The client reads this variable when it is imported, which the process this one was forked from did.
+    # The client reads this variable at import time, before the fork.
     kube_config.KUBE_CONFIG_DEFAULT_LOCATION = environment["KUBECONFIG"]
     sys.argv = ["freehold", "operator", "--liveness", f"http://127.0.0.1:{port}/healthz"]
     main.main()

@@ -1,7 +1,7 @@
-"""A way to the API server that can be cut: it passes everything on, and counts what is written.
+"""A proxy of the API server that forwards all requests and counts writes.
 
-After the given number of writes it calls back before the answer is passed on: whoever wrote never hears that it was
-done. That is where a process or a network fails in the worst way.
+After a given number of writes, the proxy calls a function before it forwards the answer, so that the client never
+learns of the write: the worst moment for a process or a network to fail.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ current-context: proxy
 
 
 class Proxy:
-    """Runs in a thread of its own, until the tests end. created: how often an object was made, by its path."""
+    """A proxy in a thread of its own, until the tests end. created: how often each object was created, by path."""
 
     def __init__(self, upstream: Path, folder: Path) -> None:
         self.url, self._context = credentials(upstream)
@@ -44,7 +44,7 @@ class Proxy:
         assert self._ready.wait(10)
 
     def cut_after(self, writes: int, call: Callable[[], None]) -> None:
-        """Call, once that many more writes are done and before the last of them is answered."""
+        """Call a function after a number of further writes, before the last is answered."""
         self._left, self._cut = writes, call
 
     async def _serve(self) -> None:
@@ -69,7 +69,7 @@ class Proxy:
             kept = {key: value for key, value in answer.headers.items() if key.lower() not in HOP_BY_HOP}
             response = web.StreamResponse(status=answer.status, headers=kept)
             await response.prepare(request)
-            with suppress(aiohttp.ClientError, ConnectionError):  # either side may go at any time
+            with suppress(aiohttp.ClientError, ConnectionError):  # either side may disconnect at any time
                 async for chunk in answer.content.iter_any():
                     await response.write(chunk)
             return response

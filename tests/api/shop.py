@@ -1,4 +1,4 @@
-"""The resources the tests declare, and what becomes of users."""
+"""Resources that tests create, and edits of users."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ FULL: Object = {
     "database": {"version": "15", "storage": {"size": "1Gi"}, "migrations": {"command": ["users", "migrate"]}},
     "consumes": [{"name": "payments"}],
 }
-"""With every kind of object Freehold makes."""
+"""A spec that needs every kind of object."""
 
 
 def microservice(namespace: str, name: str = "users", **spec: Any) -> Object:
-    """A Microservice; a part of the spec that is None is left out."""
+    """Return a Microservice; fields of the spec that are None are left out."""
     whole = {"image": f"{name}:1", "grpc": {"port": 50051}, **spec}
     return {
         "apiVersion": "freehold.dev/v1alpha1",
@@ -28,17 +28,17 @@ def microservice(namespace: str, name: str = "users", **spec: Any) -> Object:
 
 
 def place(cluster: Cluster, namespace: str, placement: Object | None) -> None:
-    """Say where users is to stand."""
+    """Set the placement of users."""
     cluster.patch("Microservice", namespace, "users", {"spec": {"placement": placement}})
 
 
 def replicas(cluster: Cluster, namespace: str) -> int:
-    """How many pods of users are to run."""
+    """Return the wanted replicas of users."""
     return int((cluster.get("Deployment", namespace, "users") or {})["spec"]["replicas"])
 
 
 def no_more(cluster: Cluster, namespace: str, counted: str, used: int) -> None:
-    """Let there be no more of a kind than there are, by a quota whose controller is played."""
+    """Limit the number of objects of a kind by a quota, whose status is written in place of its controller."""
     hard = {counted: str(used)}
     where = f"/api/v1/namespaces/{namespace}/resourcequotas"
     cluster.request("POST", where, {"metadata": {"name": "full"}, "spec": {"hard": hard}})

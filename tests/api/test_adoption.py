@@ -1,4 +1,4 @@
-"""A name that somebody else's object has is never taken over, whatever its kind: it is said, and nothing is changed."""
+"""Foreign objects with the names of planned objects are never adopted: the name is reported, and nothing changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.api.shop import FULL, microservice
 
 pytestmark = pytest.mark.usefixtures("operator")
 ALL: Object = {**FULL, "grpc": {"port": 50051, "tls": "Mutual"}}
-"""With every object Freehold makes for a service."""
+"""A spec that needs every object of a service."""
 NAMES = {
     "ConfigMap": ["users-consumers", "users-consumes", "users-database-configuration"],
     "Deployment": ["users"],
@@ -47,17 +47,19 @@ THEIRS: dict[str, Object] = {
     "ServiceAccount": {"automountServiceAccountToken": True},
     "StatefulSet": {"spec": {"selector": CHOSEN, "serviceName": "theirs", "template": PODS}},
 }
-"""What somebody else might have made under that name."""
+"""The content of a foreign object of each kind."""
 
 
-def test_every_kind_and_name_is_tried(cluster: Cluster, home: str) -> None:
+def test_adoption_kinds_complete(cluster: Cluster, home: str) -> None:
+    """The parameters cover every kind and name of a service's objects."""
     _declare(cluster, home)
     made = {tuple(name.split()) for name in cluster.owned(home) if " payments" not in name and "Job" not in name}
     assert made == {(kind, name) for kind, names in NAMES.items() for name in names}
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in NAMES.items() for name in names])
-def test_taken(cluster: Cluster, home: str, kind: str, name: str) -> None:
+def test_adoption_name_taken(cluster: Cluster, home: str, kind: str, name: str) -> None:
+    """A foreign object with the name of a planned object is reported and stays unchanged, whatever its kind."""
     theirs = _theirs(cluster, home, kind, name)
     cluster.create(microservice(home, "payments"))
     cluster.create(microservice(home, **ALL))
@@ -73,14 +75,17 @@ def test_taken(cluster: Cluster, home: str, kind: str, name: str) -> None:
     assert f"{kind} {name}" in cluster.owned(home)
 
 
-def test_a_taken_job(cluster: Cluster, home: str) -> None:
-    """Its name stands for the image, the command and the volume, so that a volume must be there to know it."""
+def test_adoption_job_name_taken(cluster: Cluster, home: str) -> None:
+    """A foreign Job with the name of the migration Job is reported and stays unchanged.
+
+    The name is a hash of image, command and volume, so that the volume must exist before the name is known.
+    """
     _declare(cluster, home)
     (job,) = [
         live["metadata"]["name"] for live in cluster.list("Job", home) if "-migrations-" in live["metadata"]["name"]
     ]
     cluster.delete("Microservice", home, "users")
-    # Resources are seen in order: once this one is, the other is known to be gone, and nothing of it is made anew.
+    # Events arrive in order: once this resource is observed, the deletion of the other is known too.
     cluster.create(microservice(home, "later"))
     until(lambda: cluster.get("NetworkPolicy", home, "later"), "the next resource is seen")
     _collect_garbage(cluster, home, "users")
@@ -102,7 +107,7 @@ def _declare(cluster: Cluster, home: str) -> None:
 
 
 def _collect_garbage(cluster: Cluster, home: str, service: str) -> None:
-    """Remove what a service owned, as its cluster would; the volume stays."""
+    """Delete the objects that a service owned, in place of the garbage collector; the volume stays."""
 
     def owned() -> list[Object]:
         made = cluster.owned(home).values()
@@ -131,7 +136,7 @@ def _is_said(cluster: Cluster, home: str, kind: str, name: str) -> None:
 
 
 def _is_theirs(cluster: Cluster, theirs: Object) -> None:
-    """As it was, but for the status that this test itself writes."""
+    """Assert that a foreign object is unchanged, except for the status, which the test writes."""
     metadata = theirs["metadata"]
     now = cluster.get(theirs["kind"], metadata["namespace"], metadata["name"]) or {}
     assert _content(now) == _content(theirs)
@@ -145,7 +150,7 @@ def _content(live: Object) -> Object:
 
 def _make_room(cluster: Cluster, home: str, kind: str, name: str) -> None:
     cluster.delete(kind, home, name)
-    if kind == "PersistentVolumeClaim":  # no controller is here to see that nobody uses it
+    if kind == "PersistentVolumeClaim":  # no controller removes the protection
         cluster.patch(kind, home, name, {"metadata": {"finalizers": None}})
-    # It is tried again by itself every half minute; a look at the resource is sooner.
+    # The operator tries again every half minute; a change of the resource triggers it sooner.
     cluster.patch("Microservice", home, "users", {"metadata": {"annotations": {"look": "again"}}})

@@ -1,4 +1,4 @@
-"""Budgets: what changes far below is said above, at once, and only where something changed."""
+"""Latency budgets: a change is reported by services several hops above, at once, and by affected services alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def calls(namespace: str, name: str, *providers: str, **spec: object) -> dict[st
     return microservice(namespace, name, replicas=0, consumes=[{"name": one} for one in providers], **spec)
 
 
-def test_a_budget_two_calls_below_is_said_above_and_hinders_nothing(cluster: Cluster, home: str) -> None:
+def test_budgets_two_hops_below(cluster: Cluster, home: str) -> None:
+    """A budget that is too long two hops below is reported by the caller at the top and blocks nothing."""
     cluster.create(calls(home, "storefront", "invoices", latencyBudget="500ms"))
     cluster.create(calls(home, "invoices", "payments"))
     cluster.create(calls(home, "payments"))
@@ -34,7 +35,8 @@ def test_a_budget_two_calls_below_is_said_above_and_hinders_nothing(cluster: Clu
     cluster.says(home, "storefront", PATHS, "WithinBudget")
 
 
-def test_a_call_that_closes_a_circle_is_said_by_all_on_it(cluster: Cluster, home: str) -> None:
+def test_budgets_cycle(cluster: Cluster, home: str) -> None:
+    """A dependency that closes a call cycle is reported by every service on the cycle."""
     cluster.create(calls(home, "a", "b"))
     cluster.create(calls(home, "b", "c"))
     cluster.create(calls(home, "c"))
@@ -49,14 +51,16 @@ def test_a_call_that_closes_a_circle_is_said_by_all_on_it(cluster: Cluster, home
     cluster.says(home, "a", PATHS, "NoneDeclared")
 
 
-def test_a_fifth_call_after_another_is_said_at_the_top_alone(cluster: Cluster, home: str) -> None:
+def test_budgets_five_hops(cluster: Cluster, home: str) -> None:
+    """A path of five hops is reported by the first service alone."""
     for name, below in zip("abcdef", [*"bcdef", None], strict=True):
         cluster.create(calls(home, name, *([below] if below else [])))
     assert "5 hops" in cluster.says(home, "a", PATHS, "TooManyHops")["message"]
     assert cluster.says(home, "b", PATHS, "NoneDeclared")["status"] == "True"
 
 
-def test_a_call_that_may_take_as_long_as_its_provider_is_told_so_and_rolls_nobody(cluster: Cluster, home: str) -> None:
+def test_budgets_config_without_rollout(cluster: Cluster, home: str) -> None:
+    """A new budget of a provider changes its consumers' service configs without a rollout."""
     cluster.create(calls(home, "payments", grpc={"contract": "None"}))
     cluster.create(calls(home, "invoices", "payments"))
     before = until(lambda: cluster.get("Deployment", home, "invoices"), "invoices has a Deployment")
@@ -83,6 +87,7 @@ def test_a_call_that_may_take_as_long_as_its_provider_is_told_so_and_rolls_nobod
         ),
     ],
 )
-def test_what_is_refused(cluster: Cluster, home: str, spec: dict[str, object], words: str) -> None:
+def test_budgets_refused(cluster: Cluster, home: str, spec: dict[str, object], words: str) -> None:
+    """The API server refuses invalid budgets."""
     with pytest.raises(Refused, match=words):
         cluster.create(microservice(home, "payments", **spec), dryRun="All")

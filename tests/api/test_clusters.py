@@ -1,5 +1,5 @@
-"""A service goes to another cluster, and back: two real API servers, an operator at each, and what they see of the
-other through a kubeconfig in a Secret; the clusters' controllers and kubelets played.
+"""Moves between clusters, with two real API servers and an operator at each, which reads the other cluster by a
+kubeconfig in a Secret. The tests act in place of the clusters' controllers and kubelets.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from localcluster.apiserver import ApiServer
 from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.conftest import prepared
-from tests.api.neighbours import introduce, pod
 from tests.api.proxy import Proxy
+from tests.api.remote_cluster import introduce, pod
 from tests.api.shop import microservice, place
-from tests.api.switching import DATABASE, IMAGE, claim, seated, switched
+from tests.api.switchovers import DATABASE, IMAGE, claim, seated, switched
 
 CAMPAIGN = pytest.mark.campaign
 POINTS = [("west", writes) for writes in (20, 24, 26, 28, 30, 32, 34)] + [("east", writes) for writes in (2, 4, 6, 8)]
-"""The side whose operator is killed, and after which of its writes."""
+"""The side of the killed operator, and the number of writes before."""
 SLICE = (("west", 28), ("east", 4))
 POINTED = "EndpointSlice users-remote"
 SERVERS = "EndpointSlice users-database-remote"
 
 
 class Both:
-    """The same namespace in both clusters: in `east` the service stands at first."""
+    """The same namespace in both clusters; the service starts in `east`."""
 
     def __init__(self, east: Cluster, west: Cluster, home: str) -> None:
         self.east, self.west, self.home = east, west, home
 
     def play(self) -> None:
-        """The controllers of both, a pod for each server, and one for each service that is to run."""
+        """Act in place of both clusters' controllers, with a pod for each database server and each running service."""
         for number, cluster in enumerate((self.east, self.west), start=1):
             cluster.run(self.home)
             switched(cluster, self.home)
@@ -44,7 +44,7 @@ class Both:
             pod(cluster, self.home, "Deployment", "payments", f"10.{number}.0.7")
 
     def stands(self, one: Cluster) -> Object:
-        """Wait until the data and the name are there; the resource there."""
+        """Wait until data and endpoint are in a cluster; return the resource there."""
 
         def look() -> Object | None:
             self.play()
@@ -58,7 +58,7 @@ class Both:
 
 
 def certify(one: Cluster, other: Cluster, *, alike: bool) -> None:
-    """The other cluster has the same certificate authority as the one, or none yet."""
+    """Give the other cluster the same certificate authority, or none."""
     where = ("Secret", "freehold-system", "freehold-ca")
     secret = until(lambda: one.get(*where), "the authority is there")
     if other.get(*where):
@@ -70,7 +70,7 @@ def certify(one: Cluster, other: Cluster, *, alike: bool) -> None:
 
 @contextmanager
 def both(east: Cluster, west: Cluster, home: str, folder: Path, *, trusting: bool = True) -> Iterator[Both]:
-    """An operator in each, users in the first, and each knows the other."""
+    """Run an operator in each cluster, with users in the first and each cluster linked to the other."""
     west.namespace(home)
     introduce(east, home, "west", west.kubeconfig)
     introduce(west, home, "east", east.kubeconfig)
@@ -88,18 +88,18 @@ def both(east: Cluster, west: Cluster, home: str, folder: Path, *, trusting: boo
 
 
 def selected(cluster: Cluster, home: str) -> str:
-    """The component of the pods that the name leads to."""
+    """Return the component that the endpoint's Service selects."""
     live = cluster.get("Service", home, "users") or {}
     return str(live["spec"]["selector"]["app.kubernetes.io/component"])
 
 
 def attached(cluster: Cluster, home: str) -> bool:
-    """Whether the name leads to the other cluster's pods."""
+    """Whether the endpoint leads to the other cluster's pods."""
     return "kubernetes.io/service-name" in cluster.owned(home)[POINTED]["metadata"]["labels"]
 
 
 def blocks(cluster: Cluster, home: str, policy: str, way: str) -> set[str]:
-    """The addresses that a wall names."""
+    """Return the remote addresses of a network policy."""
     found = cluster.owned(home)[f"NetworkPolicy {policy}"]["spec"].get(way, [])
     peers = [peer for rule in found for peer in rule.get("from" if way == "ingress" else "to", [])]
     return {peer["ipBlock"]["cidr"] for peer in peers if "ipBlock" in peer and peer["ipBlock"]["cidr"][:2] == "10"}
@@ -119,9 +119,10 @@ def blocks(cluster: Cluster, home: str, policy: str, way: str) -> set[str]:
     ],
     ids=["none", "empty", "a plugin"],
 )
-def test_a_kubeconfig_of_no_use_changes_nothing(
+def test_clusters_unusable_kubeconfig(
     cluster: Cluster, home: str, tmp_path: Path, kubeconfig: str | None, message: str
 ) -> None:
+    """An absent or unusable kubeconfig is reported and changes no object."""
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE))
         cluster.ready(home)
@@ -137,9 +138,8 @@ def test_a_kubeconfig_of_no_use_changes_nothing(
         until(lambda: "Relocated" not in cluster.conditions(home, "users"), "taken back, nothing is said of it")
 
 
-def test_an_operator_that_starts_while_the_other_cluster_is_away_changes_nothing(
-    cluster: Cluster, second: Cluster, home: str, tmp_path: Path
-) -> None:
+def test_clusters_start_while_remote_absent(cluster: Cluster, second: Cluster, home: str, tmp_path: Path) -> None:
+    """An operator that starts without the remote cluster keeps the objects of a moved service unchanged."""
     with both(cluster, second, home, tmp_path) as two:
         second.create(microservice(home, database=DATABASE, placement={"fromCluster": "east"}))
         place(cluster, home, {"cluster": "west"})
@@ -161,9 +161,8 @@ def test_an_operator_that_starts_while_the_other_cluster_is_away_changes_nothing
     assert blocks(cluster, home, "payments", "egress") == {"10.2.0.6/32"}
 
 
-def test_what_is_said_of_a_move_says_so_when_nothing_is_heard_of_the_other_cluster(
-    cluster: Cluster, home: str, tmp_path: Path
-) -> None:
+def test_clusters_remote_silent(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """The condition of a move mentions that the remote cluster does not answer."""
     with ExitStack() as ends:
         server = ends.enter_context(ApiServer())
         west = prepared(server)
@@ -185,9 +184,8 @@ def test_what_is_said_of_a_move_says_so_when_nothing_is_heard_of_the_other_clust
         assert cluster.conditions(home, "users")["Ready"]["status"] == "True"
 
 
-def test_two_authorities_are_told_apart_before_anything_is_copied(
-    cluster: Cluster, second: Cluster, home: str, tmp_path: Path
-) -> None:
+def test_clusters_different_authorities(cluster: Cluster, second: Cluster, home: str, tmp_path: Path) -> None:
+    """Clusters with different certificate authorities are reported before anything is copied."""
     with both(cluster, second, home, tmp_path, trusting=False):
         second.create(microservice(home, database=DATABASE, placement={"fromCluster": "east"}))
         place(cluster, home, {"cluster": "west"})
@@ -198,9 +196,8 @@ def test_two_authorities_are_told_apart_before_anything_is_copied(
 
 
 @pytest.mark.parametrize(("side", "writes"), [p if p in SLICE else pytest.param(*p, marks=CAMPAIGN) for p in POINTS])
-def test_an_operator_killed_after_a_write_is_taken_over_from(
-    cluster: Cluster, second: Cluster, tmp_path: Path, side: str, writes: int
-) -> None:
+def test_clusters_operator_killed(cluster: Cluster, second: Cluster, tmp_path: Path, side: str, writes: int) -> None:
+    """An operator killed after a write of a move between clusters is followed by one that completes the move."""
     home = cluster.namespace(f"cluster-killed-{side}-{writes}")
     with both(cluster, second, home, tmp_path):
         pass
@@ -218,13 +215,12 @@ def test_an_operator_killed_after_a_write_is_taken_over_from(
             two.stands(second)
             until(lambda: selected(cluster, home) == "remote", "the name leads there")
     left, taken = claim(cluster, home), claim(second, home)
-    assert (left["turn"], taken["turn"]) == ("1", "2")
-    assert left["ceded-to"] == f"{home}@west"
+    assert (left["epoch"], taken["epoch"]) == ("1", "2")
+    assert left["data-moved-to"] == f"{home}@west"
 
 
-def test_the_data_goes_to_another_cluster_and_comes_back(
-    cluster: Cluster, second: Cluster, home: str, tmp_path: Path
-) -> None:
+def test_clusters_move_and_rollback(cluster: Cluster, second: Cluster, home: str, tmp_path: Path) -> None:
+    """A database moves to another cluster and back, and endpoint, network policies and roles follow."""
     with both(cluster, second, home, tmp_path) as two:
         east, west = two.each
         west.create(microservice(home, database=DATABASE, placement={"fromCluster": "east"}))

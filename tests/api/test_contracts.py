@@ -1,4 +1,4 @@
-"""What an image offers, from its reader's last words to a rollout that waits, is held back, or goes ahead."""
+"""Contracts, from the reader's termination message to a rollout that waits, is held back, or continues."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOW = "2026-01-02T03:04:05Z"
 
 @pytest.fixture(scope="module")
 def asking(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """An operator that knows its own image."""
+    """An operator with an image for contract readers."""
     log = tmp_path_factory.mktemp("operator") / "log"
     with operators.running(cluster.kubeconfig, log, image=IMAGE) as running:
         yield running
@@ -31,13 +31,13 @@ def asking(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def reader(cluster: Cluster, namespace: str, image: str) -> Object | None:
-    """The Job that asks this image."""
+    """Return the reader's Job of an image."""
     asked = (live for live in cluster.list("Job", namespace) if "initContainers" in live["spec"]["template"]["spec"])
     return next((j for j in asked if j["spec"]["template"]["spec"]["initContainers"][0]["image"] == image), None)
 
 
 def answer(cluster: Cluster, namespace: str, image: str, said: str) -> None:
-    """Once this image is asked, have its reader's pod end with these words, as the kubelet tells it."""
+    """Wait for the reader of an image, and end its pod with a termination message, in place of the kubelet."""
     job = until(lambda: reader(cluster, namespace, image), f"{image} is asked what it offers")
     name, template = job["metadata"]["name"], job["spec"]["template"]
     labels = {**template["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
@@ -61,13 +61,13 @@ def serving(cluster: Cluster, namespace: str) -> str:
 
 
 def contracts(cluster: Cluster, namespace: str) -> list[str]:
-    """The images of which it is published what they offer."""
+    """Return the images with a published contract."""
     found = [live["metadata"].get("annotations", {}) for live in cluster.list("ConfigMap", namespace)]
     return sorted(notes["freehold.dev/image"] for notes in found if "freehold.dev/image" in notes)
 
 
 def readers_left(cluster: Cluster, namespace: str) -> list[str]:
-    """Jobs, pods and walls of readers; pods are not collected here, where no controller runs."""
+    """Return the Jobs, pods and network policies of readers; no garbage collector deletes pods here."""
     found = [live for kind in ("Job", "NetworkPolicy") for live in cluster.list(kind, namespace)]
     return [
         o["metadata"]["name"] for o in found if o["metadata"]["labels"].get("app.kubernetes.io/component") == "contract"
@@ -75,14 +75,14 @@ def readers_left(cluster: Cluster, namespace: str) -> list[str]:
 
 
 def end_pods(cluster: Cluster, namespace: str) -> None:
-    """As the garbage collector does with a Job's."""
+    """Delete the pods of deleted Jobs, in place of the garbage collector."""
     path = f"/api/v1/namespaces/{namespace}/pods"
     for live in cluster.request("GET", path, labelSelector=READER)["items"]:
         cluster.request("DELETE", f"{path}/{live['metadata']['name']}", {"gracePeriodSeconds": 0})
 
 
 def collect(cluster: Cluster, namespace: str) -> list[str]:
-    """End the readers' Jobs, as the garbage collector does once their resource is gone; and what is left."""
+    """Delete the readers' Jobs and pods, in place of the garbage collector; return the objects that are left."""
     for live in cluster.list("Job", namespace):
         if live["metadata"]["labels"].get("app.kubernetes.io/component") == "contract":
             with suppress(Refused):  # the operator may have been quicker
@@ -91,7 +91,7 @@ def collect(cluster: Cluster, namespace: str) -> list[str]:
 
 
 def shop(cluster: Cluster, home: str, *methods: str) -> None:
-    """users serves its first image, whose contract is published; payments consumes it."""
+    """Create users with a published contract, and payments as its consumer."""
     cluster.create(microservice(home, **{**FULL, "consumes": []}))
     consumes = [{"name": "users", "methods": list(methods)}]
     cluster.create(microservice(home, "payments", grpc={"contract": "None"}, consumes=consumes))
@@ -101,7 +101,8 @@ def shop(cluster: Cluster, home: str, *methods: str) -> None:
 
 
 @pytest.mark.usefixtures("asking")
-def test_a_contract_is_published_and_nothing_of_its_reader_stays(cluster: Cluster, home: str) -> None:
+def test_contracts_published(cluster: Cluster, home: str) -> None:
+    """A contract is published and all objects of its reader are deleted."""
     cluster.create(microservice(home))
     ready = cluster.ready(home)
     assert ready["message"] == "2 of 2 conditions are met", "it does not wait for its reader"
@@ -118,19 +119,18 @@ def test_a_contract_is_published_and_nothing_of_its_reader_stays(cluster: Cluste
     cluster.patch("ConfigMap", home, named["configMap"], {"binaryData": {"descriptor-set": "AAAA"}})
     until(lambda: reader(cluster, home, "users:1"), "what somebody wrote into it does not count")
     cluster.delete("Microservice", home, "users")
-    # The operator may hear that the Job is gone before it hears that the resource is, and makes it anew.
+    # The operator may observe the Job's deletion before the resource's, and create the Job again.
     until(lambda: not collect(cluster, home), "the wall goes with the resource")
 
 
-def test_a_rollout_that_breaks_a_consumer_is_held_back_whoever_is_killed(
-    cluster: Cluster, home: str, tmp_path: Path
-) -> None:
+def test_contracts_held_back_across_restarts(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """A breaking rollout is held back across operator restarts, and released once its consumer permits."""
     log = tmp_path / "log"
     with operators.running(cluster.kubeconfig, log, home, image=IMAGE):
         shop(cluster, home, offered.GET_USER)
         cluster.patch("Microservice", home, "users", {"spec": {"image": "users:2"}})
         cluster.says(home, "users", "EndpointReady", "ReadingContract")
-    # It was killed while the new image is asked; another takes over, and the answer finds it.
+    # The operator was killed while the contract is read; the next operator receives the answer.
     with operators.running(cluster.kubeconfig, log, home, image=IMAGE):
         answer(cluster, home, "users:2", offered.answer(BREAKING))
         said = cluster.says(home, "users", "Ready", "BreaksConsumers")
@@ -144,7 +144,7 @@ def test_a_rollout_that_breaks_a_consumer_is_held_back_whoever_is_killed(
         assert serving(cluster, home) == "users:1"
         jobs = [live for live in cluster.list("Job", home) if "-migrations-" in live["metadata"]["name"]]
         assert [j["spec"]["template"]["spec"]["containers"][0]["image"] for j in jobs] == ["users:1"]
-        # What its consumer calls is what holds it.
+        # The methods that the consumer declares decide.
         methods = {"spec": {"consumes": [{"name": "users", "methods": [offered.COUNT_USERS]}]}}
         cluster.patch("Microservice", home, "payments", methods)
         cluster.ready(home)
@@ -154,7 +154,8 @@ def test_a_rollout_that_breaks_a_consumer_is_held_back_whoever_is_killed(
 
 
 @pytest.mark.usefixtures("asking")
-def test_it_is_rolled_back_corrected_or_let_through(cluster: Cluster, home: str) -> None:
+def test_contracts_ways_out(cluster: Cluster, home: str) -> None:
+    """A rollback, a corrected image and the accept annotation each end a held-back rollout."""
     shop(cluster, home)
     cluster.patch("Microservice", home, "users", {"spec": {"image": "users:2"}})
     answer(cluster, home, "users:2", offered.answer(BREAKING))
@@ -183,7 +184,8 @@ def test_it_is_rolled_back_corrected_or_let_through(cluster: Cluster, home: str)
 
 
 @pytest.mark.usefixtures("asking")
-def test_one_that_cannot_be_read_rolls_out_and_says_so(cluster: Cluster, home: str) -> None:
+def test_contracts_unreadable(cluster: Cluster, home: str) -> None:
+    """An image with an unreadable contract is reported and rolls out."""
     shop(cluster, home)
     cluster.patch("Microservice", home, "users", {"spec": {"image": "users:2"}})
     fault = '{"fault":"ContractInvalid","message":"the service lists x.Y and does not describe it"}'
@@ -195,7 +197,8 @@ def test_one_that_cannot_be_read_rolls_out_and_says_so(cluster: Cluster, home: s
 
 
 @pytest.mark.usefixtures("asking")
-def test_a_consumer_learns_that_a_method_is_not_there_as_soon_as_it_is_known(cluster: Cluster, home: str) -> None:
+def test_contracts_method_not_found(cluster: Cluster, home: str) -> None:
+    """A consumer of an absent method reports MethodNotFound once the contract is known."""
     cluster.create(microservice(home))
     consumes = [{"name": "users", "methods": ["shop.users.v1.UsersService/FindUser"]}]
     cluster.create(microservice(home, "payments", grpc={"contract": "None"}, consumes=consumes))

@@ -1,4 +1,4 @@
-"""Whatever is edited, added to or deleted of what Freehold owns comes back to what it should be."""
+"""Edited, extended and deleted objects return to their planned content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOME = "drift"
 
 @pytest.fixture(scope="module")
 def placed(cluster: Cluster, operator: Operator) -> Iterator[dict[str, Object]]:
-    """A service at rest, with one object at least of each kind; what is there."""
+    """The objects of a Ready service with at least one of each kind."""
     assert operator.alive()
     cluster.namespace(HOME)
     cluster.create(microservice(HOME, **FULL))
@@ -31,7 +31,7 @@ def placed(cluster: Cluster, operator: Operator) -> Iterator[dict[str, Object]]:
 
 
 def steady(live: Object) -> Object:
-    """An object without what the API server counts."""
+    """Return an object without the API server's counters."""
     counted = ("resourceVersion", "managedFields", "generation", "uid", "creationTimestamp")
     metadata = {key: value for key, value in live["metadata"].items() if key not in counted}
     given = ("clusterIP", "clusterIPs")
@@ -52,7 +52,7 @@ def put_right(cluster: Cluster, name: str, before: Object) -> None:
     until(look, lambda: f"{name} is put right; it is {cluster.get(kind, HOME, own)}")
 
 
-# Of each kind: a value that is edited, a field of ours that is taken out, something that is added.
+# For each kind: an edited value, a removed field of Freehold's, an added field.
 PORT: Object = {"port": 9999, "protocol": "TCP"}
 TEMPLATE = {"containers": [{"name": "service", "image": "evil:1"}]}
 BARE: Object = {"matchLabels": None}
@@ -86,9 +86,8 @@ EDITS: list[tuple[str, str, Object]] = [
 
 
 @pytest.mark.parametrize(("name", "how", "edit"), EDITS, ids=[f"{name} {how}" for name, how, _ in EDITS])
-def test_what_somebody_changes_is_put_right(
-    cluster: Cluster, placed: dict[str, Object], name: str, how: str, edit: Any
-) -> None:
+def test_drift_edited(cluster: Cluster, placed: dict[str, Object], name: str, how: str, edit: Any) -> None:
+    """An edited object returns to its planned content."""
     kind, own = name.split()
     edited = cluster.patch(kind, HOME, own, edit, fieldManager="somebody")
     assert steady({"kind": kind, **edited}) != steady(placed[name]), f"{how}: the test itself changes nothing"
@@ -96,18 +95,19 @@ def test_what_somebody_changes_is_put_right(
 
 
 def comes_back(cluster: Cluster, name: str) -> bool:
-    """Whether it is there; what it stands on is run meanwhile."""
+    """Whether an object exists; the status of its dependencies is written meanwhile."""
     cluster.run(HOME)
     return cluster.get(name.split()[0], HOME, name.split()[1]) is not None
 
 
-def test_everything_that_is_deleted_comes_back(cluster: Cluster, placed: dict[str, Object]) -> None:
+def test_drift_deleted(cluster: Cluster, placed: dict[str, Object]) -> None:
+    """Every deleted object is created again, and Secrets with the passwords of the server."""
     job = next(name for name in placed if name.startswith("Job"))
     lost = [name for name in placed if " users" in name and not name.startswith("PersistentVolumeClaim")]
     assert job in lost and len(lost) == 18
     for name in lost:
         cluster.delete(name.split()[0], HOME, name.split()[1])
-        # One after the other, for what is known of the passwords is what the other Secrets say.
+        # One after the other, because a lost password is restored from the other Secrets.
         until(partial(comes_back, cluster, name), f"{name} comes back")
     cluster.ready(HOME)
     after = cluster.owned(HOME)
@@ -120,7 +120,8 @@ def test_everything_that_is_deleted_comes_back(cluster: Cluster, placed: dict[st
         assert after["Secret users-database-server"]["data"][role] == held, "the server's Secret knows them again"
 
 
-def test_a_restart_somebody_wished_for_stays(cluster: Cluster, placed: dict[str, Object]) -> None:
+def test_drift_restart_annotation_kept(cluster: Cluster, placed: dict[str, Object]) -> None:
+    """The annotation of `kubectl rollout restart` is kept."""
     assert placed
     cluster.kubectl("rollout", "restart", "-n", HOME, "deployment/users")
     cluster.patch("Microservice", HOME, "users", {"metadata": {"annotations": {"look": "again"}}})

@@ -1,6 +1,6 @@
-"""A route from a Gateway where the cluster has the Gateway API, and what is said where it has not.
+"""Routes from a Gateway, in clusters with and without the Gateway API.
 
-The tests play the Gateway's controller, which is somebody else's: they write what it would into the route's status.
+The tests write the route's status in place of the Gateway's controller.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TAKEN = ("True", "Accepted", "it is taken")
 
 
 def answer(cluster: Cluster, home: str, accepted: tuple[str, str, str]) -> None:
-    """Say what became of the route as it is now."""
+    """Write the status of the present route."""
     live = cluster.get("GRPCRoute", home, "users")
     assert live
     common = {"observedGeneration": live["metadata"]["generation"], "lastTransitionTime": "2026-01-02T03:04:05Z"}
@@ -41,15 +41,16 @@ def route(cluster: Cluster, home: str) -> Object | None:
 
 
 def sources(cluster: Cluster, home: str) -> list[Object]:
-    """Whom the wall lets in."""
+    """Return the peers that the network policy admits."""
     live = cluster.get("NetworkPolicy", home, "users") or {"spec": {}}
     return [peer for rule in live["spec"].get("ingress", []) for peer in rule.get("from", [])]
 
 
-# First, while the cluster has not been given the Gateway API.
-def test_without_the_gateway_api_all_else_goes_on_and_with_it_the_route_comes(
+# First, while the cluster has no Gateway API.
+def test_exposure_gateway_api_installed(
     cluster: Cluster, operator: Operator, home: str, request: pytest.FixtureRequest
 ) -> None:
+    """Without the Gateway API all else is reconciled, and the route follows the API's installation."""
     cluster.create(microservice(home, grpc=GRPC))
     said = cluster.says(home, "users", "Exposed", "GatewayApiMissing")
     assert said["status"] == "False" and "install the Gateway API (v1.1 or newer)" in said["message"]
@@ -67,10 +68,11 @@ def test_without_the_gateway_api_all_else_goes_on_and_with_it_the_route_comes(
     assert "grpcroutes" not in log.replace("write GRPCRoute", ""), "that a kind is absent is no matter for the log"
 
 
-# The one before took its definition, and so the route, away again.
-def test_where_it_is_taken_away_that_is_said_and_where_it_returns_the_route_does(
+# The test before has deleted the definition, and so the route.
+def test_exposure_gateway_api_removed(
     cluster: Cluster, operator: Operator, home: str, request: pytest.FixtureRequest
 ) -> None:
+    """The removal of the Gateway API is reported, and the route is created again after its return."""
     assert operator.alive()
     cluster.create(microservice(home, grpc=GRPC))
     cluster.says(home, "users", "Exposed", "GatewayApiMissing")
@@ -93,7 +95,8 @@ def test_where_it_is_taken_away_that_is_said_and_where_it_returns_the_route_does
 
 
 @pytest.mark.usefixtures("operator", "gateway_api")
-def test_a_refusal_is_said_with_a_way_out_until_it_is_taken_back(cluster: Cluster, home: str) -> None:
+def test_exposure_refused_by_gateway(cluster: Cluster, home: str) -> None:
+    """A refusal by the Gateway's controller is reported with a remedy until it is withdrawn."""
     cluster.create(microservice(home, grpc=GRPC))
     until(lambda: route(cluster, home), "there is a route")
     answer(cluster, home, REFUSED)
@@ -112,7 +115,8 @@ def test_a_refusal_is_said_with_a_way_out_until_it_is_taken_back(cluster: Cluste
 
 
 @pytest.mark.usefixtures("operator", "gateway_api")
-def test_it_comes_and_goes_with_the_field_and_what_somebody_changes_is_put_right(cluster: Cluster, home: str) -> None:
+def test_exposure_follows_field(cluster: Cluster, home: str) -> None:
+    """The route follows spec.grpc.expose, and edits of the route are reverted."""
     cluster.create(microservice(home))
     cluster.ready(home)
     assert route(cluster, home) is None and sources(cluster, home) == []
@@ -148,8 +152,11 @@ def test_it_comes_and_goes_with_the_field_and_what_somebody_changes_is_put_right
 
 
 @pytest.mark.usefixtures("operator", "gateway_api")
-def test_a_route_that_the_cluster_refuses_hinders_nothing_else(cluster: Cluster, home: str) -> None:
-    """Here by a quota; elsewhere it may be an admission rule of the Gateway's."""
+def test_exposure_route_refused_by_cluster(cluster: Cluster, home: str) -> None:
+    """A route that the API server refuses blocks no other object.
+
+    The cause is a quota in this test; an admission rule of the Gateway is another.
+    """
     no_more(cluster, home, "count/grpcroutes.gateway.networking.k8s.io", 0)
     consumed = microservice(home, grpc=GRPC, consumes=[{"name": "payments"}])
     cluster.create(consumed)
@@ -163,9 +170,8 @@ def test_a_route_that_the_cluster_refuses_hinders_nothing_else(cluster: Cluster,
 
 
 @pytest.mark.usefixtures("gateway_api")
-def test_an_operator_that_starts_takes_away_what_was_given_up_meanwhile(
-    cluster: Cluster, home: str, tmp_path: Path
-) -> None:
+def test_exposure_removed_while_down(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """An operator deletes at its start the route that was given up while none ran."""
     cluster.create(microservice(home, grpc=GRPC))
     with operators.running(cluster.kubeconfig, tmp_path / "log", home):
         until(lambda: route(cluster, home), "there is a route")
@@ -174,5 +180,6 @@ def test_an_operator_that_starts_takes_away_what_was_given_up_meanwhile(
         until(lambda: route(cluster, home) is None, "it is taken away")
 
 
-def test_routes_are_the_one_kind_that_a_cluster_may_lack() -> None:
+def test_exposure_only_optional_kind() -> None:
+    """GRPCRoute is the only optional kind."""
     assert {name for name, kind in BY_NAME.items() if kind.optional} == {"GRPCRoute"}

@@ -1,4 +1,4 @@
-"""Freehold keeps Secrets only where somebody let it, says so elsewhere, and goes on by itself once it may."""
+"""Secrets need a grant in each namespace: a missing grant is reported, and the service continues once granted."""
 
 from __future__ import annotations
 
@@ -48,10 +48,9 @@ def bindings(namespace: str) -> str:
     return f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"
 
 
-# First, while no operator runs for all of these.
-def test_a_grant_that_is_taken_back_stops_nothing_that_runs(
-    cluster: Cluster, as_installed: Path, home: str, tmp_path: Path
-) -> None:
+# First, while the module's operator does not run.
+def test_grants_withdrawn(cluster: Cluster, as_installed: Path, home: str, tmp_path: Path) -> None:
+    """A withdrawn grant is reported and changes no object."""
     cluster.request("POST", bindings(home), grant(home))
     cluster.create(microservice(home, database=STORED))
     with operators.running(as_installed, tmp_path / "log"):
@@ -60,14 +59,15 @@ def test_a_grant_that_is_taken_back_stops_nothing_that_runs(
 
     cluster.request("DELETE", f"{bindings(home)}/freehold")
 
-    # A watch that is under way notices within a minute; an operator that starts, which has never seen them, at once.
+    # A running operator notices within a minute, when its watch ends; an operator that starts notices at once.
     with operators.running(as_installed, tmp_path / "log"):
         cluster.says(home, "users", "CredentialsReady", "SecretsNotGranted")
     assert {name: live["metadata"]["uid"] for name, live in cluster.owned(home).items()} == before
 
 
 @pytest.mark.usefixtures("operator")
-def test_without_the_grant_it_says_how_to_give_it_and_with_it_goes_on(cluster: Cluster, home: str) -> None:
+def test_grants_missing_then_given(cluster: Cluster, home: str) -> None:
+    """A missing grant is reported with a command, and the service continues once granted."""
     cluster.create(microservice(home, database=STORED))
     said = cluster.says(home, "users", "CredentialsReady", "SecretsNotGranted")["message"]
     assert f"kubectl create rolebinding freehold --namespace {home} --clusterrole=freehold-secrets" in said
@@ -80,13 +80,15 @@ def test_without_the_grant_it_says_how_to_give_it_and_with_it_goes_on(cluster: C
 
 
 @pytest.mark.usefixtures("operator")
-def test_a_service_that_needs_no_secret_needs_no_grant(cluster: Cluster, home: str) -> None:
+def test_grants_not_needed(cluster: Cluster, home: str) -> None:
+    """A service without Secrets needs no grant."""
     cluster.create(microservice(home))
     assert cluster.ready(home)["status"] == "True"
 
 
 @pytest.mark.usefixtures("operator")
-def test_the_operator_reads_no_secret_elsewhere(cluster: Cluster, home: str) -> None:
+def test_grants_no_secrets_elsewhere(cluster: Cluster, home: str) -> None:
+    """The operator may not read Secrets of a namespace without the grant."""
     review = {
         "spec": {
             "user": "system:serviceaccount:freehold-system:freehold",

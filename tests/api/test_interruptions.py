@@ -1,4 +1,4 @@
-"""Killed after any of its writes, an operator's successor comes to the same end, and makes nothing twice."""
+"""After an operator is killed at any write, the next one reaches the same end state and creates nothing twice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.api.proxy import Proxy
 from tests.api.shop import FULL, microservice
 
 POINTS = range(1, 19)
-"""After which writes it is killed: of at least nineteen, until all is placed and ready."""
+"""The writes after which the operator is killed, of at least nineteen until the service is Ready."""
 CHANGES_EACH_TIME = {
     "resourceVersion",
     "uid",
@@ -39,7 +39,7 @@ CHANGES_EACH_TIME = {
 
 
 def masked(value: Any, namespace: str) -> Any:
-    """What does not depend on which namespace it is in, when it was made and which passwords were drawn."""
+    """Return an object without its namespace, times and random values."""
     if isinstance(value, dict):
         kept = {key: masked(inner, namespace) for key, inner in value.items() if key not in CHANGES_EACH_TIME}
         return {**kept, "data": sorted(value["data"])} if "data" in value else kept
@@ -53,14 +53,14 @@ def masked(value: Any, namespace: str) -> Any:
 
 
 def end_state(cluster: Cluster, namespace: str) -> dict[str, Any]:
-    """Everything in a namespace, the resource and its status included."""
+    """Return all objects of a namespace, the Microservice and its status included."""
     found = {**cluster.owned(namespace), "resource": cluster.get("Microservice", namespace, "users")}
     return {str(masked(name, namespace)): masked(live, namespace) for name, live in found.items()}
 
 
 @pytest.fixture(scope="module")
 def undisturbed(cluster: Cluster, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """How it ends when nobody interrupts."""
+    """The end state without an interruption."""
     home = cluster.namespace("undisturbed")
     cluster.create(microservice(home, **{**FULL, "consumes": []}))
     with operators.running(proxy.kubeconfig, tmp_path_factory.mktemp("undisturbed") / "log", home):
@@ -69,9 +69,10 @@ def undisturbed(cluster: Cluster, proxy: Proxy, tmp_path_factory: pytest.TempPat
 
 
 @pytest.mark.parametrize("writes", POINTS)
-def test_killed_after_a_write_its_successor_ends_where_it_would_have(
+def test_interruptions_operator_killed(
     cluster: Cluster, proxy: Proxy, undisturbed: dict[str, Any], tmp_path: Path, writes: int
 ) -> None:
+    """An operator killed after a write is followed by one that reaches the same end state."""
     home = cluster.namespace(f"killed-{writes}")
     cluster.create(microservice(home, **{**FULL, "consumes": []}))
     log = tmp_path / "log"
@@ -93,13 +94,14 @@ def test_killed_after_a_write_its_successor_ends_where_it_would_have(
 
 
 def command_of(server: ApiServer) -> list[str]:
-    """How the API server was started."""
+    """Return the command line of the API server."""
     return Path(f"/proc/{server.pid('kube-apiserver')}/cmdline").read_text().split("\0")[:-1]
 
 
-def test_an_operator_outlives_its_api_server(
+def test_interruptions_api_server_restarted(
     cluster: Cluster, server: ApiServer, ends: ExitStack, tmp_path: Path
 ) -> None:
+    """An operator continues after a restart of its API server."""
     home = cluster.namespace("outage")
     cluster.create(microservice(home))
     log, command = tmp_path / "log", command_of(server)

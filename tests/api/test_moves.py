@@ -1,5 +1,5 @@
-"""A move in a real API server, the cluster's controllers played: every object is taken, and whoever is killed, it ends
-in one place."""
+"""Moves between zones in a real API server, with the tests in place of the controllers: every object is accepted, and
+a move completes although the operator is killed."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.proxy import Proxy
 from tests.api.shop import microservice, no_more, place
-from tests.api.switching import DATABASE, IMAGE, killed_after, leads_to, switched
+from tests.api.switchovers import DATABASE, IMAGE, killed_after, leads_to, switched
 
 A, B = ({"nodeSelector": {"topology.kubernetes.io/zone": zone}} for zone in "ab")
 FREEHOLD = Path(sys.executable).with_name("freehold")
 POINTS, SLICE = (1, 2, 4, 6, 7, 8, 9, 10, 12), (2, 7, 10)
-"""After which of a move's writes the operator is killed; and those that stand for all in every run."""
+"""The writes of a move after which the operator is killed, and the slice of every run."""
 
 
 def moved(cluster: Cluster, namespace: str, server: str) -> Object:
-    """Wait until the data stands on a server, playing the controllers meanwhile; the resource."""
+    """Wait until a server is the primary, in place of the controllers; return the resource."""
 
     def look() -> Object | None:
         cluster.run(namespace)
@@ -39,7 +39,8 @@ def moved(cluster: Cluster, namespace: str, server: str) -> Object:
     return until(look, lambda: f"users stands on {server}: {cluster.conditions(namespace, 'users').get('Relocated')}")
 
 
-def test_a_move_there_and_back(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_moves_there_and_back(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """A move to another zone and its rollback complete, and all their objects are accepted."""
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE, placement=A))
         cluster.ready(home)
@@ -63,7 +64,8 @@ def test_a_move_there_and_back(cluster: Cluster, home: str, tmp_path: Path) -> N
         assert "PersistentVolumeClaim users-database-data-2" in cluster.owned(home), "with Retain the volume stays"
 
 
-def test_an_edit_taken_back_removes_the_copy(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_moves_aborted(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """An edit that is reverted before the switchover deletes the second server."""
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE, placement=A))
         cluster.ready(home)
@@ -79,16 +81,15 @@ def test_an_edit_taken_back_removes_the_copy(cluster: Cluster, home: str, tmp_pa
         def left() -> bool:
             cluster.run(home)
             claim = cluster.get("PersistentVolumeClaim", home, "users-database-data-2")
-            # No controller here takes a claim's protection away.
+            # No controller removes a claim's protection here.
             return not over & cluster.owned(home).keys() and (not claim or "deletionTimestamp" in claim["metadata"])
 
         until(left, "the copy goes, and its volume, which never owned the data")
         assert leads_to(cluster, home) == "users-database-0"
 
 
-def test_a_quota_that_leaves_no_room_is_named_and_nothing_is_touched(
-    cluster: Cluster, home: str, tmp_path: Path
-) -> None:
+def test_moves_blocked_by_quota(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """A quota without room for a second server is reported, and no object changes."""
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE, placement=A))
         cluster.ready(home)
@@ -100,7 +101,9 @@ def test_a_quota_that_leaves_no_room_is_named_and_nothing_is_touched(
         assert "StatefulSet users-database-proxy" not in cluster.owned(home)
 
 
-def test_a_move_waits_for_the_backup_that_it_asks_for(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_moves_waits_for_backup(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """A move that requires a recent backup waits for the annotation."""
+
     def backed_up(ago: timedelta) -> None:
         made = (datetime.now(UTC) - ago).isoformat(timespec="seconds")
         cluster.patch(
@@ -120,7 +123,8 @@ def test_a_move_waits_for_the_backup_that_it_asks_for(cluster: Cluster, home: st
         until(lambda: over <= cluster.owned(home).keys(), "the copy begins, for the word of the backup was seen")
 
 
-def test_the_command_follows_a_move_to_its_end_and_takes_it_back(cluster: Cluster, home: str, tmp_path: Path) -> None:
+def test_moves_command(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    """`freehold move` follows a move to its end and rolls it back."""
     command = [FREEHOLD, "move", "users", "-n", home, f"--kubeconfig={cluster.kubeconfig}"]
 
     def follow(*options: str, to: str) -> list[str]:
@@ -143,9 +147,8 @@ def test_the_command_follows_a_move_to_its_end_and_takes_it_back(cluster: Cluste
 
 
 @pytest.mark.parametrize("writes", [n if n in SLICE else pytest.param(n, marks=pytest.mark.campaign) for n in POINTS])
-def test_an_operator_killed_after_a_write_of_a_move_is_taken_over_from(
-    cluster: Cluster, proxy: Proxy, tmp_path: Path, writes: int
-) -> None:
+def test_moves_operator_killed(cluster: Cluster, proxy: Proxy, tmp_path: Path, writes: int) -> None:
+    """An operator killed after a write of a move is followed by one that completes the move."""
     home, log = cluster.namespace(f"move-killed-{writes}"), tmp_path / "log"
     with operators.running(proxy.kubeconfig, log, home, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE, placement=A))

@@ -1,4 +1,4 @@
-"""A service goes to another namespace, and back: in a real API server its name becomes an alias, and a name again."""
+"""Moves of a service between namespaces in a real API server: its old name becomes an alias, and a name again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("operator")
 
 @pytest.fixture
 def away(cluster: Cluster, home: str) -> Iterator[str]:
-    """Another namespace."""
+    """A second namespace."""
     name = cluster.namespace(f"{home[:45]}-away")
     yield name
     for live in cluster.list("Microservice", name):
@@ -26,14 +26,14 @@ def away(cluster: Cluster, home: str) -> Iterator[str]:
 
 
 def alias(cluster: Cluster, namespace: str) -> str | None:
-    """What the name stands for; None where it leads to the service's own pods."""
+    """Return the target of the alias; None while the name leads to the service's own pods."""
     spec = (cluster.get("Service", namespace, "users") or {})["spec"]
     assert (spec["type"] == "ExternalName") is ("externalName" in spec) is (spec.get("clusterIP") != "None")
     return str(spec["externalName"]) if "externalName" in spec else None
 
 
 def peers(cluster: Cluster, namespace: str, name: str, way: str) -> set[tuple[str, str]]:
-    """Whom a wall lets through, as namespace and service."""
+    """Return the peers of a network policy, as namespace and service."""
     rules = ((cluster.get("NetworkPolicy", namespace, name) or {}).get("spec") or {}).get(way, [])
     found = (peer for rule in rules for peer in rule.get("from" if way == "ingress" else "to", []))
     labels = (
@@ -42,7 +42,8 @@ def peers(cluster: Cluster, namespace: str, name: str, way: str) -> set[tuple[st
     return {(ns["kubernetes.io/metadata.name"], pod.get("app.kubernetes.io/instance", "")) for ns, pod in labels}
 
 
-def test_there_and_back(cluster: Cluster, home: str, away: str) -> None:
+def test_namespaces_move_and_rollback(cluster: Cluster, home: str, away: str) -> None:
+    """A service moves to another namespace and back, and its old name becomes an alias meanwhile."""
     cluster.create(microservice(home))
     cluster.create(microservice(home, "payments", consumes=[{"name": "users"}]))
     cluster.ready(home)
@@ -82,7 +83,8 @@ def test_there_and_back(cluster: Cluster, home: str, away: str) -> None:
     cluster.says(home, "users", "Relocated", "AtDestination")
 
 
-def test_without_the_owners_word_on_both_sides_nothing_opens(cluster: Cluster, home: str, away: str) -> None:
+def test_namespaces_consent_missing(cluster: Cluster, home: str, away: str) -> None:
+    """Without the consent of both namespaces, no network policy opens and no name is redirected."""
     cluster.create(microservice(home))
     cluster.create(microservice(home, "payments", consumes=[{"name": "users"}]))
     cluster.create(microservice(away, placement={"from": home}))
@@ -96,7 +98,8 @@ def test_without_the_owners_word_on_both_sides_nothing_opens(cluster: Cluster, h
     assert alias(cluster, home) is None
 
 
-def test_the_one_that_took_over_is_deleted_and_the_service_comes_back(cluster: Cluster, home: str, away: str) -> None:
+def test_namespaces_destination_deleted(cluster: Cluster, home: str, away: str) -> None:
+    """After the destination resource is deleted, the old name leads to its own pods again."""
     cluster.create(microservice(home, placement={"namespace": away}))
     cluster.create(microservice(away, placement={"from": home}))
     cluster.ready(away)
@@ -107,12 +110,14 @@ def test_the_one_that_took_over_is_deleted_and_the_service_comes_back(cluster: C
     until(lambda: alias(cluster, home) is None, "it leads to its own pods again")
 
 
-def test_a_name_that_is_none_is_refused(cluster: Cluster, home: str) -> None:
+def test_namespaces_invalid_name(cluster: Cluster, home: str) -> None:
+    """The API server refuses an invalid namespace name."""
     with pytest.raises(Refused, match=r"placement\.namespace"):
         cluster.create(microservice(home, placement={"namespace": "No_Name"}))
 
 
-def test_the_command_makes_the_one_that_takes_over_and_follows(cluster: Cluster, home: str, away: str) -> None:
+def test_namespaces_command(cluster: Cluster, home: str, away: str) -> None:
+    """`freehold move` creates the destination resource, follows the move, and rolls it back."""
     cluster.create(microservice(home, "ledger"))
     cluster.create(microservice(home, consumes=[{"name": "ledger"}]))
     cluster.ready(home)

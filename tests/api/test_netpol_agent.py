@@ -1,4 +1,4 @@
-"""The policy agent as it runs on a node: a real API server on one side, nft in a network namespace on the other."""
+"""The network policy agent of a node, with a real API server and nft in a network namespace."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MOST_MEMORY_KB = 60_000
 
 
 def until(true: Callable[[], bool], seconds: float = 10) -> None:
-    """Waits for something outside the API, which nothing announces."""
+    """Poll for a state outside the API, for which there is no event."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -45,7 +45,7 @@ def until(true: Callable[[], bool], seconds: float = 10) -> None:
 
 
 class Node:
-    """A network namespace with an agent: `nft`, as the agent finds it, is the real one in that namespace."""
+    """A network namespace with an agent, whose `nft` is the real program in that namespace."""
 
     def __init__(self, folder: Path, kubeconfig: Path) -> None:
         self.results, self.ready, self.off = folder / "results", folder / "ready", folder / "switch" / "off"
@@ -59,7 +59,7 @@ class Node:
         self.process = self._start()
 
     def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:
-        """Kills the agent as a crash would, and starts another."""
+        """Kill the agent, as a crash does, and start another."""
         self.ready.unlink(missing_ok=True)
         self.process.kill()
         self.process.wait()
@@ -71,7 +71,7 @@ class Node:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
     def holds(self, address: str) -> bool:
-        """Whether the node's table knows the address as one of its pods'."""
+        """Whether the node's table has the address of a pod."""
         held = self.table().partition("set held")[2].partition("}\n\n")[0]
         return f" {address}" in held.replace(",", " ").replace("{", " ").replace("}", " ")
 
@@ -112,7 +112,7 @@ def api() -> Iterator[ApiServer]:
 
 @pytest.fixture(scope="module")
 def replace_server(api: ApiServer) -> Iterator[Callable[[], None]]:
-    """Kills the first API server and starts another in its place, on the same data; done once, however often asked."""
+    """A function that replaces the API server by another with the same data, once."""
     with ExitStack() as ends:
 
         @functools.cache
@@ -139,7 +139,7 @@ def node(api: ApiServer, tmp_path: Path) -> Iterator[Node]:
 
 
 def create_pod(name: str, address: str | None = None, node_name: str = "node-a") -> str:
-    """Creates a pod on the node and returns its uid; with an address it is Running, as the kubelet would say."""
+    """Create a pod on the node and return its UID; with an address, the pod is Running."""
     spec = {"nodeName": node_name, "containers": [{"name": "main", "image": "none"}]}
     body = {"metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
     uid = client.CoreV1Api().create_namespaced_pod("shop", body).metadata.uid
@@ -155,13 +155,14 @@ def create_policy(name: str, **spec: Any) -> None:
 
 
 def write_result(node: Node, uid: str, address: str) -> Path:
-    """What libcni leaves when the network plugin has made a pod's network."""
+    """Write the result file that libcni leaves after it has set up a pod's network."""
     file = node.results / f"pods-{uid}-eth0"
     file.write_text(json.dumps({"cniArgs": [["K8S_POD_UID", uid]], "result": {"ips": [{"address": f"{address}/24"}]}}))
     return file
 
 
-def test_pods_and_policies_come_and_go(node: Node) -> None:
+def test_netpol_agent_follows_objects(node: Node) -> None:
+    """The rules follow pods and policies that are created and deleted."""
     create_pod("users", "10.244.0.5")
     until(lambda: node.holds("10.244.0.5"))
     create_policy("deny")
@@ -172,7 +173,8 @@ def test_pods_and_policies_come_and_go(node: Node) -> None:
     until(lambda: not node.holds("10.244.0.5"))
 
 
-def test_a_pod_is_let_in_under_its_policies_before_the_kubelet_publishes_its_address(node: Node) -> None:
+def test_netpol_agent_address_before_kubelet(node: Node) -> None:
+    """A pod's policies are enforced before the kubelet publishes the pod's address."""
     create_policy("deny")
     uid = create_pod("early")
     file = write_result(node, uid, "10.244.0.6")
@@ -182,14 +184,16 @@ def test_a_pod_is_let_in_under_its_policies_before_the_kubelet_publishes_its_add
     until(lambda: not node.holds("10.244.0.6"))
 
 
-def test_the_network_plugin_is_right_about_whose_an_address_is(node: Node) -> None:
+def test_netpol_agent_address_of_plugin(node: Node) -> None:
+    """For the owner of an address, the network plugin's record wins over the API server's."""
     create_pod("old", "10.244.0.7")
     until(lambda: node.holds("10.244.0.7"))
     write_result(node, "a-pod-not-seen-yet", "10.244.0.7")
     until(lambda: not node.holds("10.244.0.7"))
 
 
-def test_a_change_is_enforced_within_150_ms_as_a_rule(node: Node) -> None:
+def test_netpol_agent_latency(node: Node) -> None:
+    """In the quicker quarter of ten changes, enforcement follows the change within 150 ms."""
     create_pod("users", "10.244.0.5")
     until(lambda: node.holds("10.244.0.5"))
     taken = []
@@ -198,11 +202,12 @@ def test_a_change_is_enforced_within_150_ms_as_a_rule(node: Node) -> None:
         begun = time.monotonic()
         until(lambda wanted=f"ingress/shop/policy-{number} ": wanted in node.table())
         taken.append(time.monotonic() - begun)
-    # The quicker quarter, for a machine that runs other tests at the same time says little about the rest.
+    # The quicker quarter, because other tests on the same machine delay the rest.
     assert statistics.quantiles(taken)[0] < TYPICAL_SECONDS, taken
 
 
-def test_the_table_outlives_the_agent_and_a_new_agent_does_not_open_or_close_it(api: ApiServer, node: Node) -> None:
+def test_netpol_agent_restart(api: ApiServer, node: Node) -> None:
+    """The table outlives the agent, and a new agent neither opens nor closes a connection."""
     create_pod("users", "10.244.0.5")
     create_policy("deny")
     until(lambda: "10.244.0.5 : goto ingress-of-" in node.table())
@@ -219,7 +224,8 @@ def test_the_table_outlives_the_agent_and_a_new_agent_does_not_open_or_close_it(
     assert node.table() == before
 
 
-def test_switched_off_nothing_is_enforced_and_switched_on_all_of_it_at_once(node: Node) -> None:
+def test_netpol_agent_switched_off_and_on(node: Node) -> None:
+    """Nothing is enforced while switched off, and everything at once when switched on."""
     create_pod("users", "10.244.0.5")
     create_policy("deny")
     until(lambda: "10.244.0.5 : goto ingress-of-" in node.table())
@@ -231,7 +237,8 @@ def test_switched_off_nothing_is_enforced_and_switched_on_all_of_it_at_once(node
     assert node.table() == before
 
 
-def test_what_was_switched_off_stays_off_when_the_agent_starts_anew(node: Node) -> None:
+def test_netpol_agent_off_after_restart(node: Node) -> None:
+    """Enforcement that was switched off stays off after a restart of the agent."""
     node.off.touch()
     until(lambda: not node.table())
     node.restart()
@@ -242,7 +249,8 @@ def test_what_was_switched_off_stays_off_when_the_agent_starts_anew(node: Node) 
     until(lambda: node.holds("10.244.0.5"))
 
 
-def test_switched_on_while_no_agent_ran_the_node_is_closed_before_it_is_ready(api: ApiServer, node: Node) -> None:
+def test_netpol_agent_on_while_down(api: ApiServer, node: Node) -> None:
+    """After enforcement was switched on without an agent, the node is closed before the agent is ready."""
     node.off.touch()
     until(lambda: not node.table())
     os.kill(api.pid("kube-apiserver"), signal.SIGSTOP)
@@ -255,7 +263,8 @@ def test_switched_on_while_no_agent_ran_the_node_is_closed_before_it_is_ready(ap
     until(node.ready.exists, 30)
 
 
-def test_without_an_api_server_nothing_is_open(tmp_path: Path) -> None:
+def test_netpol_agent_without_api_server(tmp_path: Path) -> None:
+    """Without an API server, nothing is open."""
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(
         json.dumps(
@@ -277,16 +286,18 @@ def test_without_an_api_server_nothing_is_open(tmp_path: Path) -> None:
         made.remove()
 
 
-def test_the_agent_follows_an_api_server_that_was_replaced(replace_server: Callable[[], None], node: Node) -> None:
+def test_netpol_agent_server_replaced(replace_server: Callable[[], None], node: Node) -> None:
+    """The agent follows an API server that was replaced."""
     replace_server()
     create_pod("late", "10.244.0.8")
     until(lambda: node.holds("10.244.0.8"), 30)
 
 
-async def test_a_version_the_server_has_forgotten_leads_to_a_new_list(
+async def test_netpol_agent_version_expired(
     api: ApiServer, replace_server: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    replace_server()  # the new one remembers nothing from before its start
+    """A resourceVersion that the server has compacted leads to a new list."""
+    replace_server()  # the new server has no history from before its start
     changed = asyncio.Event()
     namespaces = Mirror("/api/v1/namespaces", lambda obj: obj["metadata"]["name"], changed.set)
     namespaces._version = "1"
@@ -300,7 +311,8 @@ async def test_a_version_the_server_has_forgotten_leads_to_a_new_list(
     assert "forgotten" in caplog.text
 
 
-def test_three_hundred_pods_fit_in_little_memory(node: Node) -> None:
+def test_netpol_agent_memory(node: Node) -> None:
+    """The memory of an agent with three hundred pods stays within its bound."""
     for number in range(300):
         create_pod(f"pod-{number}", f"10.244.{number % 2}.{10 + number // 2}", "node-" + "ab"[number % 2])
         if number % 5 == 0:

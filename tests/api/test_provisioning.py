@@ -1,4 +1,4 @@
-"""From a resource to everything it stands on, in a real API server, and then silence."""
+"""Provisioning in a real API server, from the Microservice to all its objects, and no writes afterwards."""
 
 from __future__ import annotations
 
@@ -45,13 +45,14 @@ KEPT = {
 
 
 def versions(cluster: Cluster, namespace: str) -> dict[str, str]:
-    """The resourceVersion of everything in a namespace, the resources included."""
+    """Return the resourceVersion of every object in a namespace, Microservices included."""
     services = {f"Microservice {live['metadata']['name']}": live for live in cluster.list("Microservice", namespace)}
     found = {**cluster.owned(namespace), **services}
     return {name: live["metadata"]["resourceVersion"] for name, live in found.items()}
 
 
-def test_a_service_is_brought_up_and_says_at_each_step_what_it_waits_for(cluster: Cluster, home: str) -> None:
+def test_provisioning_conditions(cluster: Cluster, home: str) -> None:
+    """A service becomes Ready, and its conditions name the cause of each wait."""
     cluster.create(microservice(home, **FULL))
     cluster.says(home, "users", "DatabaseReady", "VolumePending")
     said = {kind: (c["status"], c["reason"]) for kind, c in cluster.conditions(home, "users").items()}
@@ -80,9 +81,8 @@ def test_a_service_is_brought_up_and_says_at_each_step_what_it_waits_for(cluster
     assert live["status"]["endpoint"] == f"users.{home}.svc:50051"
 
 
-def test_at_rest_nothing_is_written_not_even_by_a_new_operator(
-    cluster: Cluster, home: str, operator: Operator, tmp_path: Path
-) -> None:
+def test_provisioning_idle(cluster: Cluster, home: str, operator: Operator, tmp_path: Path) -> None:
+    """A Ready service causes no write, not even by a new operator."""
     cluster.create(microservice(home, **FULL))
     cluster.create(microservice(home, "payments"))
     cluster.ready(home)
@@ -103,7 +103,7 @@ def test_at_rest_nothing_is_written_not_even_by_a_new_operator(
 
 
 def writes(server: ApiServer, namespace: str) -> list[str]:
-    """What Freehold wrote in a namespace, by the API server's own record."""
+    """Return Freehold's writes in a namespace, by the audit log."""
     entries = map(json.loads, rights.lines([server.audit_log]))
     return [
         f"{entry['verb']} {entry['requestURI'].partition('?')[0]}"
@@ -112,9 +112,8 @@ def writes(server: ApiServer, namespace: str) -> list[str]:
     ]
 
 
-def test_a_service_is_placed_with_hardly_a_write_more_than_it_has_objects(
-    cluster: Cluster, server: ApiServer, home: str
-) -> None:
+def test_provisioning_number_of_writes(cluster: Cluster, server: ApiServer, home: str) -> None:
+    """Each object is written once, with three more writes at most."""
     cluster.create(microservice(home, **{**FULL, "consumes": []}))
     until(lambda: cluster.get("StatefulSet", home, "users-database"), "the server is placed")
     cluster.says(home, "users", "DatabaseReady", "VolumePending")
@@ -134,17 +133,18 @@ def owners(live: Object) -> list[str]:
 
 
 def nobodys(objects: dict[str, Object]) -> set[str]:
-    """What no owner takes along, but for walls, which stand until the last pod has ended."""
+    """Return the objects without an owner, except network policies, which outlive the last pod."""
     return {name for name, live in objects.items() if not owners(live) and not name.startswith("NetworkPolicy")}
 
 
-def test_what_holds_data_outlives_the_resource_and_a_new_one_takes_it_up(cluster: Cluster, home: str) -> None:
+def test_provisioning_data_retained(cluster: Cluster, home: str) -> None:
+    """Volume and credentials outlive the resource, and a new resource uses both."""
     cluster.create(microservice(home, **{**FULL, "consumes": []}))
     cluster.ready(home)
     before = cluster.owned(home)
     assert nobodys(before) == KEPT
     cluster.delete("Microservice", home, "users")
-    for name in (name for name, live in before.items() if owners(live)):  # as the garbage collector would
+    for name in (name for name, live in before.items() if owners(live)):  # in place of the garbage collector
         cluster.delete(*name.split()[:1], home, *name.split()[1:])
     until(lambda: cluster.owned(home).keys() == KEPT, "the walls go when there is nothing behind them")
     cluster.create(microservice(home, **{**FULL, "consumes": []}))
@@ -155,7 +155,8 @@ def test_what_holds_data_outlives_the_resource_and_a_new_one_takes_it_up(cluster
         assert after[name].get("data") == before[name].get("data"), name
 
 
-def test_data_goes_with_the_resource_only_where_it_says_so(cluster: Cluster, home: str) -> None:
+def test_provisioning_deletion_policy(cluster: Cluster, home: str) -> None:
+    """Volume and credentials have an owner only with deletionPolicy Delete."""
     database = {**FULL["database"], "deletionPolicy": "Delete"}
     cluster.create(microservice(home, **{**FULL, "consumes": [], "database": database}))
     cluster.ready(home)
@@ -165,7 +166,8 @@ def test_data_goes_with_the_resource_only_where_it_says_so(cluster: Cluster, hom
     cluster.ready(home)
 
 
-def test_a_new_image_is_migrated_to_before_its_pods_start(cluster: Cluster, home: str) -> None:
+def test_provisioning_migration_before_rollout(cluster: Cluster, home: str) -> None:
+    """The migration of a new image succeeds before the first pod of the image starts."""
     cluster.create(microservice(home, **{**FULL, "consumes": []}))
     cluster.ready(home)
     cluster.patch("Microservice", home, "users", {"spec": {"image": "users:2"}})
@@ -178,8 +180,9 @@ def test_a_new_image_is_migrated_to_before_its_pods_start(cluster: Cluster, home
     assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "users:2"
 
 
-def test_only_the_namespaces_it_is_given_are_an_operators_own(cluster: Cluster, home: str, tmp_path: Path) -> None:
-    # Two operators work here: one for all namespaces, which the test module started, and one for another alone.
+def test_provisioning_namespaces_of_operator(cluster: Cluster, home: str, tmp_path: Path) -> None:
+    # Two operators run: the module's for all namespaces, and one for a single namespace.
+    """An operator with a list of namespaces reconciles no service elsewhere."""
     cluster.create(microservice(home))
     cluster.ready(home)
     other = cluster.namespace(f"{home}-other")
@@ -189,7 +192,7 @@ def test_only_the_namespaces_it_is_given_are_an_operators_own(cluster: Cluster, 
         cluster.ready(other)
 
         def worked() -> bool:
-            # Whichever operator is quicker puts the Service back; sooner or later it is this one.
+            # The faster operator restores the Service; after some rounds that is the second.
             if cluster.get("Service", other, "users"):
                 cluster.delete("Service", other, "users")
             return f"{other}/users" in log.read_text()
@@ -199,7 +202,8 @@ def test_only_the_namespaces_it_is_given_are_an_operators_own(cluster: Cluster, 
     assert f"{home}/users" not in log.read_text()
 
 
-def test_what_is_declared_no_more_is_taken_back(cluster: Cluster, home: str) -> None:
+def test_provisioning_fields_removed(cluster: Cluster, home: str) -> None:
+    """Resource requests and providers that the spec no longer has are removed from the objects."""
     resources = {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}
     providers = [{"name": "payments"}, {"name": "invoices"}]
     cluster.create(microservice(home, resources=resources, consumes=providers))

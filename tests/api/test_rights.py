@@ -1,4 +1,4 @@
-"""The operator's rights, by the API server's own record of a life in which it does everything it ever does."""
+"""The operator's rights, by the audit log of a run in which the operator uses every capability."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from localcluster import audit
 from localcluster.apiserver import ApiServer
 from tests.api import operators
 from tests.api.cluster import Cluster, until
-from tests.api.neighbours import introduce, start
+from tests.api.remote_cluster import introduce, start
 from tests.api.shop import FULL, microservice
 
 NOT_HERE = {"CustomResourceDefinition", "Deployment", "NetworkPolicy"}
@@ -27,7 +27,7 @@ LEFT = {"Deployment users", "NetworkPolicy users", "Service users", "ServiceAcco
 
 @pytest.fixture(scope="module")
 def as_installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A kubeconfig of the operator's ServiceAccount, with the roles it is installed with and no other."""
+    """A kubeconfig of the operator's ServiceAccount, with the roles of the chart alone."""
     wanted = [body for body in yaml.safe_load_all(rights.INSTALL.read_text()) if body["kind"] not in NOT_HERE]
     cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(wanted))
     namespace, _, name = rights.ACCOUNT.partition("/")
@@ -40,9 +40,10 @@ def as_installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.usefixtures("gateway_api")
-def test_every_right_is_used_and_every_use_is_granted(
+def test_rights_granted_and_used(
     server: ApiServer, cluster: Cluster, second: Cluster, as_installed: Path, home: str, tmp_path: Path
 ) -> None:
+    """The operator uses every granted right, and needs no other."""
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(grant(home)))
     begun, log = datetime.now(UTC), tmp_path / "log"
     with operators.running(as_installed, log):
@@ -52,7 +53,7 @@ def test_every_right_is_used_and_every_use_is_granted(
     account = rights.user(rights.ACCOUNT)
     done = list(audit.requests(rights.lines(audit.files(server.audit_log)), account, begun))
     found = rights.compare(rights.in_cluster(cluster.kubeconfig), done)
-    # Services of other tests are in namespaces that let it keep no Secrets.
+    # Services of other tests are in namespaces without a grant.
     elsewhere = [request for request in done if request.resource == "secrets" and request.namespace != home]
     refused = [str(request) for request in done if not request.allowed and request not in elsewhere]
     assert not refused
@@ -61,14 +62,14 @@ def test_every_right_is_used_and_every_use_is_granted(
 
 
 def live_through(cluster: Cluster, home: str) -> None:
-    """A service that has everything, that moves its volume before it holds data, and that gives up all of it again."""
+    """Create a service with every capability, change its storage class before any data, remove all capabilities."""
     cluster.create(microservice(home, "payments"))
     absent = {**FULL["database"], "storage": {"size": "1Gi", "className": "absent"}}
     cluster.create(microservice(home, **{**FULL, "database": absent, "grpc": EXPOSED}))
     cluster.says(home, "users", "DatabaseReady", "StorageClassMissing")
     cluster.patch("Microservice", home, "users", {"spec": {"database": {"storage": {"className": "standard"}}}})
     until(lambda: "deletionTimestamp" in claim(cluster, home)["metadata"], "the volume of the other class is given up")
-    # As the controller does that protects a claim which a pod uses.
+    # In place of the controller that protects claims.
     cluster.patch("PersistentVolumeClaim", home, "users-database-data", {"metadata": {"finalizers": None}})
     until(lambda: claim(cluster, home)["spec"].get("storageClassName") == "standard", "it is asked for anew")
     cluster.says(home, "users", "Exposed", "WaitingForGateway")
@@ -79,7 +80,7 @@ def live_through(cluster: Cluster, home: str) -> None:
 
 
 def move_abroad(cluster: Cluster, second: Cluster, home: str) -> None:
-    """A service that is to move to another cluster, and then is not."""
+    """Start a move of a service to another cluster, and abort the move."""
     second.namespace(home)
     second.create({"kind": "ServiceAccount", "metadata": {"name": "payments", "namespace": home}})
     second.create(microservice(home, "payments", placement={"fromCluster": "east"}))
@@ -97,14 +98,15 @@ def claim(cluster: Cluster, home: str) -> Object:
 
 
 def without_data(cluster: Cluster, home: str) -> set[str]:
-    """All that is the service's but its volume and its credentials, which stay."""
+    """Return the service's objects without volume and credentials, which are retained."""
     mine = {
         name: live for name, live in cluster.owned(home).items() if live["metadata"]["labels"][meta.INSTANCE] == "users"
     }
     return {name for name, live in mine.items() if live["kind"] not in HOLDS_DATA}
 
 
-def test_of_others_only_changes_are_logged(server: ApiServer, cluster: Cluster) -> None:
+def test_rights_audit_of_others(server: ApiServer, cluster: Cluster) -> None:
+    """Of other users, the audit log has writes alone."""
     cluster.list("Secret", "default")
     cluster.namespace("logged")
     found = list(audit.requests(rights.lines([server.audit_log]), "freehold-administrator"))

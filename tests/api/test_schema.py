@@ -1,4 +1,4 @@
-"""What the API server takes and refuses, in the words a person reads."""
+"""Validation by the API server: accepted and refused resources, and the messages."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DATABASE: Object = {"version": "15", "storage": {"size": "2Gi", "className": "st
 
 
 def microservice(name: str = "users", namespace: str = "default", **spec: Any) -> Object:
-    """A Microservice; a part of the spec that is None is left out."""
+    """Return a Microservice; fields of the spec that are None are left out."""
     whole = {key: value for key, value in {**SPEC, **spec}.items() if value is not None}
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": "freehold.dev/v1alpha1", "kind": "Microservice", "metadata": metadata, "spec": whole}
 
 
 def refusal(cluster: Cluster, body: Object) -> str:
-    """What the API server says to this resource; empty when it takes it."""
+    """Return the API server's message on refusing a resource; empty on acceptance."""
     try:
         cluster.create(body, dryRun="All", fieldValidation="Strict")
     except Refused as refused:
@@ -37,7 +37,7 @@ GATEWAY: Object = {"name": "public", "namespace": "gateways"}
 
 
 def exposed(**expose: Any) -> Object:
-    """A service that says how it is exposed; a part that is None is left out."""
+    """Return an exposed service; fields that are None are left out."""
     whole = {"gateway": GATEWAY, "hostnames": ["users.example.com"], **expose}
     return microservice(grpc={"expose": {key: value for key, value in whole.items() if value is not None}})
 
@@ -83,7 +83,8 @@ TAKEN = [
 
 
 @pytest.mark.parametrize(("says", "body"), TAKEN, ids=[says for says, _ in TAKEN])
-def test_it_takes(cluster: Cluster, says: str, body: Object) -> None:
+def test_schema_accepted(cluster: Cluster, says: str, body: Object) -> None:
+    """The API server accepts a valid resource."""
     assert refusal(cluster, body) == "", says
 
 
@@ -195,14 +196,16 @@ REFUSED = [
     "name",
     ["Users", "1st", "a_b", "-a", "a-", "a" * 41, "database", "my-database", "database-users", "a" * 40],
 )
-def test_what_makes_services_judges_names_by_the_same_words(cluster: Cluster, name: str) -> None:
+def test_schema_names_as_in_scaffold(cluster: Cluster, name: str) -> None:
+    """`freehold new` and the API server reject the same names with the same words."""
     said = refusal(cluster, microservice(name))
     assert bool(said) == bool(naming.refusal(name))
     assert (naming.refusal(name) or "") in said
 
 
 @pytest.mark.parametrize(("says", "body", "words"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_it_refuses(cluster: Cluster, says: str, body: Object, words: str) -> None:
+def test_schema_refused(cluster: Cluster, says: str, body: Object, words: str) -> None:
+    """The API server refuses an invalid resource and names the cause."""
     assert words in refusal(cluster, body), says
 
 
@@ -225,7 +228,8 @@ GOOD_EDITS: list[tuple[str, Object]] = [
 
 @pytest.mark.usefixtures("existing")
 @pytest.mark.parametrize(("says", "edit"), GOOD_EDITS, ids=[row[0] for row in GOOD_EDITS])
-def test_an_edit_is_taken(cluster: Cluster, says: str, edit: Object) -> None:
+def test_schema_edit_accepted(cluster: Cluster, says: str, edit: Object) -> None:
+    """The API server accepts a valid edit."""
     edited = cluster.patch("Microservice", "edits", "users", {"spec": {"database": edit}}, dryRun="All")
     assert edited["metadata"]["name"] == "users", says
 
@@ -240,13 +244,15 @@ BAD_EDITS: list[tuple[str, Object, str]] = [
 
 @pytest.mark.usefixtures("existing")
 @pytest.mark.parametrize(("says", "edit", "words"), BAD_EDITS, ids=[row[0] for row in BAD_EDITS])
-def test_an_edit_is_refused(cluster: Cluster, says: str, edit: Object, words: str) -> None:
+def test_schema_edit_refused(cluster: Cluster, says: str, edit: Object, words: str) -> None:
+    """The API server refuses an invalid edit and names the cause."""
     with pytest.raises(Refused) as refused:
         cluster.patch("Microservice", "edits", "users", {"spec": {"database": edit}}, dryRun="All")
     assert words in str(refused.value), says
 
 
-def test_kubectl_shows_the_sentence(cluster: Cluster) -> None:
+def test_schema_message_in_kubectl(cluster: Cluster) -> None:
+    """kubectl prints the message of a validation rule."""
     bad = yaml.safe_dump(microservice(grpc=None))
     said = cluster.kubectl("apply", "-f", "-", stdin=bad, succeeds=False)
     assert 'The Microservice "users" is invalid' in said
@@ -257,8 +263,9 @@ EXAMPLES = sorted(path for path in (ROOT / "manifests/examples").iterdir() if pa
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_examples_apply(cluster: Cluster, example: Path) -> None:
-    # As the README has it: a folder's namespace before all else that is in it.
+def test_schema_examples(cluster: Cluster, example: Path) -> None:
+    # As in the README: a folder's namespace first.
+    """The examples apply."""
     first = [path for path in [example / "namespace.yaml"] if path.exists()]
     files = [word for path in (*first, example) for word in ("-f", str(path))]
     said = cluster.kubectl("apply", "--server-side", "--validate=strict", *files)
@@ -274,7 +281,8 @@ def properties(schema: Object, path: str = "") -> list[tuple[str, Object]]:
     return found + (properties(schema["items"], f"{path}[]") if "items" in schema else [])
 
 
-def test_every_field_is_explained(cluster: Cluster) -> None:
+def test_schema_descriptions(cluster: Cluster) -> None:
+    """Every field has a description."""
     whole = cluster.request("GET", "/openapi/v3/apis/freehold.dev/v1alpha1")["components"]["schemas"]
     schema = whole["dev.freehold.v1alpha1.Microservice"]
     mine = {part: schema["properties"][part] for part in ("spec", "status")}
@@ -283,12 +291,14 @@ def test_every_field_is_explained(cluster: Cluster) -> None:
     assert [path for path, body in fields if not body.get("description")] == []
 
 
-def test_kubectl_explains_a_field(cluster: Cluster) -> None:
+def test_schema_kubectl_explain(cluster: Cluster) -> None:
+    """kubectl explain prints the description of a field."""
     said = " ".join(cluster.kubectl("explain", "msvc.spec.database.storage.size").split())
     assert "It may grow where the storage class allows expansion; it never shrinks." in said
 
 
-def test_kubectl_scale_and_get_know_the_resource(cluster: Cluster, home: str) -> None:
+def test_schema_kubectl_scale_and_get(cluster: Cluster, home: str) -> None:
+    """kubectl scale and kubectl get support the resource."""
     cluster.create(microservice(namespace=home))
     cluster.kubectl("scale", "-n", home, "msvc/users", "--replicas=3")
     live = cluster.get("Microservice", home, "users")

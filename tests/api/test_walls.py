@@ -1,4 +1,4 @@
-"""What is somebody else's stays theirs, what is withdrawn is closed, and one that is broken hinders no other."""
+"""Network policies follow consent and declarations, foreign objects stay unchanged, broken resources block none."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ pytestmark = pytest.mark.usefixtures("operator")
 
 
 def reaches(rules: list[Object], side: str) -> set[str]:
-    """The services that a policy's rules name on one side."""
+    """Return the services that a policy's rules name as peers."""
     named = (peer.get("podSelector", {}).get("matchLabels", {}) for rule in rules for peer in rule.get(side, []))
     return {labels["app.kubernetes.io/instance"] for labels in named if "app.kubernetes.io/instance" in labels}
 
 
 def walls(cluster: Cluster, namespace: str, name: str) -> tuple[set[str], set[str]]:
-    """Who may call a service, and whom it may call."""
+    """Return the permitted callers and callees of a service."""
     spec: Any = (cluster.get("NetworkPolicy", namespace, name) or {"spec": {}})["spec"]
     return reaches(spec.get("ingress", []), "from"), reaches(spec.get("egress", []), "to")
 
 
-def test_consent_opens_both_sides_and_its_end_closes_both(cluster: Cluster, home: str) -> None:
+def test_walls_consent(cluster: Cluster, home: str) -> None:
+    """Consent opens the network policies of both sides, and its withdrawal closes both."""
     sales = cluster.namespace(f"{home[:40]}-sales")
     cluster.create(microservice(home))
     cluster.create(microservice(sales, "payments", consumes=[{"name": "users", "namespace": home}]))
@@ -63,7 +64,8 @@ def test_consent_opens_both_sides_and_its_end_closes_both(cluster: Cluster, home
 THEIRS: Object = {"kind": "Service", "spec": {"ports": [{"port": 80}], "selector": {"app": "theirs"}}}
 
 
-def test_an_object_of_somebody_else_is_left_alone_and_said(cluster: Cluster, home: str) -> None:
+def test_walls_foreign_object(cluster: Cluster, home: str) -> None:
+    """A foreign object of the same name is reported and stays unchanged."""
     theirs = cluster.create({**THEIRS, "metadata": {"name": "users", "namespace": home}})
     cluster.create(microservice(home))
     said = cluster.says(home, "users", "Ready", "NameTaken")
@@ -72,13 +74,14 @@ def test_an_object_of_somebody_else_is_left_alone_and_said(cluster: Cluster, hom
     assert now["metadata"]["resourceVersion"] == theirs["metadata"]["resourceVersion"]
     assert cluster.get("Deployment", home, "users") is None, "no pod starts before its Service and walls are there"
     cluster.delete("Service", home, "users")
-    # It is tried again by itself every half minute; a look at the resource is sooner.
+    # The operator tries again every half minute; a change of the resource triggers it sooner.
     cluster.patch("Microservice", home, "users", {"metadata": {"annotations": {"look": "again"}}})
     cluster.ready(home)
 
 
-def test_what_is_not_declared_any_more_is_removed(cluster: Cluster, home: str) -> None:
-    # Even where the data is to go with the resource, it does not go with an edit.
+def test_walls_undeclared_removed(cluster: Cluster, home: str) -> None:
+    # With deletionPolicy Delete, data is deleted with the resource, and not by an edit.
+    """Objects of capabilities that the spec no longer has are deleted, except those with data."""
     database = {**FULL["database"], "deletionPolicy": "Delete"}
     cluster.create(microservice(home, **{**FULL, "database": database}))
     cluster.create(microservice(home, "payments"))
@@ -97,7 +100,8 @@ def test_what_is_not_declared_any_more_is_removed(cluster: Cluster, home: str) -
     assert len(kept) == 5, "what holds data is never removed"
 
 
-def test_walls_stand_until_the_last_pod_has_ended(cluster: Cluster, home: str) -> None:
+def test_walls_outlive_pods(cluster: Cluster, home: str) -> None:
+    """Network policies are deleted after the last pod."""
     cluster.create(microservice(home, **{**FULL, "consumes": []}))
     cluster.ready(home)
     policies = {"NetworkPolicy users", "NetworkPolicy users-database", "NetworkPolicy users-database-migrations"}
@@ -123,7 +127,7 @@ def test_walls_stand_until_the_last_pod_has_ended(cluster: Cluster, home: str) -
 
 
 def pod(namespace: str, name: str, component: str) -> Object:
-    """A pod of users that no kubelet runs, on a node, so that it takes its time to end."""
+    """Return a pod of users on a node without a kubelet, so that its deletion waits."""
     labels = {"app.kubernetes.io/instance": "users", "app.kubernetes.io/component": component}
     metadata = {"name": name, "namespace": namespace, "labels": {**labels, "app.kubernetes.io/managed-by": "freehold"}}
     spec = {"serviceAccountName": "users", "nodeName": "a", "containers": [{"name": "main", "image": "users:1"}]}
@@ -131,7 +135,7 @@ def pod(namespace: str, name: str, component: str) -> Object:
 
 
 def lax(definition: Object) -> Object:
-    """The definition as an older or a later version might have been: it takes any spec."""
+    """Return a definition that accepts any spec, as that of another version might."""
     loosened = copy.deepcopy(definition)
     schema = loosened["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     schema["properties"]["spec"] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -139,7 +143,8 @@ def lax(definition: Object) -> Object:
     return loosened
 
 
-def test_a_resource_that_cannot_be_read_says_so_and_hinders_no_other(cluster: Cluster, home: str) -> None:
+def test_walls_unreadable_resource(cluster: Cluster, home: str) -> None:
+    """A resource that does not validate reports InvalidSpec and blocks no other."""
     definition: Object = yaml.safe_load(DEFINITION.read_text())
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
     cluster.create(microservice(home))

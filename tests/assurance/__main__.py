@@ -1,7 +1,7 @@
-"""`python -m tests.assurance`: checkov and kube-score over every object Freehold makes; `make test-manifests` calls it.
+"""`python -m tests.assurance`, called by `make test-manifests`: checkov and kube-score over every object of Freehold.
 
-What they find is put right, or accepted in findings.yaml with a reason. Exit code 1: a finding has no reason, or a
-reason no finding.
+Each finding is corrected, or accepted in findings.yaml with a reason. Exit code 1: a finding has no reason, or a reason
+has no finding.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the scanners find, and what of it is accepted, each with a reason."""
+"""Findings of the scanners, and accepted findings with their reasons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """What one check says of one object. object: like `Deployment shop/users`."""
+    """The result of a failed check of an object. object: like `Deployment shop/users`."""
 
     scanner: str
     check: str
@@ -25,12 +25,12 @@ class Finding:
 
     @property
     def label(self) -> str:
-        """The finding without its object, as findings.yaml names it."""
+        """The name of the finding in findings.yaml, without the object."""
         return f"{self.scanner} {self.check}: {self.says}"
 
 
 class Accepted(BaseModel):
-    """Findings that stay, and why. objects: patterns, as of file names; findings: labels, word for word."""
+    """Accepted findings and the reason. objects: patterns like those of file names; findings: exact labels."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,7 +44,7 @@ class Accepted(BaseModel):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Findings with a reason and without one, and reasons that nothing is found for any more."""
+    """Findings with and without a reason, and stale reasons, which have no finding."""
 
     accepted: tuple[Finding, ...]
     open: tuple[Finding, ...]
@@ -52,12 +52,12 @@ class Verdict:
 
 
 def read(file: Path) -> tuple[Accepted, ...]:
-    """The accepted findings. Raises pydantic.ValidationError, which says where one is not written as it should be."""
+    """Read the accepted findings. Raises pydantic.ValidationError, which names the invalid entry."""
     return TypeAdapter(tuple[Accepted, ...]).validate_python(yaml.safe_load(file.read_text()))
 
 
 def judge(findings: Iterable[Finding], accepted: Sequence[Accepted]) -> Verdict:
-    """Each finding with its reason. A label or pattern that covers nothing is stale: it would hide what comes later."""
+    """Assign a reason to each finding. A label or pattern without a finding is stale: it would hide a later finding."""
     every = sorted(set(findings))
     covered = [finding for finding in every if any(one.covers(finding) for one in accepted)]
     stale = [said for one in accepted for said in _stale(one, covered)]

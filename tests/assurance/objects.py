@@ -1,6 +1,6 @@
-"""Every object that Freehold brings into a cluster: those of its chart, and those the operator makes of the examples.
+"""Every object that Freehold creates in a cluster: by its chart, and by the operator for the examples.
 
-A capability has a runnable example, and a switch of the chart has a value, so that what is added later is here as well.
+Each capability has an example and each option of the chart a value, so that later additions are included.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ WELL = {"type": "EndpointReady", "status": "True", "lastTransitionTime": "2026-0
 
 
 def title(body: Object) -> str:
-    """Like `Deployment shop/users`, or `ClusterRole freehold` for what belongs to no namespace."""
+    """Return a name like `Deployment shop/users`, or `ClusterRole freehold` for objects without a namespace."""
     metadata = body["metadata"]
     return f"{body['kind']} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"
 
 
 def of_the_chart() -> list[Object]:
-    """The plain install manifests, and what the chart makes besides with its switches on and namespaces named."""
+    """Return the plain install manifests, and further objects of the chart with all options on and with namespaces."""
     usual: list[Object] = list(yaml.safe_load_all(INSTALL.read_text()))
     known = set(map(title, usual))
     switches = [f"{name}=true" for name in _switched_off(yaml.safe_load((CHART / "values.yaml").read_text()))]
@@ -50,7 +50,7 @@ def of_the_chart() -> list[Object]:
 
 
 def of_the_operator() -> list[Object]:
-    """All that is made of all the examples in one cluster, once every service is Ready."""
+    """Return the operator's objects for all examples in one cluster, once every service is Ready."""
     cache = Cache(lambda _: None)
     cache.put_storage_class(STORAGE_CLASS)
     services: list[Object] = []
@@ -66,7 +66,7 @@ def of_the_operator() -> list[Object]:
 
 
 def _across(cache: Cache, live: Object) -> None:
-    """The other side of one that moves to another cluster, with a pod that serves there."""
+    """Return the destination of a move to another cluster, with a serving pod."""
     cluster = live["spec"].get("placement", {}).get("cluster")
     if not cluster:
         return
@@ -87,7 +87,7 @@ def _made(cache: Cache, live: Object) -> list[Object]:
     )
     seen = observation.observe(cache, service, means, {}, now)
     made = rendered.settled(service, seen)
-    # Its image is asked what it offers and, once it says that it is well, its walls are tried.
+    # The contract of its image is read, and its isolation is verified once it is Ready.
     well = replace(seen, objects=rendered.done(made), status={"conditions": [WELL]})
     wanted = [body for plan in reconcile(Case(service, well)) for body in plan.objects]
     more: dict[Ref, Object] = {Ref(body["kind"], body["metadata"]["name"]): body for body in wanted}
@@ -96,7 +96,7 @@ def _made(cache: Cache, live: Object) -> list[Object]:
 
 
 def _moving(service: Service, well: Observed) -> dict[Ref, Object]:
-    """What a move makes, up to its last step, where the example says in which place its service stands."""
+    """Return the objects of a move up to its last step, for an example with a placement."""
     if not service.spec.placement.node_selector or not service.spec.database:
         return {}
     elsewhere = service.spec.placement.model_copy(update={"node_selector": {"zone": "elsewhere"}})
@@ -104,7 +104,7 @@ def _moving(service: Service, well: Observed) -> dict[Ref, Object]:
     found: dict[Ref, Object] = {}
     while not any(ref.kind == "Job" for ref in found):
         seen = replace(well, objects={**well.objects, **rendered.done(found)})
-        # What its image offers is not asked again.
+        # The contract of its image is not read again.
         bodies = [
             body for plan in reconcile(Case(moves, seen)) if plan.capability != "contracts" for body in plan.objects
         ]
@@ -119,7 +119,7 @@ def _examples() -> Iterator[Object]:
 
 
 def _switched_off(values: dict[str, Any], above: str = "") -> Iterator[str]:
-    """The paths of the values that are false, as `helm --set` takes them."""
+    """Return the paths of values that are false, in the format of `helm --set`."""
     for name, value in values.items():
         if isinstance(value, dict):
             yield from _switched_off(value, f"{above}{name}.")

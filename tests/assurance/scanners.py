@@ -1,7 +1,7 @@
-"""checkov and kube-score over a folder of objects: what they find, in one form, and how much they looked at.
+"""checkov and kube-score over a folder of objects: findings in a common form, and the numbers of objects and checks.
 
-Each object is a file of its own, so that a finding leads back to its object, and both scanners see all of them at once:
-some of their checks are about how objects go together.
+Each object is a separate file, so that a finding leads to its object. Both scanners read all files at once, because
+some checks relate objects to each other.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from tests.assurance.objects import title
 
 SECONDS = 300
 MORE_CHECKS = ("container-seccomp-profile", "container-ports-check")
-"""Of kube-score's optional ones, those that contradict nothing we mean."""
+"""Optional checks of kube-score that do not contradict Freehold's design."""
 PERFECT = 10
-"""kube-score's grade of an object that needs nothing."""
+"""kube-score's grade of an object without findings."""
 NOWHERE = "http://127.0.0.1:9"
-"""A proxy that is not there: a scanner that would ask the network for anything fails at once."""
+"""An absent HTTP proxy, so that a scanner that uses the network fails at once."""
 
 
 class ScanError(Exception):
-    """A scanner did not do its work; the text is shown as it is."""
+    """A scanner failed; the message is printed unchanged."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a scanner looked at and found. checks: how many it made, of all objects together."""
+    """The objects and findings of a scanner. checks: the number of checks of all objects."""
 
     scanner: str
     checks: int
@@ -45,11 +45,11 @@ class Scan:
 
 
 def scan(objects: Sequence[Object], checkov: Path) -> list[Scan]:
-    """Both scanners over these objects. Raises ScanError."""
+    """Run both scanners over these objects. Raises ScanError."""
     with tempfile.TemporaryDirectory(prefix="freehold-manifests-") as made:
         folder = Path(made)
         for number, body in enumerate(objects):
-            # In JSON, which is YAML: a digest such as 12e45678 is a number to some who read YAML, and not to others.
+            # In JSON, which is YAML: YAML parsers disagree on whether a digest such as 12e45678 is a number.
             (folder / f"{number}.yaml").write_text(json.dumps(body, indent=2))
         scans = [_checkov(checkov, folder, objects), _kube_score(folder, objects)]
     for done in scans:
@@ -88,7 +88,7 @@ def _kube_score(folder: Path, objects: Sequence[Object]) -> Scan:
 
 
 def _run(folder: Path, *command: str | Path) -> Any:
-    """What a scanner answers; both exit with 1 when they find something. It gets nothing of this environment."""
+    """Return the output of a scanner, without this environment; both scanners exit with 1 on findings."""
     environment = {"PATH": os.defpath, "HOME": str(folder), "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE}
     done = subprocess.run(
         list(map(str, command)),

@@ -1,7 +1,7 @@
-"""What the stories share: one cluster, one installation by Helm, a shop; and what is printed when one fails.
+"""What the stories share: one cluster, one installation by Helm, a shop, their order, and the output of a failure.
 
-Most run two at a time, each file in one process; those marked `alone` after them, one by one. All are one run, which is
-known by the time at which it began.
+Most stories run beside others, each file in one process; stories marked `alone` follow one by one. All are one run,
+which is identified by the time of its start.
 """
 
 from __future__ import annotations
@@ -16,25 +16,36 @@ import pytest
 from hack.stage import choose, install, prepare
 from localcluster.locks import locked
 from localcluster.paths import cache
-from tests.e2e.cluster import BEGUN, OPERATOR, OURS, Cluster, Space
-from tests.e2e.services import front_end, payments, users
-from tests.e2e.storefront import Storefront, forwarded
+from tests.e2e.support.cluster import BEGUN, OPERATOR, OURS, Cluster, Space
+from tests.e2e.support.microservices import front_end, payments, users
+from tests.e2e.support.storefront_client import Storefront, forwarded
+from tests.e2e.support.story_times import StoryTimes
 
 LOG_LINES = "60"
 LONGEST_SECTION = 12_000
-"""Characters; a failure is read by a person."""
+"""Characters of evidence in a failure report, which people read."""
 INSTALLED = pytest.StashKey[Cluster]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(StoryTimes())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Stories marked `first` come first and those marked `last` come last; otherwise the order stays."""
+    items.sort(key=lambda item: (item.get_closest_marker("first") is None, item.get_closest_marker("last") is not None))
 
 
 @pytest.fixture(scope="session")
 def begun() -> datetime:
-    """When the first of this run's stories began."""
+    """The start time of this run."""
     return datetime.strptime(BEGUN, "%Y-%m-%dT%H-%M-%SZ").replace(tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
 def cluster(pytestconfig: pytest.Config, begun: datetime) -> Cluster:  # noqa: ARG001 - before its first request
-    """The cluster with Freehold of this very checkout installed by its chart, and no leftovers of a broken run."""
+    """The cluster with Freehold of this checkout installed by the chart, and without leftovers of earlier runs."""
     with locked(cache() / "locks" / "stories", "another process of this run"):
         stage = prepare(choose(), audit=True)
         install(stage)
@@ -45,7 +56,7 @@ def cluster(pytestconfig: pytest.Config, begun: datetime) -> Cluster:  # noqa: A
 
 @pytest.fixture(scope="session")
 def shop(cluster: Cluster) -> Iterator[Space]:
-    """users, payments and storefront, Ready. A story that changes one of them puts it right again."""
+    """users, payments and storefront, Ready. A story that changes one of them restores it."""
     space = _space(cluster, "shop")
     try:
         space.apply(users(), payments(), front_end())
@@ -57,7 +68,7 @@ def shop(cluster: Cluster) -> Iterator[Space]:
 
 @pytest.fixture
 def storefront(shop: Space) -> Iterator[Storefront]:
-    """The shop's front end, as a browser reaches it, connected to both services."""
+    """A client of the shop's front end, which is connected to both services."""
     with forwarded(shop) as front:
         for path in ("/api/users", "/api/payments"):
             front.until(path, 200)
@@ -66,7 +77,7 @@ def storefront(shop: Space) -> Iterator[Storefront]:
 
 @pytest.fixture(scope="module")
 def yard(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
-    """A namespace for all the stories of one file."""
+    """A namespace for all tests of a file."""
     story = request.path.stem.removeprefix("test_").replace("_", "-")
     space = _space(cluster, story)
     yield space
@@ -75,7 +86,7 @@ def yard(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
 
 @pytest.fixture
 def spaces(cluster: Cluster) -> Iterator[Callable[..., Space]]:
-    """Makes namespaces for one story alone, by a word and the labels they should carry."""
+    """A function that creates namespaces for one test, by a part of the name and labels."""
     made: list[Space] = []
 
     def make(word: str, **labels: str) -> Space:
@@ -94,13 +105,13 @@ def _space(cluster: Cluster, word: str, **labels: str) -> Space:
 
 
 def _remove(space: Space) -> None:
-    """Begin to; the stories that are about deletion wait for its end."""
+    """Start the deletion of a namespace; only stories about deletion wait for the end."""
     space.cluster.kubectl("delete", "namespace", space.name, "--wait=false", "--ignore-not-found")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Once for a story that failed: what a person would ask the cluster for."""
+    """Add the cluster's objects, Events and logs to the report of a failed test."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
     cluster = item.config.stash.get(INSTALLED, None)
     if report.failed and report.when != "teardown" and cluster:
@@ -110,7 +121,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def _names(item: pytest.Item, failure: str) -> set[str]:
-    """The namespaces a story worked in."""
+    """Return the namespaces of a test."""
     own = {value.name for value in getattr(item, "funcargs", {}).values() if isinstance(value, Space)}
     return own | set(re.findall(r"\be2e-[a-z-]+-[0-9a-f]{5}\b", failure))
 

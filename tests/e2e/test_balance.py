@@ -1,7 +1,7 @@
-"""Consumers in four languages balance their calls over all pods of users, with no mesh, and lose none of them.
+"""Consumers in four languages balance their calls over all pods of users without a mesh, and lose no call.
 
-Together they make 200 calls a second while pods are replaced and killed, by nothing but what is published to them: a
-target and a service config.
+Together they make 200 calls a second while pods are replaced and killed. Their configuration is the published target
+and service config alone.
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.e2e.callers import CALLER, LANGUAGES, Load, declared, stand
-from tests.e2e.cluster import Object, Space, uids
-from tests.e2e.crash import kill
-from tests.e2e.services import front_end, invoices, payments, users
-from tests.e2e.storefront import forwarded
+from tests.e2e.support.cluster import Object, Space, uids
+from tests.e2e.support.grpc_load import CALLER, LANGUAGES, Load, declared, start_callers
+from tests.e2e.support.microservices import front_end, invoices, payments, users
+from tests.e2e.support.pod_kills import kill
+from tests.e2e.support.storefront_client import forwarded
+from tests.e2e.support.write_load import LONGEST
 
 pytestmark = pytest.mark.alone
 
 RATE = 50
-"""Calls a second of each language, where none may fail."""
+"""Calls a second of each language in tests where no call may fail."""
 GENTLE = 20
-"""Where it is seen who answers, while four more pods start on the same two cores."""
+"""Calls a second of each language while four more pods start on the same two cores."""
+CALM = 10.0
+"""Seconds for which the calls continue after the event under test."""
 SPREAD_WITHIN = timedelta(seconds=10)
 LOOK = timedelta(seconds=4)
 CONSUMERS = {"go": "payments", "java": "invoices", "node": "storefront"}
@@ -33,23 +36,24 @@ CONSUMERS = {"go": "payments", "java": "invoices", "node": "storefront"}
 
 @pytest.fixture(scope="module")
 def person(yard: Space) -> Iterator[str]:
-    """All four languages, and somebody registered whom their calls are about."""
+    """The consumers in four languages, and the id of a registered person for their calls."""
     yard.apply(users(replicas=1), payments(), invoices(), front_end(), declared())
     yard.until_ready("users", "payments", "invoices", "storefront")
     yard.until(f"configmap/{CALLER}-consumes", lambda live: "users.service-config" in live.get("data", {}))
-    # A consumer takes up what is published when it starts: those that started before the contract was known, now.
+    # A consumer reads the service config at its start: restart those that started before the contract was known.
     for name in CONSUMERS.values():
         yard.kubectl("rollout", "restart", f"deployment/{name}")
     for name in CONSUMERS.values():
         yard.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
-    stand(yard)
+    start_callers(yard)
     with forwarded(yard) as front:
         front.until("/api/users", 200)
         yield front.post("/api/users", {"name": "Ada", "email": "ada@example.org"}).body["user"]["id"]
 
 
 @pytest.mark.usefixtures("person")
-def test_consumers_go_by_what_is_published(yard: Space) -> None:
+def test_balance_published_config(yard: Space) -> None:
+    """Each consumer logs that its service config is the published file."""
     for language, name in CONSUMERS.items():
         (pod,) = yard.pods(name)
         lines = yard.kubectl("logs", pod["metadata"]["name"]).splitlines()
@@ -58,9 +62,10 @@ def test_consumers_go_by_what_is_published(yard: Space) -> None:
         assert [line["serviceConfig"] for line in about] == ["published"], f"{language}: {lines}"
 
 
-def test_five_pods_share_the_calls_of_all_four_within_ten_seconds(yard: Space, person: str) -> None:
+def test_balance_five_pods(yard: Space, person: str) -> None:
+    """After a scale-up to five pods, each pod receives calls of all four languages within ten seconds."""
     before = uids(yard.pods("users"))
-    load = Load(yard, person, GENTLE, 45)
+    load = Load(yard, person, GENTLE, LONGEST)
     yard.kubectl("scale", "microservice/users", "--replicas=5")
     yard.until("deployment/users", lambda live: live.get("status", {}).get("readyReplicas") == 5)
     assert before <= uids(yard.pods("users")), "scaling rolled a pod that served"
@@ -79,18 +84,23 @@ def test_five_pods_share_the_calls_of_all_four_within_ten_seconds(yard: Space, p
     assert not missing, shares
 
 
-def test_a_rolling_update_loses_no_call(yard: Space, person: str) -> None:
+def test_balance_rolling_update(yard: Space, person: str) -> None:
+    """A rolling update of users loses no call of the four languages."""
     before = uids(yard.pods("users"))
-    load = Load(yard, person, RATE, 75)
+    replaced = [pod["metadata"]["name"] for pod in yard.pods("users")]
+    load = Load(yard, person, RATE, LONGEST)
     yard.spec("users", resources={"requests": {"cpu": "20m"}})
     yard.until_ready("users")
+    yard.gone("pod", *replaced, within=120)
+    time.sleep(CALM)
     assert load.running(), "the calls ended before the rollout"
     _all_well(load)
     assert not before & uids(yard.pods("users"))
 
 
-def test_killed_pods_lose_no_call(yard: Space, person: str) -> None:
-    load = Load(yard, person, RATE, 45)
+def test_balance_killed_pods(yard: Space, person: str) -> None:
+    """A killed container and a force-deleted pod lose no call of the four languages."""
+    load = Load(yard, person, RATE, LONGEST)
     first, second, *_ = yard.pods("users")
     kill(first)
     yard.until(
@@ -98,23 +108,20 @@ def test_killed_pods_lose_no_call(yard: Space, person: str) -> None:
     )
     yard.kubectl("delete", "pod", second["metadata"]["name"], "--grace-period=0", "--force")
     yard.until("deployment/users", lambda live: live.get("status", {}).get("readyReplicas") == 5)
+    time.sleep(CALM)
     assert load.running(), "the calls ended before the pods were back"
     _all_well(load)
 
 
-def _restarted(pod: Object) -> bool:
-    """its container started again"""
-    return bool(pod["status"]["containerStatuses"][0]["restartCount"])
-
-
 def _all_well(load: Load) -> None:
-    ended = load.ended()
+    """Stop the calls: each language made some, and none failed."""
+    ended = load.stopped()
     assert all(calls.made > 0 for calls in ended.values()), ended
     assert not any(calls.failed for calls in ended.values()), ended
 
 
 def _callers(space: Space, pod: Object, since: datetime) -> Counter[str]:
-    """The calls that a pod of users answered since then, by the address of who made them."""
+    """Return the calls that a pod of users has answered since a time, by the caller's address."""
     name, moment = pod["metadata"]["name"], since.isoformat(timespec="seconds").replace("+00:00", "Z")
     lines = space.kubectl("logs", name, f"--since-time={moment}").splitlines()
     calls = (json.loads(line) for line in lines if '"peer"' in line)
@@ -128,5 +135,5 @@ def _addresses(space: Space) -> dict[str, str]:
 
 
 def _wait(moment: datetime) -> None:
-    """Until then: it is time itself that is awaited."""
+    """Sleep until a time."""
     time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))

@@ -1,21 +1,21 @@
-"""Budgets: what cannot be met is named where it is declared and hinders nothing; how to call comes as a file."""
+"""Latency budgets: contradictions are reported and block nothing, and service configs appear as files."""
 
 from __future__ import annotations
 
 import json
 
-from tests.e2e.cluster import Object, Space, uids
-from tests.e2e.inside import python, started
-from tests.e2e.services import idle, users
+from tests.e2e.support.cluster import Object, Space, uids
+from tests.e2e.support.microservices import idle, users
+from tests.e2e.support.pod_exec import python, started
 
 PATHS = "PathsWithinBudget"
 SOON = 15
 FILE = "/bindings/people/service-config"
 REPEATED = {"GetUser", "ListUsers", "RegisterUser"}
-"""Methods of users whose contract says that they may be repeated."""
+"""The methods of users with an idempotency level in the contract."""
 PROJECTED = 180
-"""Seconds: people starts and is asked what it offers, and the kubelet looks at ConfigMaps about once a minute."""
-# Reads until the file is there; a volume's content is swapped by renaming, which no watch of the file would see.
+"""Seconds for the start of people, the reading of its contract, and the kubelet's update of the ConfigMap volume."""
+# Polls until the file exists: the kubelet replaces a volume's content by a rename, which no watch of the file reports.
 UNTIL_THERE = f"""
 import pathlib, time
 while not pathlib.Path({FILE!r}).exists():
@@ -31,7 +31,8 @@ with grpc.insecure_channel("dns:///people:50051", options=[("grpc.service_config
 """
 
 
-def test_paths_that_cannot_be_met_are_named_and_hinder_nothing(yard: Space) -> None:
+def test_budgets_too_small(yard: Space) -> None:
+    """A latency budget shorter than the budget of a downstream service is reported and blocks nothing."""
     yard.apply(
         idle("storefront", latencyBudget="500ms", consumes=[{"name": "invoices"}]),
         idle("invoices", consumes=[{"name": "payments"}]),
@@ -50,7 +51,8 @@ def test_paths_that_cannot_be_met_are_named_and_hinder_nothing(yard: Space) -> N
     yard.until_condition("payments", PATHS, "True", "WithinBudget", within=SOON)
 
 
-def test_a_cycle_is_named_by_each_on_it_and_a_fifth_hop_by_the_first(yard: Space) -> None:
+def test_budgets_cycle_and_hops(yard: Space) -> None:
+    """Each service on a call cycle reports the cycle, and the first of five hops reports the number of hops."""
     chain = [idle(name, **_calling(below)) for name, below in zip("abcdef", [*"bcdef", None], strict=True)]
     yard.apply(*chain)
     assert "5 hops" in yard.until_condition("a", PATHS, "True", "TooManyHops", within=SOON)
@@ -68,8 +70,11 @@ def _calling(below: str | None) -> Object:
     return {"consumes": [{"name": below}]} if below else {}
 
 
-def test_how_to_call_comes_into_a_running_pod_once_the_contract_is_known(yard: Space) -> None:
-    """The caller starts without the file, keeps its pod when it comes, and its gRPC takes what is in it."""
+def test_budgets_config_in_running_pod(yard: Space) -> None:
+    """The service config appears in a running pod once the provider's contract is known.
+
+    The caller starts without the file, keeps its pod, and gRPC accepts the content.
+    """
     yard.apply(users("caller", consumes=[{"name": "people", "latencyBudget": "2s"}]))
     yard.until_condition("caller", "EndpointReady", "True", within=180)
     (pod,) = yard.pods("caller")

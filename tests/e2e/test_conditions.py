@@ -1,4 +1,4 @@
-"""What only the cluster can know shows within seconds, clears once it is put right, and stops nothing else."""
+"""Faults that only the cluster detects: reported within seconds, cleared once corrected, without effect on others."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.cluster import Object, Space, conditions
-from tests.e2e.services import IMAGES, database, front_end, idle, users
-
-pytestmark = pytest.mark.alone
+from tests.e2e.support.cluster import Object, Space, conditions
+from tests.e2e.support.microservices import IMAGES, database, front_end, idle, users
 
 SOON = 15
-"""Seconds from the mistake to its condition, the seconds in between that an image is asked for in vain included."""
+"""Seconds from a mistake to its condition, the kubelet's failing pull of an image included."""
 
 
 @pytest.fixture(scope="module")
 def yard(yard: Space) -> Space:
-    """With two providers that are declared and have no pods, so that a front end has all it consumes."""
+    """A namespace with the two providers of a front end, which have no pods."""
     yard.apply(idle("users"), idle("payments"))
     yard.until_ready("users", "payments")
     return yard
@@ -27,7 +25,7 @@ def yard(yard: Space) -> Space:
 
 @pytest.fixture(autouse=True)
 def _nothing_else_stops(shop: Space) -> Iterator[None]:
-    """The shop's services stay Ready throughout, without a moment's doubt."""
+    """Assert that the shop's services stay Ready throughout a test, without a transition."""
     before = _since(shop)
     yield
     assert _since(shop) == before
@@ -39,14 +37,16 @@ def _since(shop: Space) -> dict[str, tuple[str, str]]:
 
 
 def _shows(space: Space, service: str, condition: str, reason: str) -> str:
-    """The condition and its Event are there soon, and Ready repeats them; returns the condition's message."""
+    """Wait for the condition, its Event and the same reason in Ready; return the condition's message."""
     said = space.until_condition(service, condition, "False", reason, within=SOON)
     space.until_event(service, "Warning", reason)
     space.until_condition(service, "Ready", "False", reason, within=5)
     return said
 
 
-def test_an_image_that_is_missing(yard: Space) -> None:
+@pytest.mark.alone
+def test_conditions_image_missing(yard: Space) -> None:
+    """ImagePullFailed names the image that cannot be pulled, and clears with an existing image."""
     yard.apply(front_end("imageless", image="localhost/freehold/storefront:absent"))
     said = _shows(yard, "imageless", "EndpointReady", "ImagePullFailed")
     assert said.startswith("image localhost/freehold/storefront:absent cannot be pulled")
@@ -56,7 +56,9 @@ def test_an_image_that_is_missing(yard: Space) -> None:
     yard.until_event("imageless", "Normal", "Ready")
 
 
-def test_a_container_that_stops(yard: Space) -> None:
+@pytest.mark.alone
+def test_conditions_crash_loop(yard: Space) -> None:
+    """CrashLooping quotes the container's last words, and clears with a corrected spec."""
     yard.apply(front_end("crashing", consumes=[{"name": "users"}]))
     said = _shows(yard, "crashing", "EndpointReady", "CrashLooping")
     assert "PAYMENTS_GRPC_TARGET must be set" in said
@@ -65,7 +67,8 @@ def test_a_container_that_stops(yard: Space) -> None:
     yard.until_ready("crashing")
 
 
-def test_a_pod_no_node_has_room_for(yard: Space) -> None:
+def test_conditions_unschedulable(yard: Space) -> None:
+    """Unschedulable names the resource that no node has, and clears with a smaller request."""
     yard.apply(front_end("greedy", resources={"requests": {"cpu": "1000"}}))
     said = _shows(yard, "greedy", "EndpointReady", "Unschedulable")
     assert "Insufficient cpu" in said
@@ -74,7 +77,8 @@ def test_a_pod_no_node_has_room_for(yard: Space) -> None:
     yard.until_ready("greedy")
 
 
-def test_a_provider_nobody_declared(yard: Space) -> None:
+def test_conditions_provider_absent(yard: Space) -> None:
+    """ProviderNotFound names the absent provider while the consumer serves, and clears once the provider exists."""
     wanted = [{"name": name} for name in ("users", "payments", "ledger")]
     yard.apply(front_end("forerunner", consumes=wanted))
     said = _shows(yard, "forerunner", "DependenciesResolved", "ProviderNotFound")
@@ -88,7 +92,8 @@ def test_a_provider_nobody_declared(yard: Space) -> None:
     assert yard.condition("forerunner", "EndpointReady")["status"] == "True"
 
 
-def test_a_provider_without_an_endpoint(yard: Space) -> None:
+def test_conditions_provider_without_grpc(yard: Space) -> None:
+    """ProviderHasNoEndpoint names the provider without spec.grpc, and clears once the field is set."""
     yard.apply(front_end("gallery"))
     wanted = [{"name": name} for name in ("users", "payments", "gallery")]
     yard.apply(front_end("mistaken", consumes=wanted))
@@ -100,7 +105,8 @@ def test_a_provider_without_an_endpoint(yard: Space) -> None:
     yard.delete("microservice/mistaken", "microservice/gallery")
 
 
-def test_a_provider_that_does_not_consent(yard: Space, shop: Space) -> None:
+def test_conditions_consent_missing(yard: Space, shop: Space) -> None:
+    """ConsumerNotAllowed names the provider and both namespaces, and clears with a consenting provider."""
     yard.apply(front_end("uninvited", of=shop.name))
     said = _shows(yard, "uninvited", "DependenciesResolved", "ConsumerNotAllowed")
     assert f"users in namespace {shop.name} admits no consumers from namespace {yard.name}" in said
@@ -109,7 +115,8 @@ def test_a_provider_that_does_not_consent(yard: Space, shop: Space) -> None:
     yard.until_ready("uninvited")
 
 
-def test_a_storage_class_that_is_absent(yard: Space) -> None:
+def test_conditions_storage_class_absent(yard: Space) -> None:
+    """StorageClassMissing lists the cluster's storage classes, and clears once the class exists."""
     name = f"fast-{yard.name}"
     yard.apply(users("storeless", database=database("users", storage={"size": "64Mi", "className": name})))
     said = _shows(yard, "storeless", "DatabaseReady", "StorageClassMissing")
@@ -126,7 +133,8 @@ def test_a_storage_class_that_is_absent(yard: Space) -> None:
         yard.cluster.kubectl("delete", "storageclass", name)
 
 
-def test_a_volume_that_cannot_grow(yard: Space) -> None:
+def test_conditions_volume_not_expandable(yard: Space) -> None:
+    """VolumeCannotGrow names both sizes while the database serves, and clears once the class allows expansion."""
     name = f"rigid-{yard.name}"
     yard.cluster.apply({**_like_the_default(yard, name), "allowVolumeExpansion": False})
     try:
@@ -148,14 +156,17 @@ def test_a_volume_that_cannot_grow(yard: Space) -> None:
         yard.cluster.kubectl("delete", "storageclass", name)
 
 
-def test_a_database_image_that_is_missing(yard: Space) -> None:
+@pytest.mark.alone
+def test_conditions_database_image_missing(yard: Space) -> None:
+    """ImagePullFailed names the PostgreSQL image that cannot be pulled."""
     yard.apply(users("early", database={"version": "18", "storage": {"size": "64Mi"}}))
     said = _shows(yard, "early", "DatabaseReady", "ImagePullFailed")
     assert "postgres:18 cannot be pulled" in said
     yard.delete("microservice/early")
 
 
-def test_an_object_the_cluster_refuses(yard: Space) -> None:
+def test_conditions_object_refused(yard: Space) -> None:
+    """ClusterRefused quotes the API server, and clears with a valid spec."""
     yard.apply(front_end("bursting", resources={"requests": {"memory": "64Mi"}, "limits": {"memory": "32Mi"}}))
     said = _refused(yard, "bursting", "ClusterRefused")
     assert "must be less than or equal to memory limit" in said
@@ -164,7 +175,8 @@ def test_an_object_the_cluster_refuses(yard: Space) -> None:
     yard.until_ready("bursting")
 
 
-def test_a_name_that_is_taken(yard: Space) -> None:
+def test_conditions_name_taken(yard: Space) -> None:
+    """NameTaken names the foreign object, and clears once the object is deleted."""
     yard.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "till"}})
     yard.apply(front_end("till"))
     said = _refused(yard, "till", "NameTaken")
@@ -174,7 +186,8 @@ def test_a_name_that_is_taken(yard: Space) -> None:
     yard.until_ready("till")
 
 
-def test_pods_that_a_quota_refuses(spaces: Callable[..., Space]) -> None:
+def test_conditions_quota_exceeded(spaces: Callable[..., Space]) -> None:
+    """RefusedByAdmission quotes the quota, and clears once the quota is deleted."""
     space = spaces("quota")
     spec = {"hard": {"pods": "0"}}
     space.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": spec})
@@ -186,8 +199,9 @@ def test_pods_that_a_quota_refuses(spaces: Callable[..., Space]) -> None:
     space.until_ready("storefront")
 
 
-def test_a_resource_the_operator_cannot_read_breaks_no_other(yard: Space) -> None:
-    """A newer version of the schema may let in what this operator does not know."""
+@pytest.mark.alone
+def test_conditions_unreadable_resource(yard: Space) -> None:
+    """A resource that only a newer schema admits reports InvalidSpec and blocks no other resource."""
     with _a_looser_schema(yard):
         yard.apply(front_end("newer", replicas=1000))
         said = _refused(yard, "newer", "InvalidSpec")
@@ -200,14 +214,14 @@ def test_a_resource_the_operator_cannot_read_breaks_no_other(yard: Space) -> Non
 
 
 def _refused(space: Space, service: str, reason: str) -> str:
-    """Where Ready alone can say what is wrong."""
+    """Wait for a reason that only Ready reports, and its Event; return the message."""
     said = space.until_condition(service, "Ready", "False", reason, within=SOON)
     space.until_event(service, "Warning", reason)
     return said
 
 
 def _like_the_default(space: Space, name: str) -> Object:
-    """A storage class with another name that does what the cluster's default does."""
+    """Return a storage class like the cluster's default, with another name."""
     classes: list[Object] = json.loads(space.kubectl("get", "storageclasses", "-o", "json"))["items"]
     mark = "storageclass.kubernetes.io/is-default-class"
     default = next(c for c in classes if c["metadata"].get("annotations", {}).get(mark) == "true")
@@ -217,7 +231,7 @@ def _like_the_default(space: Space, name: str) -> Object:
 
 @contextmanager
 def _a_looser_schema(space: Space) -> Iterator[None]:
-    """The definition with another bound on spec.replicas, and afterwards with its own again."""
+    """Raise the definition's limit of spec.replicas for the duration of the block."""
     path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/replicas/maximum"
 
     def bound(most: int) -> None:

@@ -1,4 +1,4 @@
-"""Both sides agree, or nothing opens: a front end of another namespace, its provider's consent given and withdrawn."""
+"""Calls between namespaces need both a declaration and the provider's consent, which is given and withdrawn."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.cluster import Space, uids
-from tests.e2e.services import front_end
-from tests.e2e.storefront import forwarded
+from tests.e2e.support.cluster import Space, uids
+from tests.e2e.support.microservices import front_end
+from tests.e2e.support.storefront_client import forwarded
 
 WELCOME = "freehold.dev/e2e-welcome"
 SELECTED = {"from": "Selector", "selector": {"matchLabels": {WELCOME: "yes"}}}
@@ -17,7 +17,7 @@ PROVIDERS = ("users", "payments")
 
 @pytest.fixture
 def branch(shop: Space, spaces: Callable[..., Space]) -> Iterator[Space]:
-    """A namespace for another front end; afterwards the shop's services admit whom they did before."""
+    """A namespace for another front end. The shop's consent is restored afterwards."""
     shop.cluster.kubectl("label", "namespace", shop.name, f"{WELCOME}=yes", "--overwrite")
     yield spaces("branch")
     for name in PROVIDERS:
@@ -25,7 +25,8 @@ def branch(shop: Space, spaces: Callable[..., Space]) -> Iterator[Space]:
     shop.until_ready(*PROVIDERS)
 
 
-def test_calls_open_and_close_with_the_providers_consent(shop: Space, branch: Space) -> None:
+def test_consent_opens_and_closes_calls(shop: Space, branch: Space) -> None:
+    """Calls of a consumer in another namespace succeed while both providers consent, and only then."""
     branch.apply(front_end(of=shop.name))
     said = branch.until_condition("storefront", "DependenciesResolved", "False", "ConsumerNotAllowed", within=10)
     assert f"users in namespace {shop.name} admits no consumers from namespace {branch.name}" in said
@@ -57,8 +58,8 @@ def test_calls_open_and_close_with_the_providers_consent(shop: Space, branch: Sp
     assert providers == {name: uids(shop.pods(name)) for name in PROVIDERS}
 
 
-def test_consent_alone_opens_nothing(shop: Space, branch: Space) -> None:
-    """A front end that consumes payments alone reaches payments, and not users, though both admit everybody."""
+def test_consent_without_declaration(shop: Space, branch: Space) -> None:
+    """Consent alone opens nothing: a consumer of payments reaches payments and not users, although both admit all."""
     for name in PROVIDERS:
         shop.spec(name, grpc={"consumers": {"from": "All"}})
     idle = {"name": "users"}

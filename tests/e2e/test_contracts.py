@@ -1,4 +1,4 @@
-"""What an image offers: read from it before its first pod, published, and compared for the sake of its consumers."""
+"""Contracts: read from an image before its first pod, published, and compared to protect consumers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from tests import offered
-from tests.e2e import images
-from tests.e2e.cluster import Cluster, Object, Space, conditions, uids
-from tests.e2e.services import IMAGES, idle, microservice
-from tests.e2e.storefront import Load, Storefront
+from tests.e2e.support import image_layers
+from tests.e2e.support.cluster import Cluster, Object, Space, conditions, uids
+from tests.e2e.support.microservices import IMAGES, idle, microservice
+from tests.e2e.support.storefront_client import Load, Storefront
+
+pytestmark = pytest.mark.first
 
 ROOT = Path(__file__).parents[2]
 PROTOS = ROOT / "services/proto"
@@ -26,7 +28,7 @@ EMAIL = "string email = 3;"
 NICKNAME = "string email = 3;\n  // How friends call the person.\n  string nickname = 5;"
 READER = "app.kubernetes.io/component=contract"
 OFFERED = 90
-"""Seconds within which it is known what an image offers: a reader's deadline, and a busy machine."""
+"""Seconds until the contract of an image is known: the reader's deadline, on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def another_users(cluster: Cluster, folder: Path) -> Callable[[str, str, str], str]:
-    """Makes the shop's own users, its contract changed, as an image."""
+    """A function that builds an image of users with one text of the contract replaced."""
 
     def make(tag: str, old: str, new: str) -> str:
         text = (PROTOS / USERS).read_text()
@@ -47,29 +49,30 @@ def another_users(cluster: Cluster, folder: Path) -> Callable[[str, str, str], s
         out = source.parents[3]
         command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{out}", f"--python_out={out}", str(source)]
         subprocess.run(command, check=True, timeout=60)
-        # What was compiled from the other is used without a look at the file (PEP 552, unchecked).
+        # Python would use the compiled original without checking the source file (PEP 552, unchecked).
         files = {
             f"{CODE}/users_pb2.py": source.with_name("users_pb2.py").read_bytes(),
             f"{CODE}/__pycache__/.wh.users_pb2.cpython-311.pyc": b"",
         }
-        return images.lay(cluster.stage, "users", f"users:{tag}", folder, files)
+        return image_layers.lay(cluster.stage, "users", f"users:{tag}", folder, files)
 
     return make
 
 
 @pytest.fixture(scope="module")
 def offering(cluster: Cluster, folder: Path) -> Callable[..., str]:
-    """Makes an image that offers a contract and does nothing of it."""
+    """A function that builds an image that describes a contract and implements none of it."""
 
     def make(tag: str, contract: bytes, how: str = "plain") -> str:
-        return images.offering(cluster.stage, tag, folder, contract, how)
+        return image_layers.offering(cluster.stage, tag, folder, contract, how)
 
     return make
 
 
-def test_a_breaking_image_is_held_back_and_an_additive_one_goes_ahead_and_no_call_fails(
+def test_contracts_breaking_and_additive(
     shop: Space, storefront: Storefront, another_users: Callable[[str, str, str], str]
 ) -> None:
+    """A breaking image is held back before its migration, an additive image rolls out, and no call fails."""
     shop.until_condition("users", "ContractPublished", "True", within=OFFERED)
     breaking, additive = another_users("breaking", EMAIL, ""), another_users("additive", EMAIL, NICKNAME)
     pods, jobs = uids(shop.pods("users")), uids(shop.find("jobs", "app.kubernetes.io/component=migrations"))
@@ -96,7 +99,7 @@ def test_a_breaking_image_is_held_back_and_an_additive_one_goes_ahead_and_no_cal
         shop.until_condition("users", "Ready", "False", "BreaksConsumers", within=OFFERED)
         shop.spec("users", image=additive)
         shop.until_ready("users")
-        # Back to the first: nickname goes, which nobody was built to read; it is said, and its owner lets it through.
+        # The rollback removes nickname, which breaks consumers by the rules; the annotation accepts the image.
         shop.spec("users", image=IMAGES["users"])
         shop.until_condition("users", "Ready", "False", "BreaksConsumers", within=OFFERED)
         shop.kubectl("annotate", "msvc", "users", f"freehold.dev/accept-contract={IMAGES['users']}")
@@ -106,7 +109,8 @@ def test_a_breaking_image_is_held_back_and_an_additive_one_goes_ahead_and_no_cal
     shop.kubectl("annotate", "msvc", "users", "freehold.dev/accept-contract-")
 
 
-def test_only_what_is_declared_to_be_called_counts(yard: Space, offering: Callable[..., str]) -> None:
+def test_contracts_declared_methods(yard: Space, offering: Callable[..., str]) -> None:
+    """Only changes of methods that a consumer declares hold an image back."""
     first, fewer = offering("first", offered.users()), offering("fewer", offered.users(offered.EMAIL))
     consumes = [{"name": "provider", "methods": ["shop.users.v1.UsersService/CountUser"]}]
     yard.apply(microservice("provider", image=first, grpc={}))
@@ -126,7 +130,8 @@ def test_only_what_is_declared_to_be_called_counts(yard: Space, offering: Callab
     yard.gone("pods,jobs,networkpolicies", "-l", f"{READER},app.kubernetes.io/instance=provider")
 
 
-def test_a_contract_that_takes_more_than_one_answer_arrives_whole(yard: Space, offering: Callable[..., str]) -> None:
+def test_contracts_large(yard: Space, offering: Callable[..., str]) -> None:
+    """A contract of several messages is published whole, and a contract above the limit reports ContractTooLarge."""
     contract = _large(250)
     yard.apply(microservice("large", image=offering("large", contract), grpc={}))
     said = yard.until_condition("large", "ContractPublished", "True", within=2 * OFFERED)
@@ -146,9 +151,8 @@ def test_a_contract_that_takes_more_than_one_answer_arrives_whole(yard: Space, o
         ("crash", "ContractUnreadable", "stopped with exit code 1: no such flag: --offer"),
     ],
 )
-def test_what_an_image_says_badly_is_said_and_hinders_nobody(
-    yard: Space, offering: Callable[..., str], how: str, reason: str, words: str
-) -> None:
+def test_contracts_unreadable(yard: Space, offering: Callable[..., str], how: str, reason: str, words: str) -> None:
+    """An image with invalid or absent reflection is reported by reason and rolls out unchecked."""
     yard.apply(microservice(how, image=offering(how, offered.users(), how), grpc={}))
     said = yard.until_condition(how, "ContractPublished", "False", reason, within=OFFERED)
     assert words in said
@@ -157,9 +161,8 @@ def test_what_an_image_says_badly_is_said_and_hinders_nobody(
         yard.until_ready(how)
 
 
-def test_a_reader_reaches_nothing_is_given_nothing_and_leaves_nothing(
-    yard: Space, offering: Callable[..., str]
-) -> None:
+def test_contracts_reader_isolated(yard: Space, offering: Callable[..., str]) -> None:
+    """The contract reader has no network, no token and no passwords, and all its objects are deleted afterwards."""
     yard.apply(microservice("asked", image=offering("curious", offered.users(), "curious"), grpc={}))
     yard.until_condition("asked", "ContractPublished", "True", within=OFFERED)
     yard.until_ready("asked")
@@ -173,7 +176,7 @@ def _image(space: Space, service: str) -> str:
 
 
 def _published(space: Space, service: str) -> FileDescriptorSet:
-    """The contract of the image that serves, once the status names it."""
+    """Return the published contract of the serving image, once the status names the image."""
 
     def is_of_the_image(live: Object) -> bool:
         return bool(live["status"].get("contract", {}).get("image") == live["spec"]["image"])
@@ -185,7 +188,7 @@ def _published(space: Space, service: str) -> FileDescriptorSet:
 
 
 def _large(methods: int) -> bytes:
-    """A contract whose names cannot be made shorter by packing."""
+    """Return a contract with random names, which compress badly."""
     words = random.Random(methods)
     names = [f"M{words.randbytes(12).hex()}" for _ in range(methods)]
     calls = "".join(f"rpc {name}(A{name}) returns (A{name});" for name in names)

@@ -1,11 +1,11 @@
-"""Data outlives the resource, unless its owner said otherwise."""
+"""Data outlives the Microservice, unless deletionPolicy is Delete."""
 
 from __future__ import annotations
 
 import base64
 
-from tests.e2e.cluster import Space
-from tests.e2e.services import database, users
+from tests.e2e.support.cluster import Space
+from tests.e2e.support.microservices import database, users
 
 INSERT = "insert into users (name, email) values ('Ada', 'ada@example.org')"
 EMAILS = "select email from users"
@@ -16,7 +16,8 @@ print(psycopg.connect(os.environ["DATABASE_URL"]).execute("select email from use
 """
 
 
-def test_a_service_of_the_same_name_takes_up_the_kept_data(yard: Space) -> None:
+def test_data_retained(yard: Space) -> None:
+    """With Retain, volume and credentials outlive the resource, and a new resource of the same name uses both."""
     _fresh(yard)
     before = _password(yard)
 
@@ -33,8 +34,11 @@ def test_a_service_of_the_same_name_takes_up_the_kept_data(yard: Space) -> None:
     assert _asked_by_the_service(yard) == "ada@example.org"
 
 
-def test_it_gets_fresh_credentials_where_the_old_ones_are_gone(yard: Space) -> None:
-    """Continues with the data of the story before."""
+def test_data_new_credentials(yard: Space) -> None:
+    """A service whose retained Secrets were deleted gets new credentials for the retained data.
+
+    Continues with the data of the test before.
+    """
     before = _password(yard)
     yard.delete("microservice/users")
     yard.gone("pod/users-database-0")
@@ -50,7 +54,8 @@ def test_it_gets_fresh_credentials_where_the_old_ones_are_gone(yard: Space) -> N
     yard.delete("pvc/users-database-data")
 
 
-def test_delete_takes_the_volume_and_the_credentials_with_it(yard: Space) -> None:
+def test_data_deleted(yard: Space) -> None:
+    """With Delete, volume and credentials are deleted with the resource."""
     yard.apply(users("brief", database=database("users", deletionPolicy="Delete")))
     yard.until_ready("brief")
     volume = yard.get("pvc/brief-database-data")["spec"]["volumeName"]
@@ -63,8 +68,8 @@ def test_delete_takes_the_volume_and_the_credentials_with_it(yard: Space) -> Non
         yard.gone(secret.replace("users", "brief"))
 
 
-def test_a_change_of_mind_counts_for_data_that_is_there(yard: Space) -> None:
-    """Delete first, then Retain: what the policy says last is what happens."""
+def test_data_policy_changed(yard: Space) -> None:
+    """A change of the policy from Delete to Retain applies to existing data."""
     yard.apply(users("kept", database=database("users", deletionPolicy="Delete")))
     yard.until_ready("kept")
     yard.spec("kept", database={"deletionPolicy": "Retain"})

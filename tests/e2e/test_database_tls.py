@@ -1,6 +1,6 @@
-"""A database server as its own service meets it: TLS 1.3 and the right password, or nothing; and never more than rows.
+"""Access to a database server: TLS 1.3 and the right password only, and no privileges beyond rows.
 
-Every attempt is made by the service's own libpq, from the pod where the service stands, with the address it was given.
+Every attempt is made by libpq inside the service's pod, with the service's DATABASE_URL.
 """
 
 from __future__ import annotations
@@ -17,18 +17,16 @@ import pytest
 from cryptography import x509
 from freehold.kube.certificate_authority import generate
 
-from tests.e2e.cluster import Object, Space
-from tests.e2e.inside import python, started
-from tests.e2e.services import database, users
-
-pytestmark = pytest.mark.alone
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.microservices import database, users
+from tests.e2e.support.pod_exec import python, started
 
 CONNECTIONS = 12
 LIMITS = {"connections": CONNECTIONS, "statementTimeout": "1s", "idleInTransactionTimeout": "1s"}
 SERVICE, SERVER = "deployment/users", "pod/users-database-0"
 SYSTEM = "nspname like 'pg\\_%' or nspname = 'information_schema'"
 RENEWED_WITHIN = 150
-"""Seconds: the kubelet brings a changed Secret to a pod within a minute or two."""
+"""Seconds until the kubelet has updated a Secret volume, which takes a minute or two."""
 
 ATTEMPT = """
 import json, os, psycopg, sys
@@ -42,7 +40,7 @@ try:
 except psycopg.OperationalError as error:
     print(error)
 """
-"""One attempt to connect; what is given goes before what the URI says."""
+"""A program that tries to connect once; given parameters override those of the URI."""
 
 QUERY = """
 import json, os, psycopg, sys
@@ -55,7 +53,7 @@ with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, **given) as co
         except psycopg.Error as error:
             print(str(error).splitlines()[0])
 """
-"""Queries one after the other, and a line for what came of each."""
+"""A program that runs queries and prints a line with the result or the error of each."""
 
 CROWD = """
 import os, psycopg
@@ -91,7 +89,7 @@ def serial():
         with context.wrap_socket(plain, server_hostname=url["host"]) as secured:
             return int(secured.getpeercert()["serialNumber"], 16)
 """
-"""The number of the certificate that a new connection is shown."""
+"""A function that returns the serial number of the server certificate of a new connection."""
 
 STEADY = f"""{SERIAL}
 import json, psycopg, sys, time
@@ -112,7 +110,7 @@ while (now := serial()) == before and time.monotonic() < deadline:
 kept.execute("select 1")
 print(json.dumps([before, now, queries, failed]))
 """
-"""Queries, over one connection that is kept and others that are not, until a new one is shown another certificate."""
+"""A program that queries over a lasting and over new connections until a new connection gets another certificate."""
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +133,8 @@ def _secret(yard: Space, name: str) -> dict[str, str]:
     return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
 
-def test_as_it_was_told_it_connects(yard: Space) -> None:
+def test_database_tls_accepted(yard: Space) -> None:
+    """The service connects with its DATABASE_URL over TLS 1.3."""
     assert _attempt(yard) == "connected"
     version = "select version || ' ' || ssl from pg_stat_ssl where pid = pg_backend_pid()"
     assert _queried(yard, version) == ["TLSv1.3 true"]
@@ -150,35 +149,38 @@ REFUSED: dict[str, tuple[Object, str]] = {
     "a role nobody made": ({"user": "users"}, "pg_hba.conf rejects connection"),
     "a name that is not the server's": ({"host": "users-database-nodes"}, "does not match host name"),
 }
-"""What is different about an attempt, and what is said on refusing it."""
+"""The difference of an attempt from DATABASE_URL, and a part of the error."""
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_refused(yard: Space, what: str) -> None:
+def test_database_tls_refused(yard: Space, what: str) -> None:
+    """The server or the client refuses every connection that differs from DATABASE_URL in one point."""
     given, says = REFUSED[what]
     assert says in _attempt(yard, **given)
 
 
-def test_an_address_is_no_name(yard: Space) -> None:
-    """Who is led elsewhere by an address meets a certificate that does not speak of it."""
+def test_database_tls_address(yard: Space) -> None:
+    """A connection to the pod's IP address fails on the certificate's host name."""
     said = _attempt(yard, host=yard.get(SERVER)["status"]["podIP"])
     assert "does not match host name" in said
 
 
-def test_a_server_of_another_authority_is_not_taken_for_this_one(yard: Space) -> None:
+def test_database_tls_other_authority(yard: Space) -> None:
+    """A client that trusts another certificate authority rejects the server."""
     said = _attempt(yard, authority=generate(datetime.now(UTC))["ca.crt"])
     assert "certificate verify failed" in said
 
 
-def test_the_superuser_has_no_way_in_over_the_network(yard: Space) -> None:
-    """With its right password, and to every database."""
+def test_database_tls_superuser_refused(yard: Space) -> None:
+    """The superuser cannot connect over the network, to any database, even with the right password."""
     password = _secret(yard, "users-database-server")["postgres"]
     for name in ("app", "postgres", "template1"):
         said = _attempt(yard, user="postgres", dbname=name, password=password)
         assert "pg_hba.conf rejects connection" in said and 'user "postgres"' in said
 
 
-def test_the_server_knows_no_weaker_method(yard: Space) -> None:
+def test_database_tls_only_scram(yard: Space) -> None:
+    """pg_hba.conf admits no method weaker than SCRAM over TLS, and every stored password is a SCRAM verifier."""
     columns = "type, database[1], user_name[1], auth_method"
     rules = f"select {columns} from pg_hba_file_rules where error is null order by line_number"
     assert yard.psql("users", rules).splitlines() == [
@@ -195,7 +197,8 @@ def test_the_server_knows_no_weaker_method(yard: Space) -> None:
     assert yard.psql("users", "show ssl_min_protocol_version") == "TLSv1.3"
 
 
-def test_the_roles_own_and_may_no_more_than_they_need(yard: Space) -> None:
+def test_database_roles_minimal(yard: Space) -> None:
+    """The roles have no more attributes, memberships and objects than necessary."""
     powers = " or ".join(f"rol{power}" for power in ("super", "createdb", "createrole", "bypassrls"))
     assert yard.psql("users", f"select rolname from pg_roles where ({powers}) and rolname !~ '^pg_'") == "postgres"
     copies = "select rolname from pg_roles where rolreplication and not rolsuper"
@@ -207,7 +210,8 @@ def test_the_roles_own_and_may_no_more_than_they_need(yard: Space) -> None:
     assert yard.psql("users", owned) == ""
 
 
-def test_the_service_changes_rows_and_nothing_else(yard: Space) -> None:
+def test_database_service_rows_only(yard: Space) -> None:
+    """The service's role reads and writes rows and may do nothing else."""
     said = _queried(
         yard,
         "select count(*) from users",
@@ -228,8 +232,8 @@ def test_the_service_changes_rows_and_nothing_else(yard: Space) -> None:
     assert [line for line in said[1:] if not re.search("permission denied|must be (owner|superuser)", line)] == []
 
 
-def test_everybody_has_nothing(yard: Space) -> None:
-    """PUBLIC, the role that every other one is a member of; also for what migrations will make."""
+def test_database_public_has_nothing(yard: Space) -> None:
+    """PUBLIC, the role that includes all others, has no privileges, neither on present nor on future objects."""
     connects = "has_database_privilege('public', datname, 'CONNECT, TEMPORARY, CREATE')"
     assert yard.psql("users", f"select datname from pg_database where datallowconn and {connects}") == ""
     schemas = "has_schema_privilege('public', nspname, 'USAGE, CREATE')"
@@ -253,7 +257,8 @@ def test_everybody_has_nothing(yard: Space) -> None:
         yard.psql("users", "drop schema more cascade; drop function f(); drop table t; drop type mood")
 
 
-def test_a_statement_of_the_service_ends_in_time_and_one_of_a_migration_goes_on(yard: Space) -> None:
+def test_database_statement_timeout(yard: Space) -> None:
+    """The statement timeout ends statements of the service and not of a migration."""
     long = "select 'slept' from pg_sleep(1.5)"
     assert _queried(yard, long) == ["canceling statement due to statement timeout"]
 
@@ -261,27 +266,30 @@ def test_a_statement_of_the_service_ends_in_time_and_one_of_a_migration_goes_on(
     assert _queried(yard, long, "show statement_timeout", **owner) == ["slept", "0"]
 
 
-def test_a_transaction_of_the_service_is_not_left_open(yard: Space) -> None:
+def test_database_idle_transaction(yard: Space) -> None:
+    """The server ends an idle transaction of the service."""
     told, why = python(yard, SERVICE, IDLE).splitlines()[:2]
     assert (told, why) == ("told", "terminating connection due to idle-in-transaction timeout")
 
 
-def test_the_service_holds_so_many_connections_and_leaves_room_for_migrations(yard: Space) -> None:
+def test_database_connection_limit(yard: Space) -> None:
+    """The service cannot exceed its connection limit, and migrations can connect at that limit."""
     assert yard.psql("users", "select rolconnlimit from pg_roles where rolname = 'app'") == str(CONNECTIONS)
     crowd = started(yard, SERVICE, f"{CROWD}\nprint(flush=True)\ninput()")
     try:
         held, _, said = _line(crowd).partition(" ")
-        # The service's own pool holds one or more of them.
+        # The service's own pool holds one connection or more.
         assert 0 < int(held) < CONNECTIONS
         assert 'too many connections for role "app"' in said
         owner = {"user": "owner", "password": _secret(yard, "users-database-owner")["password"]}
-        # The service's own pod lets itself in by nothing else than its role.
+        # Migrations connect as owner, which the limit does not include.
         assert _attempt(yard, **owner) == "connected"
     finally:
         crowd.communicate("\n", timeout=30)
 
 
-def test_a_renewed_certificate_is_taken_up_by_the_server_as_it_runs(yard: Space) -> None:
+def test_database_tls_renewed(yard: Space) -> None:
+    """The running server loads a renewed certificate, and no query fails meanwhile."""
     before = yard.get(SERVER)
     steady = started(yard, SERVICE, STEADY)
     try:
@@ -308,16 +316,18 @@ os._exit(0)
 """
 
 
-def test_a_query_ends_whose_client_is_gone(yard: Space) -> None:
+def test_database_client_gone(yard: Space) -> None:
+    """The server ends a query within seconds after its client disappeared."""
     python(yard, SERVICE, LEFT)
     deadline = time.monotonic() + 5
     asked = "select count(*) from pg_stat_activity where query like 'select pg_sleep%'"
-    while (running := yard.psql("users", asked)) != "0":  # what runs in a server can only be asked for again
+    while (running := yard.psql("users", asked)) != "0":  # PostgreSQL has no event for the end of a query
         assert time.monotonic() < deadline, f"{running} still runs"
 
 
-def test_old_passwords_open_nothing_once_they_are_replaced(yard: Space) -> None:
-    """Whoever suspects them deletes all that hold them; all comes back with new ones, and the service with it."""
+@pytest.mark.alone
+def test_database_passwords_replaced(yard: Space) -> None:
+    """After all Secrets with passwords were deleted, the old passwords are refused and the service uses new ones."""
     held = {"app": "users-database", "owner": "users-database-owner"}
     old = {role: _secret(yard, name)["password"] for role, name in held.items()}
     with yard.cluster.operator_down():

@@ -1,7 +1,7 @@
-"""The time that a call has left travels with it, Node → Java → Go → Python → PostgreSQL, and so does its end.
+"""Deadlines and cancellations travel along a chain of calls: Node → Java → Go → Python → PostgreSQL.
 
-The storefront settles an invoice: invoices has payments record it, which asks users who pays. What makes it slow is a
-lock on the table of users, so that the query at the very end waits.
+The storefront settles an invoice: invoices calls payments to record the payment, and payments calls users for the
+payer. A lock on the table of users makes the final query wait.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import Space
-from tests.e2e.services import front_end, invoices, payments, users
-from tests.e2e.storefront import Storefront, forwarded
+from tests.e2e.support.cluster import Space
+from tests.e2e.support.microservices import front_end, invoices, payments, users
+from tests.e2e.support.storefront_client import Storefront, forwarded
 
 pytestmark = pytest.mark.alone
 
 BUDGET_MS = 1500
 PATIENT = "8s"
-"""So long that a call which ends sooner was cancelled; users has a half of a half of it."""
+"""A budget so long that a call which ends sooner was cancelled; users receives about a quarter of the budget."""
 CHAIN = {"invoices": "SettleInvoice", "payments": "MakePayment", "users": "GetUser"}
-"""The method that is called of each service, in the order of the hops."""
+"""The called method of each service, in the order of the hops."""
 WAITING = "select query from pg_stat_activity where wait_event_type = 'Lock'"
 LOCK = "begin; lock table users in access exclusive mode; select 'locked';\n"
 
@@ -40,7 +40,7 @@ def front(yard: Space) -> Iterator[Storefront]:
     with forwarded(yard) as front:
         for path in ("/api/users", "/api/payments", "/api/invoices"):
             front.until(path, 200)
-        # Each service of the chain has found the next one once a call has gone all the way.
+        # After one complete call, each service of the chain has a connection to the next.
         settled = front.post_patiently(f"/api/invoices/{_issued(front)}/settle", {})
         assert settled.status == 200, settled
         yield front
@@ -48,7 +48,7 @@ def front(yard: Space) -> Iterator[Storefront]:
 
 @pytest.fixture
 def invoice(front: Storefront) -> int:
-    """An invoice that nobody has paid, by its number."""
+    """The number of an unpaid invoice."""
     return _issued(front)
 
 
@@ -61,7 +61,8 @@ def _issued(front: Storefront) -> int:
     return int(issued.body["invoice"]["number"])
 
 
-def test_a_deadline_crosses_four_languages(yard: Space, front: Storefront, invoice: int) -> None:
+def test_deadlines_across_languages(yard: Space, front: Storefront, invoice: int) -> None:
+    """Each hop of a call through four languages receives a shorter deadline than the hop before."""
     since = datetime.now(UTC)
     with _locked(yard):
         started = time.monotonic()
@@ -79,7 +80,8 @@ def test_a_deadline_crosses_four_languages(yard: Space, front: Storefront, invoi
     assert yard.psql("payments", f"select count(*) from payments where idempotency_key = 'invoice-{invoice}'") == "1"
 
 
-def test_a_cancelled_call_stops_work_below_it(yard: Space, invoice: int) -> None:
+def test_deadlines_cancellation(yard: Space, invoice: int) -> None:
+    """A call that its client cancels is cancelled at every hop, down to the query in PostgreSQL."""
     yard.spec("storefront", latencyBudget=PATIENT)
     yard.until_ready("storefront")
     since = datetime.now(UTC)
@@ -96,7 +98,7 @@ def test_a_cancelled_call_stops_work_below_it(yard: Space, invoice: int) -> None
 
 @contextmanager
 def _locked(space: Space) -> Iterator[None]:
-    """The table of users locked, by a session that ends with the block."""
+    """Lock the table of users for the duration of the block."""
     psql = ("psql", "-h", "/var/run/postgresql", "-U", "postgres", "-Atq", "app")
     session = space.begun("exec", "-i", "users-database-0", "-c", "postgresql", "--", *psql)
     assert session.stdin and session.stdout
@@ -119,14 +121,14 @@ def _until_nobody_waits(space: Space, within: float) -> None:
 
 
 def _until(space: Space, holds: Callable[[str], bool], within: float, otherwise: str) -> None:
-    """A server's activity can only be asked for again."""
+    """Poll the queries that wait for a lock, as PostgreSQL has no event for them."""
     deadline = time.monotonic() + within
     while not holds(waiting := space.psql("users", WAITING)):
         assert time.monotonic() < deadline, f"{otherwise} after {within:g} s: {waiting}"
 
 
 def _call(space: Space, service: str, since: datetime) -> dict[str, Any]:
-    """The line about the last call of the chain's method that a service has logged since then."""
+    """Return a service's last log line about a call of its method in the chain since a time."""
     moment = since.isoformat(timespec="seconds").replace("+00:00", "Z")
     lines = space.kubectl("logs", f"deployment/{service}", f"--since-time={moment}").splitlines()
     found = [json.loads(line) for line in lines if CHAIN[service] in line]

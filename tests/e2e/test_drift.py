@@ -1,4 +1,4 @@
-"""Whatever is edited or deleted of what Freehold made for a service comes back, and the service with it."""
+"""Edited and deleted objects of a service are restored, and the service returns to Ready."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import Object, Space
-from tests.e2e.services import idle, payments
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.microservices import idle, payments
+
+pytestmark = pytest.mark.first
 
 MINE = "app.kubernetes.io/managed-by=freehold,app.kubernetes.io/instance=payments,freehold.dev/capability!=verification"
-"""All but a probe, which comes and goes."""
+"""A selector of all objects except isolation probes, which are temporary."""
 KINDS = "serviceaccount,service,secret,configmap,statefulset,deployment,networkpolicy,poddisruptionbudget,job,pvc"
 READERS_WALL = "networkpolicy/payments.contract"
-"""Around what asks an image what it offers; gone with it."""
+"""The network policy of the contract reader, which is deleted with the reader."""
 OPEN: list[Object] = [{}]
-"""A rule that lets in everybody."""
+"""A rule without restrictions."""
 
 EDITS: dict[str, Object] = {
     "ServiceAccount/payments": {"automountServiceAccountToken": True},
@@ -40,12 +42,12 @@ EDITS: dict[str, Object] = {
     "Job/payments-migrations": {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}},
     "PersistentVolumeClaim/payments-database-data": {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}},
 }
-"""Every object of a service that has all there is, and how somebody might edit it."""
+"""Every object of a service with all capabilities, and an edit of each."""
 
 
 @pytest.fixture(scope="module")
 def yard(yard: Space) -> Space:
-    """With payments in two pods, and a provider that is declared and has no pods."""
+    """A namespace with payments in two pods, and a provider without pods."""
     yard.apply(idle("users"), payments(replicas=2))
     yard.until_ready("users", "payments")
     yard.until_condition("payments", "ContractPublished", "True")
@@ -53,12 +55,14 @@ def yard(yard: Space) -> Space:
     return yard
 
 
-def test_these_are_all_the_objects_there_are(yard: Space) -> None:
+def test_drift_objects_complete(yard: Space) -> None:
+    """EDITS names all objects of a service with every capability."""
     assert {_key(body) for body in yard.find(KINDS, MINE)} == set(EDITS)
 
 
 @pytest.mark.parametrize("key", EDITS)
-def test_edited(yard: Space, key: str) -> None:
+def test_drift_edited(yard: Space, key: str) -> None:
+    """An edited object returns to its planned content, and the service to Ready."""
     what, before = _find(yard, key)
 
     yard.patch(what, EDITS[key])
@@ -68,7 +72,8 @@ def test_edited(yard: Space, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", [key for key in EDITS if not key.startswith("PersistentVolumeClaim/")])
-def test_deleted(yard: Space, key: str) -> None:
+def test_drift_deleted(yard: Space, key: str) -> None:
+    """A deleted object is created again with the same content, and the service returns to Ready."""
     what, before = _find(yard, key)
 
     yard.kubectl("delete", what, "--wait=false")
@@ -76,18 +81,19 @@ def test_deleted(yard: Space, key: str) -> None:
     yard.until(what, lambda live: live["metadata"]["uid"] != before["metadata"]["uid"], within=90)
     yard.until_ready("payments")
     after = yard.get(what)
-    # The superuser's password was kept there alone, and a certificate is issued anew.
+    # No other Secret has the superuser's password, and certificates are issued again.
     if not key.endswith(("-server", "-tls")):
         assert _stable(after) == _stable(before)
 
 
-def test_nothing_is_left_over(yard: Space) -> None:
+def test_drift_nothing_left_over(yard: Space) -> None:
+    """After all edits and deletions, the service has the same objects as before."""
     yard.gone(READERS_WALL)
     assert {_key(body) for body in yard.find(KINDS, MINE)} == set(EDITS)
 
 
-def test_a_volume_somebody_deletes_is_kept_until_its_server_stops(yard: Space) -> None:
-    """The claim's own protection holds it; the condition says so; once the server stops, a fresh volume is made."""
+def test_drift_volume_deleted(yard: Space) -> None:
+    """A deleted claim is kept by its protection and reported, and replaced once its server stops."""
     yard.kubectl("delete", "pvc", "payments-database-data", "--wait=false")
     said = yard.until_condition("payments", "DatabaseReady", "False", "VolumeBeingDeleted", within=15)
     assert "take a copy of the data first" in said
@@ -101,7 +107,7 @@ def test_a_volume_somebody_deletes_is_kept_until_its_server_stops(yard: Space) -
 
 
 def _key(body: Object) -> str:
-    """Kind and name; that of a Job, or of what an image offers, without the digest at its end."""
+    """Return kind and name, without the digest at the end of the names of Jobs and contracts."""
     name = body["metadata"]["name"]
     digest = body["kind"] == "Job" or "-contract-" in name
     return f"{body['kind']}/{name.rpartition('-')[0] if digest else name}"
@@ -113,7 +119,7 @@ def _find(yard: Space, key: str) -> tuple[str, Object]:
 
 
 def _content(live: Object) -> str:
-    """All that a person may have changed: everything but the status and what the API server counts."""
+    """Return the parts of an object that a person can edit: all but the status and the API server's counters."""
     metadata = {key: live["metadata"].get(key) for key in ("labels", "annotations", "ownerReferences")}
     rest = {key: value for key, value in live.items() if key not in ("metadata", "status")}
     annotations = metadata["annotations"] or {}
@@ -122,5 +128,5 @@ def _content(live: Object) -> str:
 
 
 def _stable(live: Object) -> Any:
-    """What an object made anew shares with the one before: its name, labels, owner, and a Secret's content."""
+    """Return the parts that a recreated object shares with the deleted: labels, owner, content of a Secret."""
     return live["metadata"]["labels"], live["metadata"].get("ownerReferences"), live.get("data")

@@ -1,4 +1,4 @@
-"""A cluster that stops enforcing its network policies is found out within a minute, and so is that it does again."""
+"""The operator detects within a minute that the cluster stops enforcing network policies, and enforces them again."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 from hack.stage import SYSTEM_NAMESPACE
 from localcluster.cluster import enforce_policies
 from localcluster.paths import ClusterPaths
-from tests.e2e.cluster import Cluster, Object, Space
+from tests.e2e.support.cluster import Cluster, Object, Space
 
 pytestmark = pytest.mark.alone
 
 SOON = 60
-"""Seconds in which it must be known."""
+"""Seconds within which the operator must report the change."""
 OPERATOR_POD = "app.kubernetes.io/component=operator"
 
 
 @pytest.fixture
 def switch(cluster: Cluster, shop: Space) -> Iterator[Callable[[bool], None]]:
-    """Turns enforcement on and off; it is on again afterwards, and known to be."""
+    """A function that turns enforcement on and off. Afterwards enforcement is on, and the operator has reported so."""
     if cluster.stage.kind != "local":
         pytest.skip(f"a cluster of kind {cluster.stage.kind} has no switch for its network plugin; the local one does")
     where = ClusterPaths()
@@ -33,9 +33,8 @@ def switch(cluster: Cluster, shop: Space) -> Iterator[Callable[[bool], None]]:
         shop.until_condition("users", "IsolationVerified", "True", within=2 * SOON)
 
 
-def test_walls_that_fall_are_found_out_and_so_are_those_that_stand_again(
-    cluster: Cluster, shop: Space, switch: Callable[[bool], None]
-) -> None:
+def test_enforcement_off_and_on(cluster: Cluster, shop: Space, switch: Callable[[bool], None]) -> None:
+    """Within a minute, the operator reports that network policies are not enforced, and enforced again."""
     shop.until_condition("users", "IsolationVerified", "True")
     operator = _operator_pod(cluster)
 
@@ -55,9 +54,8 @@ def test_walls_that_fall_are_found_out_and_so_are_those_that_stand_again(
     assert "enforced" in _told(cluster, operator, "Normal", "PoliciesEnforced")
 
 
-def test_an_operator_that_starts_where_nothing_is_enforced_says_so(
-    cluster: Cluster, switch: Callable[[bool], None]
-) -> None:
+def test_enforcement_off_at_start(cluster: Cluster, switch: Callable[[bool], None]) -> None:
+    """An operator that starts in a cluster without enforcement reports PoliciesNotEnforced."""
     switch(False)
     before = _operator_pod(cluster)
     cluster.kubectl("delete", "pod", "-n", SYSTEM_NAMESPACE, before, "--timeout=60s")
@@ -69,7 +67,7 @@ def test_an_operator_that_starts_where_nothing_is_enforced_says_so(
 
 
 def _names_a_pair(said: str, operator: str) -> None:
-    """From where, to which door; and what is to be done."""
+    """Assert that a message names source, port and remedy."""
     source, _, door = said.partition(" → ")
     assert "freehold" in source, f"{said} does not say that {operator} tried"
     assert " is open" in door, said
@@ -77,7 +75,7 @@ def _names_a_pair(said: str, operator: str) -> None:
 
 
 def _operator_pod(cluster: Cluster) -> str:
-    """The name of the one that runs."""
+    """Return the name of the operator's running pod."""
     listed = cluster.kubectl("get", "pods", "-n", SYSTEM_NAMESPACE, "-l", OPERATOR_POD, "-o", "json")
     pods: list[Object] = json.loads(listed)["items"]
     (name,) = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
@@ -85,5 +83,5 @@ def _operator_pod(cluster: Cluster) -> str:
 
 
 def _told(cluster: Cluster, pod: str, kind: str, reason: str) -> str:
-    """What an Event about the operator's own pod says, once there is one."""
+    """Wait for an Event about the operator's pod; return the message."""
     return Space(cluster, SYSTEM_NAMESPACE).until_event(pod, kind, reason, about="Pod", within=SOON)

@@ -1,7 +1,7 @@
-"""Callers from outside the cluster: the way in for a Gateway's proxies, and for nobody else.
+"""Exposure outside the cluster: only the proxies of a Gateway reach an exposed service.
 
-No Gateway runs here. The story plays its controller, which says in the route's status whether it takes it, and its
-proxies, which are pods with the labels that the Gateway API describes; their calls are real.
+No Gateway runs here. The story writes the route's status in place of the Gateway's controller, and starts pods with the
+labels that the Gateway API defines for proxies; calls from those pods are real.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from localcluster import tools
-from tests.e2e.cluster import Object, Space, uids
-from tests.e2e.inside import python
-from tests.e2e.probe import Target, reached, stranger
-from tests.e2e.services import IMAGES, users
+from tests.e2e.support.cluster import Object, Space, uids
+from tests.e2e.support.connection_attempts import Target, reached, stranger
+from tests.e2e.support.microservices import IMAGES, users
+from tests.e2e.support.pod_exec import python
 
 GATEWAY, NAME = "public", "users.example.com"
 LABEL = {"gateway.networking.k8s.io/gateway-name": GATEWAY}
 DEFINITION = "crd/grpcroutes.gateway.networking.k8s.io"
 WAIT = ["/opt/users/bin/python", "-c", "import signal; signal.pause()"]
 NOTICED = 30
-"""Seconds; that the cluster serves routes is noticed within ten."""
+"""Seconds; the operator detects within ten that the cluster serves routes."""
 OPEN, SHUT = "OK", "DEADLINE_EXCEEDED"
 CALL = """
 import grpc, json, sys, time
@@ -39,12 +39,12 @@ while True:
         break
 print(code)
 """
-"""A call, or one after the other until its code is as awaited."""
+"""A program that calls until the status code is the expected one, and prints the last code."""
 
 
 @pytest.fixture
 def gateways(spaces: Callable[..., Space]) -> Space:
-    """The Gateway's namespace, with one of its proxies, a proxy of another kind, and a neighbour."""
+    """The Gateway's namespace with a proxy of the Gateway, another proxy, and an unrelated pod."""
     space = spaces("gateways")
     _place(space, proxy=LABEL, envoy={"app": "envoy"}, neighbour={"app": "neighbour"})
     return space
@@ -52,13 +52,14 @@ def gateways(spaces: Callable[..., Space]) -> Space:
 
 @pytest.fixture
 def taken_away(yard: Space) -> Iterator[None]:
-    """Afterwards the cluster serves no routes, as before."""
+    """Delete the definition of routes afterwards."""
     yield
     yard.cluster.kubectl("delete", DEFINITION, "--ignore-not-found", "--timeout=60s")
 
 
 @pytest.mark.usefixtures("taken_away")
-def test_a_gateways_proxies_and_nobody_else_are_let_in(yard: Space, gateways: Space) -> None:
+def test_expose_admits_gateway_proxies(yard: Space, gateways: Space) -> None:
+    """Only the proxies of the named Gateway reach an exposed service, and the route follows spec.grpc.expose."""
     gateway = {"name": GATEWAY, "namespace": gateways.name}
     yard.apply(users(grpc={"expose": {"gateway": gateway, "hostnames": [NAME]}}))
     _place(yard, lookalike=LABEL)
@@ -92,7 +93,7 @@ def test_a_gateways_proxies_and_nobody_else_are_let_in(yard: Space, gateways: Sp
     assert _call(yard, gateways, "proxy", SHUT) == SHUT
     yard.until_ready("users")
 
-    # What somebody changes of the route is undone, and what they take away comes back.
+    # An edit of the route is reverted, and a deleted route is created again.
     yard.patch("grpcroute/users", {"spec": {"hostnames": ["evil.example.com"]}})
     yard.until("grpcroute/users", _leads_to_the_service)
     made = yard.get("grpcroute/users")["metadata"]["uid"]
@@ -114,19 +115,19 @@ def test_a_gateways_proxies_and_nobody_else_are_let_in(yard: Space, gateways: Sp
 
 
 def _place(space: Space, **pods: dict[str, str]) -> None:
-    """Pods by their names, with these labels."""
+    """Start pods with these names and labels."""
     space.apply(*(stranger(name, IMAGES["users"], labels, WAIT) for name, labels in pods.items()))
     space.kubectl("wait", *(f"pod/{name}" for name in pods), "--for=condition=Ready", "--timeout=60s")
 
 
 def _call(yard: Space, space: Space, pod: str, until: str) -> str:
-    """The code of a call of users from where a pod stands. until: the code to wait for."""
+    """Return the status code of a call of users from a pod. until: the code to wait for."""
     given = {"target": f"dns:///users.{yard.name}.svc:50051", "until": until}
     return python(space, f"pod/{pod}", CALL, text=json.dumps(given))
 
 
 def _answer(yard: Space, status: str, reason: str) -> None:
-    """What a Gateway's controller says of the route as it is now."""
+    """Write the status of the present route in place of the Gateway's controller."""
     live = yard.until("grpcroute/users", _leads_to_the_service)
     common = {"observedGeneration": live["metadata"]["generation"], "lastTransitionTime": "2026-01-02T03:04:05Z"}
     conditions = [

@@ -1,17 +1,18 @@
-"""Freehold keeps Secrets where somebody lets it: the condition names a command, and that command is all it takes."""
+"""Secrets need a RoleBinding in each namespace; the condition of a service without one names the command."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
 
-from tests.e2e.cluster import Space
-from tests.e2e.services import users
+from tests.e2e.support.cluster import Space
+from tests.e2e.support.microservices import users
 
 SOON = 15
 
 
-def test_the_command_in_the_message_is_all_it_takes(spaces: Callable[..., Space]) -> None:
+def test_grants_command_in_message(spaces: Callable[..., Space]) -> None:
+    """Without the RoleBinding the condition names a kubectl command, and the command makes the service Ready."""
     space = spaces("ungranted")
     space.delete("rolebinding/freehold")
     space.apply(users())
@@ -20,7 +21,7 @@ def test_the_command_in_the_message_is_all_it_takes(spaces: Callable[..., Space]
     space.until_condition("users", "Ready", "False", "SecretsNotGranted", within=SOON)
     warned = space.until_event("users", "Warning", "SecretsNotGranted")
     ours = "app.kubernetes.io/managed-by=freehold"
-    # An image is asked what it offers all the same: that takes no Secret.
+    # The contract is read nevertheless, which needs no Secret.
     assert not space.find("secrets,statefulsets,deployments,jobs", f"{ours},app.kubernetes.io/component!=contract")
 
     command = said[said.index("kubectl ") :]

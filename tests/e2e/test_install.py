@@ -1,4 +1,4 @@
-"""Installed, upgraded and uninstalled, by Helm and by plain manifests, while the services go on serving."""
+"""Installation, upgrade and removal by Helm and by plain manifests, while services continue to serve."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from hack.stage import ROOT, SYSTEM_NAMESPACE, Stage, install
-from tests.e2e.cluster import Cluster, Space, uids
-from tests.e2e.storefront import Load, Storefront
+from tests.e2e.support.cluster import Cluster, Space, uids
+from tests.e2e.support.storefront_client import Load, Storefront
 
 pytestmark = pytest.mark.alone
 
@@ -19,19 +19,21 @@ RELEASE = ("freehold", "--namespace", SYSTEM_NAMESPACE)
 
 @pytest.fixture
 def put_back(cluster: Cluster) -> Iterator[Stage]:
-    """Whatever a story does to the installation, the next finds the one the chart makes."""
+    """The stage; afterwards Freehold is installed by the chart again."""
     yield cluster.stage
     install(cluster.stage)
 
 
-def test_helm_says_what_to_do_next(cluster: Cluster) -> None:
+def test_install_helm_notes(cluster: Cluster) -> None:
+    """The chart's notes name the namespace and the next command."""
     notes = cluster.stage.run("helm", "get", "notes", *RELEASE)
 
     assert f"installed in namespace {SYSTEM_NAMESPACE}" in notes
     assert "kubectl get microservices" in notes
 
 
-def test_an_upgrade_replaces_the_operator_and_nothing_else(cluster: Cluster, shop: Space, put_back: Stage) -> None:
+def test_install_upgrade(cluster: Cluster, shop: Space, put_back: Stage) -> None:
+    """An upgrade replaces the operator's pod and no pod or volume of a service."""
     before, operator = _running(shop), _operator(cluster)
 
     install(put_back, "--set", "logLevel=debug")
@@ -41,9 +43,8 @@ def test_an_upgrade_replaces_the_operator_and_nothing_else(cluster: Cluster, sho
     assert _running(shop) == before
 
 
-def test_uninstalled_it_keeps_every_service_running(
-    cluster: Cluster, shop: Space, storefront: Storefront, put_back: Stage
-) -> None:
+def test_install_uninstalled(cluster: Cluster, shop: Space, storefront: Storefront, put_back: Stage) -> None:
+    """Every service runs on while the chart is uninstalled, and is reconciled after the next installation."""
     before = _running(shop)
     with Load(storefront):
         put_back.run("helm", "uninstall", *RELEASE, "--wait")
@@ -57,11 +58,12 @@ def test_uninstalled_it_keeps_every_service_running(
     assert _running(shop) == before
 
 
-def test_plain_manifests_do_the_same(cluster: Cluster, shop: Space, storefront: Storefront, put_back: Stage) -> None:
+def test_install_plain_manifests(cluster: Cluster, shop: Space, storefront: Storefront, put_back: Stage) -> None:
+    """The plain manifests replace the chart and give way to the chart while every service runs on."""
     before = _running(shop)
     with Load(storefront):
         put_back.run("helm", "uninstall", *RELEASE, "--wait")
-        # The definition that Helm left behind changes hands, and back again.
+        # The definition, which Helm keeps, gets another field manager, and Helm takes it back afterwards.
         cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", MANIFESTS)
         cluster.operator_up()
         _looks_after(shop)
@@ -75,14 +77,15 @@ def test_plain_manifests_do_the_same(cluster: Cluster, shop: Space, storefront: 
     assert _running(shop) == before
 
 
-def test_the_schema_reads_like_documentation(cluster: Cluster) -> None:
+def test_install_schema_documented(cluster: Cluster) -> None:
+    """kubectl explain prints the documentation of a field."""
     said = cluster.kubectl("explain", "microservice.spec.database.storage")
 
     assert "How much the volume holds, like 1Gi" in said
 
 
 def _running(shop: Space) -> set[str]:
-    """The pods that serve and the volumes they serve from, in this very incarnation."""
+    """Return the UIDs of the pods of services and databases, and of their claims."""
     found = shop.find("pods,pvc", "app.kubernetes.io/managed-by=freehold,!freehold.dev/probe")
     kept = ("service", "database")
     return uids([body for body in found if body["metadata"]["labels"]["app.kubernetes.io/component"] in kept])
@@ -93,7 +96,7 @@ def _operator(cluster: Cluster) -> set[str]:
 
 
 def _looks_after(shop: Space) -> None:
-    """The operator that runs now puts right what was deleted."""
+    """Assert that the present operator restores a deleted object."""
     old = shop.get("networkpolicy/users")["metadata"]["uid"]
     shop.kubectl("delete", "networkpolicy", "users")
     shop.until("networkpolicy/users", lambda live: live["metadata"]["uid"] != old, within=60)

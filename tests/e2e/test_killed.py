@@ -1,4 +1,4 @@
-"""The operator is killed at ten points of a provisioning; started again, it ends where it would have ended anyway."""
+"""The operator is killed at ten points of a provisioning, and the next operator completes the service."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.cluster import Cluster, Space, uids
-from tests.e2e.operator_process import running
-from tests.e2e.services import database, users
+from tests.e2e.support.cluster import Cluster, Space, uids
+from tests.e2e.support.microservices import database, users
+from tests.e2e.support.operator_process import running
 
 pytestmark = pytest.mark.alone
 
@@ -24,10 +24,10 @@ POINTS = (
     "write Job {}-migrations-",
     "write Deployment {}",
 )
-"""The line it logs right before each write; it dies before the write, during it, or right after."""
+"""The log line right before each write; the operator dies before, during or right after the write."""
 KINDS = "serviceaccount,service,secret,configmap,statefulset,deployment,networkpolicy,job,pvc,pod"
 NO_PROBE = "freehold.dev/capability!=verification,!freehold.dev/probe"
-"""A probe comes and goes: neither its Job nor its pod counts."""
+"""A selector without isolation probes, whose Jobs and pods are temporary."""
 EXPECTED = {
     "ConfigMap": 1,
     "Deployment": 1,
@@ -49,7 +49,8 @@ def _installed_operator_down(cluster: Cluster) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("point", range(len(POINTS)), ids=[p.replace("{}", "NAME").replace(" ", "-") for p in POINTS])
-def test_killed_at(yard: Space, point: int) -> None:
+def test_killed_operator(yard: Space, point: int) -> None:
+    """An operator killed at a write is followed by one that completes the service and creates nothing twice."""
     name = f"killed-{point}"
     line = POINTS[point].format(name)
     with running(yard.cluster) as operator:

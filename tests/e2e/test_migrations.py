@@ -1,12 +1,12 @@
-"""Migrations gate the rollout: the old version serves on until the new schema is in, and for good if it never is."""
+"""Migrations gate the rollout: the old version serves until the migration of the new version has succeeded."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tests.e2e.cluster import Object, Space, uids
-from tests.e2e.services import database
-from tests.e2e.storefront import Load, Storefront
+from tests.e2e.support.cluster import Object, Space, uids
+from tests.e2e.support.microservices import database
+from tests.e2e.support.storefront_client import Load, Storefront
 
 COMPLAINT = 'column "amount" contains null values'
 FAILING = ["bash", "-c", f"echo '{COMPLAINT}' >&2; exit 1"]
@@ -18,9 +18,8 @@ ADDS_A_TABLE = [
 ]
 
 
-def test_a_failing_migration_leaves_the_old_version_serving_until_it_is_corrected(
-    shop: Space, storefront: Storefront
-) -> None:
+def test_migrations_failing(shop: Space, storefront: Storefront) -> None:
+    """A failing migration keeps the old version serving until a corrected migration succeeds."""
     template, pods = _template(shop), uids(shop.pods("users"))
     with Load(storefront):
         _new_version(shop, FAILING, memory="96Mi")
@@ -43,8 +42,8 @@ def test_a_failing_migration_leaves_the_old_version_serving_until_it_is_correcte
     shop.until_event("users", "Normal", "Migrating")
 
 
-def test_one_migration_runs_for_one_version(shop: Space) -> None:
-    """Put back, the first version's migration runs anew, is the only one left, and does no harm."""
+def test_migrations_one_per_version(shop: Space) -> None:
+    """The first version's migration runs again on a rollback, is the only Job left, and changes nothing."""
     shop.spec("users", database=database("users"))
     shop.until_ready("users")
 
@@ -54,7 +53,7 @@ def test_one_migration_runs_for_one_version(shop: Space) -> None:
 
 
 def _new_version(shop: Space, migrate: list[str], *, memory: str) -> None:
-    """Another migration together with another pod template, as a new image would bring."""
+    """Change the migration and the pod template together, as a new image would."""
     change: dict[str, Any] = {"migrations": {"command": migrate}}
     shop.spec("users", database=change, resources={"requests": {"memory": memory}})
 

@@ -1,7 +1,7 @@
-"""A database moves to another zone and back while it is read and written: nobody's call fails, and no row is lost.
+"""A database moves to another zone and back under load: no call fails, and no row is lost.
 
-Consumers make 50 calls a second of users, 100 people a second register, and somebody with the rights of users tries to
-write to either server past everything that leads clients to the open one.
+Consumers make 50 calls a second of users, and 100 people a second register. A pod with the credentials of users tries
+to write to either server directly.
 """
 
 from __future__ import annotations
@@ -14,50 +14,51 @@ from statistics import median
 
 import pytest
 
-from tests.e2e import moving
-from tests.e2e.callers import Load, declared, stand
-from tests.e2e.cluster import Object, Space, conditions, uids
-from tests.e2e.moving import OTHER, ZONE, move, placed, tried
-from tests.e2e.services import database, front_end, payments, users
-from tests.e2e.storefront import forwarded
-from tests.e2e.writing import LONGEST, Checker, Writer, overlaps, turns
-
-pytestmark = pytest.mark.alone
+from tests.e2e.support import moves
+from tests.e2e.support.cluster import Object, Space, conditions, uids
+from tests.e2e.support.grpc_load import Load, declared, start_callers
+from tests.e2e.support.microservices import database, front_end, payments, users
+from tests.e2e.support.moves import OTHER, ZONE, move, placed, tried
+from tests.e2e.support.storefront_client import forwarded
+from tests.e2e.support.write_load import LONGEST, Checker, Writer, overlaps, turns
 
 CONSUMERS = {"go": "payments", "node": "storefront"}
 RATE = 25
-"""Calls a second of each of them."""
+"""Calls a second of each consumer."""
 ROWS = 100
 """Registrations a second."""
 TOWARDS = ("b", "a", "b", "a", "b")
 USUAL, WORST = 1.0, 2.0
-"""Seconds that writes may pause: the median of the moves, and the longest."""
+"""The longest permitted pause of writes in seconds: for the median of the moves, and for each move."""
 CALM = 3.0
-"""Seconds of ordinary life before and after each move, which show what is usual."""
+"""Seconds without a move before and after each move, for the usual time between two writes."""
 HELD = 5.0
-"""Seconds in which a move that is held shows that it takes no step."""
+"""Seconds for which a paused move is observed."""
 RELOCATED = "Relocated"
 
 
 @pytest.fixture(scope="module")
 def person(yard: Space) -> Iterator[str]:
-    """The shop with users in zone a, those who call it and write to it, and whom the calls are about."""
+    """The shop with users in zone a, the pods that call and write, and the id of a registered person."""
     yard.apply(users(placement=placed("a")), payments(), front_end(), declared(("users", "payments")))
     yard.until_ready("users", "payments", "storefront")
     yard.until("configmap/caller-consumes", lambda live: "users.service-config" in live.get("data", {}))
-    # A consumer takes up what is published when it starts: those that started before the contract was known, now.
+    # A consumer reads the service config at its start: restart those that started before the contract was known.
     for name in CONSUMERS.values():
         yard.kubectl("rollout", "restart", f"deployment/{name}")
+    for name in CONSUMERS.values():
         yard.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
-    stand(yard, ("users", "payments"))
-    moving.stand(yard)
+    start_callers(yard, ("users", "payments"))
+    moves.start_writers(yard)
     with forwarded(yard) as front:
         front.until("/api/users", 200)
         front.until("/api/payments", 200)
         yield front.post("/api/users", {"name": "Ada", "email": "ada@example.org"}).body["user"]["id"]
 
 
-def test_five_moves_under_load_lose_no_call_and_no_row(yard: Space, person: str) -> None:
+@pytest.mark.alone
+def test_move_five_times_under_load(yard: Space, person: str) -> None:
+    """Five moves under load lose no call and no row, and writes pause for about a second at most."""
     load = Load(yard, person, RATE, LONGEST, tuple(CONSUMERS))
     writer, checker = Writer(yard, ROWS, "row"), Checker(yard, "check")
     spans = [_moved(yard, zone) for zone in TOWARDS]
@@ -70,7 +71,7 @@ def test_five_moves_under_load_lose_no_call_and_no_row(yard: Space, person: str)
     assert not any(one.failed for one in calls.values()), calls
     assert not writes.failed
     assert all(one.made > RATE * CALM * len(TOWARDS) for one in calls.values()), calls
-    moving.each_once(yard, writes, [row.email for listed in taken.values() for row in listed])
+    moves.each_once(yard, writes, [row.email for listed in taken.values() for row in listed])
     stretches, (first, second) = turns(taken), checker.hosts
     assert [host for host, _ in stretches] == [first, second] * 3, "two servers were open at once"
     assert not overlaps(stretches)
@@ -78,8 +79,10 @@ def test_five_moves_under_load_lose_no_call_and_no_row(yard: Space, person: str)
     assert max(pauses) <= WORST
 
 
-def test_the_way_back_takes_along_what_was_written_meanwhile(yard: Space, person: str) -> None:
-    (here,) = moving.zones(yard)
+@pytest.mark.alone
+def test_move_rollback_keeps_rows(yard: Space, person: str) -> None:
+    """A rollback copies nothing and keeps the rows that were written since the switchover."""
+    (here,) = moves.zones(yard)
     move(yard, "--zone", OTHER[here])
     _register(yard, "meanwhile@example.org")
     status = yard.get("microservice/users")["status"]["move"]
@@ -89,12 +92,13 @@ def test_the_way_back_takes_along_what_was_written_meanwhile(yard: Space, person
     said = move(yard, "--rollback")
 
     assert "switched" in said and "copied" not in said, said
-    assert moving.zones(yard) == {here}
+    assert moves.zones(yard) == {here}
     rows = f"select count(*) from users where email = 'meanwhile@example.org' or id = '{person}'"
-    assert yard.psql("users", rows, moving.instance(yard)) == "2"
+    assert yard.psql("users", rows, moves.primary(yard)) == "2"
 
 
-def test_a_move_that_is_held_takes_no_step_and_one_that_is_taken_back_leaves_nothing(yard: Space) -> None:
+def test_move_paused_and_aborted(yard: Space) -> None:
+    """A paused move takes no step, and an aborted move leaves no second server."""
     pod = _alone(yard, "calm")
     held = {"metadata": {"annotations": {"freehold.dev/move": "Paused"}}, "spec": {"placement": placed("b")}}
     yard.patch("microservice/calm", held)
@@ -107,7 +111,8 @@ def test_a_move_that_is_held_takes_no_step_and_one_that_is_taken_back_leaves_not
     _stayed(yard, "calm", pod)
 
 
-def test_a_move_that_copies_already_is_taken_back_too(yard: Space) -> None:
+def test_move_aborted_while_copying(yard: Space) -> None:
+    """A move that is aborted during its initial copy leaves no second server."""
     pod = _alone(yard, "hasty")
     move(yard, "--zone", "b", "--no-wait", service="hasty")
     yard.until("microservice/hasty", lambda live: live["status"].get("move", {}).get("step") == "InitialCopy")
@@ -117,20 +122,23 @@ def test_a_move_that_copies_already_is_taken_back_too(yard: Space) -> None:
     _stayed(yard, "hasty", pod)
 
 
-def test_a_move_to_another_storage_class_takes_the_rows_along(yard: Space, person: str) -> None:
+@pytest.mark.alone
+def test_move_storage_class(yard: Space, person: str) -> None:
+    """A move to another storage class keeps the rows."""
     name = f"other-{uuid.uuid4().hex[:5]}"
-    yard.cluster.apply(moving.storage_class(name))
+    yard.cluster.apply(moves.storage_class(name))
     try:
         move(yard, "--class", name)
-        instance = moving.instance(yard)
-        claim = yard.get(f"pvc/users-{instance.replace('database', 'database-data')}")
+        server = moves.primary(yard)
+        claim = yard.get(f"pvc/users-{server.replace('database', 'database-data')}")
         assert claim["spec"]["storageClassName"] == name
-        assert yard.psql("users", f"select count(*) from users where id = '{person}'", instance) == "1"
+        assert yard.psql("users", f"select count(*) from users where id = '{person}'", server) == "1"
     finally:
         yard.cluster.kubectl("delete", "storageclass", name)
 
 
-def test_a_move_that_cannot_begin_is_told_with_the_way_out(yard: Space) -> None:
+def test_move_blocked(yard: Space) -> None:
+    """A move to an absent storage class is reported as blocked, and can be aborted."""
     pod = _alone(yard, "stuck")
     stopped = tried(yard, "--class", "no-such-class", service="stuck")
     assert stopped.returncode == 1, stopped.stdout
@@ -142,11 +150,11 @@ def test_a_move_that_cannot_begin_is_told_with_the_way_out(yard: Space) -> None:
 
 
 def _moved(yard: Space, zone: str) -> tuple[float, float]:
-    """From when to when it moved, calm moments around it included."""
+    """Move users to a zone; return start and end, the calm seconds around the move included."""
     since = time.time()
     time.sleep(CALM)
     print(move(yard, "--zone", zone))
-    assert moving.zones(yard) == {zone}
+    assert moves.zones(yard) == {zone}
     time.sleep(CALM)
     return since, time.time()
 
@@ -157,25 +165,25 @@ def _register(yard: Space, email: str) -> None:
 
 
 def _alone(yard: Space, name: str) -> str:
-    """A service in zone a that is Ready; the uid of its pod."""
+    """Start a service in zone a; return the UID of its pod."""
     yard.apply(users(name, placement=placed("a"), database=database("users", deletionPolicy="Delete")))
     yard.until_ready(name)
     return str(yard.pods(name)[0]["metadata"]["uid"])
 
 
 def _stayed(yard: Space, name: str, pod: str) -> None:
-    """It serves from zone a with the pod it had, and nothing is left of a second server. It is deleted then."""
+    """Assert that a service serves from zone a with the same pod and has no second server; delete the service."""
     yard.until_ready(name)
     yard.until_condition(name, RELOCATED, "True", "AtDestination")
     yard.gone(f"statefulset/{name}-database-2")
     yard.gone(f"pvc/{name}-database-data-2")
-    assert moving.zones(yard, name) == {"a"}
+    assert moves.zones(yard, name) == {"a"}
     assert uids(yard.pods(name)) == {pod}
     yard.kubectl("delete", f"microservice/{name}", "--wait=false")
 
 
 def _reasons(yard: Space, name: str, seconds: float) -> set[str]:
-    """What the condition gives as reasons for so long."""
+    """Return all reasons of the condition during a number of seconds."""
     seen: set[str] = set()
 
     def never(live: Object) -> bool:

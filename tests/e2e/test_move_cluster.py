@@ -1,5 +1,5 @@
-"""A service moves to another cluster with its data and comes back: who calls it by the same name loses no call, no row
-is lost, and never do both servers take one.
+"""A service moves to another cluster with its data and back: callers of the same name lose no call, no row is lost,
+and the two servers never accept rows at the same time.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e import moving, second
-from tests.e2e.between import ROWS, Sides, calls, is_past, settle, there_and_back
-from tests.e2e.cluster import Cluster, Space
-from tests.e2e.crash import kill, kill_as_it_begins, operator_pod, runs
+from tests.e2e.support import moves, second_cluster
+from tests.e2e.support.cluster import Cluster, Space
+from tests.e2e.support.pod_kills import kill, kill_as_it_begins, operator_pod, runs
+from tests.e2e.support.two_sided_moves import ROWS, Sides, calls, is_past, start_users, there_and_back
 
 pytestmark = pytest.mark.alone
 
 PARTIES = ("operator here", "operator there", "source", "destination", "door", "network")
 AWAY = 15
-"""Seconds for which the clusters are parted: longer than what moves the data waits for an answer."""
+"""Seconds without a network between the clusters: longer than the timeouts of the programs of a move."""
 LOST = [
     *((party, step) for party in PARTIES for step in ("CatchingUp", "SwitchingOver")),
     ("switch", "SwitchingOver"),
@@ -29,37 +29,36 @@ LOST = [
 
 @pytest.fixture(scope="module")
 def west(cluster: Cluster) -> Iterator[Cluster]:
-    with second.beside(cluster) as made:
+    with second_cluster.beside(cluster) as made:
         yield made
 
 
 def meet(here: Space, west: Cluster) -> Space:
-    """The namespace of the same name there, and each cluster knows the other's."""
+    """Create the same namespace in the other cluster, and link the two."""
     there = Space(west, here.name)
     there.make()
-    second.link(here, "east", there)
-    second.link(there, "west", here)
+    second_cluster.link(here, "east", there)
+    second_cluster.link(there, "west", here)
     return there
 
 
 def between(here: Space, there: Space, rows: int = ROWS) -> Sides:
-    """Two clusters."""
+    """Start a move between two clusters."""
     return Sides(here, there, {"cluster": "west"}, {"fromCluster": "east"}, rows)
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize(("party", "step"), LOST)
-def test_whoever_is_lost_it_ends_in_one_place(
-    spaces: Callable[..., Space], west: Cluster, party: str, step: str
-) -> None:
+def test_move_cluster_party_lost(spaces: Callable[..., Space], west: Cluster, party: str, step: str) -> None:
+    """A move between clusters completes with one primary, whichever party is killed or cut off at a step."""
     here = spaces("shop")
     there = meet(here, west)
-    settle(here)
+    start_users(here)
     sides = between(here, there, ROWS // 4)
     sides.go_on()
 
     if party == "switch":
-        kill_as_it_begins(moving.switch_pod(there))
+        kill_as_it_begins(moves.switch_pod(there))
     else:
         there.until("microservice/users", lambda live: is_past(live, step), within=120)
         lose(here, there, party)
@@ -69,9 +68,9 @@ def test_whoever_is_lost_it_ends_in_one_place(
 
 
 def lose(here: Space, there: Space, party: str) -> None:
-    """Kill a party of the move, or let the clusters reach each other no more for some seconds."""
+    """Kill a party of the move, or interrupt the network between the clusters for some seconds."""
     if party == "network":
-        with second.parted():
+        with second_cluster.parted():
             time.sleep(AWAY)
     elif party.startswith("operator"):
         kill(operator_pod(there if party.endswith("there") else here))
@@ -80,9 +79,10 @@ def lose(here: Space, there: Space, party: str) -> None:
         kill((there if party == "destination" else here).until(f"pod/{name}", runs))
 
 
-def test_the_service_goes_and_comes_back(yard: Space, west: Cluster) -> None:
+def test_move_cluster_and_rollback(yard: Space, west: Cluster) -> None:
+    """A move to another cluster and its rollback lose no call and no row."""
     there = meet(yard, west)
-    settle(yard)
+    start_users(yard)
     load, sides = calls(yard), between(yard, there)
     there_and_back(sides, load)
 

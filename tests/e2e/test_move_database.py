@@ -1,5 +1,5 @@
-"""A database moves to another namespace and back while it is read and written: nobody's call fails, no row is lost, and
-never do both servers take one.
+"""A database moves to another namespace and back under load: no call fails, no row is lost, and the two servers never
+accept rows at the same time.
 """
 
 from __future__ import annotations
@@ -8,14 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e import moving
-from tests.e2e.between import ROWS, Sides, calls, is_past, settle, there_and_back
-from tests.e2e.cluster import Object, Space
-from tests.e2e.crash import kill, kill_as_it_begins, operator_pod, runs
-from tests.e2e.moving import move
-from tests.e2e.services import users
-
-pytestmark = pytest.mark.alone
+from tests.e2e.support import moves
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.microservices import users
+from tests.e2e.support.moves import move
+from tests.e2e.support.pod_kills import kill, kill_as_it_begins, operator_pod, runs
+from tests.e2e.support.two_sided_moves import ROWS, Sides, calls, is_past, start_users, there_and_back
 
 KILLED = [
     ("operator", "CatchingUp"),
@@ -32,13 +30,15 @@ KILLED = [
 
 
 def between(here: Space, there: Space, rows: int = ROWS) -> Sides:
-    """Two namespaces."""
+    """Start a move between two namespaces."""
     return Sides(here, there, {"namespace": there.name}, {"from": here.name}, rows)
 
 
-def test_the_data_goes_and_comes_back(yard: Space, spaces: Callable[..., Space]) -> None:
+@pytest.mark.alone
+def test_move_database_and_rollback(yard: Space, spaces: Callable[..., Space]) -> None:
+    """A move of a database to another namespace and its rollback lose no call and no row."""
     people = spaces("people")
-    settle(yard)
+    start_users(yard)
     load, sides = calls(yard), between(yard, people)
 
     def door_is_gone() -> None:
@@ -47,16 +47,18 @@ def test_the_data_goes_and_comes_back(yard: Space, spaces: Callable[..., Space])
     there_and_back(sides, load, door_is_gone)
 
 
+@pytest.mark.alone
 @pytest.mark.campaign
 @pytest.mark.parametrize(("party", "step"), KILLED)
-def test_whoever_is_killed_it_ends_in_one_place(spaces: Callable[..., Space], party: str, step: str) -> None:
+def test_move_database_party_killed(spaces: Callable[..., Space], party: str, step: str) -> None:
+    """A move between namespaces completes with one primary, whichever party is killed at a step."""
     shop, people = spaces("shop"), spaces("people")
-    settle(shop)
+    start_users(shop)
     sides = between(shop, people, ROWS // 4)
     sides.go_on()
 
     if step == "SwitchingOver" and party == "switch":
-        kill_as_it_begins(moving.switch_pod(people))
+        kill_as_it_begins(moves.switch_pod(people))
     else:
         people.until("microservice/users", lambda live: is_past(live, step), within=120)
         kill(_pod(shop, people, party))
@@ -72,9 +74,8 @@ def _pod(shop: Space, people: Space, party: str) -> Object:
     return where.until(f"pod/{name}", runs)
 
 
-def test_who_takes_over_begins_with_nothing_and_leaves_what_was_taken_back(
-    yard: Space, spaces: Callable[..., Space]
-) -> None:
+def test_move_database_consent_and_abort(yard: Space, spaces: Callable[..., Space]) -> None:
+    """The destination creates nothing before the source consents, and deletes its server after an abort."""
     other = spaces("other")
     yard.apply(users("calm"))
     yard.until_ready("calm")

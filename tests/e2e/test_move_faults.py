@@ -1,7 +1,7 @@
-"""Whoever is killed during a move, and whenever, the service ends in one place, whole.
+"""A move completes with one primary and all rows, whichever party is killed and whenever.
 
-Every party to a move is killed by SIGKILL at each of its steps, while rows are written and somebody tries to write to
-both servers. A few of these pairs stand for all in every run; `make campaign` goes through all.
+Each party of a move gets SIGKILL at each step, while rows are written and a pod tries to write to both servers. A few
+of these pairs are part of every run; `make campaign` runs all.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from __future__ import annotations
 import pytest
 
 from hack.stage import SYSTEM_NAMESPACE
-from tests.e2e import moving
-from tests.e2e.cluster import Object, Space
-from tests.e2e.crash import kill, kill_as_it_begins, operator_pod, runs
-from tests.e2e.moving import OTHER, move, reached
-from tests.e2e.writing import SEATS, Checker, Writer, overlaps, turns
+from tests.e2e.support import moves
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.moves import OTHER, move, reached
+from tests.e2e.support.pod_kills import kill, kill_as_it_begins, operator_pod, runs
+from tests.e2e.support.write_load import SERVERS, Checker, Writer, overlaps, turns
 
 pytestmark = pytest.mark.alone
 
 ROWS = 25
 """Registrations a second."""
 WITHIN = 180
-"""Seconds until the move has ended, whoever has to start again."""
+"""Seconds until the move has ended, restarts of killed parties included."""
 STEPS = ("InitialCopy", "CatchingUp", "MovingPods", "connecting", "fencing", "Relocated")
-"""Of the operator, as `status.move` has it; in small letters, those of the switch, as it logs them."""
+"""The steps of the operator, as in `status.move`; in small letters the steps of the switchover, as in its log."""
 PARTIES = ("operator", "source", "destination", "door", "switch")
 SLICE = {("source", "fencing"), ("destination", "fencing"), ("switch", "connecting")}
-"""The operator is killed after each of its writes in tests/api."""
+"""The pairs of every run. tests/api kills the operator after each of its writes."""
 ABSENT = {("switch", step) for step in STEPS if step != "connecting"}
-"""Who is not there at that step, or over before it can be told of: a switch is killed as it begins, and at each of
-its steps by tests/move."""
+"""Pairs that cannot be tried here: the switchover has ended before a step is reported. It is killed at its start, and
+at each of its steps in tests/move."""
 PAIRS = [
     pytest.param(party, step, marks=() if (party, step) in SLICE else pytest.mark.campaign)
     for party in PARTIES
@@ -39,40 +39,41 @@ PAIRS = [
 
 @pytest.fixture(scope="module")
 def estate(yard: Space) -> Space:
-    """users in zone a, a consumer that writes, and one with the rights of users."""
-    moving.settle(yard)
-    moving.stand(yard)
+    """users in zone a, a consumer that writes, and a pod with the credentials of users."""
+    moves.start_users(yard)
+    moves.start_writers(yard)
     return yard
 
 
 @pytest.mark.parametrize(("party", "step"), PAIRS)
-def test_whoever_is_killed_it_ends_in_one_place(estate: Space, party: str, step: str) -> None:
-    source = moving.instance(estate)
-    (destination,) = set(SEATS) - {source}
-    (here,) = moving.zones(estate)
+def test_move_party_killed(estate: Space, party: str, step: str) -> None:
+    """A move between zones completes with one primary and all rows, whichever party is killed at a step."""
+    source = moves.primary(estate)
+    (destination,) = set(SERVERS) - {source}
+    (here,) = moves.zones(estate)
     there = OTHER[here]
     writer, checker = Writer(estate, ROWS, f"{party}-{step}".lower()), Checker(estate, f"{party}-{step}".lower())
-    # Whoever is to be killed once the move is over is there for a while; it is over a tenth of a second after fencing.
+    # A party that is killed after the move must exist for a while; the move ends a tenth of a second after fencing.
     estate.spec("users", placement={"rollbackWindow": "20s" if step in ("fencing", "Relocated") else "1s"})
     move(estate, "--zone", there, "--no-wait")
 
     if party == "switch":
-        kill_as_it_begins(moving.switch_pod(estate))  # sooner than its first words could be read
+        kill_as_it_begins(moves.switch_pod(estate))  # before its first log line
     else:
         reached(estate, there, step)
         kill(_pod(estate, party, source, destination))
 
-    taken = moving.ended(estate, there, writer, checker, WITHIN)
+    taken = moves.ended(estate, there, writer, checker, WITHIN)
     stretches = turns(taken)
-    expected = [f"users-{instance}-0.users-database-nodes" for instance in (source, destination)]
+    expected = [f"users-{server}-0.users-database-nodes" for server in (source, destination)]
     assert [host for host, _ in stretches] == expected, "two servers were open at once"
     assert not overlaps(stretches)
-    moving.left(estate, source, within=WITHIN)
+    moves.until_deleted(estate, source, within=WITHIN)
     _renew(estate, party)
 
 
 def _renew(space: Space, party: str) -> None:
-    """What was killed makes room for another, whose start the kubelet does not put off the next time."""
+    """Replace the pod of a killed party, since the kubelet delays the next restart of a pod that crashed."""
     if party == "operator":
         name = _pod(space, party, "", "")["metadata"]["name"]
         space.cluster.kubectl("delete", "pod", name, "-n", SYSTEM_NAMESPACE)

@@ -1,5 +1,5 @@
-"""A service goes to another namespace and back while it is called by the name it had: nobody's call fails, the walls
-there are those it had here, and whoever admitted it here admits it there.
+"""A service moves to another namespace and back while called by its old name: no call fails, its network policies move
+along, and its providers admit it in either namespace.
 """
 
 from __future__ import annotations
@@ -11,38 +11,38 @@ from collections.abc import Callable
 import pytest
 
 from tests import offered
-from tests.e2e import images
-from tests.e2e.callers import CALLER, IMAGE, PYTHON, Load, behind_walls, declared, pod, stand
-from tests.e2e.cluster import Cluster, Space
-from tests.e2e.moving import move
-from tests.e2e.services import microservice
-from tests.e2e.writing import LONGEST
+from tests.e2e.support import image_layers
+from tests.e2e.support.cluster import Cluster, Space
+from tests.e2e.support.grpc_load import CALLER, IMAGE, PYTHON, Load, behind_walls, declared, pod, start_callers
+from tests.e2e.support.microservices import microservice
+from tests.e2e.support.moves import move
+from tests.e2e.support.write_load import LONGEST
 
 pytestmark = pytest.mark.alone
 
 RATE = 50
 """Calls a second."""
 CALM = 5.0
-"""Seconds of ordinary life before, between and after, longer than an answer of the DNS is kept."""
+"""Seconds before, between and after the moves, longer than the time to live of DNS answers."""
 STRANGER = "stranger"
 OPENS = "import socket, sys; socket.create_connection((sys.argv[1], 50051), 3).close()"
 
 
 @pytest.fixture(scope="module")
 def shop(cluster: Cluster, yard: Space, tmp_path_factory: pytest.TempPathFactory) -> Space:
-    """users, without a database, and one who calls it."""
+    """users without a database, and a consumer."""
     folder = tmp_path_factory.mktemp("images")
-    image = images.offering(cluster.stage, "moving", folder, offered.users(), "answering")
+    image = image_layers.offering(cluster.stage, "moving", folder, offered.users(), "answering")
     yard.apply(microservice("users", image=image, grpc={}, replicas=2), declared(("users",)))
     yard.until_ready("users", CALLER)
     yard.until(f"configmap/{CALLER}-consumes", lambda live: "users.service-config" in live.get("data", {}))
-    stand(yard, ("users",))
+    start_callers(yard, ("users",))
     return yard
 
 
 @pytest.fixture
 def people(spaces: Callable[..., Space]) -> Space:
-    """Another namespace, with somebody in it whom nobody admits."""
+    """Another namespace with an unmanaged pod, which no service admits."""
     space = spaces("people")
     space.apply(pod(STRANGER, {}, image=IMAGE))
     space.kubectl("wait", f"pod/{STRANGER}", "--for=condition=Ready", "--timeout=60s")
@@ -50,16 +50,17 @@ def people(spaces: Callable[..., Space]) -> Space:
 
 
 def opens(space: Space, who: str, host: str) -> bool:
-    """Whether a pod gets a connection to a service's gRPC port."""
+    """Whether a pod can connect to a service's gRPC port."""
     return not space.cluster.tried("-n", space.name, "exec", who, "--", PYTHON, "-c", OPENS, host).returncode
 
 
-def test_it_goes_and_comes_back_and_no_call_fails(shop: Space, people: Space) -> None:
+def test_move_namespace_and_rollback(shop: Space, people: Space) -> None:
+    """A move of a service to another namespace and its rollback lose no call, and network policies move along."""
     load = Load(shop, "x", RATE, LONGEST, ("python",))
     time.sleep(CALM)
     print(move(shop, "--to-namespace", people.name))
     mine = "app.kubernetes.io/instance=users,app.kubernetes.io/component=service"
-    shop.gone("pod", "-l", mine)  # from here on only those in the other namespace can answer
+    shop.gone("pod", "-l", mine)  # from here on only pods in the other namespace can answer
     shop.until_ready("users")
     time.sleep(CALM)
     assert len(people.pods("users")) == 2
@@ -79,7 +80,8 @@ def test_it_goes_and_comes_back_and_no_call_fails(shop: Space, people: Space) ->
     assert shop.condition("users", "Relocated")["reason"] == "AtDestination"
 
 
-def test_whoever_admitted_it_here_admits_it_there(shop: Space, people: Space) -> None:
+def test_move_namespace_consent(shop: Space, people: Space) -> None:
+    """A provider that admits a consumer admits it in the namespace of its move, and no longer after the rollback."""
     move(shop, "--to-namespace", people.name, service=CALLER)
     people.until_ready(CALLER)
     people.apply(pod(CALLER, behind_walls(people, CALLER), image=IMAGE))

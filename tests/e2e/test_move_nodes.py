@@ -1,6 +1,6 @@
-"""A node is lost during a move, or its network, and comes back: the service ends in one place, whole.
+"""A move completes with one primary although a node, or its network, is lost and returns.
 
-These take minutes, and a node that is lost is lost to every other story; `make campaign` goes through them.
+These stories take minutes, and a lost node affects every other story; `make campaign` runs them.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ import pytest
 from localcluster import cluster as local
 from localcluster.paths import ClusterPaths
 from localcluster.run import run
-from tests.e2e import moving
-from tests.e2e.cluster import Space
-from tests.e2e.moving import OTHER, move, reached
-from tests.e2e.writing import SEATS, Checker, Writer
+from tests.e2e.support import moves
+from tests.e2e.support.cluster import Space
+from tests.e2e.support.moves import OTHER, move, reached
+from tests.e2e.support.write_load import SERVERS, Checker, Writer
 
 pytestmark = [pytest.mark.alone, pytest.mark.campaign]
 
 ROWS = 25
 """Registrations a second."""
 WITHIN = 240
-"""Seconds until the move has ended, whoever has to start again."""
+"""Seconds until the move has ended, restarts included."""
 AWAY = 15.0
-"""Seconds without a network: longer than the switch waits for a copy."""
+"""Seconds without a network: longer than the switchover waits for the candidate."""
 SIDES, STEPS = ("source", "destination"), ("InitialCopy", "fencing")
 PAIRS = [(what, whose, step) for what in ("network", "node") for whose in SIDES for step in STEPS]
 
 
 @contextmanager
 def without_network(zone: str) -> Iterator[None]:
-    """Nothing passes between a node and the rest of the cluster meanwhile."""
+    """Interrupt the network between a node and the rest of the cluster for the duration of the block."""
     wire, hub = f"node-{zone}", local.describe(ClusterPaths(), local.settings(ClusterPaths())).network.hub
     cut = f"""table inet cut {{
       chain from {{ type filter hook prerouting priority raw; iifname "{wire}" drop; }}
@@ -53,11 +53,11 @@ def without_network(zone: str) -> Iterator[None]:
 
 def network_lost(zone: str) -> None:
     with without_network(zone):
-        time.sleep(AWAY)  # it is time itself that is to pass
+        time.sleep(AWAY)
 
 
 def node_lost(zone: str) -> None:
-    """Every process of a node ends at once, and the node starts again, as after a loss of power."""
+    """Kill every process of a node at once, as a loss of power does, and start the node again."""
     whole = local.describe(ClusterPaths(), local.settings(ClusterPaths()))
     (machine,) = (one for one in whole.nodes if one.name.endswith(f"-{zone}"))
     pid = machine.running()
@@ -71,29 +71,30 @@ TROUBLES: dict[str, Callable[[str], None]] = {"network": network_lost, "node": n
 
 @pytest.fixture(scope="module")
 def estate(yard: Space) -> Space:
-    """users in zone a, and what a consumer that writes goes by."""
+    """users in zone a, and the consumer whose pods write to users."""
     if yard.cluster.stage.kind != "local":
         pytest.skip("cuts a node of the local cluster off, which it knows the inside of")
-    moving.settle(yard)
+    moves.start_users(yard)
     return yard
 
 
 @pytest.mark.parametrize(("trouble", "whose", "step"), PAIRS)
-def test_what_is_lost_comes_back_and_it_ends_in_one_place(estate: Space, trouble: str, whose: str, step: str) -> None:
-    source = moving.instance(estate)
-    (destination,) = set(SEATS) - {source}
-    (here,) = moving.zones(estate)
+def test_move_node_lost(estate: Space, trouble: str, whose: str, step: str) -> None:
+    """A move completes with one primary although a node, or its network, is lost at a step and returns."""
+    source = moves.primary(estate)
+    (destination,) = set(SERVERS) - {source}
+    (here,) = moves.zones(estate)
     there = OTHER[here]
     lost = {"source": here, "destination": there}[whose]
-    moving.stand(estate, zone=OTHER[lost])  # who looks on is not lost with it
+    moves.start_writers(estate, zone=OTHER[lost])  # the observers survive
     name = f"{trouble}-{whose}-{step}".lower()
     writer, checker = Writer(estate, ROWS, name), Checker(estate, name)
     move(estate, "--zone", there, "--no-wait")
     reached(estate, there, step)
     TROUBLES[trouble](lost)
 
-    taken = moving.ended(estate, there, writer, checker, WITHIN)
-    before, after = (taken[f"users-{instance}-0.users-database-nodes"] for instance in (source, destination))
-    # A row may reach its server long after it was sent, once the network is back.
+    taken = moves.ended(estate, there, writer, checker, WITHIN)
+    before, after = (taken[f"users-{server}-0.users-database-nodes"] for server in (source, destination))
+    # A row may reach its server long after sending, once the network has returned.
     assert max(row.sent for row in before) < min(row.acknowledged for row in after), "two servers were open at once"
-    moving.left(estate, source, within=WITHIN)
+    moves.until_deleted(estate, source, within=WITHIN)

@@ -1,6 +1,6 @@
-"""Calls between services that prove themselves: who may, who may not and why, and certificates renewed under load.
+"""Mutual TLS between services: admitted and refused callers, and renewal of certificates under load.
 
-The attempts come from pods that wear a consumer's labels, so that the network lets them through and the endpoint alone
+The attempts come from pods with a consumer's labels, so that network policies let them through and the endpoint alone
 decides.
 """
 
@@ -20,21 +20,23 @@ from freehold.core.model.resources import Issued
 from freehold.kube.certificate_authority import CertificateAuthority, generate
 
 from hack.stage import SYSTEM_NAMESPACE
-from tests.e2e.cluster import Object, Space
-from tests.e2e.inside import python
-from tests.e2e.probe import stranger
-from tests.e2e.services import IMAGES, front_end, idle, payments, users
-from tests.e2e.storefront import Load, Storefront, forwarded
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.connection_attempts import stranger
+from tests.e2e.support.microservices import IMAGES, front_end, idle, payments, users
+from tests.e2e.support.pod_exec import python
+from tests.e2e.support.storefront_client import Load, Storefront, forwarded
+
+pytestmark = pytest.mark.first
 
 MUTUAL = {"tls": "Mutual"}
 WAIT = ["/opt/users/bin/python", "-c", "import signal; signal.pause()"]
 SERVICES = ("users", "payments", "storefront")
 RENEWALS = 2
-"""At least; a first one could still live on what was read at the start."""
+"""The least number of renewals; after a single one, a service might still use what it read at its start."""
 CONNECTIONS_LAST = 15
-"""Seconds; the services end each connection after four, and leave calls ten more to end."""
+"""Seconds; the services close each connection after four, with ten more for open calls."""
 CARRIED = 150
-"""Seconds until what changed in a Secret or ConfigMap has come to the pods that mount it."""
+"""Seconds until the kubelet has updated the volume of a Secret or ConfigMap in all pods."""
 
 CALL = f"""
 import grpc, json, sys, time
@@ -56,7 +58,7 @@ while True:
     time.sleep(1)
 print(code, said)
 """
-"""A call, or one after the other until the answer is as awaited; its code and what was said."""
+"""A program that calls until the status code is the expected one, and prints the last code and message."""
 
 SHAKE = f"""
 import json, socket, ssl, sys, time
@@ -80,11 +82,12 @@ while True:
     time.sleep(0.5)
 print(said, serial)
 """
-"""A handshake, or one after the other until the certificate awaited is shown; the version of TLS, and its number."""
+"""A program that repeats handshakes until the server's certificate is the expected one, and prints TLS version and
+serial number."""
 
 
 class Door(NamedTuple):
-    """An endpoint that asks its callers who they are, and one of those it admits."""
+    """An endpoint with mutual TLS, and one of its admitted consumers."""
 
     provider: str
     consumer: str
@@ -92,7 +95,7 @@ class Door(NamedTuple):
 
     @property
     def caller(self) -> str:
-        """The pod that wears the consumer's labels."""
+        """The pod with the consumer's labels."""
         return f"like-{self.consumer}"
 
 
@@ -104,7 +107,7 @@ DOORS = (
 
 @pytest.fixture(scope="module")
 def yard(yard: Space) -> Space:
-    """The shop, all of whose calls are mutually authenticated, and a caller for each of its endpoints."""
+    """The shop with mutual TLS for all calls, and a calling pod for each endpoint."""
     yard.apply(users(grpc=MUTUAL), payments(grpc=MUTUAL), front_end())
     yard.until_ready(*SERVICES, within=300)
     for door in DOORS:
@@ -123,20 +126,20 @@ def front(yard: Space) -> Iterator[Storefront]:
 
 @pytest.fixture(scope="module")
 def authority(yard: Space) -> CertificateAuthority:
-    """The installation's own."""
+    """The certificate authority of the installation."""
     secret = json.loads(yard.cluster.kubectl("get", "secret", "freehold-ca", "-n", SYSTEM_NAMESPACE, "-o", "json"))
     return CertificateAuthority(_decoded(secret))
 
 
 def _in_the_clothes_of(yard: Space, service: str, name: str) -> Object:
-    """A pod behind the same policies as a service's. Never Ready, nobody calls it, as it is with probes."""
+    """Return a pod that the policies of a service select. The pod is never Ready, so that it gets no calls."""
     labels = {k: v for k, v in yard.pods(service)[0]["metadata"]["labels"].items() if k != "pod-template-hash"}
     pod = stranger(name, IMAGES["users"], {**labels, "freehold.dev/probe": "true"}, WAIT)
     return {**pod, "spec": {**pod["spec"], "readinessGates": [{"conditionType": "freehold.dev/never-ready"}]}}
 
 
 def _issued(authority: CertificateAuthority, identity: str, host: str = "caller", days: int = 0) -> Issued:
-    """A certificate that is made so many days from now, with an identity or without. It is valid for 90 days."""
+    """Issue a certificate for 90 days from a number of days from now; an empty identity leaves the identity out."""
     return authority.issue(Request("", "", (host,), identity), datetime.now(UTC) + timedelta(days=days))
 
 
@@ -145,13 +148,13 @@ def _identity(yard: Space, service: str) -> str:
 
 
 def _call(yard: Space, door: Door, shown: Issued | None, *, plain: bool = False, until: str | None = None) -> str:
-    """The code of the answer and what was said; until: the code to wait for."""
+    """Return the status code and the message of a call. until: the code to wait for."""
     given = {**_given(yard, door, shown), "method": door.method, "plain": plain, "until": until}
     return python(yard, f"pod/{door.caller}", CALL, text=json.dumps(given))
 
 
 def _shake(yard: Space, door: Door, shown: Issued, *, most: str = "TLSv1_3", serial: int | None = None) -> str:
-    """The version of TLS and the number of the certificate that is shown; serial: the number to wait for."""
+    """Return TLS version and certificate serial number of a handshake. serial: the number to wait for."""
     given = {**_given(yard, door, shown), "most": most, "serial": serial}
     return python(yard, f"pod/{door.caller}", SHAKE, text=json.dumps(given))
 
@@ -167,19 +170,19 @@ def _decoded(secret: Object) -> dict[str, str]:
 
 
 def _serial(yard: Space, service: str) -> int:
-    """The number of the certificate that a service is to show."""
+    """Return the serial number of a service's present certificate."""
     kept = _decoded(yard.get(f"secret/{service}-identity"))["tls.crt"]
     return x509.load_pem_x509_certificate(kept.encode()).serial_number
 
 
 def _pods(yard: Space) -> dict[str, list[int]]:
-    """The pods that serve, and how often each was started anew."""
+    """Return the UIDs of the serving pods with the restart counts of their containers."""
     pods = [pod for service in SERVICES for pod in yard.pods(service)]
     return {pod["metadata"]["uid"]: [s["restartCount"] for s in pod["status"]["containerStatuses"]] for pod in pods}
 
 
-def test_a_purchase(yard: Space, front: Storefront) -> None:
-    """The kubelet's probes, which prove nothing, are answered beside: pods are Ready without a second start."""
+def test_mutual_tls_purchase(yard: Space, front: Storefront) -> None:
+    """A purchase succeeds over mutual TLS, and the kubelet's probes keep all pods Ready without a restart."""
     _, person = front.purchase()
 
     assert yard.psql("users", f"select count(*) from users where id = '{person}'") == "1"
@@ -189,14 +192,16 @@ def test_a_purchase(yard: Space, front: Storefront) -> None:
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
-def test_a_declared_consumer_is_let_in(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+def test_mutual_tls_consumer_admitted(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+    """A declared consumer's certificate is accepted over TLS 1.3."""
     shown = _issued(authority, _identity(yard, door.consumer))
     assert _call(yard, door, shown) == "OK"
     assert _shake(yard, door, shown) == f"TLSv1.3 {_serial(yard, door.provider)}"
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
-def test_who_proves_nothing_is_not_spoken_to(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+def test_mutual_tls_invalid_certificate(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+    """Callers without a valid certificate of this authority do not get a connection."""
     who, another = _identity(yard, door.consumer), CertificateAuthority(generate(datetime.now(UTC)))
     good = _issued(authority, who)
     said = {
@@ -212,7 +217,8 @@ def test_who_proves_nothing_is_not_spoken_to(yard: Space, authority: Certificate
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
-def test_who_is_somebody_else_is_told_so(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+def test_mutual_tls_other_identity(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+    """Callers with a valid certificate of any other identity get PERMISSION_DENIED."""
     right = _identity(yard, door.consumer)
     others = {
         "one that declares nothing": _identity(yard, "bystander"),
@@ -227,8 +233,8 @@ def test_who_is_somebody_else_is_told_so(yard: Space, authority: CertificateAuth
     assert f"{others['one that declares nothing']} may not call {door.provider}" in said["one that declares nothing"]
 
 
-def test_the_list_follows_what_is_declared(yard: Space, authority: CertificateAuthority) -> None:
-    """A consumer is let in while it declares; before and after it is refused, though the network lets it through."""
+def test_mutual_tls_list_follows_consumers(yard: Space, authority: CertificateAuthority) -> None:
+    """A consumer is admitted while declared, and refused before and after, although the network lets it through."""
     till, (door, _) = _issued(authority, _identity(yard, "till")), DOORS
     assert _call(yard, door, till).startswith("PERMISSION_DENIED ")
 
@@ -242,8 +248,8 @@ def test_the_list_follows_what_is_declared(yard: Space, authority: CertificateAu
     yard.delete("microservice/till")
 
 
-def test_consent_that_is_withdrawn_closes_the_endpoint(yard: Space, authority: CertificateAuthority) -> None:
-    """And given again it opens, with nobody started anew."""
+def test_mutual_tls_consent_withdrawn(yard: Space, authority: CertificateAuthority) -> None:
+    """Withdrawn consent closes the endpoint, and renewed consent opens it, without a restart of any pod."""
     (door, _), before = DOORS, _pods(yard)
     payments_itself = _issued(authority, _identity(yard, door.consumer))
     nobody = {"from": "Selector", "selector": {"matchLabels": {"freehold.dev/e2e": "nobody"}}}
@@ -259,10 +265,8 @@ def test_consent_that_is_withdrawn_closes_the_endpoint(yard: Space, authority: C
     assert _pods(yard) == before
 
 
-def test_renewed_certificates_are_shown_while_no_call_fails(
-    yard: Space, authority: CertificateAuthority, front: Storefront
-) -> None:
-    """Again and again, until every connection of the load was opened anew between two renewals."""
+def test_mutual_tls_renewed(yard: Space, authority: CertificateAuthority, front: Storefront) -> None:
+    """Renewed certificates are served and no call fails, until all connections of the load were opened anew."""
     before, renewals, begun = _pods(yard), 0, time.monotonic()
     with Load(front), Load(front, "/api/payments", "payments"):
         while renewals < RENEWALS or time.monotonic() < begun + CONNECTIONS_LAST:

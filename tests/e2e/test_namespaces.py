@@ -1,4 +1,4 @@
-"""A namespace can always be deleted, whether the operator is there or not; nothing of it stays."""
+"""A namespace can always be deleted, with and without a running operator, and nothing is left."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.cluster import Cluster, Space
-from tests.e2e.services import payments, users
-
-pytestmark = pytest.mark.alone
+from tests.e2e.support.cluster import Cluster, Space
+from tests.e2e.support.microservices import payments, users
 
 WITHIN = "--timeout=180s"
 
 
-def test_with_the_operator_alive(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+def test_namespaces_operator_running(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+    """A namespace with services is deleted completely while the operator runs."""
     space = spaces("leaving-alive")
     volumes = _provision(space)
 
@@ -23,7 +22,9 @@ def test_with_the_operator_alive(cluster: Cluster, spaces: Callable[..., Space])
     _nothing_stays(space, volumes)
 
 
-def test_with_the_operator_down(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+@pytest.mark.alone
+def test_namespaces_operator_down(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+    """A namespace with services is deleted completely while no operator runs."""
     space = spaces("leaving-down")
     volumes = _provision(space)
 
@@ -32,7 +33,8 @@ def test_with_the_operator_down(cluster: Cluster, spaces: Callable[..., Space]) 
         _nothing_stays(space, volumes)
 
 
-def test_in_the_middle_of_a_provisioning(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+def test_namespaces_while_provisioning(cluster: Cluster, spaces: Callable[..., Space]) -> None:
+    """A namespace is deleted completely while a service in it is provisioned."""
     space = spaces("leaving-early")
     space.apply(users())
     space.until_condition("users", "Ready", "False")
@@ -43,7 +45,7 @@ def test_in_the_middle_of_a_provisioning(cluster: Cluster, spaces: Callable[...,
 
 
 def _provision(space: Space) -> list[str]:
-    """Two services with their databases; the names of their volumes."""
+    """Start two services with databases; return the names of their volumes."""
     space.apply(users(), payments())
     space.until_ready("users", "payments")
     return [claim["spec"]["volumeName"] for claim in space.find("pvc")]

@@ -1,4 +1,4 @@
-"""Bad input is refused by the API server, with a sentence that says how to put it right."""
+"""The API server refuses invalid input with a sentence about the cause and the remedy."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import Object, Space
-from tests.e2e.services import IMAGES, database, microservice, users
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.microservices import IMAGES, database, microservice, users
 
 STORAGE = {"size": "1Gi"}
 
@@ -57,14 +57,16 @@ CHANGED: list[tuple[str, Object, str]] = [
 
 
 @pytest.mark.parametrize(("body", "sentence"), [case[1:] for case in NEW], ids=[case[0] for case in NEW])
-def test_a_new_resource(shop: Space, body: Object, sentence: str) -> None:
+def test_refusals_new_resource(shop: Space, body: Object, sentence: str) -> None:
+    """The API server refuses an invalid new resource with a sentence about the cause."""
     placed = {**body, "metadata": {**body["metadata"], "namespace": shop.name}}
 
     assert sentence in shop.cluster.refused(placed)
 
 
 @pytest.mark.parametrize(("spec", "sentence"), [case[1:] for case in CHANGED], ids=[case[0] for case in CHANGED])
-def test_a_change_of_a_running_service(shop: Space, spec: dict[str, Any], sentence: str) -> None:
+def test_refusals_change(shop: Space, spec: dict[str, Any], sentence: str) -> None:
+    """The API server refuses an invalid change of a running service with a sentence about the cause."""
     change = json.dumps({"spec": spec})
     patch = ("patch", "microservice/users", "--type=merge", "--dry-run=server", "-p", change)
     done = shop.cluster.tried("-n", shop.name, *patch)
@@ -73,7 +75,7 @@ def test_a_change_of_a_running_service(shop: Space, spec: dict[str, Any], senten
     assert sentence in done.stderr
 
 
-def test_what_is_right_is_taken(shop: Space) -> None:
-    """Lest the refusals above be the server's answer to anything."""
+def test_refusals_valid_resource(shop: Space) -> None:
+    """A valid resource is accepted: the refusals are not the answer to everything."""
     body = users("another", image=IMAGES["users"], grpc={"consumers": {"from": "All"}})
     shop.kubectl("apply", "--dry-run=server", "-f", "-", text=json.dumps(body))

@@ -1,4 +1,4 @@
-"""A service made by `freehold new`: its own tests pass, it becomes Ready as it is, and it answers at its endpoint."""
+"""Services made by `freehold new`, in each language."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from freehold.cli.commands import new
 
-from tests.e2e.cluster import Space
-from tests.e2e.inside import python
-from tests.e2e.operator_process import FREEHOLD
-from tests.e2e.services import users
+from tests.e2e.support.cluster import Space
+from tests.e2e.support.microservices import users
+from tests.e2e.support.operator_process import FREEHOLD
+from tests.e2e.support.pod_exec import python
+
+pytestmark = pytest.mark.first
 
 TEMPLATES = Path(str(new.TEMPLATES))
 LANGUAGES = sorted(folder.name for folder in TEMPLATES.iterdir() if folder.is_dir() and folder.name != "common")
@@ -40,12 +42,13 @@ for name, request in asked["calls"]:
     except grpc.RpcError as error:
         print(json.dumps([error.code().name, error.details()]))
 """
-"""Asks the server itself what its messages look like, so that it needs no stubs."""
+"""A program that reads the messages by reflection, so that it needs no stubs, and prints the answer of each call."""
 
 
-@pytest.mark.timeout(1500)  # a first build fetches what the language wants
+@pytest.mark.timeout(1500)  # a first build downloads the language's packages
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_new_service_tests_itself_becomes_ready_and_answers(yard: Space, language: str, tmp_path: Path) -> None:
+def test_scaffold_new_service(yard: Space, language: str, tmp_path: Path) -> None:
+    """A service of `freehold new` passes its own tests, becomes Ready unchanged, and answers at its endpoint."""
     name = f"note-book-{language}"
     folder = tmp_path / name
     _run(FREEHOLD, "new", name, f"--lang={language}", f"--out={tmp_path}")

@@ -1,4 +1,4 @@
-"""Passwords and keys are where they must be and nowhere else: in no log, no Event, no status, no list of arguments."""
+"""Passwords and private keys are in Secrets alone, and in no log, Event, status or list of arguments."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from hack.stage import SYSTEM_NAMESPACE
-from tests.e2e.cluster import OPERATOR, Cluster, Object, Space
-from tests.e2e.services import database, front_end, payments, users
+from tests.e2e.support.cluster import OPERATOR, Cluster, Object, Space
+from tests.e2e.support.microservices import database, front_end, payments, users
 
 MUTUAL = {"tls": "Mutual"}
 LEAKS = {
@@ -19,20 +19,20 @@ LEAKS = {
     "word": ('echo "used $(cat /bindings/database/password)"', "used ***"),
     "setting": ("env | grep DATABASE", "DATABASE_URL=postgresql://owner:***@leaky-database"),
 }
-"""What a careless migration prints as it fails, and what is shown of it."""
+"""The command of a failing migration that prints a secret, and the masked text in the condition."""
 SECRET_KEYS = {"password", "uri", "tls.key", "app", "owner", "postgres"}
-"""What is secret of a Secret's data; the rest, as a host's name, anybody may know."""
+"""The secret keys of Secrets; other keys, like that of a host name, are public."""
 SHORTEST = 20
-"""Characters; less would be found by chance."""
+"""Characters; shorter texts might match by chance."""
 CMDLINES = "for each in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$each; echo; done 2>/dev/null; true"
 CONTAINERS = ("containers", "initContainers")
 Canaries = set[tuple[str, str]]
-"""Texts that must not be found, each with what it is of; the same text may be of two."""
+"""Texts that must not be found, each with its Secret and key; two Secrets may have the same text."""
 
 
 @pytest.fixture(scope="module")
 def yard(yard: Space) -> Space:
-    """The shop with all that is secret: passwords of databases, keys of servers and of identities."""
+    """The shop with every kind of secret: passwords of databases, private keys of servers and identities."""
     yard.apply(users(grpc=MUTUAL), payments(grpc=MUTUAL), front_end())
     yard.until_ready("users", "payments", "storefront", within=300)
     yard.until_condition("payments", "IsolationVerified", "True")
@@ -41,13 +41,14 @@ def yard(yard: Space) -> Space:
 
 @pytest.fixture(scope="module")
 def canaries(yard: Space) -> Canaries:
-    """Of every Secret there, and of the authority that signed."""
+    """The texts of every Secret in the namespace, and of the certificate authority."""
     found = _canaries(yard)
     authority = Space(yard.cluster, SYSTEM_NAMESPACE).get("secret/freehold-ca")
     return found | _forms("freehold-ca", "tls.key", authority["data"]["tls.key"])
 
 
-def test_there_is_something_to_look_for(canaries: Canaries) -> None:
+def test_secrets_searched_for(canaries: Canaries) -> None:
+    """The texts searched for include every password, URI and private key."""
     of = {of for _, of in canaries}
     bound = {f"{name}-database{part}" for name in ("users", "payments") for part in ("", "-owner")}
     assert {f"{name}: {key}" for name in bound for key in ("password", "uri")} <= of
@@ -56,20 +57,21 @@ def test_there_is_something_to_look_for(canaries: Canaries) -> None:
     assert "freehold-ca: tls.key" in of
 
 
-def test_no_object_shows_one(yard: Space, canaries: Canaries) -> None:
-    """Of any kind and anywhere: specs, statuses, annotations, Events, arguments, variables, managed fields."""
+def test_secrets_not_in_objects(yard: Space, canaries: Canaries) -> None:
+    """No secret is in any object of the cluster: spec, status, annotation, Event, argument or managed field."""
     assert _leaked(_objects(yard.cluster), canaries) == {}
 
 
-def test_what_is_described_shows_none(yard: Space, canaries: Canaries) -> None:
+def test_secrets_not_in_describe(yard: Space, canaries: Canaries) -> None:
+    """`kubectl describe` prints no secret."""
     kinds = "all,secrets,configmaps,serviceaccounts,pvc,networkpolicies,poddisruptionbudgets,events,msvc"
     for namespace in (yard.name, SYSTEM_NAMESPACE):
         said = yard.cluster.kubectl("describe", kinds, "-n", namespace)
         assert _leaked({f"describe in {namespace}": said}, canaries) == {}
 
 
-def test_no_log_shows_one(yard: Space, canaries: Canaries) -> None:
-    """Of any container that runs or has ended, with those that were started anew."""
+def test_secrets_not_in_logs(yard: Space, canaries: Canaries) -> None:
+    """No secret is in a log of any container, those of earlier starts included."""
     logs = dict(_logs(yard.cluster))
     kinds = ("users-database-0", "users-migrations-", "payments-migrations-", "storefront-", "freehold-")
     for kind in kinds:
@@ -77,8 +79,8 @@ def test_no_log_shows_one(yard: Space, canaries: Canaries) -> None:
     assert _leaked(logs, canaries) == {}
 
 
-def test_a_server_that_logs_every_statement_keeps_passwords_to_itself(yard: Space, canaries: Canaries) -> None:
-    """Its start sets them, and there is no way to do that but by a statement."""
+def test_secrets_not_in_statement_log(yard: Space, canaries: Canaries) -> None:
+    """A server that logs all statements logs no password, although its start sets the passwords by statements."""
     for setting in ("log_statement = 'all'", "log_min_duration_statement = 0"):
         yard.psql("users", f"alter system set {setting}")
     try:
@@ -93,8 +95,8 @@ def test_a_server_that_logs_every_statement_keeps_passwords_to_itself(yard: Spac
     assert _leaked({"users-database-0": log}, canaries) == {}
 
 
-def test_no_process_has_one_among_its_arguments(yard: Space, canaries: Canaries) -> None:
-    """As anybody on the node may list them."""
+def test_secrets_not_in_arguments(yard: Space, canaries: Canaries) -> None:
+    """No secret is among the arguments of a process, which everybody on the node can list."""
     pods = [pod["metadata"]["name"] for name in ("users", "payments") for pod in yard.pods(name, "database")]
     pods += [pod["metadata"]["name"] for name in ("users", "payments") for pod in yard.pods(name)]
     listed = {pod: yard.kubectl("exec", pod, "--", "bash", "-c", CMDLINES) for pod in pods}
@@ -102,8 +104,8 @@ def test_no_process_has_one_among_its_arguments(yard: Space, canaries: Canaries)
     assert _leaked(listed, canaries) == {}
 
 
-def test_a_variable_only_says_where_the_secret_is(yard: Space) -> None:
-    """No pod, and nothing that makes pods, has DATABASE_URL or a password as a value."""
+def test_secrets_not_in_variables(yard: Space) -> None:
+    """Pods and their templates refer to Secrets, and have no URL and no password as a value."""
     made = yard.find("pods,deployments,statefulsets,jobs,replicasets")
     variables = [variable for body in made for variable in _variables(body)]
     urls = [variable for variable in variables if variable["name"] == "DATABASE_URL"]
@@ -117,8 +119,11 @@ def test_a_variable_only_says_where_the_secret_is(yard: Space) -> None:
 
 
 @pytest.mark.parametrize("how", LEAKS)
-def test_a_migration_that_prints_its_password_is_not_repeated(spaces: Callable[..., Space], how: str) -> None:
-    """Its own log, and its pods that quote that, are its team's; what Freehold says of it keeps quiet."""
+def test_secrets_masked_in_messages(spaces: Callable[..., Space], how: str) -> None:
+    """Conditions, Events and the operator's log mask the password that a failing migration prints.
+
+    The migration's own log, and its pods that quote that log, belong to its team.
+    """
     prints, shown = LEAKS[how]
     space = spaces(f"leaky-{how}")
     command = ["bash", "-c", f"{prints} >&2; exit 1"]
@@ -134,8 +139,8 @@ def test_a_migration_that_prints_its_password_is_not_repeated(spaces: Callable[.
     assert {where for where in leaked if not any(where.endswith(pod) for pod in mine)} == set()
 
 
-def test_what_leaks_would_be_found(yard: Space, canaries: Canaries) -> None:
-    """Wherever it is planted: in an annotation, in a variable, in a log, encoded or not."""
+def test_secrets_search_finds_leaks(yard: Space, canaries: Canaries) -> None:
+    """The search finds planted secrets in an annotation, a variable and a log, encoded or not."""
     data = yard.get("secret/users-database")["data"]
     plain = base64.b64decode(data["password"]).decode()
     note = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "note", "annotations": {"seen": plain}}}
@@ -158,7 +163,7 @@ def _canaries(space: Space) -> Canaries:
 
 
 def _forms(name: str, key: str, encoded: str) -> Canaries:
-    """As it is, as a Secret has it, as a URI has it; of a key, each line of its body."""
+    """Return a value plain, in base64 and percent-encoded; of a PEM file, each line of the body."""
     plain = base64.b64decode(encoded).decode()
     parts = [line for line in plain.splitlines() if not line.startswith("-----")]
     every = [*parts, encoded, *(quote(part, safe="") for part in parts)]
@@ -166,13 +171,13 @@ def _forms(name: str, key: str, encoded: str) -> Canaries:
 
 
 def _leaked(texts: dict[str, str], canaries: Canaries) -> dict[str, set[str]]:
-    """What was found, by where."""
+    """Return the secrets that were found, by the name of the text."""
     found = {where: {of for text, of in canaries if text in said} for where, said in texts.items()}
     return {where: of for where, of in found.items() if of}
 
 
 def _objects(cluster: Cluster) -> dict[str, str]:
-    """Every object of the cluster as its text; of Secrets all but what they are there to hold."""
+    """Return every object of the cluster as text, Secrets without their data."""
     listable = cluster.kubectl("api-resources", "--verbs=list", "-o", "name").split()
     kinds = ",".join(kind for kind in listable if not kind.endswith("metrics.k8s.io"))
     said = cluster.kubectl("get", kinds, "--all-namespaces", "--show-managed-fields", "-o", "json")
@@ -190,7 +195,7 @@ def _without_data(body: Object) -> Object:
 
 
 def _logs(cluster: Cluster) -> Iterator[tuple[str, str]]:
-    """By namespace and pod."""
+    """Yield the logs of all pods by namespace and name."""
     listed = cluster.kubectl("get", "pods", "--all-namespaces", "-o", "json")
     for pod in json.loads(listed)["items"]:
         where = ("-n", pod["metadata"]["namespace"], pod["metadata"]["name"], "--all-containers")

@@ -1,14 +1,15 @@
-"""A service goes on serving: while it grows, while it is replaced, and when its database server dies."""
+"""A service continues to serve during scaling and rolling updates, and recovers from a killed database server."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from tests.e2e.cluster import Space, uids
-from tests.e2e.storefront import Load, Storefront
+from tests.e2e.support.cluster import Space, uids
+from tests.e2e.support.storefront_client import Load, Storefront
 
 
-def test_new_pods_get_traffic_in_both_zones(shop: Space, storefront: Storefront) -> None:
+def test_serving_scale_up(shop: Space, storefront: Storefront) -> None:
+    """New pods in both zones receive calls, and no call fails."""
     with Load(storefront) as load:
         shop.kubectl("scale", "microservice/users", "--replicas=3")
         shop.until_ready("users")
@@ -21,7 +22,8 @@ def test_new_pods_get_traffic_in_both_zones(shop: Space, storefront: Storefront)
     assert shop.get("poddisruptionbudget/users")["spec"]["maxUnavailable"] == 1
 
 
-def test_a_rolling_update_loses_no_call(shop: Space, storefront: Storefront) -> None:
+def test_serving_rolling_update(shop: Space, storefront: Storefront) -> None:
+    """A rolling update loses no call."""
     before = uids(shop.pods("users"))
     with Load(storefront) as load:
         shop.spec("users", resources={"requests": {"cpu": "20m"}})
@@ -32,7 +34,8 @@ def test_a_rolling_update_loses_no_call(shop: Space, storefront: Storefront) -> 
     assert not before & uids(shop.pods("users"))
 
 
-def test_fewer_pods_lose_no_call(shop: Space, storefront: Storefront) -> None:
+def test_serving_scale_down(shop: Space, storefront: Storefront) -> None:
+    """A scale-down to one pod loses no call."""
     with Load(storefront) as load:
         shop.kubectl("scale", "microservice/users", "--replicas=1")
         shop.until_ready("users")
@@ -41,7 +44,8 @@ def test_fewer_pods_lose_no_call(shop: Space, storefront: Storefront) -> None:
         load.until(lambda served: served[pod["metadata"]["name"]] >= 20)
 
 
-def test_it_recovers_when_its_database_server_is_killed(shop: Space, storefront: Storefront) -> None:
+def test_serving_database_killed(shop: Space, storefront: Storefront) -> None:
+    """A service recovers from a killed database server, with its data and without effect on others."""
     email, _ = storefront.purchase()
     others = uids(shop.pods("payments")) | uids(shop.pods("payments", "database"))
     killed = shop.get("pod/users-database-0")["metadata"]["uid"]
@@ -56,5 +60,5 @@ def test_it_recovers_when_its_database_server_is_killed(shop: Space, storefront:
 
 
 def _shares(served: Counter[str], pods: set[str]) -> bool:
-    """Whether each pod, and nobody else, serves a fair part of the latest calls."""
+    """Whether each pod has served at least twenty of the latest calls."""
     return all(served[pod] >= 20 for pod in pods)

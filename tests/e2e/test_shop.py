@@ -1,10 +1,10 @@
-"""The shop: a person registers and pays over gRPC, two servers hold a row each, and a wall stands between."""
+"""The shop: a purchase over gRPC writes to two database servers, which network policies separate."""
 
 from __future__ import annotations
 
-from tests.e2e.cluster import Space
-from tests.e2e.probe import Target, reached
-from tests.e2e.storefront import Storefront
+from tests.e2e.support.cluster import Space
+from tests.e2e.support.connection_attempts import Target, reached
+from tests.e2e.support.storefront_client import Storefront
 
 SERVER = "select system_identifier from pg_control_system()"
 CREATE_A_TABLE = """
@@ -13,7 +13,8 @@ psycopg.connect(os.environ["DATABASE_URL"]).execute("create table mine (id int)"
 """
 
 
-def test_a_person_registers_and_pays_and_each_server_keeps_its_own_rows(shop: Space, storefront: Storefront) -> None:
+def test_shop_purchase(shop: Space, storefront: Storefront) -> None:
+    """A purchase writes one row to each of two database servers."""
     email, person = storefront.purchase()
 
     assert shop.psql("users", f"select id from users where email = '{email}'") == person
@@ -24,14 +25,16 @@ def test_a_person_registers_and_pays_and_each_server_keeps_its_own_rows(shop: Sp
     assert shop.psql("payments", "select to_regclass('users') is null") == "t"
 
 
-def test_the_page_is_served(storefront: Storefront) -> None:
+def test_shop_page(storefront: Storefront) -> None:
+    """The storefront serves its page."""
     page = storefront.get("/")
 
     assert page.status == 200
     assert "<form" in page.body
 
 
-def test_a_payment_of_nobody_is_refused_with_a_sentence(storefront: Storefront) -> None:
+def test_shop_unknown_payer(storefront: Storefront) -> None:
+    """A payment of an unknown person is refused with the person's id."""
     nobody = "00000000-0000-4000-8000-000000000000"
     answer = storefront.post("/api/payments", {"userId": nobody, "amount": "1.00", "currency": "EUR"})
 
@@ -39,14 +42,16 @@ def test_a_payment_of_nobody_is_refused_with_a_sentence(storefront: Storefront) 
     assert nobody in str(answer.body)
 
 
-def test_the_storefront_cannot_reach_the_database_of_users(shop: Space) -> None:
+def test_shop_database_unreachable(shop: Space) -> None:
+    """The database of users is reachable from users and not from the storefront."""
     server = Target("users-database", shop.pods("users", "database")[0]["status"]["podIP"], 5432)
 
     assert reached(shop, shop.pods("users")[0]["metadata"]["name"], [server]) == {server}
     assert reached(shop, shop.pods("storefront")[0]["metadata"]["name"], [server]) == set()
 
 
-def test_a_service_changes_rows_and_no_table(shop: Space) -> None:
+def test_shop_no_schema_rights(shop: Space) -> None:
+    """A service cannot create a table."""
     inside = ("exec", "deployment/users", "--", "/opt/users/bin/python", "-c", CREATE_A_TABLE)
     done = shop.cluster.tried("-n", shop.name, *inside)
 
@@ -54,7 +59,8 @@ def test_a_service_changes_rows_and_no_table(shop: Space) -> None:
     assert "permission denied for schema public" in done.stderr
 
 
-def test_a_table_answers_is_it_well_and_where_is_it_reached(shop: Space) -> None:
+def test_shop_kubectl_table(shop: Space) -> None:
+    """`kubectl get msvc` prints readiness and endpoint of each service within 120 columns."""
     header, *rows = shop.kubectl("get", "msvc").splitlines()
 
     assert [row.split()[:2] for row in rows] == [["payments", "True"], ["storefront", "True"], ["users", "True"]]

@@ -1,6 +1,6 @@
-"""One tenant names another's things in every field there is: the condition says so, and nothing of theirs is reached.
+"""A tenant that names another tenant's resources, in any field, reaches none of them, and the condition says why.
 
-The shop is what is named. The rival has a namespace of its own, where Freehold may keep Secrets as in the shop's.
+The tenant under attack is the shop. The rival has a namespace of its own, with the grant for Secrets as in the shop's.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.cluster import Object, Space
-from tests.e2e.probe import PATIENCE, Target, reached, stranger
-from tests.e2e.services import IMAGES, SIZE, database, idle, users
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.connection_attempts import PATIENCE, Target, reached, stranger
+from tests.e2e.support.microservices import IMAGES, SIZE, database, idle, users
 
 SOON = 15
 LISTEN = ["/opt/users/bin/python", "-m", "http.server", "8080"]
@@ -20,7 +20,7 @@ LISTEN = ["/opt/users/bin/python", "-m", "http.server", "8080"]
 
 @pytest.fixture(scope="module")
 def yard(yard: Space) -> Space:
-    """With a service that is called like one of the shop's."""
+    """The rival's namespace, with a service of the same name as one of the shop."""
     yard.apply(users())
     yard.until_ready("users")
     return yard
@@ -28,7 +28,7 @@ def yard(yard: Space) -> Space:
 
 @pytest.fixture(autouse=True)
 def _the_shop_is_left_alone(shop: Space) -> Iterator[None]:
-    """Whatever a rival declares, nothing that Freehold made for the shop is changed by it."""
+    """Assert that no object of the shop changes during a test."""
     before = _made(shop)
     yield
     assert _made(shop) == before
@@ -42,7 +42,7 @@ def _made(shop: Space) -> dict[str, Object]:
 
 
 def _doors(shop: Space) -> list[Target]:
-    """Every shut door of the shop: by the address of its pod and, of a database, of its Service."""
+    """Return every closed port of the shop: by the addresses of pods, and of the databases' Services."""
     doors = []
     for name in ("users", "payments"):
         (pod,), (server,) = shop.pods(name), shop.pods(name, "database")
@@ -60,11 +60,12 @@ NAMED = {
     "storefront": ("ProviderHasNoEndpoint", "storefront in namespace {shop} declares no spec.grpc"),
     "ledger": ("ProviderNotFound", "ledger in namespace {shop} does not exist"),
 }
-"""What there is of the shop, or might be, and what is said of each that is named under spec.consumes."""
+"""Names under spec.consumes of services and other objects of the shop, with the reason and a part of the message."""
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_a_service_that_is_consumed(yard: Space, shop: Space, name: str) -> None:
+def test_tenants_consumes_foreign_service(yard: Space, shop: Space, name: str) -> None:
+    """A foreign service in spec.consumes is reported by reason, and the condition names both namespaces."""
     reason, says = NAMED[name]
     yard.apply(idle("nosy", consumes=[{"name": name, "namespace": shop.name}]))
     said = yard.until_condition("nosy", "DependenciesResolved", "False", reason, within=SOON)
@@ -74,8 +75,8 @@ def test_a_service_that_is_consumed(yard: Space, shop: Space, name: str) -> None
 
 
 @pytest.mark.parametrize("field", ["namespace", "name"])
-def test_a_name_that_leads_elsewhere_is_refused(yard: Space, shop: Space, field: str) -> None:
-    """As a path or a host's name might, where the name becomes part of an address."""
+def test_tenants_names_with_paths(yard: Space, shop: Space, field: str) -> None:
+    """The API server refuses a provider name or namespace that would lead elsewhere in a path or host name."""
     for named in (f"users.{shop.name}.svc", f"../{shop.name}", f"users-database.{shop.name}"):
         consumed = {"name": "users", "namespace": shop.name, field: named}
         body = idle("nosy", consumes=[consumed])
@@ -83,7 +84,8 @@ def test_a_name_that_leads_elsewhere_is_refused(yard: Space, shop: Space, field:
         assert f"spec.consumes[0].{field}" in yard.cluster.refused(body)
 
 
-def test_a_namesake_has_things_of_its_own(yard: Space, shop: Space) -> None:
+def test_tenants_same_name(yard: Space, shop: Space) -> None:
+    """Services of the same name in two namespaces share no Secret, volume or table."""
     held = {"users-database": "uri", "users-database-owner": "uri", "users-database-server": "postgres"}
     for secret, key in held.items():
         assert yard.get(f"secret/{secret}")["data"][key] != shop.get(f"secret/{secret}")["data"][key]
@@ -93,7 +95,8 @@ def test_a_namesake_has_things_of_its_own(yard: Space, shop: Space) -> None:
     assert shop.psql("users", "select to_regclass('of_the_rival')") == ""
 
 
-def test_a_volume_that_is_named_as_a_class(yard: Space, shop: Space) -> None:
+def test_tenants_foreign_volume(yard: Space, shop: Space) -> None:
+    """A foreign claim or volume named as a storage class is reported as a missing class."""
     claim = shop.get("pvc/users-database-data")
     for named in (claim["metadata"]["name"], claim["spec"]["volumeName"]):
         storage = {"size": SIZE, "className": named}
@@ -104,8 +107,8 @@ def test_a_volume_that_is_named_as_a_class(yard: Space, shop: Space) -> None:
         yard.delete("pvc/squatter-database-data")
 
 
-def test_a_migration_that_goes_next_door(yard: Space, shop: Space) -> None:
-    """It reaches its own database, and no other, by name as little as by address."""
+def test_tenants_migration_isolated(yard: Space, shop: Space) -> None:
+    """A migration reaches its own database and no other, neither by name nor by address."""
     own, theirs = (f"/dev/tcp/users-database.{space.name}.svc/5432" for space in (yard, shop))
     others = [theirs, *(f"/dev/tcp/{door.address}/{door.port}" for door in _doors(shop))]
     knocks = "; ".join(f"timeout {PATIENCE} bash -c 'exec 3<>{door}' && opened+=' {door}'" for door in (own, *others))
@@ -119,8 +122,8 @@ def test_a_migration_that_goes_next_door(yard: Space, shop: Space) -> None:
         yard.until_ready("users")
 
 
-def test_all_that_is_named_stays_shut(yard: Space, shop: Space) -> None:
-    """Consumed and named as the world outside: a service gets out to every address, and in at none that has walls."""
+def test_tenants_egress_to_foreign_pods(yard: Space, shop: Space) -> None:
+    """With foreign services in spec.consumes and spec.egress, a service reaches none that has network policies."""
     yard.apply(stranger("unwalled", IMAGES["users"], {}, LISTEN))
     yard.kubectl("wait", "pod/unwalled", "--for=condition=Ready", "--timeout=60s")
     unwalled = Target("unwalled", yard.get("pod/unwalled")["status"]["podIP"], 8080)

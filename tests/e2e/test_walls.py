@@ -1,4 +1,4 @@
-"""Who reaches whom, proven from where each stands: every ordered pair, on every port, against what is declared."""
+"""Reachability by connection attempts from every pod: every ordered pair, on every port, against the declarations."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.cluster import Object, Space
-from tests.e2e.probe import Target, reached, stranger
-from tests.e2e.services import IMAGES, database, users
+from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.connection_attempts import Target, reached, stranger
+from tests.e2e.support.microservices import IMAGES, database, users
 
 LISTEN = ["/opt/users/bin/python", "-m", "http.server", "8080"]
 SERVICES = ("users", "payments", "storefront")
 DATABASES = ("users", "payments")
 COMPONENTS = {"users": "service", "users-database": "database"}
 ROUNDS = 20_000
-"""More than it takes for a service to end; the stranger is bounded all the same."""
+"""More rounds than the deletion of a service takes; a bound for the unmanaged pod."""
 STRANGER, IMPOSTOR = "stranger", "impostor"
 
 
 @pytest.fixture
 def outsiders(shop: Space, spaces: Callable[..., Space]) -> Iterator[dict[str, tuple[Space, str]]]:
-    """A stranger in the shop's own namespace, and in another one a pod that carries the storefront's labels."""
+    """An unmanaged pod in the shop's namespace, and in another namespace a pod with the storefront's labels."""
     elsewhere = spaces("elsewhere")
     worn = shop.pods("storefront")[0]["metadata"]["labels"]
     forged = {key: value for key, value in worn.items() if key != "pod-template-hash"}
@@ -33,7 +33,8 @@ def outsiders(shop: Space, spaces: Callable[..., Space]) -> Iterator[dict[str, t
     shop.kubectl("delete", "pod", STRANGER, "--wait=false")
 
 
-def test_every_pair_is_open_or_shut_as_declared(shop: Space, outsiders: dict[str, tuple[Space, str]]) -> None:
+def test_walls_every_pair(shop: Space, outsiders: dict[str, tuple[Space, str]]) -> None:
+    """Every ordered pair of pods is reachable or unreachable as declared."""
     stands = {**_members(shop), **outsiders}
     targets = [_target(name, space.get(f"pod/{pod}")) for name, (space, pod) in stands.items()]
     declared = _declared(shop.find("microservices"))
@@ -50,8 +51,8 @@ def test_every_pair_is_open_or_shut_as_declared(shop: Space, outsiders: dict[str
     assert (wrongly_open, wrongly_shut) == ([], [])
 
 
-def test_a_service_is_shut_on_every_port_it_did_not_declare(shop: Space) -> None:
-    """A pod that wears the labels of users listens on one more port, where nobody reaches it."""
+def test_walls_undeclared_port(shop: Space) -> None:
+    """A pod with the labels of users is unreachable on a port that users does not declare."""
     worn = {key: value for key, value in shop.pods("users")[0]["metadata"]["labels"].items() if "hash" not in key}
     shop.apply(stranger("side-database-proxy", IMAGES["users"], worn, LISTEN))
     try:
@@ -63,8 +64,8 @@ def test_a_service_is_shut_on_every_port_it_did_not_declare(shop: Space) -> None
         shop.kubectl("delete", "pod", "side-database-proxy", "--wait=false")
 
 
-def test_walls_stand_until_the_last_pod_of_a_deleted_service_has_ended(spaces: Callable[..., Space]) -> None:
-    """A stranger tries both its doors all the while; neither opens, not even as its pods come to their end."""
+def test_walls_deleted_service(spaces: Callable[..., Space]) -> None:
+    """Network policies outlive the last pod of a deleted service: no attempt of an unmanaged pod succeeds."""
     space = spaces("leaving")
     space.apply(users(database=database("users", deletionPolicy="Delete")))
     space.until_ready("users")
@@ -86,7 +87,7 @@ def test_walls_stand_until_the_last_pod_of_a_deleted_service_has_ended(spaces: C
 
 
 def _members(shop: Space) -> dict[str, tuple[Space, str]]:
-    """One pod of each service and of each database, by the name it has in the table."""
+    """Return one pod of each service and database, by its name in the table."""
     pods = {name: shop.pods(name)[0] for name in SERVICES}
     pods |= {f"{name}-database": shop.pods(name, "database")[0] for name in DATABASES}
     return {name: (shop, pod["metadata"]["name"]) for name, pod in pods.items()}
@@ -98,9 +99,9 @@ def _target(name: str, pod: Object) -> Target:
 
 
 def _declared(services: list[Object]) -> set[tuple[str, str]]:
-    """What the resources say, and nothing the operator made of it.
+    """Return the open pairs by the Microservices alone, without the operator's objects.
 
-    HTTP is open to all by declaration, as far as the caller itself may go out; the pods that nobody declared may.
+    HTTP is open to every caller that may go out itself, as unmanaged pods may.
     """
     consumed = {
         (service["metadata"]["name"], provider["name"])

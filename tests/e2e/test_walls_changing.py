@@ -1,8 +1,8 @@
-"""Twelve services whose teams change their minds: who reaches whom is at all times as declared, and no more than that.
+"""Twelve services with changing declarations: reachability is as declared at all times.
 
-After each change three tables are the same: what is declared, what the live policies say, and what connects. While
-it is made, nothing connects that neither the declarations before nor those after allow, and nobody is cut off who is
-allowed by both.
+After each change three tables are equal: the declared, the simulated (by the live policies) and the probed pairs.
+During a change, no connection opens that neither the old nor the new declarations allow, and no connection is refused
+that both allow.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.cluster import Cluster, Space
-from tests.e2e.declarations import CHANGES, KNOWN_SEED, Change, Declarations, beginning, changes
-from tests.e2e.estate import Estate
-from tests.e2e.probing import Probing
-from tests.e2e.tables import Pair, declared, differences, lasting, members, pairs, simulated
+from tests.e2e.support.cluster import Cluster, Space
+from tests.e2e.support.continuous_probing import Probing
+from tests.e2e.support.policy_testbed import Estate
+from tests.e2e.support.random_declarations import CHANGES, KNOWN_SEED, Change, Declarations, beginning, changes
+from tests.e2e.support.reachability import Pair, declared, differences, lasting, members, pairs, simulated
 
 pytestmark = pytest.mark.alone
 
 WITHIN = 10
-"""Seconds in which a change must be in force everywhere, and proven to be."""
+"""Seconds within which a change must be enforced everywhere, and proven."""
 PROBERS_WITHIN = 60
-"""Seconds in which all probers must have started and gone round once."""
+"""Seconds within which all probers must have started and finished a round."""
 AGAIN = "FREEHOLD_WALLS_SEED"
 OTHER_SEED = int(os.environ.get(AGAIN) or secrets.randbelow(1_000_000))
 LEAST_SHUT, LEAST_OPEN = 10_000, 1_000
@@ -35,7 +35,7 @@ LEAST_SHUT, LEAST_OPEN = 10_000, 1_000
 
 @pytest.fixture(scope="module")
 def estate(cluster: Cluster) -> Iterator[Estate]:
-    """Everything runs as first declared."""
+    """The services of the first declarations, running."""
     names = [f"e2e-{word}-{uuid.uuid4().hex[:5]}" for word in ("north", "south", "west")]
     spaces = {name: Space(cluster, name) for name in names}
     estate = Estate(cluster, spaces, beginning(names))
@@ -47,7 +47,8 @@ def estate(cluster: Cluster) -> Iterator[Estate]:
 
 
 @pytest.mark.parametrize("seed", [pytest.param(KNOWN_SEED, id="known"), pytest.param(OTHER_SEED, id="any")])
-def test_walls_follow_what_is_declared(estate: Estate, seed: int) -> None:
+def test_walls_follow_declarations(estate: Estate, seed: int) -> None:
+    """Declared, simulated and probed reachability agree after each of twenty changes."""
     start, again = beginning(list(estate.spaces)), f"{AGAIN}={seed}"
     seconds = []
     with Probing(estate.cluster) as probing:
@@ -70,7 +71,7 @@ def test_walls_follow_what_is_declared(estate: Estate, seed: int) -> None:
 
 
 def _brought_about(estate: Estate, probing: Probing, change: Change, where: str) -> float:
-    """Make a change and prove it; seconds from when it was declared to when every attempt fared as it says."""
+    """Make a change and prove it; return the seconds from the declaration until every attempt ended as declared."""
     before, after = estate.now, change.after
     old, new = declared(before, _asked(before)), declared(after, _asked(after))
     probing.expect(old & new, old | new)
@@ -78,7 +79,7 @@ def _brought_about(estate: Estate, probing: Probing, change: Change, where: str)
     made = time.monotonic()
     probing.until(new, WITHIN)
     seconds = time.monotonic() - made
-    # What changes nothing in the table must be in force as well before the next change comes.
+    # A change without effect on the table must be observed as well before the next change.
     estate.until_observed(before)
     _agree(estate, probing, where)
     assert not probing.tally.wrong, "\n".join([where, *probing.tally.wrong[:20]])
@@ -87,7 +88,7 @@ def _brought_about(estate: Estate, probing: Probing, change: Change, where: str)
 
 
 def _agree(estate: Estate, probing: Probing, where: str) -> None:
-    """Declared, simulated and probed: the same, from and to all pods that no rollout replaces."""
+    """Assert that the declared, simulated and probed pairs are equal, for all pods that no rollout replaces."""
     seen, asked = estate.snapshot(), _asked(estate.now)
     said = declared(seen.declarations, asked)
     addresses = {member: place.address for member, place in estate.places(seen).items()}
@@ -97,7 +98,7 @@ def _agree(estate: Estate, probing: Probing, where: str) -> None:
 
 
 def _all_agree(estate: Estate, probing: Probing, where: str) -> None:
-    """The same from and to every pod, those that the operator runs included."""
+    """Assert the same for every pod, the operator's pods included."""
     estate.until_running()
     estate.aim(probing, all_pods=True)
     seen = estate.snapshot()
@@ -111,5 +112,5 @@ def _all_agree(estate: Estate, probing: Probing, where: str) -> None:
 
 
 def _asked(said: Declarations) -> set[Pair]:
-    """From each pod of the story to each pod that lasts."""
+    """Return the pairs from each pod of the story to each pod that outlives rollouts."""
     return pairs([m for m in members(said) if not m.real], filter(lasting, members(said)))

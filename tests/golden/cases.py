@@ -1,8 +1,8 @@
-"""A golden case: what a cluster holds, as YAML, and what Freehold would have of it, as YAML.
+"""Golden cases: the objects of a cluster, as YAML, and Freehold's plan and messages, as YAML.
 
-An input's first document is the service in question; all others are what its cluster holds besides: its own objects
-and pods, other services, namespaces and storage classes. They go the way of watched objects, through the cache. What
-the API server would have filled in and no case is about (uid, resourceVersion, labels) is filled in here.
+The first document of an input is the service under test; the others are the rest of the cluster: the service's objects
+and pods, other services, namespaces and storage classes. They pass through the cache, as watched objects do. Fields of
+the API server that no case is about (uid, resourceVersion, labels) are filled in here.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 AUTHORITY = certificate_authority.CertificateAuthority(certificate_authority.generate(NOW))
 PLATFORM = Platform(operator_image="registry.example/freehold/operator:1.0.0")
 NOT_GRANTED = {"not-granted"}
-"""Namespaces in which Freehold may keep no Secrets."""
+"""Namespaces without a grant for Secrets."""
 UNPUBLISHED = ("contract-", "first-visit", "http-only")
-"""Cases that say themselves what is published; in all others it is what users offers."""
+"""Cases with published contracts of their own; in all others, the contract of users is published."""
 PASSWORDS = {"app": "fresh-app", "owner": "fresh-owner", "replicator": "fresh-replicator", "postgres": "fresh-postgres"}
 
 
@@ -42,7 +42,7 @@ def names() -> list[str]:
 
 
 def rendered(name: str) -> str:
-    """What is planned and said for a case, as YAML documents: first the words, then the objects."""
+    """Return the messages and the planned objects of a case as YAML documents, the messages first."""
     case = Case(*observed(name))
     plans = reconcile(case)
     documents = [_words(case, plans), *(_masked(body) for plan in plans for body in plan.objects)]
@@ -50,7 +50,7 @@ def rendered(name: str) -> str:
 
 
 def observed(name: str) -> tuple[Service, Observed]:
-    """The service of a case, and what is observed of it."""
+    """Return the service of a case and its observed state."""
     text = (HERE / f"input/{name}.yaml").read_text()
     subject, *others = yaml.safe_load_all(text)
     known = (
@@ -60,7 +60,7 @@ def observed(name: str) -> tuple[Service, Observed]:
 
 
 def _images(subject: Object, others: list[Object]) -> list[str]:
-    """The image that is wanted, and the one that serves."""
+    """Return the wanted and the serving image."""
     serving = [deployments.image_of(live) for live in others if live["kind"] == "Deployment"]
     return list(dict.fromkeys([subject["spec"]["image"], *serving]))
 
@@ -86,7 +86,7 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
 
 
 def _declared(live: Object) -> observation.Declared:
-    """What a resource says, in a namespace of another cluster in that one's words."""
+    """Return the declaration of a resource in a namespace of another cluster, with that cluster's names."""
     metadata = live["metadata"]
     if not remote.is_remote(metadata["namespace"]):
         return observation.declared(live)
@@ -95,7 +95,7 @@ def _declared(live: Object) -> observation.Declared:
 
 
 def _contract(subject: Object, live: Object) -> Object:
-    """What is published of an image: `of` a service (the subject), what users offers, `instead` of `without`."""
+    """Return the published contract of an image. of: the service; instead: the text that replaces `without`."""
     owner = _filled(
         {**subject, "metadata": {**subject["metadata"], "name": live.get("of", subject["metadata"]["name"])}}
     )
@@ -120,8 +120,7 @@ def _words(case: Case, plans: tuple[Plan, ...]) -> Object:
 
 
 def _masked(body: Object) -> Object:
-    """Without the server's own scripts, the digest that changes with them, and certificates, of which no two are alike:
-    a case is not about their text."""
+    """Remove start scripts, their digest, and certificates, which differ from run to run."""
     if body["metadata"]["name"].endswith("-database-configuration"):
         return {**body, "data": dict.fromkeys(body["data"], "…")}
     if "binaryData" in body:
@@ -136,7 +135,7 @@ def _masked(body: Object) -> Object:
 
 
 class _Literal(yaml.SafeDumper):
-    """Writes the same list twice as two lists, and words of an enumeration as text."""
+    """A YAML dumper without aliases, and with enumerations as text."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the dumper's own signature
         return True
@@ -146,5 +145,5 @@ _Literal.add_multi_representer(str, lambda dumper, text: dumper.represent_str(st
 
 
 def outputs() -> Iterator[str]:
-    """The names of the outputs there are."""
+    """Return the names of the existing outputs."""
     return (file.stem for file in (HERE / "output").glob("*.yaml"))

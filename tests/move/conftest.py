@@ -1,4 +1,4 @@
-"""A lab for each module, and in it a pair of servers for each test: one that is open, and its copy."""
+"""Fixtures: a lab for each module, and a pair of servers for each test, a primary and its standby."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.move.machine import postgresql_programs, roomy_folder
 from tests.move.servers import Lab, Server
 
 TABLE = "CREATE TABLE entries (number bigserial PRIMARY KEY, id text NOT NULL)"
-"""id is not unique, so that what is written twice is seen."""
+"""The table of rows; id is not unique, so that a row that is written twice is visible."""
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
-"""Runs a program of Freehold's with the folders of a lab: `elsewhere.py LAB PROGRAM ARGUMENT…`.
+"""Run a program of Freehold with the folders of a lab: `elsewhere.py LAB PROGRAM ARGUMENT…`.
 
-With PAUSE_AT=STEP it stands still once it printed a line of that step, until a line comes in.
+With PAUSE_AT=STEP the program pauses after the first line of a step, until a line of input.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class Pausing:
-    """Standard output that stops where it is told to."""
+    """Standard output that pauses the program at a step."""
 
     def __init__(self, step: str) -> None:
         self._step, self._to = step, sys.stdout

@@ -1,4 +1,4 @@
-"""What goes wrong in the middle of a switch, and what must hold however it goes."""
+"""Faults during a switchover, and the invariants that hold whatever the outcome."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ STEPS = (
     Step.UNFENCING,
     Step.DONE,
 )
-"""Each is told before it begins: that is after the one before it."""
+"""The steps of a switchover; each is logged before its start, after the end of the step before."""
 VICTIMS = ("switch", "source", "target", "door", "switch+source", "switch+target", "source+target")
 SOON, LATE = 0.0, 5.0
-"""Seconds for which what was killed stays away: less, and more, than a switch waits for the last byte."""
+"""Seconds for which a killed party stays down: less, and more, than a switchover waits for the last byte of WAL."""
 
 
 def moved_or_kept(pair: tuple[Server, Server], victims: str, step: Step, away: float) -> dict[str, Any]:
-    """What a switch told at last, in which these are killed as the step begins, and come back as their pods would."""
+    """Run a switchover, kill parties at the start of a step, start them again like pods; return the outcome."""
     source, target = pair
     scene = Scene(source, target)
     try:
@@ -62,7 +62,7 @@ def moved_or_kept(pair: tuple[Server, Server], victims: str, step: Step, away: f
 
 
 def _come_back(scene: Scene, killed: list[str]) -> None:
-    """As their templates say: the first instance follows nobody yet, the second one the first."""
+    """Start killed programs with the settings of their pods: only the target follows another server."""
     if "source" in killed:
         scene.source.start()
     if "target" in killed:

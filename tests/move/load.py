@@ -1,4 +1,4 @@
-"""Who writes while a database moves: clients through the door, and witnesses at each server's own port."""
+"""Writers during a move: clients through the proxy, and witnesses at each server's own port."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.move.servers import Server
 EVERY_SECONDS = 0.01
 WITNESS_SECONDS = 0.05
 INSERT = "INSERT INTO entries (id) SELECT %(id)s WHERE NOT EXISTS (SELECT FROM entries WHERE id = %(id)s)"
-"""What was sent before a connection was lost may have been done."""
+"""A lost connection: the last statement may have been committed."""
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """A write that a server acknowledged; times on the monotonic clock."""
+    """An acknowledged write, with times of the monotonic clock."""
 
     name: str
     began: float
@@ -32,10 +32,10 @@ class Accepted:
 
 
 class Writer:
-    """Writes one row after the other, each until it was acknowledged: a client that knows how to come again."""
+    """A client that writes row after row, and repeats each until it is acknowledged."""
 
     def __init__(self, name: str, connect: Callable[[], psycopg.Connection[Any]], *, insists: bool = True) -> None:
-        """insists: without it, what was refused is let go, as a witness does."""
+        """insists: whether refused rows are repeated; witnesses do not repeat."""
         self.accepted: list[Accepted] = []
         self._name, self._connect, self._insists = name, connect, insists
         self._connection: psycopg.Connection[Any] | None = None
@@ -68,7 +68,7 @@ class Writer:
         return True
 
     def longest(self) -> float:
-        """Seconds that one write took at most."""
+        """The longest time of a write, in seconds."""
         return max(row.ended - row.began for row in self.accepted)
 
     def stop(self) -> None:
@@ -77,7 +77,7 @@ class Writer:
 
 
 class Scene:
-    """A door, a client that writes through it, and a witness at each server, from when it is made until `stop`."""
+    """A proxy, a client that writes through the proxy, and a witness at each server, from construction until `stop`."""
 
     def __init__(self, source: Server, target: Server) -> None:
         self.source, self.target = source, target
@@ -93,7 +93,7 @@ class Scene:
         return open_door(self.source, self.target, port=self.port, told_port=self.told_port)
 
     def goes_on(self) -> None:
-        """Waits until the client was served again."""
+        """Wait until a further write of the client is acknowledged."""
         count = len(self.client.accepted)
         wait_until(lambda: len(self.client.accepted) > count + 5, "the client is served")
 
@@ -105,7 +105,7 @@ class Scene:
             self.door.process.wait(25)
 
     def check(self, at: Server, away: Server) -> None:
-        """Exactly one is open, and it holds each acknowledged row once. The other was just started, maybe."""
+        """Assert that exactly one server is open, with each acknowledged row once; the other may have just started."""
         assert at.is_open()
         away.wait_ready()
         assert not away.is_open()
@@ -118,13 +118,13 @@ class Scene:
         assert at.ask("SELECT last_value >= (SELECT max(number) FROM entries) FROM entries_number_seq", "app")
 
     def check_order(self) -> None:
-        """Once the second had taken a row, the first took none."""
+        """Assert that the first server accepted no row after the second had accepted one."""
         at_source, at_target = (writer.accepted for writer in self.witnesses)
         first = min((row.ended for row in at_target), default=float("inf"))
         assert not [row for row in at_source if row.began > first], "both servers took rows"
 
 
 def held(server: Server) -> Counter[str]:
-    """How often each row is there."""
+    """Return the number of copies of each row."""
     with psycopg.connect(host=f"{server.folder}/run", port=server.port, user="postgres", dbname="app") as connection:
         return Counter(name for (name,) in connection.execute("SELECT id FROM entries"))

@@ -1,4 +1,4 @@
-"""What the servers of a lab need from the machine: programs, a user, ports, a folder, a certificate, processes."""
+"""Resources of the machine for a lab: programs, a user, ports, a folder, a certificate, processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROOM_BYTES = 3 * 1024**3
 
 
 def postgresql_programs() -> Path | None:
-    """The folder of PostgreSQL's programs, found as services/with-postgres does."""
+    """Return the folder of PostgreSQL's programs, found as by services/with-postgres."""
     found = shutil.which("initdb")
     if found:
         return Path(found).resolve().parent
@@ -35,7 +35,7 @@ def postgresql_programs() -> Path | None:
 
 
 def server_user() -> str | None:
-    """PostgreSQL refuses to run as root."""
+    """Return a user for the servers, since PostgreSQL refuses to run as root."""
     if os.geteuid():
         return None
     with contextlib.suppress(KeyError):
@@ -44,7 +44,7 @@ def server_user() -> str | None:
 
 
 def roomy_folder() -> str | None:
-    """A folder in memory, where there is room: what is tested survives the end of programs, and no disk has to."""
+    """Return a folder in memory where there is space: the tests kill programs, never the machine."""
     memory = Path("/dev/shm")
     return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES else None
 
@@ -58,7 +58,7 @@ def wait_until(found: Callable[[], Any], what: str, seconds: float = PATIENCE_SE
 
 
 def free_port() -> int:
-    """Below those that the kernel gives to clients: else one of theirs may be there while a server is down."""
+    """Return a free port below the range of client ports, so that no client occupies the port of a stopped server."""
     while True:
         with contextlib.suppress(OSError), socket.socket() as found:
             found.bind(("127.0.0.1", random.randrange(20000, 30000)))
@@ -66,7 +66,7 @@ def free_port() -> int:
 
 
 def runs(process: int) -> bool:
-    """One that ended holds nothing any more, even where nobody has asked for its status yet."""
+    """Whether a process runs; a zombie does not count."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     return False
@@ -81,7 +81,7 @@ def below(process: int) -> Iterator[int]:
 
 
 def write_certificate(folder: Path) -> None:
-    """An authority and a certificate for 127.0.0.1, in the folders that the kubelet makes of a Secret."""
+    """Create an authority and a certificate for 127.0.0.1, in folders like those of Secret volumes."""
     inside = folder / "..first"
     inside.mkdir()
     (folder / "..data").symlink_to(inside.name)

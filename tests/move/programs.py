@@ -1,4 +1,4 @@
-"""The programs of a move, a switch and a door, run against the servers of a lab."""
+"""The programs of a move, switchover and proxy, run with the servers of a lab."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.move.servers import Lab, Server
 
 @dataclass
 class Program:
-    """`python3 -m freehold.PROGRAM`, with the lab's credentials. The lines it prints are in `lines` as they come."""
+    """A process of `python3 -m freehold.PROGRAM` with the lab's credentials. lines: the output so far."""
 
     process: subprocess.Popen[str]
     lines: list[tuple[float, str]] = field(default_factory=list)
@@ -34,11 +34,11 @@ class Program:
                 self.lines.append((time.monotonic(), line.strip()))
 
     def at(self, step: str) -> float | None:
-        """When it printed the first line of a step."""
+        """The time of the first line of a step; None before."""
         return next((when for when, line in list(self.lines) if line.startswith(f"{step}:")), None)
 
     def go_on(self) -> None:
-        """From where PAUSE_AT made it stand still; nothing where it has ended."""
+        """Continue after a pause of PAUSE_AT; without effect on a program that has ended."""
         assert self.process.stdin
         with contextlib.suppress(OSError):
             self.process.stdin.write("\n")
@@ -67,7 +67,7 @@ def run_elsewhere(lab: Lab, program: str, *arguments: str, **variables: str) -> 
 
 
 def open_door(*servers: Server, port: int, told_port: int, **variables: str) -> Program:
-    """Before these servers; clients can come."""
+    """Start a proxy for these servers, and wait until it accepts clients."""
     ports = {"PORT": str(port), "PROGRESS_PORT": str(told_port)}
     door = run_elsewhere(servers[0].lab, "proxy", *(server.host for server in servers), **ports, **variables)
     wait_until(lambda: door.lines, "the door opens")
@@ -79,7 +79,7 @@ def switch(source: Server, target: Server, **variables: str) -> Program:
 
 
 def outcome_of(program: Program) -> dict[str, Any]:
-    """The outcome it told, once it ended as one that knows it."""
+    """Wait for the end of a switchover; return its outcome."""
     assert program.end() == 0, program.said()
     found: dict[str, Any] = json.loads(program.lines[-1][1])
     return found

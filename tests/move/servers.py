@@ -1,5 +1,5 @@
-"""Servers of instances, as their pods run them: start.sh as it is shipped, with its folders elsewhere, and the entrypoint
-that stands in for the official image's.
+"""PostgreSQL servers as in their pods: start.sh as shipped, with other folders, and an entrypoint in place of the
+official image's.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ SETTINGS = (
     "listen_addresses=127.0.0.1",
     "dynamic_shared_memory_type=mmap",
 )
-"""With mmap, what a server that was killed leaves behind lies with its data."""
+"""With mmap, the shared memory of a killed server is in its data folder."""
 STOP_SECONDS = 30.0
 
 
 @dataclass
 class Lab:
-    """What the servers share: credentials, an authority, programs. folder: a short path, for sockets are in it."""
+    """Resources that servers share: credentials, an authority, programs. folder: a short path, because of sockets."""
 
     folder: Path
     servers: list[Server] = field(default_factory=list)
@@ -63,12 +63,12 @@ class Lab:
         self.give(self.folder)
 
     def give(self, folder: Path) -> None:
-        """To the user that servers run as."""
+        """Change the owner of a path to the servers' user."""
         if user := server_user():
             subprocess.run(["chown", "-R", user, folder], check=True)
 
     def server(self, *, copied: bool = True) -> Server:
-        """copied: with the data of the template, once there is one."""
+        """Create a server. copied: whether with the data of the template, once there is one."""
         made = Server(self, f"s{next(self.numbers)}", free_port())
         if copied and self.template:
             subprocess.run(["cp", "-a", self.template, made.data], check=True)
@@ -76,7 +76,7 @@ class Lab:
         return made
 
     def end(self) -> None:
-        """Of all servers and what they hold, and of the programs that asked them."""
+        """End all servers and programs, and delete their files."""
         while self.programs:
             self.programs.pop().kill()
         while self.servers:
@@ -87,7 +87,7 @@ class Lab:
 
 @dataclass
 class Server:
-    """One instance's server; `started` is what its container's first process would be."""
+    """A PostgreSQL server. started: the equivalent of the container's first process."""
 
     lab: Lab
     name: str
@@ -102,8 +102,7 @@ class Server:
         self.lab.give(self.folder)
 
     def _elsewhere(self, text: str) -> str:
-        """The shipped file, with its folders moved, less patience and less of the log; its own user is called something
-        else here."""
+        """Return the shipped start.sh with other folders, another user, shorter waits and a shorter log."""
         moved = {
             "/credentials/": f"{self.lab.folder}/credentials/",
             "/certificate/": f"{self.lab.folder}/certificate/",
@@ -172,14 +171,14 @@ class Server:
         wait_until(self.is_ready, f"{self.name} is ready")
 
     def ended(self) -> bool:
-        """By itself, as a container that is to be started again."""
+        """Whether the server has ended by itself, so that the kubelet would restart its container."""
         assert self.started
         self.started.wait(PATIENCE_SECONDS)
         self.kill()
         return True
 
     def start_copying(self, source: Server) -> None:
-        """A part of it is there, and it stands still until SIGCONT or its end."""
+        """Start the initial copy, and stop the process in the middle until SIGCONT."""
         program = self.folder / "bin/pg_basebackup"
         program.write_text(f'#!/bin/sh\nexec {postgresql_programs()}/pg_basebackup --max-rate=32M "$@"\n')
         program.chmod(0o755)
@@ -189,7 +188,7 @@ class Server:
         assert not self.data.exists(), "it was copied before it could be stopped"
 
     def processes(self) -> list[int]:
-        """The server's own and those it made, which are sessions of their own to the kernel."""
+        """Return the processes of the server and of its children, which have sessions of their own."""
         return [self.started.pid, *below(self.started.pid)] if self.started else []
 
     def send(self, number: signal.Signals) -> None:
@@ -198,7 +197,7 @@ class Server:
                 os.kill(process, number)
 
     def kill(self) -> None:
-        """As a node that loses power: all at once. What start.sh left beside the server ends with its container."""
+        """Kill all processes at once, as a loss of power does, those beside the server included."""
         if not self.started:
             return
         self.send(signal.SIGSTOP)
@@ -211,7 +210,7 @@ class Server:
         self.started = None
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
-        """As a pod is deleted: after a while it is killed."""
+        """Stop the server as on the deletion of a pod: SIGTERM, and SIGKILL after a grace period."""
         if self.started:
             self.started.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -222,12 +221,12 @@ class Server:
         self.ask("SELECT freehold.unfence()")
 
     def close(self) -> None:
-        """To all clients, and without those who are there."""
+        """Fence the server: refuse all clients, and end existing sessions."""
         self.ask("SELECT freehold.fence()")
         wait_until(lambda: self.ask("SELECT freehold.sessions_terminated()"), f"{self.name} is drained")
 
     def connect(self, role: str = "app", port: int | None = None, **options: Any) -> psycopg.Connection[Any]:
-        """As a client of the service does, or at another port: a door's."""
+        """Connect as the service does, or to another port, like a proxy's."""
         return psycopg.connect(
             host="127.0.0.1",
             port=port or self.port,
@@ -240,7 +239,7 @@ class Server:
         )
 
     def ask(self, query: str, database: str = "postgres") -> Any:
-        """As its superuser from inside the pod: the first value, None where there is no row."""
+        """Return the first value of a superuser's query, None without a row."""
         where = {"host": f"{self.folder}/run", "port": self.port, "user": "postgres", "dbname": database}
         with psycopg.connect(**where, autocommit=True, connect_timeout=5) as connection:
             cursor = connection.execute(query)

@@ -1,4 +1,4 @@
-"""Each party of a switch killed at each step; `pytest -m campaign tests/move` tries them all."""
+"""Parties of a switchover that are killed at a step; `pytest -m campaign tests/move` tries all pairs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ SLICE = (
     ("door", Step.PROMOTING, SOON, "completed"),
     ("switch+target", Step.DONE, LATE, "completed"),
 )
-"""victims, step, seconds that they are away, and the outcome."""
+"""Victims, step, seconds for which they are down, and the outcome."""
 
 
 @pytest.mark.parametrize(("victims", "step", "away", "outcome"), SLICE)
-def test_killed_in_the_middle(pair: tuple[Server, Server], victims: str, step: Step, away: float, outcome: str) -> None:
+def test_faults_killed(pair: tuple[Server, Server], victims: str, step: Step, away: float, outcome: str) -> None:
+    """A party killed at a step of the switchover leads to the expected outcome."""
     found = moved_or_kept(pair, victims, step, away)
     print(f"\n{victims} killed at {step}: {found}")
     assert found["outcome"] == outcome
@@ -31,5 +32,6 @@ def test_killed_in_the_middle(pair: tuple[Server, Server], victims: str, step: S
 @pytest.mark.parametrize("away", [SOON, LATE], ids=["soon", "late"])
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("victims", VICTIMS)
-def test_campaign(pair: tuple[Server, Server], victims: str, step: Step, away: float) -> None:
+def test_faults_campaign(pair: tuple[Server, Server], victims: str, step: Step, away: float) -> None:
+    """Each party killed at each step leads to one primary with all rows."""
     print(f"\n{victims} killed at {step} for {away} s: {moved_or_kept(pair, victims, step, away)}")

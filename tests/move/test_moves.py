@@ -1,4 +1,4 @@
-"""A move under load, there and back, and what a client feels of it."""
+"""Moves under load in both directions, and the pause that a client notices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ PAUSE_MS = 1000
 LONGEST_SECONDS = 2
 
 
-def test_each_row_moves_there_and_back(pair: tuple[Server, Server]) -> None:
+def test_moves_rows_there_and_back(pair: tuple[Server, Server]) -> None:
+    """Moves under load in both directions keep each row once."""
     scene = Scene(*pair)
     try:
         pauses = [_moved(scene, number) for number in range(MOVES)]
@@ -28,7 +29,7 @@ def test_each_row_moves_there_and_back(pair: tuple[Server, Server]) -> None:
 
 
 def _moved(scene: Scene, number: int) -> int:
-    """One move, after which the server left behind follows the other; milliseconds of the pause."""
+    """Move once, let the former primary follow the new one, and return the pause in milliseconds."""
     there = (scene.source, scene.target) if number % 2 == 0 else (scene.target, scene.source)
     source, target = there
     found = outcome_of(switch(source, target))

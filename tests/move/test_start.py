@@ -1,4 +1,4 @@
-"""How a server becomes the copy of another one, and again after whatever came between (start.sh)."""
+"""The start of a server as a standby of another, on an empty volume and after interruptions (start.sh)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.move.programs import outcome_of, switch
 from tests.move.servers import Lab, Server
 
 ROOM_BYTES = 24 * 1024 * 1024
-"""Less than an empty database takes."""
+"""Less than the size of an empty database."""
 WRITE = "INSERT INTO entries (id) VALUES (%s)"
 ROWS = "SELECT string_agg(id, ' ' ORDER BY number) FROM entries"
 
@@ -38,11 +38,11 @@ def copy(source: Server) -> Server:
 
 @pytest.fixture
 def moved(source: Server, copy: Server) -> tuple[Server, Server]:
-    """The one that was left, closed and stopped, and the one that is open, which has gone on since."""
+    """A former primary, fenced and stopped, and the new primary with later rows."""
     copy.start(follow=source)
     copy.wait_ready()
     assert outcome_of(switch(source, copy))["outcome"] == "completed"
-    source.ask("SELECT pg_switch_wal()")  # what the other one never gets
+    source.ask("SELECT pg_switch_wal()")  # a row that the other server never receives
     source.ask("CHECKPOINT")
     source.stop()
     write(copy, "after")
@@ -51,7 +51,7 @@ def moved(source: Server, copy: Server) -> tuple[Server, Server]:
 
 @pytest.fixture
 def small_disk(copy: Server) -> Iterator[Path]:
-    """Where the copy is to be."""
+    """The folder of the copy, a small disk."""
     if os.geteuid():
         pytest.skip("only root can mount a disk that is small enough to be filled")
     folder = copy.data.parent
@@ -69,21 +69,23 @@ def write(server: Server, name: str) -> None:
 
 
 def follows(server: Server, rows: str) -> None:
-    """It is a standby and shows these rows."""
+    """Assert that a server is a standby with these rows."""
     server.wait_ready()
     assert server.ask("SELECT pg_is_in_recovery()")
     wait_until(lambda: server.ask(ROWS, "app") == rows, f"{server.name} shows {rows}")
     assert not (server.data.parent / "pgdata.unusable").exists()
 
 
-def test_a_fresh_one_is_copied_and_follows(source: Server, copy: Server) -> None:
+def test_start_fresh_copy(source: Server, copy: Server) -> None:
+    """A server with an empty volume is copied and follows its source."""
     copy.start(follow=source)
     copy.wait_ready()
     write(source, "later")
     follows(copy, "before later")
 
 
-def test_a_copying_that_was_killed_is_begun_anew(source: Server, copy: Server) -> None:
+def test_start_copy_killed(source: Server, copy: Server) -> None:
+    """A killed initial copy starts again from the beginning and leaves no other files."""
     copy.start_copying(source)
     copy.kill()
     copy.start(follow=source)
@@ -92,7 +94,8 @@ def test_a_copying_that_was_killed_is_begun_anew(source: Server, copy: Server) -
     assert [entry.name for entry in copy.data.parent.iterdir()] == [copy.data.name]
 
 
-def test_a_disk_that_is_full_hinders_the_copy_alone(source: Server, copy: Server, small_disk: Path) -> None:
+def test_start_disk_full(source: Server, copy: Server, small_disk: Path) -> None:
+    """A full disk fails the copy and not the source, and the copy succeeds once there is space."""
     copy.start(follow=source)
     assert copy.ended()
     assert "No space left on device" in copy.log
@@ -103,7 +106,8 @@ def test_a_disk_that_is_full_hinders_the_copy_alone(source: Server, copy: Server
     follows(copy, "before meanwhile")
 
 
-def test_one_whose_source_is_away_says_so_and_can_try_again(source: Server, copy: Server) -> None:
+def test_start_source_unreachable(source: Server, copy: Server) -> None:
+    """An unreachable source is logged, and the next start succeeds."""
     source.stop()
     copy.start(follow=source)
     assert copy.ended()
@@ -113,7 +117,8 @@ def test_one_whose_source_is_away_says_so_and_can_try_again(source: Server, copy
     follows(copy, "before")
 
 
-def test_one_that_was_left_goes_back_and_follows(moved: tuple[Server, Server]) -> None:
+def test_start_rewound(moved: tuple[Server, Server]) -> None:
+    """A former primary is rewound and follows the new primary without a copy."""
     left, leader = moved
     left.start(follow=leader)
     follows(left, "before after")
@@ -121,8 +126,11 @@ def test_one_that_was_left_goes_back_and_follows(moved: tuple[Server, Server]) -
     assert "taking a new base backup" not in left.log
 
 
-def test_one_that_cannot_go_back_is_copied_anew(moved: tuple[Server, Server]) -> None:
-    """What it wrote since the two parted is recycled, so that nobody knows what to take back."""
+def test_start_rewind_impossible(moved: tuple[Server, Server]) -> None:
+    """A former primary without the necessary WAL is copied again.
+
+    Its WAL since the divergence is recycled, so that pg_rewind does not know which blocks to restore.
+    """
     left, leader = moved
     parted = (leader.data / "pg_wal/00000002.history").read_text().split()[1]
     segment = leader.ask(f"SELECT '00000001' || substr(pg_walfile_name('{parted}'), 9)")
@@ -132,7 +140,8 @@ def test_one_that_cannot_go_back_is_copied_anew(moved: tuple[Server, Server]) ->
     assert "the data is unusable: taking a new base backup" in left.log
 
 
-def test_one_that_was_ended_while_it_went_back_is_copied_anew(moved: tuple[Server, Server]) -> None:
+def test_start_rewind_interrupted(moved: tuple[Server, Server]) -> None:
+    """A server that was stopped during its rewind is copied again."""
     left, leader = moved
     (left.data.parent / "pgdata.unusable").touch()
     left.start(follow=leader)
@@ -140,9 +149,10 @@ def test_one_that_was_ended_while_it_went_back_is_copied_anew(moved: tuple[Serve
     assert "the data is unusable: taking a new base backup" in left.log
 
 
-def test_one_that_was_left_and_cannot_reach_the_other_stays_closed_and_follows_later(
+def test_start_primary_unreachable(
     moved: tuple[Server, Server],
 ) -> None:
+    """A former primary that cannot reach the new primary stays closed, and follows later."""
     left, leader = moved
     leader.stop()
     left.start(follow=leader)
@@ -154,7 +164,8 @@ def test_one_that_was_left_and_cannot_reach_the_other_stays_closed_and_follows_l
     follows(left, "before after")
 
 
-def test_one_that_was_away_for_longer_than_the_log_is_kept_is_copied_anew(source: Server, copy: Server) -> None:
+def test_start_wal_removed(source: Server, copy: Server) -> None:
+    """A standby whose WAL position is no longer kept is copied again."""
     copy.start(follow=source)
     copy.wait_ready()
     copy.stop()
@@ -170,8 +181,8 @@ def test_one_that_was_away_for_longer_than_the_log_is_kept_is_copied_anew(source
     assert "taking a new base backup" in copy.log
 
 
-def test_two_that_are_open_are_left_to_people(moved: tuple[Server, Server]) -> None:
-    """What either holds may be nowhere else."""
+def test_start_two_primaries(moved: tuple[Server, Server]) -> None:
+    """Of two servers that are open for writes, the follower does not start, because either may have unique rows."""
     left, leader = moved
     left.start()
     left.wait_ready()
