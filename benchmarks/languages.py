@@ -20,6 +20,7 @@ from hack.stage import Stage
 from localcluster.progress import Step
 
 from . import ghz, namespaces
+from .extent import Extent
 from .figures import Figure, Outcome
 from .kubectl import Kubectl
 from .services import microservice
@@ -31,21 +32,22 @@ NOTE = {"id": "shopping", "text": "milk and bread"}
 READY_SECONDS = 240
 
 
-def compare(kubectl: Kubectl, stage: Stage, rounds: int, step: Step) -> Outcome:
-    """So many rounds of each language, after one that does not count."""
+def compare(kubectl: Kubectl, stage: Stage, extent: Extent, step: Step) -> Outcome:
+    """Call the service of each language in turns, round by round."""
     taken: dict[str, list[float]] = {language: [] for language in LANGUAGES}
     with namespaces.fresh(kubectl) as namespace:
         kubectl.apply(*_services(stage, namespace, step), _caller(namespace))
         step.say("until all are ready")
         kubectl.wait_ready("-n", namespace, *map(_name, LANGUAGES), seconds=READY_SECONDS)
-        ghz.stand(kubectl, namespace, CALLER, step)
-        _hand_contracts(kubectl, namespace)
-        for number in range(rounds + 1):
-            step.say(f"round {number} of {rounds}")
+        caller = ghz.stand(kubectl, namespace, CALLER, extent.call_seconds, step)
+        _hand_contracts(caller)
+        step.say("a note for each")
+        for language in LANGUAGES:
+            _called(caller, language, "PutNote", NOTE, at_once=1)
+        for number in extent.numbers():
+            step.say(extent.shown(number))
             for language, found in taken.items():
-                if number == 0:
-                    _called(kubectl, namespace, language, "PutNote", NOTE, at_once=1)
-                rate = _called(kubectl, namespace, language, "GetNote", {"id": NOTE["id"]}, at_once=AT_ONCE)
+                rate = _called(caller, language, "GetNote", {"id": NOTE["id"]}, at_once=AT_ONCE)
                 found += [rate] if number else []
     return outcome(taken)
 
@@ -67,7 +69,7 @@ def _services(stage: Stage, namespace: str, step: Step) -> Iterator[dict[str, An
             yield body
 
 
-def _hand_contracts(kubectl: Kubectl, namespace: str) -> None:
+def _hand_contracts(caller: ghz.Caller) -> None:
     """The caller knows the contracts from their sources, so that reflection is none of what is measured."""
     with tempfile.TemporaryDirectory() as work:
         for language in LANGUAGES:
@@ -75,7 +77,7 @@ def _hand_contracts(kubectl: Kubectl, namespace: str) -> None:
             package = new.forms(name)["example_service"]
             file = Path(work) / f"{name}.proto"
             file.write_text(new.rendered(name, language)[f"proto/{package}/v1/notes.proto"])
-            kubectl("cp", "-n", namespace, file, f"{CALLER}:/tmp/{file.name}")
+            caller.copy(file, f"/tmp/{file.name}")
 
 
 def _caller(namespace: str) -> dict[str, Any]:
@@ -83,13 +85,11 @@ def _caller(namespace: str) -> dict[str, Any]:
     return microservice(namespace, CALLER, ghz.IMAGE, grpc={"contract": "None"}, replicas=0, consumes=consumes)
 
 
-def _called(
-    kubectl: Kubectl, namespace: str, language: str, method: str, request: Mapping[str, str], at_once: int
-) -> float:
+def _called(caller: ghz.Caller, language: str, method: str, request: Mapping[str, str], at_once: int) -> float:
     name = _name(language)
     service = f"{new.forms(name)['example_service']}.v1.NotesService"
     call = (f"--proto=/tmp/{name}.proto", f"--call={service}/{method}", f"--data={json.dumps(request)}")
-    return ghz.most(kubectl, namespace, CALLER, f"dns:///{name}.{namespace}.svc:50051", at_once, call)
+    return caller.most(f"dns:///{name}.{caller.namespace}.svc:50051", at_once, call)
 
 
 def outcome(taken: Mapping[str, Sequence[float]]) -> Outcome:
