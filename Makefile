@@ -108,5 +108,5 @@ bench: venv tools ## the figures of the README, measured here and now
 	@$(PYTHON) -m benchmarks
 
 .PHONY: bench-slice
-bench-slice: venv tools ## the part of bench that needs no quiet machine: writes, idleness, memory
-	@$(PYTHON) -m benchmarks simulated --services 100 --idle 30
+bench-slice: venv tools ## the smallest run of every part of bench, judged by what needs no quiet machine: writes, memory
+	@$(PYTHON) -m benchmarks --slice

@@ -18,7 +18,7 @@ STAGES = (
     ("test-localcluster", "the local cluster itself"),
     ("test-move", "the data of a move, with real servers"),
     ("test-e2e", "stories in a real cluster"),
-    ("bench-slice", "a slice of the benchmarks, for their bounds"),
+    ("bench-slice", "the smallest run of every benchmark, for errors and for bounds of writes and memory"),
 )
 
 
