@@ -10,14 +10,15 @@ class Extent:
     """How often and how long each part measures.
 
     rounds: of each way that is compared. warm_up: whether a round that does not count comes first. changes: of
-    `consumes`, each way. call_seconds: the length of a round of calls. sizes: of the databases that move, in MB
-    of rows. services: on simulated nodes. idle: seconds in which nothing happens.
+    `consumes`, each way. call_seconds: the length of a round of calls. languages: whose servers are called. sizes: of
+    the databases that move, in MB of rows. services: on simulated nodes. idle: seconds in which nothing happens.
     """
 
     rounds: int = 10
     warm_up: bool = True
     changes: int = 50
     call_seconds: int = 10
+    languages: tuple[str, ...] = ("python", "go", "java", "node")
     sizes: tuple[int, ...] = (10, 100, 1000)
     services: int = 100
     idle: float = 600
@@ -32,5 +33,5 @@ class Extent:
 
 
 FULL = Extent()
-SLICE = Extent(rounds=1, warm_up=False, changes=2, call_seconds=2, sizes=(10,), idle=30)
-"""The number of services stays: with fewer, what the operator needs for each disappears in what it needs for itself."""
+SLICE = Extent(rounds=1, warm_up=False, changes=2, call_seconds=2, languages=("python",), sizes=(10,), idle=30)
+"""Enough to find errors. With fewer services the memory for each could not be told from the operator's own."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import statistics
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from .figures import Figure, Outcome
 from .kubectl import Kubectl
 from .services import microservice
 
-LANGUAGES = ("python", "go", "java", "node")
 AT_ONCE = 20
 CALLER = "caller"
 NOTE = {"id": "shopping", "text": "milk and bread"}
@@ -34,15 +33,16 @@ READY_SECONDS = 240
 
 def compare(kubectl: Kubectl, stage: Stage, extent: Extent, step: Step) -> Outcome:
     """Call the service of each language in turns, round by round."""
-    taken: dict[str, list[float]] = {language: [] for language in LANGUAGES}
+    taken: dict[str, list[float]] = {language: [] for language in extent.languages}
     with namespaces.fresh(kubectl) as namespace:
-        kubectl.apply(*_services(stage, namespace, step), _caller(namespace))
+        names = list(map(_name, taken))
+        kubectl.apply(*_services(stage, namespace, taken, step), _caller(namespace, names))
         step.say("until all are ready")
-        kubectl.wait_ready("-n", namespace, *map(_name, LANGUAGES), seconds=READY_SECONDS)
+        kubectl.wait_ready("-n", namespace, *names, seconds=READY_SECONDS)
         caller = ghz.stand(kubectl, namespace, CALLER, extent.call_seconds, step)
-        _hand_contracts(caller)
         step.say("a note for each")
-        for language in LANGUAGES:
+        for language in taken:
+            _hand_contract(caller, language)
             _called(caller, language, "PutNote", NOTE, at_once=1)
         for number in extent.numbers():
             step.say(extent.shown(number))
@@ -53,13 +53,14 @@ def compare(kubectl: Kubectl, stage: Stage, extent: Extent, step: Step) -> Outco
 
 
 def _name(language: str) -> str:
-    return f"notes-{language}"
+    """The name that the end-to-end stories use, so that their steps of the image's build are used again."""
+    return f"note-book-{language}"
 
 
-def _services(stage: Stage, namespace: str, step: Step) -> Iterator[dict[str, Any]]:
+def _services(stage: Stage, namespace: str, languages: Iterable[str], step: Step) -> Iterator[dict[str, Any]]:
     """A new service of each language, its image on the nodes."""
     with tempfile.TemporaryDirectory() as work:
-        for language in LANGUAGES:
+        for language in languages:
             step.say(f"a new service in {language}")
             folder = new.make(_name(language), language, Path(work))
             stage.put_on_nodes(folder)
@@ -69,19 +70,18 @@ def _services(stage: Stage, namespace: str, step: Step) -> Iterator[dict[str, An
             yield body
 
 
-def _hand_contracts(caller: ghz.Caller) -> None:
-    """The caller knows the contracts from their sources, so that reflection is none of what is measured."""
+def _hand_contract(caller: ghz.Caller, language: str) -> None:
+    """Copy the contract's source to the caller, so that reflection is none of what is measured."""
+    name = _name(language)
+    package = new.forms(name)["example_service"]
     with tempfile.TemporaryDirectory() as work:
-        for language in LANGUAGES:
-            name = _name(language)
-            package = new.forms(name)["example_service"]
-            file = Path(work) / f"{name}.proto"
-            file.write_text(new.rendered(name, language)[f"proto/{package}/v1/notes.proto"])
-            caller.copy(file, f"/tmp/{file.name}")
+        file = Path(work) / f"{name}.proto"
+        file.write_text(new.rendered(name, language)[f"proto/{package}/v1/notes.proto"])
+        caller.copy(file, f"/tmp/{file.name}")
 
 
-def _caller(namespace: str) -> dict[str, Any]:
-    consumes = [{"name": _name(language)} for language in LANGUAGES]
+def _caller(namespace: str, consumed: Iterable[str]) -> dict[str, Any]:
+    consumes = [{"name": name} for name in consumed]
     return microservice(namespace, CALLER, ghz.IMAGE, grpc={"contract": "None"}, replicas=0, consumes=consumes)
 
 

@@ -49,7 +49,8 @@ def several_at_once(names: Sequence[str], extent: Extent) -> list[Outcome]:
     """
     parts = _prepared(names, extent)
     with step("slice") as progress, ThreadPoolExecutor(SEVERAL) as several:
-        begun = {name: several.submit(part.measure, Step(name)) for name, part in parts.items()}
+        # The last take longest.
+        begun = {name: several.submit(part.measure, Step(name)) for name, part in reversed(parts.items())}
         progress.detail = ", ".join(parts)
     outcomes = []
     for name, result in begun.items():
