@@ -95,6 +95,10 @@ test-e2e: venv tools ## the stories, in a real cluster
 	$(PYTHON) -m pytest -v --numprocesses=2 --dist=loadfile -m 'not alone and not campaign' tests/e2e --durations=12; beside=$$?; \
 	$(PYTHON) -m pytest -v -m 'alone and not campaign' tests/e2e --durations=12 && exit $$beside
 
+.PHONY: test-tilt
+test-tilt: venv tools ## `tilt ci` with the Tilt on PATH, on a local cluster of its own; `make campaign` runs it too
+	@$(PYTHON) -m pytest -v -m campaign tests/tilt
+
 .PHONY: campaign
 campaign: venv tools ## what takes longer than a run of all tests may: every fault at every step of a move
 	@$(PYTHON) -m pytest -v -m campaign tests

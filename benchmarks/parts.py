@@ -53,9 +53,9 @@ def several_at_once(names: Sequence[str], extent: Extent) -> list[Outcome]:
         begun = {name: several.submit(part.measure, Step(name)) for name, part in reversed(parts.items())}
         progress.detail = ", ".join(parts)
     outcomes = []
-    for name, result in begun.items():
+    for name in parts:
         try:
-            outcomes.append(without_bounds(result.result()))
+            outcomes.append(without_bounds(begun[name].result()))
         except (BenchmarkError, LocalClusterError) as error:
             raise BenchmarkError(f"{name}: {error}") from error
     return outcomes
