@@ -110,6 +110,10 @@ test-e2e: venv tools ## the stories, in a real cluster: most beside others, then
 	$(STORIES) --numprocesses=3 --dist=loadfile --no-loadscope-reorder -m 'not alone and not campaign'; beside=$$?; \
 	$(STORIES) -m 'alone and not campaign' && exit $$beside
 
+.PHONY: test-tilt
+test-tilt: venv tools ## `tilt ci` with the Tilt on PATH, on a local cluster of its own; `make campaign` runs it too
+	@$(PYTHON) -m pytest -v -m campaign tests/tilt
+
 .PHONY: campaign
 campaign: venv tools ## what takes longer than a run of all tests may: every fault at every step of a move
 	@$(PYTHON) -m pytest -v -m campaign tests
@@ -123,5 +127,5 @@ bench: venv tools ## the figures of the README, measured here and now
 	@$(PYTHON) -m benchmarks
 
 .PHONY: bench-slice
-bench-slice: venv tools ## the part of bench that needs no quiet machine: writes, idleness, memory
-	@$(PYTHON) -m benchmarks simulated --services 100 --idle 30
+bench-slice: venv tools ## the smallest run of every part of bench, judged by what needs no quiet machine: writes, memory
+	@$(PYTHON) -m benchmarks --slice

@@ -15,6 +15,7 @@ from typing import Any
 from localcluster.progress import Step
 
 from . import ghz, namespaces
+from .extent import Extent
 from .figures import Figure, Outcome, pairwise_ratio
 from .ghz import IMAGE, Latency
 from .kubectl import Kubectl
@@ -27,22 +28,22 @@ PROVIDER, CALLER, USERS = "provider", "caller", "users"
 READY_SECONDS = 180
 
 
-def compare(kubectl: Kubectl, rounds: int, step: Step) -> Outcome:
-    """So many rounds, after one that does not count; who begins first changes with each."""
+def compare(kubectl: Kubectl, extent: Extent, step: Step) -> Outcome:
+    """Call both targets at once, round by round; the target that is called first changes with each round."""
     step.say("a service and a caller")
     taken: dict[str, list[Latency]] = {NAME: [], ADDRESS: []}
     with namespaces.fresh(kubectl) as namespace, ThreadPoolExecutor(len(taken)) as both:
         kubectl.apply(*services(namespace))
         kubectl.wait_ready("-n", namespace, PROVIDER, seconds=READY_SECONDS)
-        ghz.stand(kubectl, namespace, CALLER, step)
+        caller = ghz.stand(kubectl, namespace, CALLER, extent.call_seconds, step)
         targets = {
             NAME: f"dns:///{PROVIDER}.{namespace}.svc:50051",
             ADDRESS: f"dns:///{_address(kubectl, namespace)}:50051",
         }
-        for number in range(rounds + 1):
-            step.say(f"round {number} of {rounds}")
+        for number in extent.numbers():
+            step.say(extent.shown(number))
             order = list(targets)[:: 1 if number % 2 else -1]
-            begun = [(way, both.submit(ghz.constant, kubectl, namespace, CALLER, targets[way], RATE)) for way in order]
+            begun = [(way, both.submit(caller.constant, targets[way], RATE)) for way in order]
             for way, round_ in begun:
                 taken[way] += [round_.result()] if number else []
     return outcome(taken)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 
@@ -54,6 +54,11 @@ def table(outcomes: Sequence[Outcome]) -> str:
 def missed(outcomes: Sequence[Outcome]) -> list[Figure]:
     """The figures above their bounds."""
     return [figure for outcome in outcomes for figure in outcome.figures if not figure.met]
+
+
+def without_bounds(outcome: Outcome) -> Outcome:
+    """The same figures where no bound of theirs can be judged."""
+    return replace(outcome, figures=tuple(replace(figure, bound=None) for figure in outcome.figures))
 
 
 def as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from localcluster import paths, tools
@@ -20,8 +22,8 @@ from .kubectl import Kubectl
 
 IMAGE = "localhost/freehold/payments:dev"
 PROGRAM = "/tmp/ghz"
-ROUND_SECONDS, FIRST = 10, 50
-"""Seconds a round, and calls at a round's beginning that do not count: connecting is in them."""
+FIRST = 50
+"""Calls at the beginning of a round that do not count: they include the time to connect."""
 CONSTANT = ("--async", "--concurrency=1", "--lb-strategy=round_robin")
 PLAINTEXT = ("--insecure",)
 HEALTH = ("--call=grpc.health.v1.Health/Check",)
@@ -37,40 +39,54 @@ class Latency(NamedTuple):
     p99: float
 
 
-def stand(kubectl: Kubectl, namespace: str, caller: str, step: Step, **mounted: str) -> None:
-    """A pod with ghz in a service's place. mounted: Secrets by the folder below the root in which it finds them."""
-    tools.ensure(("ghz",), step)
-    pods.stand(kubectl, namespace, caller, IMAGE, ["sleep", "infinity"], **mounted)
-    kubectl("cp", "-n", namespace, (paths.tools_bin() / "ghz").resolve(), f"{caller}:{PROGRAM}")
+@dataclass(frozen=True)
+class Caller:
+    """A pod with ghz in the place of a service. seconds: the length of each round of calls."""
+
+    kubectl: Kubectl
+    namespace: str
+    pod: str
+    seconds: int
+
+    def constant(self, target: str, rate: int, means: Sequence[str] = PLAINTEXT) -> Latency:
+        """One round of so many calls a second for health. Raises BenchmarkError when one failed."""
+        total = rate * self.seconds + FIRST
+        load = (*CONSTANT, f"--rps={rate}", f"--total={total}", f"--skipFirst={FIRST}")
+        return read(self._report(*load, *means, *HEALTH, target), total - FIRST)
+
+    def most(self, target: str, at_once: int, call: Sequence[str]) -> float:
+        """Calls a second that went well when so many are under way all the time.
+
+        Servers end each connection after seconds, and ghz does not repeat a call that then found none, as clients do:
+        such calls do not count. Raises BenchmarkError when they are more than one in a hundred.
+        """
+        load = (f"--concurrency={at_once}", f"--duration={self.seconds}s", "--duration-stop=wait")
+        report = self._report(*load, *PLAINTEXT, *call, target)
+        codes = report["statusCodeDistribution"]
+        if codes.get("OK", 0) < ENOUGH * sum(codes.values()):
+            raise BenchmarkError(f"too few calls went well: {codes}")
+        return float(codes["OK"] / (report["total"] / 1e9))
+
+    def copy(self, file: Path, target: str) -> None:
+        """Copy a file of this machine into the pod."""
+        self.kubectl("cp", "-n", self.namespace, file, f"{self.pod}:{target}")
+
+    def _report(self, *arguments: str) -> dict[str, Any]:
+        command = ("exec", "-n", self.namespace, self.pod, "--", PROGRAM, "--format=json", *arguments)
+        report: dict[str, Any] = json.loads(self.kubectl(*command, timeout=EXEC_SECONDS))
+        return report
 
 
-def constant(
-    kubectl: Kubectl, namespace: str, caller: str, target: str, rate: int, means: Sequence[str] = PLAINTEXT
-) -> Latency:
-    """One round of so many calls a second for health. Raises BenchmarkError when one failed."""
-    total = rate * ROUND_SECONDS + FIRST
-    load = (*CONSTANT, f"--rps={rate}", f"--total={total}", f"--skipFirst={FIRST}")
-    return read(_report(kubectl, namespace, caller, *load, *means, *HEALTH, target), total - FIRST)
+def stand(kubectl: Kubectl, namespace: str, service: str, seconds: int, step: Step, **mounted: str) -> Caller:
+    """Start a pod with ghz in the place of a service.
 
-
-def most(kubectl: Kubectl, namespace: str, caller: str, target: str, at_once: int, call: Sequence[str]) -> float:
-    """Calls a second that went well when so many are under way all the time.
-
-    Servers end each connection after seconds, and ghz does not repeat a call that then found none, as clients do: such
-    calls do not count. Raises BenchmarkError when they are more than one in a hundred.
+    seconds: the length of each round of calls. mounted: folder below the root → Secret.
     """
-    load = (f"--concurrency={at_once}", f"--duration={ROUND_SECONDS}s", "--duration-stop=wait")
-    report = _report(kubectl, namespace, caller, *load, *PLAINTEXT, *call, target)
-    codes = report["statusCodeDistribution"]
-    if codes.get("OK", 0) < ENOUGH * sum(codes.values()):
-        raise BenchmarkError(f"too few calls went well: {codes}")
-    return float(codes["OK"] / (report["total"] / 1e9))
-
-
-def _report(kubectl: Kubectl, namespace: str, caller: str, *arguments: str) -> dict[str, Any]:
-    said = kubectl("exec", "-n", namespace, caller, "--", PROGRAM, "--format=json", *arguments, timeout=EXEC_SECONDS)
-    report: dict[str, Any] = json.loads(said)
-    return report
+    tools.ensure(("ghz",), step)
+    pods.stand(kubectl, namespace, service, IMAGE, ["sleep", "infinity"], **mounted)
+    caller = Caller(kubectl, namespace, service, seconds)
+    caller.copy((paths.tools_bin() / "ghz").resolve(), PROGRAM)
+    return caller
 
 
 def read(report: dict[str, Any], calls: int) -> Latency:

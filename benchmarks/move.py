@@ -22,13 +22,12 @@ from localcluster.progress import Step
 
 from . import namespaces, pods
 from .errors import BenchmarkError
+from .extent import Extent
 from .figures import Figure, Outcome
 from .kubectl import Kubectl
 from .process import tied
 from .services import microservice
 
-SIZES = (10, 100, 1000)
-"""MB of rows; what PostgreSQL needs besides comes on top."""
 PAUSE_SECONDS = 1.0
 GROWTH, SLACK_SECONDS = 1.5, 0.2
 """What the pause of the largest may be of that of the smallest, and beyond: it must not grow with the data."""
@@ -59,9 +58,9 @@ class Round(NamedTuple):
     hand: float
 
 
-def compare(kubectl: Kubectl, rounds: int, step: Step) -> Outcome:
-    """So many rounds of each size."""
-    return outcome({size: list(_rounds(kubectl, size, rounds, step)) for size in SIZES})
+def compare(kubectl: Kubectl, extent: Extent, step: Step) -> Outcome:
+    """Move a database of each size so many times."""
+    return outcome({size: list(_rounds(kubectl, size, extent.rounds, step)) for size in extent.sizes})
 
 
 def _rounds(kubectl: Kubectl, size: int, rounds: int, step: Step) -> Iterator[Round]:

@@ -19,25 +19,28 @@ from localcluster.run import run
 
 from . import namespaces, rendered
 from .errors import BenchmarkError
+from .extent import Extent
 from .figures import Figure, Outcome, pairwise_ratio
 from .kubectl import Kubectl
 from .rig import microservice
 
 RATIO = 1.10
-MADE = "app.kubernetes.io/managed-by=freehold,freehold.dev/capability!=verification"
-"""All but a probe, which comes once the service is Ready and goes."""
+MADE = (
+    "app.kubernetes.io/managed-by=freehold,freehold.dev/capability!=verification,app.kubernetes.io/component!=contract"
+)
+"""All but a probe, which is made once the service is Ready and then removed, and what the image says it offers."""
 SCRIPTS = Path(__file__).with_name("scripts")
 SECONDS = 400
 
 
-def compare(kubectl: Kubectl, rounds: int, step: Step) -> Outcome:
-    """So many rounds of each, the order changing from round to round, after one of each that does not count."""
+def compare(kubectl: Kubectl, extent: Extent, step: Step) -> Outcome:
+    """Time both ways in turns, the first way changing from round to round; the first round compares the objects."""
     ways: dict[str, Callable[[Kubectl, str, Path], float]] = {"with": _with_operator, "without": _without_operator}
     taken: dict[str, list[float]] = {way: [] for way in ways}
-    for number in range(rounds + 1):
+    for number in extent.numbers():
         for way in sorted(ways, reverse=bool(number % 2)):
-            step.say(f"round {number} of {rounds}, {way} the operator")
-            seconds = _round(kubectl, ways[way], check=way == "with" and number == 0)
+            step.say(f"{extent.shown(number)}, {way} the operator")
+            seconds = _round(kubectl, ways[way], check=way == "with" and number == extent.numbers().start)
             if number:
                 taken[way].append(seconds)
     return _outcome(taken["with"], taken["without"])

@@ -18,6 +18,7 @@ from typing import Any
 from localcluster.progress import Step
 
 from . import ghz, namespaces
+from .extent import Extent
 from .figures import Figure, Outcome
 from .ghz import IMAGE, Latency
 from .kubectl import Kubectl
@@ -30,17 +31,17 @@ IDENTITY = ("--cacert=/identity/ca.crt", "--cert=/identity/tls.crt", "--key=/ide
 READY_SECONDS = 180
 
 
-def compare(kubectl: Kubectl, rounds: int, step: Step) -> Outcome:
-    """So many rounds, after one that does not count."""
+def compare(kubectl: Kubectl, extent: Extent, step: Step) -> Outcome:
+    """Call both ways at once, round by round."""
     step.say("two services and a caller")
     taken: dict[str, list[Latency]] = {PLAINTEXT: [], MUTUAL: []}
     with namespaces.fresh(kubectl) as namespace, ThreadPoolExecutor(len(taken)) as both:
         kubectl.apply(*services(namespace))
         kubectl.wait_ready("-n", namespace, PLAINTEXT, MUTUAL, seconds=READY_SECONDS)
-        ghz.stand(kubectl, namespace, CALLER, step, identity=f"{CALLER}-identity")
-        for number in range(rounds + 1):
-            step.say(f"round {number} of {rounds}")
-            found = list(both.map(partial(_round, kubectl, namespace), taken))
+        caller = ghz.stand(kubectl, namespace, CALLER, extent.call_seconds, step, identity=f"{CALLER}-identity")
+        for number in extent.numbers():
+            step.say(extent.shown(number))
+            found = list(both.map(partial(_round, caller), taken))
             for way, latency in zip(taken, found, strict=True):
                 taken[way] += [latency] if number else []
     return outcome(taken)
@@ -59,9 +60,9 @@ def services(namespace: str) -> list[dict[str, Any]]:
     return [microservice(namespace, name, IMAGE, **spec) for name, spec in specs.items()]
 
 
-def _round(kubectl: Kubectl, namespace: str, way: str) -> Latency:
+def _round(caller: ghz.Caller, way: str) -> Latency:
     means = IDENTITY if way == MUTUAL else ghz.PLAINTEXT
-    return ghz.constant(kubectl, namespace, CALLER, f"dns:///{way}.{namespace}.svc:50051", RATE, means)
+    return caller.constant(f"dns:///{way}.{caller.namespace}.svc:50051", RATE, means)
 
 
 def outcome(taken: Mapping[str, Sequence[Latency]]) -> Outcome:

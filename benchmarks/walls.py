@@ -21,6 +21,7 @@ from localcluster.progress import Step
 
 from . import namespaces
 from .errors import BenchmarkError
+from .extent import Extent
 from .figures import Figure, Outcome, p99
 from .kubectl import Kubectl
 from .pods import stand
@@ -49,7 +50,7 @@ class Turn(NamedTuple):
 Turns = queue.SimpleQueue[Turn]
 
 
-def measure(kubectl: Kubectl, changes: int, step: Step) -> Outcome:
+def measure(kubectl: Kubectl, extent: Extent, step: Step) -> Outcome:
     """So many times each way, in turns."""
     taken: dict[str, list[float]] = {OPEN: [], SHUT: []}
     with namespaces.fresh(kubectl) as namespace:
@@ -60,9 +61,9 @@ def measure(kubectl: Kubectl, changes: int, step: Step) -> Outcome:
         stand(kubectl, namespace, CONSUMER, IMAGE, ["sleep", "infinity"])
         with _knocking(kubectl, namespace, address) as turns:
             settled(turns, SHUT)
-            for number in range(changes):
+            for number in range(extent.changes):
                 if number % 10 == 0:
-                    step.say(f"change {number} of {changes}, each way")
+                    step.say(f"change {number} of {extent.changes}, each way")
                 for wanted, seconds in taken.items():
                     seconds.append(_change(kubectl, namespace, wanted, turns))
     return outcome(taken[OPEN], taken[SHUT])

@@ -21,7 +21,7 @@ STAGES = (
     ("test-localcluster", "the local cluster itself"),
     ("test-move", "the data of a move, with real servers"),
     ("test-e2e", "end-to-end tests in a cluster"),
-    ("bench-slice", "a part of the benchmarks, with limits"),
+    ("bench-slice", "the smallest run of every benchmark, for errors and for bounds of writes and memory"),
 )
 
 
@@ -55,9 +55,8 @@ def main() -> int:
     for result in results:
         print(result)
     failed = sum(bool(result.status) for result in results)
-    print(
-        f"{len(results) - failed} passed, {failed} failed, {sum(result.seconds for result in results) / 60:.0f} minutes"
-    )
+    print(f"All stages took {sum(result.seconds for result in results) / 60:.0f} minutes")
+    print(f"{len(results) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

@@ -17,7 +17,7 @@ from localcluster import cluster, progress
 from localcluster.images import builder
 from localcluster.images.recipes import Recipe, by_name, fingerprint
 from localcluster.locks import locked
-from localcluster.paths import ClusterPaths
+from localcluster.paths import DEFAULT_NAME, ClusterPaths
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def put_on_nodes(image: Recipe, step: progress.Step) -> None:
     """Build the image and import it on every node."""
     with locked(builder.folder() / ".lock", "another build of images"):
         archive = builder.build(image, by_name(), step)
-        cluster.load(ClusterPaths(), [archive])
+        cluster.load(ClusterPaths(os.environ.get("LOCAL_CLUSTER", DEFAULT_NAME)), [archive])
         archive.unlink()
 
 

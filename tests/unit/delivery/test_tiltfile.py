@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,7 +120,8 @@ def test_a_change_of_code_is_synced_and_restarts_the_command(name: str) -> None:
     assert restart["cmd"] == "kill -USR1 1"
     assert synced[live].startswith("/tmp/live/")
     assert f"COPY {live} {synced[live].replace('/tmp', '', 1)}" in build["contents"]
-    assert '\nENTRYPOINT ["live", "/live", "/tmp/live", ' in build["contents"]
+    *_, entrypoint = re.findall(r"^ENTRYPOINT (.+)$", build["contents"], re.MULTILINE)
+    assert json.loads(entrypoint)[:3] == ["live", "/live", "/tmp/live"]
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -171,7 +173,14 @@ def test_every_object_of_the_chart_is_with_the_operator_or_the_canaries() -> Non
     expected -= {"freehold:deployment", "freehold-canary:daemonset", "freehold-canary:service"}
     placed = {*resources(KIND)["freehold"]["objects"], *resources(KIND)["freehold-canary"]["objects"]}
     assert placed - {"freehold-system:namespace"} == expected
-    assert resources(KIND)["freehold"]["resource_deps"] == ["crd"]
+    assert resources(KIND)["freehold"]["resource_deps"] == ["crd", "postgres"]
+
+
+@pytest.mark.parametrize(("context", "command"), [(KIND, "kind load docker-image"), (LOCAL, "localcluster")])
+def test_the_image_of_databases_is_put_on_the_nodes(context: str, command: str) -> None:
+    """No manifest names it, so that Tilt does not know that it is needed."""
+    (load,) = [one for one in calls(context, "local_resource") if one["name"] == "postgres"]
+    assert command in load["cmd"] and "postgres" in load["cmd"]
 
 
 def test_a_built_in_that_tilt_does_not_have_is_found_out() -> None:
