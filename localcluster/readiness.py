@@ -7,19 +7,26 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from .errors import LocalClusterError
 from .machine import Machine
 from .netpol.render import TABLE
 from .run import succeeds
 
-if TYPE_CHECKING:
-    from .cluster import Cluster
-
 # The time a part has to become ready on a busy machine, before a failure is reported.
 PATIENCE_SECONDS = 90
 POLL_SECONDS = 0.1
+
+
+class Cluster(Protocol):
+    """The parts of a cluster that are waited for; `cluster.Cluster` has these."""
+
+    @property
+    def control(self) -> Machine: ...
+    @property
+    def nodes(self) -> tuple[Machine, ...]: ...
+    def kubectl(self, *arguments: str, timeout: float = ...) -> str: ...
 
 
 def until(attempt: Callable[[], object], failure: str) -> None:
