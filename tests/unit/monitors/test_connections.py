@@ -1,4 +1,4 @@
-"""The observer: the kernel's table, read as who called whom."""
+"""The connection observer and its monitor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ MAPPED = (
 )
 
 
-def test_the_table_says_who_called_whom() -> None:
+def test_kernel_table_read() -> None:
+    """The kernel's table yields incoming and outgoing connections."""
     assert connection_observer.connections([HEAD, LISTENING, CALLED, CALLS, ITSELF, ASKED, MAPPED]) == {
         Connection("in", "10.0.0.7", 5432),
         Connection("out", "203.0.113.9", 443),
@@ -34,7 +35,8 @@ def test_the_table_says_who_called_whom() -> None:
     }
 
 
-def test_the_node_that_asks_from_behind_the_gateway_is_left_out() -> None:
+def test_gateway_address_ignored() -> None:
+    """Connections from the pod's gateway address are the node's, and ignored."""
     head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT"
     default = "eth0\t00000000\t0700000A\t0003\t0\t0\t0\t00000000\t0\t0\t0"
     near = "eth0\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0"
@@ -42,7 +44,8 @@ def test_the_node_that_asks_from_behind_the_gateway_is_left_out() -> None:
     assert connection_observer.connections([LISTENING, CALLED], {"10.0.0.7"}) == set()
 
 
-def test_what_is_old_or_too_much_is_forgotten() -> None:
+def test_old_and_excess_connections_forgotten() -> None:
+    """Old connections, and those beyond the limit, are forgotten."""
     seen: dict[Connection, float] = {}
     connection_observer.remember(seen, [Connection("in", "10.0.0.7", 5432)], 0.0)
     connection_observer.remember(seen, [], connection_observer.REMEMBERED_SECONDS - 1)
@@ -53,7 +56,8 @@ def test_what_is_old_or_too_much_is_forgotten() -> None:
     assert len(seen) == connection_observer.AT_MOST
 
 
-async def test_it_tells_what_this_machine_s_kernel_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_observer_answers_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The observer answers a query with the connections of this machine, and ends on SIGTERM."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -72,11 +76,13 @@ async def test_it_tells_what_this_machine_s_kernel_knows(monkeypatch: pytest.Mon
     assert await connections._query("127.0.0.1") == []
 
 
-async def test_addresses_get_their_names_and_the_node_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def told(_: str) -> list[tuple[str, str, int]]:
+async def test_addresses_named_and_node_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known addresses are named, and connections from the node are ignored."""
+
+    async def answer(_: str) -> list[tuple[str, str, int]]:
         return [("in", "10.0.0.7", 50051), ("in", "10.0.0.1", 50051), ("out", "10.0.0.8", 443)]
 
-    monkeypatch.setattr(connections, "_query", told)
+    monkeypatch.setattr(connections, "_query", answer)
     subject = pod(USERS, "service", "10.0.0.5", 50051)
     subject["status"]["hostIP"] = "10.0.0.1"
     caller = pod(Key("shop", "payments"), "service", "10.0.0.7", 50052)
