@@ -97,7 +97,7 @@ def test_a_canary_has_one_door_that_the_operator_alone_may_open_and_one_that_nob
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert caller["podSelector"]["matchLabels"].items() <= operator.items()
     assert rule["ports"] == [{"protocol": "TCP", "port": "open"}]
-    assert ports == {"open": OPEN_PORT, "shut": SHUT_PORT}
+    assert ports == {"open": OPEN_PORT, "closed": SHUT_PORT}
     assert spec["egress"] == []
     assert not of_kind(render("canary.enabled=false"), "DaemonSet")
 
@@ -163,7 +163,7 @@ def test_another_chart_may_depend_on_it() -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ((), ["looks after every namespace", "kubectl -n freehold-system rollout status deployment/freehold"]),
+        ((), ["manages every namespace", "kubectl -n freehold-system rollout status deployment/freehold"]),
         (("namespaces={shop,accounts}",), ["the namespaces shop, accounts", "kubectl -n shop apply"]),
         (("networkPolicy.enabled=false",), ["no NetworkPolicy"]),
         (("crds.keep=false",), ["Take care: crds.keep is false"]),
