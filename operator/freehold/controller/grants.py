@@ -49,7 +49,7 @@ class Grants:
 
     def _watch(self, namespace: str) -> tuple[Watch, asyncio.Task[None]]:
         put, drop = self._cache.put_owned, self._cache.drop_owned
-        watch = Watch(self._api, kinds.SECRET, put, drop, namespace, kinds.OURS, lambda: self._wake(namespace))
+        watch = Watch(self._api, kinds.SECRET, put, drop, namespace, kinds.SELECTOR, lambda: self._wake(namespace))
         return watch, asyncio.create_task(watch.run())
 
     def _wake(self, namespace: str) -> None:

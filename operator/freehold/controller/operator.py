@@ -61,7 +61,7 @@ class Operator:
             yield Watch(self.api, kinds.MICROSERVICE, self._put_service, self._drop_service, namespace)
             for kind in (*(kind for kind in kinds.OWNED if kind is not kinds.SECRET), kinds.POD):
                 on_change = self._wake_all if kind.optional else Watch.on_change
-                labels = ",".join(filter(None, (kinds.OURS, kind.labels)))
+                labels = ",".join(filter(None, (kinds.SELECTOR, kind.labels)))
                 yield Watch(self.api, kind, self.cache.put_owned, self.cache.drop_owned, namespace, labels, on_change)
         yield Watch(self.api, kinds.NAMESPACE, self.cache.put_namespace, self.cache.drop_namespace)
         yield Watch(self.api, kinds.STORAGE_CLASS, self.cache.put_storage_class, self.cache.drop_storage_class)

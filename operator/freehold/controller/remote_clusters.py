@@ -106,7 +106,7 @@ class RemoteCluster:
     def _watches(self, api: Api) -> Iterable[Watch]:
         yield Watch(api, kinds.MICROSERVICE, self._put_service, self._drop_service, self.namespace)
         for kind in kinds.MOVING:
-            yield Watch(api, kind, self._put, self._drop, self.namespace, kinds.OURS)
+            yield Watch(api, kind, self._put, self._drop, self.namespace, kinds.SELECTOR)
 
     def _put_service(self, live: Object) -> None:
         self._cache.put_service(self._renamed(live), *declared_remotely(live, self.cluster))
@@ -126,7 +126,7 @@ class RemoteCluster:
 
 async def _first_page(api: Api, kind: Kind, namespace: str) -> None:
     """Read the first page of a kind. Raises ClusterError."""
-    async for _ in api.pages(kind, namespace, "" if kind is kinds.MICROSERVICE else kinds.OURS):
+    async for _ in api.pages(kind, namespace, "" if kind is kinds.MICROSERVICE else kinds.SELECTOR):
         return
 
 

@@ -25,7 +25,7 @@ from freehold.kube.kinds import SECRET as KIND
 
 logger = logging.getLogger(__name__)
 SECRET = "freehold-ca"
-OURS = "freehold-operator"
+MANAGER = "freehold-operator"
 """The managed-by label of objects that the operator generates for its own use."""
 LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=90)
@@ -154,7 +154,7 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
 
 def _secret(namespace: str, data: dict[str, str]) -> Object:
     encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
-    labels = {meta.NAME: "freehold", meta.COMPONENT: "authority", meta.PART_OF: "freehold", meta.MANAGED_BY: OURS}
+    labels = {meta.NAME: "freehold", meta.COMPONENT: "authority", meta.PART_OF: "freehold", meta.MANAGED_BY: MANAGER}
     metadata = {"name": SECRET, "namespace": namespace, "labels": labels}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "kubernetes.io/tls", "data": encoded}
 
@@ -166,7 +166,7 @@ def _metadata(namespace: str, live: Object) -> Object:
 
 
 def _is_generated(live: Object) -> bool:
-    return bool(live["metadata"].get("labels", {}).get(meta.MANAGED_BY) == OURS)
+    return bool(live["metadata"].get("labels", {}).get(meta.MANAGED_BY) == MANAGER)
 
 
 def _decoded(live: Object) -> dict[str, str]:

@@ -41,7 +41,7 @@ def foreign(live: Object) -> bool:
     """Return whether another field manager owns part of the object, metadata and status excepted."""
     if live["kind"] == "PersistentVolumeClaim":
         return False  # the cluster writes the volume's name into its spec
-    return any(_content(entry) for entry in live["metadata"].get("managedFields", []) if not _ours(entry))
+    return any(_content(entry) for entry in live["metadata"].get("managedFields", []) if not _is_own(entry))
 
 
 def disown(live: Object) -> list[Object]:
@@ -54,17 +54,17 @@ def disown(live: Object) -> list[Object]:
     for entry in entries:
         if entry.get("subresource") != "status":
             _merge(taken, entry.get("fieldsV1", {}))
-    mine = {
+    own = {
         "manager": FIELD_MANAGER,
         "operation": "Apply",
         "apiVersion": live["apiVersion"],
         "fieldsType": "FieldsV1",
         "fieldsV1": taken,
     }
-    return [mine, *(entry for entry in entries if entry.get("subresource") == "status")]
+    return [own, *(entry for entry in entries if entry.get("subresource") == "status")]
 
 
-def _ours(entry: Object) -> bool:
+def _is_own(entry: Object) -> bool:
     return bool(entry["manager"] == FIELD_MANAGER and entry["operation"] == "Apply")
 
 

@@ -14,7 +14,7 @@ class Kind:
     """A kind of object.
 
     api: `v1` or `group/version`. plural: the name in paths. optional: not every cluster serves the kind. labels: a
-    selector besides OURS, where controllers copy Freehold's labels to objects of their own.
+    selector besides SELECTOR, where controllers copy Freehold's labels to objects of their own.
     """
 
     name: str
@@ -37,7 +37,7 @@ NAMESPACE: Final = Kind("Namespace", "v1", "namespaces", namespaced=False)
 STORAGE_CLASS: Final = Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", namespaced=False)
 EVENT: Final = Kind("Event", "events.k8s.io/v1", "events")
 
-OURS: Final = f"{meta.MANAGED_BY}={meta.MANAGER}"
+SELECTOR: Final = f"{meta.MANAGED_BY}={meta.MANAGER}"
 """The label selector of Freehold's objects."""
 SLICES: Final = ",".join(f"{key}={value}" for key, value in meta.SLICE_MANAGED_BY.items())
 SECRET: Final = Kind("Secret", "v1", "secrets")
