@@ -73,8 +73,9 @@ class Operator:
         await asyncio.gather(*(watch.synced.wait() for watch in self.watches))
         self._follow()
         self.cache.wake(*self.cache.owned)  # objects of services that were deleted while no operator ran
-        namespaces = ", ".join(self.settings.namespaces) or "all namespaces"
-        logger.info("watching %d services in %s", len(self.cache.local_services), namespaces)
+        names = self.settings.namespaces
+        where = f"namespaces {', '.join(names)}" if names else "all namespaces"
+        logger.info("watching %d services in %s", len(self.cache.local_services), where)
         self._tasks += [asyncio.create_task(self.queue.run()) for _ in range(WORKERS)]
         self._tasks += [asyncio.create_task(self._resync()), asyncio.create_task(self.replication.run())]
         if self.settings.pod:  # attempts from outside the cluster prove nothing
