@@ -218,8 +218,8 @@ def test_an_operator_killed_after_a_write_is_taken_over_from(
             two.stands(second)
             until(lambda: selected(cluster, home) == "abroad", "the name leads there")
     left, taken = claim(cluster, home), claim(second, home)
-    assert (left["turn"], taken["turn"]) == ("1", "2")
-    assert left["ceded-to"] == f"{home}@west"
+    assert (left["epoch"], taken["epoch"]) == ("1", "2")
+    assert left["data-moved-to"] == f"{home}@west"
 
 
 def test_the_data_goes_to_another_cluster_and_comes_back(

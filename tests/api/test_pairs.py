@@ -54,7 +54,7 @@ def test_the_data_goes_and_comes_back(cluster: Cluster, home: str, tmp_path: Pat
 
         assert live["status"]["move"]["writePauseMs"] == 210
         assert live["status"]["move"]["from"]["namespace"] == home
-        assert (claim(cluster, away)["turn"], claim(cluster, home)["ceded-to"]) == ("2", away)
+        assert (claim(cluster, away)["epoch"], claim(cluster, home)["data-moved-to"]) == ("2", away)
         there = f"users.{away}.svc.cluster.local"
         until(lambda: _spec(cluster, home).get("externalName") == there, "the old name is an alias")
         left = cluster.get("StatefulSet", home, "users-database") or {}
@@ -64,7 +64,7 @@ def test_the_data_goes_and_comes_back(cluster: Cluster, home: str, tmp_path: Pat
 
         place(cluster, home, None)
         stands(cluster, home, away)
-        assert (claim(cluster, home)["turn"], claim(cluster, away)["ceded-to"]) == ("3", home)
+        assert (claim(cluster, home)["epoch"], claim(cluster, away)["data-moved-to"]) == ("3", home)
         assert _spec(cluster, home)["clusterIP"] == "None"
 
 
@@ -80,7 +80,7 @@ def test_an_edit_taken_back_leaves_nothing_there(cluster: Cluster, home: str, tm
         said = cluster.says(away, "users", "DatabaseReady", "WaitingForConsent")
         assert f"it is to have the data of {home}/users" in said["message"]
         assert cluster.ready(home)
-        assert not {"turn", "ceded-to"} & claim(cluster, home).keys()
+        assert not {"epoch", "data-moved-to"} & claim(cluster, home).keys()
 
 
 @pytest.mark.parametrize("writes", [n if n in SLICE else pytest.param(n, marks=pytest.mark.campaign) for n in POINTS])
@@ -96,4 +96,4 @@ def test_an_operator_killed_after_a_write_is_taken_over_from(
     killed_after(cluster, proxy, log, writes, home, away)
     with operators.running(proxy.kubeconfig, log, home, away, image=IMAGE):
         stands(cluster, away, home)
-    assert (claim(cluster, away)["turn"], claim(cluster, home)["ceded-to"]) == ("2", away)
+    assert (claim(cluster, away)["epoch"], claim(cluster, home)["data-moved-to"]) == ("2", away)
