@@ -108,13 +108,13 @@ def blocks(cluster: Cluster, home: str, policy: str, way: str) -> set[str]:
 @pytest.mark.parametrize(
     ("kubeconfig", "message"),
     [
-        (None, "there is no Secret west with a kubeconfig for it"),
+        (None, "Secret west with the kubeconfig does not exist"),
         ("", "has no current-context with its cluster and user"),
         (
             """{current-context: x, contexts: [{name: x, context: {cluster: x, user: x}}],
             clusters: [{name: x, cluster: {server: "https://192.0.2.1"}}],
             users: [{name: x, user: {exec: {command: id}}}]}""",
-            "the kubeconfig's user has exec, which is not taken; it may hold client-certificate-data",
+            "the kubeconfig's user has exec, which is refused; use only client-certificate-data",
         ),
     ],
     ids=["none", "empty", "a plugin"],

@@ -95,7 +95,7 @@ REFUSED = [
     (
         "neither gRPC nor HTTP",
         microservice(grpc=None),
-        "a service needs spec.grpc or spec.http, else nothing can reach it",
+        "a service needs spec.grpc or spec.http; declare at least one port",
     ),
     (
         "one port for both",
@@ -105,7 +105,7 @@ REFUSED = [
     (
         "a method without its service",
         microservice(consumes=[{"name": "payments", "methods": ["Pay"]}]),
-        "is no method; write one like shop.users.v1.UsersService/GetUser, or shop.users.v1.UsersService/* for all",
+        "is not a method; write one like shop.users.v1.UsersService/GetUser, or shop.users.v1.UsersService/* for all",
     ),
     ("a privileged gRPC port", microservice(grpc={"port": 1023}), "should be greater than or equal to 1024"),
     ("a privileged HTTP port", microservice(http={"port": 80}), "should be greater than or equal to 1024"),
@@ -115,12 +115,12 @@ REFUSED = [
     (
         "Selector without a selector",
         microservice(grpc={"consumers": {"from": "Selector"}}),
-        "from: Selector needs a selector that says which namespaces",
+        "from: Selector needs a selector; add one, or change from",
     ),
     (
         "a selector without Selector",
         microservice(grpc={"consumers": {"selector": {}}}),
-        "a selector is only read with from: Selector; this one says from: SameNamespace",
+        "selector requires from: Selector, and from is SameNamespace; change from, or remove selector",
     ),
     ("consumers from nowhere known", microservice(grpc={"consumers": {"from": "Some"}}), 'Unsupported value: "Some"'),
     ("a name too long", microservice("a" * 41), NAME_FORM),
@@ -130,7 +130,7 @@ REFUSED = [
     (
         "a name of a database",
         microservice("users-database"),
-        "contains '-database', which names the databases of services",
+        "contains '-database', which is reserved for databases; choose another name",
     ),
     ("the name of every binding", microservice("database"), "a service is not named 'database'"),
     (
@@ -153,7 +153,7 @@ REFUSED = [
         microservice(consumes=[{"name": f"a{i}"} for i in range(33)]),
         "must have at most 32 items",
     ),
-    ("no address", microservice(egress=[{"cidr": "1.2.3/24", "ports": [443]}]), "is no block of addresses"),
+    ("no address", microservice(egress=[{"cidr": "1.2.3/24", "ports": [443]}]), "is not an address block"),
     ("a name outside", microservice(egress=[{"cidr": "example.com", "ports": [443]}]), "spec.egress[0].cidr"),
     ("the world on every port", microservice(egress=[{"cidr": "0.0.0.0/0", "ports": []}]), "at least 1 items"),
     ("no time", microservice(database={**DATABASE, "limits": {"statementTimeout": "0s"}}), "limits.statementTimeout"),
@@ -169,7 +169,7 @@ REFUSED = [
     (
         "exposed and mutual",
         microservice(grpc={"tls": "Mutual", **exposed()["spec"]["grpc"]}),
-        "take out expose, or tls: Mutual, or expose another service that consumes this one",
+        "remove expose or tls: Mutual, or expose another service that consumes this one",
     ),
     ("exposed by no Gateway", exposed(gateway=None), "spec.grpc.expose.gateway: Required value"),
     ("exposed by a Gateway in upper case", exposed(gateway={"name": "Public"}), "spec.grpc.expose.gateway.name"),
@@ -181,12 +181,12 @@ REFUSED = [
     ("exposed under no name", exposed(hostnames=[]), "should have at least 1 items"),
     ("exposed under too many", exposed(hostnames=[f"u{i}.example.com" for i in range(17)]), "at most 16 items"),
     ("exposed under one name twice", exposed(hostnames=["a.example.com"] * 2), "Duplicate value"),
-    ("a name without a domain", exposed(hostnames=["users"]), "'users' is no name under a domain; write one like"),
-    ("an address for a name", exposed(hostnames=["192.0.2.1"]), "'192.0.2.1' is no name under a domain"),
+    ("a name without a domain", exposed(hostnames=["users"]), "'users' is not a name under a domain; write one like"),
+    ("an address for a name", exposed(hostnames=["192.0.2.1"]), "'192.0.2.1' is not a name under a domain"),
     ("a star within a name", exposed(hostnames=["users.*.com"]), "spec.grpc.expose.hostnames[0]"),
     ("a name with a port", exposed(hostnames=["users.example.com:443"]), "spec.grpc.expose.hostnames[0]"),
     ("proxies that are any pod", proxies({}), "at least 1 properties"),
-    ("proxies by what is no label", proxies({"a b": "c"}), "names what is no label"),
+    ("proxies by what is no label", proxies({"a b": "c"}), "has a key that is not a label key"),
     ("proxies by what is no label's value", proxies({"a": "-"}), "spec.grpc.expose.proxies.podLabels.a"),
     ("a policy unknown", microservice(database={**DATABASE, "deletionPolicy": "Keep"}), 'Unsupported value: "Keep"'),
 ]
@@ -237,7 +237,11 @@ def test_schema_edit_accepted(cluster: Cluster, says: str, edit: Object) -> None
 BAD_EDITS: list[tuple[str, Object, str]] = [
     ("shrinks", {"storage": {"size": "1Gi"}}, "cannot shrink from 2Gi to 1Gi; a volume only grows"),
     ("shrinks by a unit", {"storage": {"size": "2G"}}, "cannot shrink from 2Gi to 2G; a volume only grows"),
-    ("takes another version", {"version": "16"}, "cannot go from 15 to 16 in place; a major version writes its files"),
+    (
+        "takes another version",
+        {"version": "16"},
+        "cannot change from 15 to 16 in place; major versions have different file",
+    ),
     ("takes another engine", {"engine": "mariadb"}, 'Unsupported value: "mariadb"'),
 ]
 
@@ -256,7 +260,7 @@ def test_schema_message_in_kubectl(cluster: Cluster) -> None:
     bad = yaml.safe_dump(microservice(grpc=None))
     said = cluster.kubectl("apply", "-f", "-", stdin=bad, succeeds=False)
     assert 'The Microservice "users" is invalid' in said
-    assert "a service needs spec.grpc or spec.http, else nothing can reach it" in said
+    assert "a service needs spec.grpc or spec.http; declare at least one port" in said
 
 
 EXAMPLES = sorted(path for path in (ROOT / "manifests/examples").iterdir() if path.suffix == ".yaml" or path.is_dir())

@@ -42,17 +42,17 @@ NEW = [
     (
         "selector unread",
         users(grpc={"consumers": {"from": "All", "selector": {"matchLabels": {"a": "b"}}}}),
-        "a selector is only read with from: Selector; this one says from: All",
+        "selector requires from: Selector, and from is All; change from, or remove selector",
     ),
     ("long name", users("a" * 41), "must be at most 40 lower-case letters"),
     ("name with a dot", users("a.b"), "it becomes a DNS name"),
-    ("name of a database", users("users-database"), "contains '-database', which names the databases of services"),
+    ("name of a database", users("users-database"), "contains '-database', which is reserved for databases"),
     ("unknown field", users(autoscaling={"max": 3}), 'unknown field "spec.autoscaling"'),
 ]
 
 CHANGED: list[tuple[str, Object, str]] = [
     ("smaller", {"database": {"storage": {"size": "32Mi"}}}, "cannot shrink from 64Mi to 32Mi; a volume only grows"),
-    ("another version", {"database": {"version": "16"}}, "cannot go from 15 to 16 in place"),
+    ("another version", {"database": {"version": "16"}}, "cannot change from 15 to 16 in place"),
 ]
 
 

@@ -1,10 +1,9 @@
 {{/*
-All the operator may do, in one place: what it watches it may list and watch; what it writes by server-side apply it may
-create and patch. It replaces nothing, reads Secrets only where somebody let it, and may not delete those without which a
-database cannot be opened.
+The operator's rights, in one place: list and watch for watched kinds, create and patch for kinds written by server-side
+apply. No update; Secrets only with a grant, and without the right to delete credentials.
 */}}
 
-{{/* In each namespace it looks after. */}}
+{{/* In each managed namespace. */}}
 {{- define "freehold.rules.namespace" -}}
 - apiGroups: [freehold.dev]
   resources: [microservices]
@@ -12,14 +11,15 @@ database cannot be opened.
 - apiGroups: [freehold.dev]
   resources: [microservices/status]
   verbs: [patch]
-# A claim is deleted only while no volume is bound to it, to ask for another storage class.
+# A claim is deleted only while no volume is bound to it, when the copy of a move is discarded, or after the rollback
+# window of a move under deletionPolicy: Delete.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [configmaps, serviceaccounts, services]
   verbs: [get, list, watch, create, patch, delete]
-# A Deployment goes with its Microservice and never before.
+# A Deployment is deleted with its Microservice by the garbage collector, never by the operator.
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch]
@@ -32,11 +32,11 @@ database cannot be opened.
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
-# Where the cluster has the Gateway API.
+# Used where the cluster serves the Gateway API.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [grpcroutes]
   verbs: [get, list, watch, create, patch, delete]
-# What the names of a service lead to that moved to another cluster.
+# Remote endpoints of a service that moved to another cluster.
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [get, list, watch, create, patch, delete]

@@ -1,3 +1,3 @@
-"""api"""
+"""The Microservice API: models, CustomResourceDefinition and naming rules."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The CustomResourceDefinition, made from the models.
+"""The CustomResourceDefinition, generated from the models.
 
 A structural schema (kubernetes.io/docs/tasks/extend-kubernetes/custom-resources) is stricter than JSON Schema:
-no references, no nulls among the types, no titles. The rest of what Pydantic writes is kept as it is.
+no references, no nulls among the types, no titles. The rest of Pydantic's output is kept.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 
 
 def structural(schema: Schema, definitions: Schema) -> Schema:
-    """The same schema without references, titles and nulls."""
+    """Return the schema without references, titles and nulls."""
     if "$ref" in schema:
         target = definitions[schema["$ref"].rsplit("/", 1)[1]]
         return structural({**target, **{k: v for k, v in schema.items() if k != "$ref"}}, definitions)
@@ -40,44 +40,44 @@ def structural(schema: Schema, definitions: Schema) -> Schema:
 
 
 def openapi_schema() -> Schema:
-    """The resource's schema as the API server takes it."""
+    """Return the schema of the resource in the API server's form."""
     raw = Microservice.model_json_schema(by_alias=True)
     schema = structural(raw, raw.get("$defs", {}))
     standard = {
         "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}"},
         "kind": {"type": "string", "description": KIND},
-        # The bound lets the API server estimate what the rules on names cost.
+        # The bound lets the API server estimate the cost of the rules on names.
         "metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 253}}},
     }
     return {**schema, "properties": {**standard, **schema["properties"]}}
 
 
 def column(name: str, path: str, description: str, *, wide: bool = False, kind: str = "string") -> Schema:
-    """A printer column; a wide one shows with `-o wide`."""
-    shown = {"name": name, "type": kind, "jsonPath": path, "description": description}
-    return {**shown, "priority": 1} if wide else shown
+    """Return a printer column. wide: only with `-o wide`."""
+    body = {"name": name, "type": kind, "jsonPath": path, "description": description}
+    return {**body, "priority": 1} if wide else body
 
 
 COLUMNS = [
-    column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether all is well"),
-    column("Status", '.status.conditions[?(@.type=="Ready")].reason', "What it waits for, or what is wrong"),
-    column("Endpoint", ".status.endpoint", "Where consumers reach it"),
-    column("Database", ".status.database", "Its own database server"),
-    column("Consumes", ".status.consumes", "The services it calls"),
-    column("Age", ".metadata.creationTimestamp", "When it was made", kind="date"),
+    column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether all conditions are met"),
+    column("Status", '.status.conditions[?(@.type=="Ready")].reason', "The reason of condition Ready"),
+    column("Endpoint", ".status.endpoint", "The address for consumers"),
+    column("Database", ".status.database", "The database server"),
+    column("Consumes", ".status.consumes", "The consumed services"),
+    column("Age", ".metadata.creationTimestamp", "The time since creation", kind="date"),
     column(
         "Isolation",
         '.status.conditions[?(@.type=="IsolationVerified")].reason',
-        "Whether its walls were found to stand",
+        "The reason of condition IsolationVerified",
         wide=True,
     ),
-    column("Image", ".spec.image", "The image it runs", wide=True),
-    column("Message", '.status.conditions[?(@.type=="Ready")].message', "The status in a sentence", wide=True),
+    column("Image", ".spec.image", "The container image", wide=True),
+    column("Message", '.status.conditions[?(@.type=="Ready")].message', "The message of condition Ready", wide=True),
 ]
 
 
 def custom_resource_definition() -> Schema:
-    """The whole CustomResourceDefinition, ready to apply."""
+    """Return the CustomResourceDefinition."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -106,7 +106,7 @@ def custom_resource_definition() -> Schema:
 
 
 def version() -> Schema:
-    """The one version that is served and stored."""
+    """Return the only version, served and stored."""
     return {
         "name": VERSION,
         "served": True,
@@ -125,14 +125,14 @@ def version() -> Schema:
 
 
 class _Literal(yaml.SafeDumper):
-    """Writes the same list twice as two lists, not as an anchor and an alias."""
+    """A YAML dumper without anchors and aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the dumper's own signature
         return True
 
 
 def as_yaml() -> str:
-    """The definition as the file in manifests/crd."""
+    """Return the definition as the text of the file in manifests/crd."""
     head = "# Generated by `make generate` from operator/freehold/api/v1alpha1; edit the models instead.\n"
     return head + yaml.dump(custom_resource_definition(), Dumper=_Literal, sort_keys=False, width=110)
 

@@ -1,4 +1,4 @@
-"""What a service may be called: said once, for the API server's rules and for `freehold new`."""
+"""The rules for names of services, for the CustomResourceDefinition and for `freehold new`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 
 
 class Rule(NamedTuple):
-    """A rule in CEL and in Python, and the sentence that refuses a {name} it does not hold for."""
+    """A rule in CEL and in Python, with the message for a {name} that breaks the rule."""
 
     cel: str
     holds: Callable[[str], object]
@@ -28,27 +28,27 @@ RULES = (
     Rule(
         "!self.metadata.name.contains('-database')",
         lambda name: "-database" not in name,
-        "metadata.name '{name}' contains '-database', which names the databases of services",
+        "metadata.name '{name}' contains '-database', which is reserved for databases; choose another name",
     ),
     Rule(
         "self.metadata.name != 'database'",
         lambda name: name != "database",
-        "a service is not named 'database'; its consumers find their own database under that name",
+        "a service is not named 'database', which is reserved for a consumer's own database; choose another name",
     ),
 )
 
 
 def validations() -> list[tuple[str, str]]:
-    """The rules with their messages, as `rules` in api/base.py takes them."""
+    """Return the rules with their messages, for `schema.rules`."""
     return [(rule.cel, _message(rule.sentence)) for rule in RULES]
 
 
 def refusal(name: str) -> str | None:
-    """The sentence with which the API server would refuse a name; None for one that it takes."""
+    """Return the message with which the API server would refuse a name, or None for a valid name."""
     return next((rule.sentence.format(name=name) for rule in RULES if not rule.holds(name)), None)
 
 
 def _message(sentence: str) -> str:
-    """A sentence that quotes the name is an expression."""
+    """Return a message for CEL: an expression if the name is quoted."""
     quoting = '" + self.metadata.name + "'.join(sentence.split("{name}"))
     return sentence if quoting == sentence else f'="{quoting}"'

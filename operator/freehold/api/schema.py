@@ -1,4 +1,4 @@
-"""What all models of the resource have in common."""
+"""The base of the resource's models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pydantic.alias_generators import to_camel
 
 
 def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
-    """CEL validations for a schema; a message that starts with `=` is itself a CEL expression (KEP-2876)."""
+    """Return CEL validations for a schema from pairs of rule and message.
+
+    A message that starts with `=` is a CEL expression (KEP-2876).
+    """
     return {
         "x-kubernetes-validations": [
             {
@@ -22,7 +25,7 @@ def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
 
 
 class Model(BaseModel):
-    """Camel-cased outside, snake-cased inside; unknown fields are refused by the API server's strict decoding."""
+    """A model with camel case in YAML and snake case in Python; docstrings of fields become descriptions."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, frozen=True, use_attribute_docstrings=True

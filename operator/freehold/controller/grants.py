@@ -1,7 +1,7 @@
-"""Where Freehold may keep Secrets: a watch of them in each namespace that has services, and nowhere else.
+"""Grants for Secrets: a watch of Secrets in each namespace with services.
 
-The operator has no right to read Secrets across the cluster. Whoever administers a namespace binds the role that lets
-it keep them there; until then the watch is refused, the services say so, and it is tried again every ten seconds.
+The operator has no right to read Secrets across the cluster. The administrator of a namespace grants access by a
+RoleBinding. Without a grant the watch is refused and retried every ten seconds, and services report SecretsNotGranted.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ from freehold.kube.watch import Watch
 
 
 class Grants:
-    """Namespaces in which Secrets may be kept. `in` asks whether one is; `known` whether that is known yet."""
+    """The namespaces with a grant; operator `in` tests a namespace."""
 
     def __init__(self, api: Api, cache: Cache) -> None:
         self._api = api
         self._cache = cache
-        self._following: dict[str, tuple[Watch, asyncio.Task[None]]] = {}
+        self._watches: dict[str, tuple[Watch, asyncio.Task[None]]] = {}
 
     def __contains__(self, namespace: object) -> bool:
-        following = self._following.get(str(namespace))
-        return bool(following and following[0].synced.is_set() and not following[0].refused)
+        watch, _ = self._watches.get(str(namespace), (None, None))
+        return bool(watch and watch.synced.is_set() and not watch.refused)
 
     def known(self, namespace: str) -> bool:
-        """Whether the server has said yes, with all that is there, or no."""
-        following = self._following.get(namespace)
-        return bool(following and (following[0].synced.is_set() or following[0].refused))
+        """Return whether the server has answered for a namespace: with all Secrets, or with a refusal."""
+        watch, _ = self._watches.get(namespace, (None, None))
+        return bool(watch and (watch.synced.is_set() or watch.refused))
 
     def follow(self, namespaces: Iterable[str]) -> None:
-        """Watch in exactly these namespaces from now on; needs a running loop."""
+        """Watch exactly the given namespaces; needs a running event loop."""
         wanted = set(namespaces)
-        for namespace in wanted - set(self._following):
-            self._following[namespace] = self._watch(namespace)
-        for namespace in set(self._following) - wanted:
-            self._following.pop(namespace)[1].cancel()
-            self._cache.forget("Secret", namespace)
+        for namespace in wanted - set(self._watches):
+            self._watches[namespace] = self._watch(namespace)
+        for namespace in set(self._watches) - wanted:
+            self._watches.pop(namespace)[1].cancel()
+            self._cache.forget_objects("Secret", namespace)
 
     def watches(self) -> Iterable[Watch]:
-        return (watch for watch, _ in self._following.values())
+        return (watch for watch, _ in self._watches.values())
 
     def stop(self) -> None:
         self.follow(())
 
     def _watch(self, namespace: str) -> tuple[Watch, asyncio.Task[None]]:
         put, drop = self._cache.put_owned, self._cache.drop_owned
-        watch = Watch(self._api, kinds.SECRET, put, drop, namespace, kinds.OURS, lambda: self._wake(namespace))
+        watch = Watch(self._api, kinds.SECRET, put, drop, namespace, kinds.SELECTOR, lambda: self._wake(namespace))
         return watch, asyncio.create_task(watch.run())
 
     def _wake(self, namespace: str) -> None:

@@ -1,7 +1,7 @@
-"""The kopf handlers, all of them: kopf hosts the process, its start, its end and its liveness.
+"""The kopf handlers: kopf hosts the process, with start, stop and liveness.
 
-Resources are not handled one event at a time: the operator's own watches wake the one `reconcile`, which looks at
-everything that is known (kopf's documentation, 'Reconciliation', recommends the same for level-triggered operators).
+Events of resources are not handled by kopf. The operator's own watches wake `reconcile`, which considers the whole
+state (kopf's documentation, 'Reconciliation', recommends the same for level-triggered operators).
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from freehold.kube.client import Api, connect
 
 @kopf.on.startup()
 async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
-    """kopf itself watches nothing, writes nothing to resources, and needs no rights of its own."""
+    """Disable kopf's watches and Events, so that kopf needs no rights."""
     settings.scanning.disabled = True
     settings.posting.enabled = False
 
 
 @kopf.on.startup()
 async def start(memo: Any, **_: Any) -> None:
-    """Returns once every watch has its first list."""
+    """Start the operator. Returns after the first list of every watch."""
     memo.operator = Operator(Api(await connect()), from_environment())
     await memo.operator.start()
     if memo.get("metrics_port"):
-        metrics.serve(memo.operator.standing, memo.metrics_port)
+        metrics.serve(memo.operator.totals, memo.metrics_port)
 
 
 @kopf.on.cleanup()
 async def stop(memo: Any, **_: Any) -> None:
-    """Stop writing; what is half done is taken up by the next start."""
+    """Stop the operator. The next start continues unfinished work."""
     if "operator" in memo:
         await memo.operator.stop()
 
 
 @kopf.on.probe(id="watches")
 def watches(memo: Any, **_: Any) -> str:
-    """Liveness: fails when the server was not heard of for too long, so that the kubelet restarts the operator."""
-    silent = memo.operator.silent()
+    """Check liveness: fail if the API server has been silent for too long; the kubelet then restarts the operator."""
+    silent = memo.operator.silent_kinds()
     if silent:
-        raise RuntimeError(f"nothing was heard of {', '.join(silent)}")
-    return "heard"
+        raise RuntimeError(f"the watches of {', '.join(silent)} have received no answer for too long")
+    return "alive"

@@ -1,4 +1,4 @@
-"""What the operator counts, for Prometheus, on a port of its own."""
+"""Prometheus metrics of the operator, served on a separate port."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from freehold.core.model.findings import Findings
+from freehold.kube.cache import Cache
+
 REGISTRY = CollectorRegistry()
 DURATION = Histogram(
     "freehold_reconcile_seconds",
-    "How long a reconciliation took, writes included",
+    "Duration of a reconciliation in seconds, writes included",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
     registry=REGISTRY,
 )
-FAILURES = Counter("freehold_reconcile_failures", "Reconciliations that failed and are tried again", registry=REGISTRY)
+FAILURES = Counter("freehold_reconcile_failures", "Reconciliations that failed and are retried", registry=REGISTRY)
 
 
 @dataclass(frozen=True)
 class Totals:
-    """How things stand at one moment. verified: the status of each service's IsolationVerified."""
+    """The values of the gauges. verified: the number of services by status of condition IsolationVerified."""
 
     services: int
     ready: int
@@ -32,37 +35,47 @@ class Totals:
     unenforced: int
 
 
-class Services(Collector):
-    """How many services there are, how many are well and how many are proven, counted when asked."""
+def count(cache: Cache, findings: Findings) -> Totals:
+    """Return the current values of the gauges."""
+    services = cache.local_services
+    return Totals(
+        len(services),
+        len(cache.ready.intersection(services)),
+        Counts(cache.verified[key] for key in services),
+        len(findings.breaches),
+        findings.canaries,
+        len(findings.unenforced),
+    )
 
-    def __init__(self, standing: Callable[[], Totals]) -> None:
-        self._standing = standing
+
+class Services(Collector):
+    """A collector that counts services and canaries at each scrape."""
+
+    def __init__(self, totals: Callable[[], Totals]) -> None:
+        self._totals = totals
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        now = self._standing()
-        ready = {"True": now.ready, "False": now.services - now.ready}
-        yield _family("freehold_services", "Microservices, by whether they are ready", "ready", ready)
-        verified = {status: now.verified[status] for status in ("True", "False", "Unknown")}
-        yield _family(
-            "freehold_isolation_verified", "Microservices, by whether their walls stand", "verified", verified
-        )
-        said = "Microservices with a door that opened to the operator, a stranger"
-        yield GaugeMetricFamily("freehold_isolation_breached", said, now.breached)
-        said = "Canaries that were reached, and so tell whether network policies are enforced"
-        yield GaugeMetricFamily("freehold_canaries", said, now.canaries)
-        yield GaugeMetricFamily(
-            "freehold_canaries_unenforced", "Of these, those whose shut door opened", now.unenforced
-        )
+        totals = self._totals()
+        ready = {"True": totals.ready, "False": totals.services - totals.ready}
+        yield _family("freehold_services", "Microservices by whether they are Ready", "ready", ready)
+        verified = {status: totals.verified[status] for status in ("True", "False", "Unknown")}
+        text = "Microservices by the status of condition IsolationVerified"
+        yield _family("freehold_isolation_verified", text, "verified", verified)
+        text = "Microservices with a port that was open to the operator as an unmanaged pod"
+        yield GaugeMetricFamily("freehold_isolation_breached", text, totals.breached)
+        yield GaugeMetricFamily("freehold_canaries", "Canaries that the operator reached", totals.canaries)
+        text = "Canaries whose closed port was open"
+        yield GaugeMetricFamily("freehold_canaries_unenforced", text, totals.unenforced)
 
 
-def _family(name: str, said: str, label: str, values: Mapping[str, int]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, said, labels=[label])
-    for value, count in values.items():
-        family.add_metric([value], count)
+def _family(name: str, text: str, label: str, values: Mapping[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
     return family
 
 
-def serve(standing: Callable[[], Totals], port: int) -> None:
-    """Answer scrapes at /metrics."""
-    REGISTRY.register(Services(standing))
+def serve(totals: Callable[[], Totals], port: int) -> None:
+    """Serve the metrics at /metrics."""
+    REGISTRY.register(Services(totals))
     start_http_server(port, registry=REGISTRY)

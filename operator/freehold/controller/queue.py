@@ -1,4 +1,4 @@
-"""The work queue: each service at most once in it, and one at a time in work."""
+"""The work queue: each service is queued at most once, and processed by at most a single worker."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LONGEST_PAUSE = 60.0
 
 
 class Queue:
-    """Services that may have something to do.
+    """The services to reconcile.
 
-    work: reconciles one, and says after how many seconds it wants to be looked at again (None: when something
-    happens). It is never run twice at once for one service; a wake in the meantime runs it once more. When it raises,
-    it is tried again, after ever longer pauses.
+    work: reconciles a service, and returns the seconds until the next reconciliation, or None to wait for a wake. Work
+    for a service never runs concurrently; a wake meanwhile runs it once more. After an exception, work is retried with
+    exponential backoff.
     """
 
     def __init__(self, work: Callable[[Key], Awaitable[float | None]]) -> None:
@@ -33,7 +33,7 @@ class Queue:
         self._timers: dict[Key, asyncio.TimerHandle] = {}
 
     def wake(self, key: Key) -> None:
-        """There may be something to do for this service."""
+        """Queue a service."""
         if key in self._busy:
             self._again.add(key)
         elif key not in self._queued:
@@ -41,49 +41,49 @@ class Queue:
             self._waiting.put_nowait(key)
 
     def wake_in(self, key: Key, seconds: float) -> None:
-        """The same, after some time; the earlier of two wishes counts."""
+        """Queue a service after some seconds, or earlier if an earlier timer exists."""
         loop = asyncio.get_running_loop()
         timer = self._timers.get(key)
         if timer and not timer.cancelled() and loop.time() < timer.when() <= loop.time() + seconds:
             return
         if timer:
             timer.cancel()
-        self._timers[key] = loop.call_later(seconds, self._ring, key)
+        self._timers[key] = loop.call_later(seconds, self._expire, key)
 
     def forget(self, key: Key) -> None:
-        """The service is gone."""
+        """Remove the timer and the failure count of a deleted service."""
         self._failures.pop(key, None)
         timer = self._timers.pop(key, None)
         if timer:
             timer.cancel()
 
     async def run(self) -> None:
-        """Work until cancelled; run several of these side by side."""
+        """Process services until cancelled. Several may run concurrently."""
         while True:
             key = await self._waiting.get()
             self._queued.discard(key)
             self._busy.add(key)
             try:
-                await self._once(key)
+                await self._process(key)
             finally:
                 self._busy.discard(key)
                 if key in self._again:
                     self._again.discard(key)
                     self.wake(key)
 
-    def _ring(self, key: Key) -> None:
+    def _expire(self, key: Key) -> None:
         self._timers.pop(key, None)
         self.wake(key)
 
-    async def _once(self, key: Key) -> None:
+    async def _process(self, key: Key) -> None:
         try:
             pause = await self._work(key)
         except TransientError as error:
             pause = self._next_pause(key)
-            logger.warning("%s: %s; again in %.1f s", key, error.message, pause)
+            logger.warning("%s: %s; retry in %.1f s", key, error.message, pause)
         except Exception:
             pause = self._next_pause(key)
-            logger.exception("%s: failed; again in %.1f s", key, pause)
+            logger.exception("%s: reconciliation failed; retry in %.1f s", key, pause)
         else:
             self._failures.pop(key, None)
         if pause is not None:

@@ -1,9 +1,9 @@
-"""Other clusters, as far as services move there or come from there: one namespace of each, followed by watches.
+"""Remote clusters: for each move between clusters, watches of a namespace of the other cluster.
 
-A service names a Secret with a kubeconfig; what the operator sees through it goes into the same cache, under a
-namespace like `shop@west`, so that the other side of a move is looked at as if it were in another namespace here. It
-only reads. Until the other side is known, nothing is decided about a service that has one: half a picture would cut off
-callers, or begin a second database.
+A service names a Secret with a kubeconfig. The objects of the remote namespace are stored in the same cache, under a
+namespace such as `shop@west`, so that a counterpart in another cluster is treated like one in another namespace. The
+operator only reads. Until the counterpart is fully known, a service is not reconciled: an incomplete view could cut off
+callers, or start a second database.
 """
 
 from __future__ import annotations
@@ -24,109 +24,114 @@ from freehold.kube.observation import declared_remotely
 from freehold.kube.watch import Watch
 
 logger = logging.getLogger(__name__)
-AGAIN_SECONDS = 10.0
-"""A kubeconfig is read again this often, for somebody may have replaced it."""
+CHECK_SECONDS = 10.0
+"""The interval of checks of the connection and the kubeconfig, which may be replaced."""
 
 
 class RemoteCluster:
-    """One namespace of another cluster. known: whether all of it is in the cache. trouble: why not, or why nothing more
-    is heard of it, for people; empty at first. missing: whether there is no Secret."""
+    """A namespace of a remote cluster.
 
-    def __init__(self, api: Api, cache: Cache, place: str) -> None:
-        self._api = api
+    remote_namespace: such as `shop@west`. known: whether all objects are in the cache. error: the cause why the cluster
+    is not known or silent; empty at first. missing: whether the Secret does not exist.
+    """
+
+    def __init__(self, api: Api, cache: Cache, remote_namespace: str) -> None:
+        self._local_api = api
         self._cache = cache
-        self.place = place
-        self.namespace, self.cluster = remote.local_name(place), remote.cluster(place)
+        self.remote_namespace = remote_namespace
+        self.namespace, self.cluster = remote.local_name(remote_namespace), remote.cluster(remote_namespace)
         self.known = False
         self.missing = False
-        self.trouble = ""
-        self._text = ""
-        self._following: list[asyncio.Task[None]] = []
-        self._there: Api | None = None
+        self.error = ""
+        self._kubeconfig = ""
+        self._tasks: list[asyncio.Task[None]] = []
+        self._remote_api: Api | None = None
 
     async def run(self) -> None:
-        """Follow until cancelled."""
+        """Connect and watch until cancelled."""
         try:
             while True:
-                before = self.known, self.missing, self.trouble
-                await self._look()
-                if before != (self.known, self.missing, self.trouble):
-                    if self.trouble:
-                        logger.warning("%s: %s", self.place, self.trouble)
-                    self._cache.wake_around(self.place)
-                await asyncio.sleep(AGAIN_SECONDS)
+                before = self.known, self.missing, self.error
+                await self._check()
+                if before != (self.known, self.missing, self.error):
+                    if self.error:
+                        logger.warning("%s: %s", self.remote_namespace, self.error)
+                    self._cache.wake_moving(self.remote_namespace)
+                await asyncio.sleep(CHECK_SECONDS)
         finally:
-            await self._leave()
+            await self._disconnect()
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
+        """Read the kubeconfig; connect if it is new, else test the connection. Records the error."""
         try:
-            secret = await self._api.get(kinds.SECRET, self.namespace, self.cluster)
+            secret = await self._local_api.get(kinds.SECRET, self.namespace, self.cluster)
             self.missing = secret is None
             text = kubeconfig.of(self.cluster, secret)
-            if text != self._text or not self.known:
-                await self._leave()
-                await self._enter(text)
-            elif self._there:
-                await _first(self._there, kinds.MICROSERVICE, self.namespace)
-            self.trouble = ""
+            if text != self._kubeconfig or not self.known:
+                await self._disconnect()
+                await self._connect(text)
+            elif self._remote_api:
+                await _first_page(self._remote_api, kinds.MICROSERVICE, self.namespace)
+            self.error = ""
         except UnusableKubeconfigError as error:
-            await self._leave()
-            self.trouble = str(error)
+            await self._disconnect()
+            self.error = str(error)
         except ClusterError as error:
-            self.trouble = error.message  # what was seen of it stays as it was
-        except Exception as error:  # a fault of ours must not leave it unseen for ever, and nobody told
-            logger.exception("%s", self.place)
-            self.trouble = f"the operator could not look at it ({type(error).__name__}); its log says more"
+            self.error = error.message  # the objects in the cache stay
+        except Exception as error:  # an unexpected exception is reported, and does not end the checks
+            logger.exception("%s", self.remote_namespace)
+            self.error = f"the operator failed to read the cluster ({type(error).__name__}); see the operator's log"
 
-    async def _enter(self, text: str) -> None:
-        """Raises UnusableKubeconfigError, ClusterError."""
-        self._there = await kubeconfig.connect(text)
-        for kind in (kinds.MICROSERVICE, *kinds.MOVING):  # so that what is wrong can be told
-            await _first(self._there, kind, self.namespace)
-        watches = [*self._watches(self._there)]
-        self._following = [asyncio.create_task(watch.run()) for watch in watches]
+    async def _connect(self, text: str) -> None:
+        """Start the watches and wait for the first lists. Raises UnusableKubeconfigError, ClusterError."""
+        self._remote_api = api = await kubeconfig.connect(text)
+        for kind in (kinds.MICROSERVICE, *kinds.MOVING):  # a watch would retry an error without reporting the cause
+            await _first_page(api, kind, self.namespace)
+        watches = [*self._watches(api)]
+        self._tasks = [asyncio.create_task(watch.run()) for watch in watches]
         await asyncio.gather(*(watch.synced.wait() for watch in watches))
-        self._text, self.known = text, True
+        self._kubeconfig, self.known = text, True
 
-    async def _leave(self) -> None:
-        for task in self._following:
+    async def _disconnect(self) -> None:
+        """End the watches, and remove the objects from the cache."""
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._following, return_exceptions=True)
-        self._following = []
-        if self._there:
-            await self._there.close()
-        self._there, self.known, self._text = None, False, ""
-        self._cache.forget_place(self.place)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if self._remote_api:
+            await self._remote_api.close()
+        self._remote_api, self.known, self._kubeconfig = None, False, ""
+        self._cache.forget_namespace(self.remote_namespace)
 
-    def _watches(self, there: Api) -> Iterable[Watch]:
-        yield Watch(there, kinds.MICROSERVICE, self._put_service, self._drop_service, self.namespace)
+    def _watches(self, api: Api) -> Iterable[Watch]:
+        yield Watch(api, kinds.MICROSERVICE, self._put_service, self._drop_service, self.namespace)
         for kind in kinds.MOVING:
-            yield Watch(there, kind, self._put, self._drop, self.namespace, kinds.OURS)
+            yield Watch(api, kind, self._put, self._drop, self.namespace, kinds.SELECTOR)
 
     def _put_service(self, live: Object) -> None:
-        self._cache.put_service(self._here(live), *declared_remotely(live, self.cluster))
+        self._cache.put_service(self._renamed(live), *declared_remotely(live, self.cluster))
 
     def _drop_service(self, live: Object) -> None:
-        self._cache.drop_service(Key(self.place, live["metadata"]["name"]))
+        self._cache.drop_service(Key(self.remote_namespace, live["metadata"]["name"]))
 
     def _put(self, live: Object) -> None:
-        self._cache.put_owned(self._here(live))
+        self._cache.put_owned(self._renamed(live))
 
     def _drop(self, live: Object) -> None:
-        self._cache.drop_owned(self._here(live))
+        self._cache.drop_owned(self._renamed(live))
 
-    def _here(self, live: Object) -> Object:
-        return {**live, "metadata": {**live["metadata"], "namespace": self.place}}
+    def _renamed(self, live: Object) -> Object:
+        return {**live, "metadata": {**live["metadata"], "namespace": self.remote_namespace}}
 
 
-async def _first(there: Api, kind: Kind, namespace: str) -> None:
-    """Ask for the first objects of a kind. Raises ClusterError."""
-    async for _ in there.pages(kind, namespace, "" if kind is kinds.MICROSERVICE else kinds.OURS):
+async def _first_page(api: Api, kind: Kind, namespace: str) -> None:
+    """Read the first page of a kind. Raises ClusterError."""
+    async for _ in api.pages(kind, namespace, "" if kind is kinds.MICROSERVICE else kinds.SELECTOR):
         return
 
 
 class RemoteClusters:
-    """All that are followed."""
+    """The remote namespaces that services name."""
 
     def __init__(self, api: Api, cache: Cache) -> None:
         self._api = api
@@ -134,35 +139,39 @@ class RemoteClusters:
         self._followed: dict[str, tuple[RemoteCluster, asyncio.Task[None]]] = {}
 
     def follow(self) -> None:
-        """Follow what the services name, and nothing else, from now on; needs a running loop."""
-        wanted = {place for moves in self._cache.moves_here() for place in moves if remote.is_remote(place)}
-        for place in wanted - set(self._followed):
-            neighbour = RemoteCluster(self._api, self._cache, place)
-            self._followed[place] = neighbour, asyncio.create_task(neighbour.run())
-        for place in set(self._followed) - wanted:
-            self._followed.pop(place)[1].cancel()
+        """Watch exactly the remote namespaces that services name; needs a running event loop."""
+        wanted = {name for moves in self._cache.local_moves() for name in moves if remote.is_remote(name)}
+        for name in wanted - set(self._followed):
+            cluster = RemoteCluster(self._api, self._cache, name)
+            self._followed[name] = cluster, asyncio.create_task(cluster.run())
+        for name in set(self._followed) - wanted:
+            self._followed.pop(name)[1].cancel()
 
     def unknown(self, service: Service) -> str | None:
-        """What is not known of the other side of a service's move, for people, or empty while that is found out; None
-        where all is known. Where the Secret is gone and the resource names it no more, there is no other side."""
+        """Return None if the counterparts of a service are known, else the cause as a message.
+
+        The message is empty while the first check runs. A cluster whose Secret is missing and that the resource does
+        not name any more is no counterpart.
+        """
         placement = service.spec.placement
-        named = remote.destination(placement, service.namespace), remote.origin(placement, service.namespace)
-        for place in self._cache.moves.get(service.key, ()):
-            if not remote.is_remote(place):
+        declared = remote.destination(placement, service.namespace), remote.origin(placement, service.namespace)
+        for name in self._cache.move_of(service.key):
+            if not remote.is_remote(name):
                 continue
-            neighbour, _ = self._followed.get(place, (None, None))
-            if neighbour is None:
+            cluster, _ = self._followed.get(name, (None, None))
+            if cluster is None:
                 return ""
-            if neighbour.known or (neighbour.missing and place not in named):
+            if cluster.known or (cluster.missing and name not in declared):
                 continue
-            return neighbour.trouble and f"{remote.describe(place)} is not known: {neighbour.trouble}"
+            return cluster.error and f"{remote.describe(name)} is not known: {cluster.error}"
         return None
 
-    def unheard(self, service: Service) -> str:
-        """Of the other side of a service's move: why nothing more is heard of it; empty where all is well."""
-        places = self._cache.moves.get(service.key, ())
-        found = (self._followed[place][0] for place in places if place in self._followed)
-        return next((f"{remote.describe(one.place)}: {one.trouble}" for one in found if one.known and one.trouble), "")
+    def silent(self, service: Service) -> str:
+        """Return the error of a known cluster that has become silent, as a message; empty without an error."""
+        names = self._cache.move_of(service.key)
+        clusters = (self._followed[name][0] for name in names if name in self._followed)
+        errors = (f"{remote.describe(c.remote_namespace)}: {c.error}" for c in clusters if c.known and c.error)
+        return next(errors, "")
 
     async def stop(self) -> None:
         tasks = [task for _, task in self._followed.values()]

@@ -1,4 +1,4 @@
-"""What the platform team sets, read from the environment once."""
+"""The operator's settings, read from environment variables at the start."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ RESOLVER = Path("/etc/resolv.conf")
 
 @dataclass(frozen=True)
 class Settings:
-    """namespaces: the ones to serve, none for all of them. home: the operator's own, where its authority is kept.
+    """The settings of the operator.
 
-    pod: the operator's own, as an Event regards it; empty outside a cluster. canaries: the host name behind which they
-    stand; empty where they are not installed.
+    namespaces: to manage; empty for all. home: the operator's namespace. pod: the reference to the operator's pod for
+    Events; empty outside a cluster. canaries: the host name of the canaries' Service; empty without canaries.
     """
 
     namespaces: tuple[str, ...]
@@ -29,8 +29,8 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str] = os.environ, resolver: Path = RESOLVER) -> Settings:
-    """Reads the variables FREEHOLD_…, which the chart's Deployment sets, and the cluster's domain from the resolver's
-    file. Raises ValueError."""
+    """Read the variables FREEHOLD_…, which the chart sets, and the cluster domain from resolv.conf. Raises
+    ValueError."""
     namespaces = (name.strip() for name in environment.get("FREEHOLD_NAMESPACES", "").split(","))
     image = environment.get("FREEHOLD_POSTGRESQL_IMAGE") or Platform().postgresql_image
     if "{version}" not in image:
@@ -41,18 +41,19 @@ def from_environment(environment: Mapping[str, str] = os.environ, resolver: Path
     home = environment.get("FREEHOLD_HOME") or "freehold-system"
     account = f"{home}:{environment.get('FREEHOLD_SERVICE_ACCOUNT') or 'freehold'}"
     role = environment.get("FREEHOLD_SECRETS_ROLE") or Platform().secrets_role
-    mine = environment.get("FREEHOLD_IMAGE") or Platform().operator_image
+    operator_image = environment.get("FREEHOLD_IMAGE") or Platform().operator_image
     domain = environment.get("FREEHOLD_TRUST_DOMAIN") or Platform().trust_domain
-    platform = Platform(image, mine, account, role, domain, cluster_domain(resolver, home))
+    platform = Platform(image, operator_image, account, role, domain, cluster_domain(resolver, home))
     canaries = environment.get("FREEHOLD_CANARIES", "")
     return Settings(tuple(filter(None, namespaces)), home, _pod(environment, home), canaries, platform, level)
 
 
 def cluster_domain(resolver: Path, home: str) -> str:
-    """As the kubelet tells it to each pod (kubernetes.io/docs/concepts/services-networking/dns-pod-service)."""
+    """Return the cluster domain from the search list of resolv.conf, which the kubelet writes for each pod
+    (kubernetes.io/docs/concepts/services-networking/dns-pod-service)."""
     words = resolver.read_text().split() if resolver.exists() else []
-    found = (word.partition(".svc.")[2] for word in words if word.startswith(f"{home}.svc."))
-    return next(found, Platform().cluster_domain).rstrip(".")
+    domains = (word.partition(".svc.")[2] for word in words if word.startswith(f"{home}.svc."))
+    return next(domains, Platform().cluster_domain).rstrip(".")
 
 
 def _pod(environment: Mapping[str, str], home: str) -> Object:

@@ -1,1 +1,1 @@
-"""Everything that reads from or writes to the Kubernetes API."""
+"""Access to the Kubernetes API: client, watches, cache, observation and writes."""

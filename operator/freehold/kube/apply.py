@@ -1,7 +1,7 @@
-"""From plans to the cluster: the one place that writes.
+"""Writes of plans to the cluster.
 
-An object is written only where it differs; one that nobody of ours made is never taken over; what a capability no
-longer wants is removed, but for what holds data. Run again, it writes nothing.
+Only different objects are written. Objects of other managers are never taken over. Unwanted objects of a capability are
+deleted, except data. A second run without changes writes nothing.
 """
 
 from __future__ import annotations
@@ -22,36 +22,45 @@ from freehold.kube import diff
 from freehold.kube.cache import Cache
 from freehold.kube.client import FIELD_MANAGER, Api
 from freehold.kube.errors import NameTakenError, RefusedError
-from freehold.kube.kinds import BY_NAME, EVENT, HOLDS_DATA, MICROSERVICE, OUTERMOST, OUTLIVES, QUIET, RUNNING, Kind
+from freehold.kube.kinds import (
+    BY_NAME,
+    EVENT,
+    HOLDS_DATA,
+    MICROSERVICE,
+    OUTLIVES,
+    PREREQUISITES,
+    ROUTES,
+    WORKLOADS,
+    Kind,
+)
 from freehold.kube.observation import is_leaving
 
 logger = logging.getLogger(__name__)
 NOTE_LIMIT = 1024
-"""Of an Event's note (events.k8s.io/v1)."""
+"""The longest note of an Event, in characters (events.k8s.io/v1)."""
 
 
 async def apply(api: Api, cache: Cache, case: Case, plans: Iterable[Plan]) -> bool:
-    """Write what differs, what pods stand on before what starts them; then remove what is not wanted any more, and at
-    last write what the cluster may lack.
+    """Write the wanted objects that differ, delete unwanted ones, and write routes last.
 
-    Returns whether an object was written, so that what was observed before is out of date. Raises the first
-    ClusterError, after everything that could be written was.
+    Returns whether an object was written, so that the observation of the case is out of date. Raises the first
+    ClusterError after all other writes were tried.
     """
-    listed = list(plans)
-    wanted = [body for plan in listed for body in plan.objects]
+    plans = list(plans)
+    wanted = [body for plan in plans for body in plan.objects]
 
-    async def write(wave: tuple[Kind, ...]) -> bool:
-        bodies = (body for body in wanted if BY_NAME[body["kind"]] in wave)
-        return await _together(_write(api, cache, case, body) for body in bodies)
+    async def write(kinds: tuple[Kind, ...]) -> bool:
+        bodies = (body for body in wanted if BY_NAME[body["kind"]] in kinds)
+        return await _run_all(_write(api, cache, case, body) for body in bodies)
 
-    written = await write(QUIET)
-    written |= await write(RUNNING)
-    await _together(_delete(api, case.namespace, live) for live in _unwanted(case, listed))
-    return await write(OUTERMOST) or written
+    written = await write(PREREQUISITES)
+    written |= await write(WORKLOADS)
+    await _run_all(_delete(api, case.namespace, live) for live in _unwanted(case, plans))
+    return await write(ROUTES) or written
 
 
-async def _together(work: Iterable[Coroutine[Any, Any, bool]]) -> bool:
-    """Run side by side, and say whether any did something; one that fails stops no other, and is raised at the end."""
+async def _run_all(work: Iterable[Coroutine[Any, Any, bool]]) -> bool:
+    """Run concurrently, and return whether any returned True. Raises the first error after all have ended."""
     results = await asyncio.gather(*work, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
@@ -60,16 +69,17 @@ async def _together(work: Iterable[Coroutine[Any, Any, bool]]) -> bool:
 
 
 async def _write(api: Api, cache: Cache, case: Case, wanted: Object) -> bool:
-    body = _stamped(wanted)
+    """Write an object if it differs from the observed one. Returns whether something was written."""
+    body = _with_applied_hash(wanted)
     kind, ref = BY_NAME[body["kind"]], Ref(body["kind"], body["metadata"]["name"])
     stored = cache.owned.get(case.key, {}).get(ref)
     if stored is None:
         if await _exists(api, kind, body):
-            return False  # it is seen again in a moment, and judged by what it holds
+            return False  # the restored labels bring the object back into the cache, which wakes the service
     elif is_leaving(stored.unpack(), case.service):
-        return False  # once it is gone, its deletion wakes the service and it is made anew
+        return False  # the deletion wakes the service, and the object is created again
     elif ref not in case.observed.objects:
-        return False  # it came after the look that this body was made from, and has woken the service for another
+        return False  # newer than the observation of this case, and has woken the service already
     elif stored.foreign:
         await _disown(api, kind, body)
     elif diff.contains(case.observed.objects[ref], body):
@@ -83,17 +93,17 @@ async def _write(api: Api, cache: Cache, case: Case, wanted: Object) -> bool:
     return True
 
 
-def _stamped(wanted: Object) -> Object:
-    """With a digest of all that is wanted, so that an object shows when it holds what is wanted no more."""
+def _with_applied_hash(wanted: Object) -> Object:
+    """Return the object with the annotation applied-hash, a digest by which removed fields are detected."""
     metadata = wanted["metadata"]
     annotations = {**metadata.get("annotations", {}), meta.APPLIED_HASH: meta.digest(wanted)}
     return {**wanted, "metadata": {**metadata, "annotations": annotations}}
 
 
 async def _exists(api: Api, kind: Kind, body: Object) -> bool:
-    """Whether there is an object that the watches do not see.
+    """Return whether an object exists without Freehold's labels, and is invisible to the watches.
 
-    One of ours that has lost its labels gets them back. Somebody else's is left alone: raises NameTakenError.
+    An object of Freehold's gets its labels back. Raises NameTakenError for an object of another manager.
     """
     metadata = body["metadata"]
     live = await api.get(kind, metadata["namespace"], metadata["name"])
@@ -101,15 +111,15 @@ async def _exists(api: Api, kind: Kind, body: Object) -> bool:
         return False
     managers = {entry["manager"] for entry in live["metadata"].get("managedFields", [])}
     if FIELD_MANAGER not in managers:
-        said = f"{body['kind']} {metadata['name']} exists in namespace {metadata['namespace']} and is not Freehold's"
-        raise NameTakenError(409, f"{said}; rename one of the two, or delete it if nobody needs it")
+        state = f"{body['kind']} {metadata['name']} exists in namespace {metadata['namespace']} and is not Freehold's"
+        raise NameTakenError(409, f"{state}; rename the Microservice or the object, or delete the object if unused")
     patch = {"metadata": {"labels": metadata["labels"]}}
     await api.merge(kind, metadata["namespace"], metadata["name"], patch)
     return True
 
 
 async def _disown(api: Api, kind: Kind, body: Object) -> None:
-    """Take over what others added, so that the apply that follows removes it."""
+    """Take over the fields of other managers, so that the next apply removes them."""
     metadata = body["metadata"]
     live = await api.get(kind, metadata["namespace"], metadata["name"])
     if live:
@@ -119,40 +129,40 @@ async def _disown(api: Api, kind: Kind, body: Object) -> None:
 
 
 def _unwanted(case: Case, plans: Iterable[Plan]) -> Iterator[Object]:
-    """What is to be made anew, or carries a capability's label and is neither wanted nor kept."""
+    """Yield the objects to create again, and those of a capability that are neither wanted nor kept."""
     for plan in plans:
-        stays = plan.keep | {Ref(body["kind"], body["metadata"]["name"]) for body in plan.objects}
+        kept = plan.keep | {Ref(body["kind"], body["metadata"]["name"]) for body in plan.objects}
         yield from (case.observed.objects[ref] for ref in plan.discard)
         for ref, live in case.observed.objects.items():
             metadata = live["metadata"]
             owners = metadata.get("ownerReferences", [])
-            mine = any(owner["uid"] == case.service.uid for owner in owners) or (ref.kind in OUTLIVES and not owners)
+            owned = any(owner["uid"] == case.service.uid for owner in owners) or (ref.kind in OUTLIVES and not owners)
             labelled = metadata["labels"].get(meta.CAPABILITY) == plan.capability
-            gone = "deletionTimestamp" in metadata
-            if mine and labelled and ref not in stays and ref.kind not in HOLDS_DATA and not gone:
+            deleted = "deletionTimestamp" in metadata
+            if owned and labelled and ref not in kept and ref.kind not in HOLDS_DATA and not deleted:
                 yield live
 
 
 async def _delete(api: Api, namespace: str, live: Object) -> bool:
     logger.info("%s: remove %s %s", namespace, live["kind"], live["metadata"]["name"])
-    # What may hold data goes only as it was when it was found to hold none.
-    named = ("uid", "resourceVersion") if live["kind"] in HOLDS_DATA else ("uid",)
-    preconditions = {key: live["metadata"][key] for key in named}
+    # An object that may hold data is deleted only in the observed version, in which it held none.
+    fields = ("uid", "resourceVersion") if live["kind"] in HOLDS_DATA else ("uid",)
+    preconditions = {key: live["metadata"][key] for key in fields}
     await api.delete(BY_NAME[live["kind"]], namespace, live["metadata"]["name"], preconditions)
     return True
 
 
 async def sweep(api: Api, cache: Cache, key: Key) -> None:
-    """Remove what outlived a resource for the sake of its pods, once they are gone."""
-    left = cache.owned.get(key, {})
-    if any(ref.kind == "Pod" for ref in left):
+    """Delete the network policies of a deleted resource, once the last pod has ended."""
+    objects = cache.owned.get(key, {})
+    if any(ref.kind == "Pod" for ref in objects):
         return
-    over = [stored.unpack() for ref, stored in left.items() if ref.kind in OUTLIVES]
-    await _together(_delete(api, key.namespace, live) for live in over if "deletionTimestamp" not in live["metadata"])
+    left = [stored.unpack() for ref, stored in objects.items() if ref.kind in OUTLIVES]
+    await _run_all(_delete(api, key.namespace, live) for live in left if "deletionTimestamp" not in live["metadata"])
 
 
 async def write_status(api: Api, key: Key, uid: str, status: Status) -> Object:
-    """The whole status; what it no longer says goes. It never lands on a later resource of the same name."""
+    """Write the whole status. The uid excludes a later resource of the same name."""
     body = {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": KIND,
@@ -163,12 +173,12 @@ async def write_status(api: Api, key: Key, uid: str, status: Status) -> Object:
 
 
 def resource(key: Key, uid: str) -> Object:
-    """A Microservice, as an Event regards it."""
+    """Return the reference to a Microservice for the field `regarding` of an Event."""
     return {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "uid": uid, **key._asdict()}
 
 
 async def write_event(api: Api, regarding: Object, event: Event) -> None:
-    """An Event for `kubectl describe`. regarding: apiVersion, kind, namespace, name and uid of what it is about."""
+    """Write an Event. regarding: apiVersion, kind, namespace, name and uid of the object concerned."""
     now, namespace = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), regarding["namespace"]
     body = {
         "apiVersion": EVENT.api,

@@ -1,58 +1,48 @@
-"""What the cluster holds of Freehold's, kept up to date by watches and kept small.
+"""The cache of Freehold's objects, kept up to date by watches.
 
-An object is stored compressed, without what only the API server cares for, for a service has about fifteen and is
-looked at rarely. Services are indexed by who names them, so that a change on one side wakes the other.
+Objects are stored compressed and without managedFields: each service has about fifteen, and they are rarely read.
+Services are indexed by consumer, so that a change of a provider wakes the consumers and vice versa.
 """
 
 from __future__ import annotations
 
 import sys
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 
 from freehold.core.model import remote
 from freehold.core.model.conditions import State, Type
 from freehold.core.model.resources import EMPTY, CallNode, Key, Object, Ref, StorageClass
 from freehold.core.objects import meta, names
-from freehold.core.peers import aliases
+from freehold.kube.relations import NOT_MOVING, Moves, Relations
 from freehold.kube.stored import Stored, store
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
-class Moves(NamedTuple):
-    """The namespaces that a service goes to, or still leads to, and whose service of its name it takes over."""
+class Cache(Relations):
+    """The objects of the cluster, and those of remote clusters under namespaces such as `shop@west`.
 
-    to: str = ""
-    whence: str = ""
-
-
-NOT_MOVING = Moves()
-
-
-class Cache:
-    """The one picture of the cluster. `wake` is called with each service that may have something to do."""
+    wake: called with each service that a change concerns. verified: the status of condition IsolationVerified.
+    addresses: of a service's ports, as `host:port`. audited: the services in audit mode.
+    """
 
     def __init__(self, wake: Callable[[Key], None]) -> None:
+        super().__init__()
         self._wake = wake
         self.services: dict[Key, Stored] = {}
         self.owned: defaultdict[Key, dict[Ref, Stored]] = defaultdict(dict)
-        self.consumes: dict[Key, frozenset[Key]] = {}
-        self.graph: dict[Key, CallNode] = {}
-        self.moves: dict[Key, Moves] = {}
-        self._consumers: defaultdict[Key, set[Key]] = defaultdict(set)
         self.ready: set[Key] = set()
         self.verified: dict[Key, str] = {}
         self.addresses: dict[Key, tuple[str, ...]] = {}
-        self.shadows: set[Key] = set()
-        self._places: dict[tuple[str, Ref], Key] = {}
+        self.audited: set[Key] = set()
+        self._service_of: dict[tuple[str, Ref], Key] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
         self.storage_classes: dict[str, StorageClass] = {}
 
     @property
-    def here(self) -> list[Key]:
-        """The services of this cluster."""
+    def local_services(self) -> list[Key]:
+        """The services of the operator's cluster."""
         return [key for key in self.services if not remote.is_remote(key.namespace)]
 
     def put_service(
@@ -60,111 +50,47 @@ class Cache:
         live: Object,
         consumes: frozenset[Key],
         addresses: tuple[str, ...] = (),
-        shadow: bool = False,
-        stand: CallNode = EMPTY,
+        audited: bool = False,
+        node: CallNode = EMPTY,
         moves: Moves = NOT_MOVING,
     ) -> None:
-        """Take in a Microservice; itself, those it names and those that name it may have something to do.
+        """Store a Microservice, and wake the service, the providers and the consumers.
 
-        addresses: of its doors, as `host:port`. shadow: whether no wall stands around it. stand: whom it calls, and how
-        long that may take; where this changed, all above it, whose paths lead through it, may have something to do.
-        moves: between namespaces; all who have to do with either side may have something to do.
+        The other parameters are the fields of `observation.Declared`. A changed node wakes all transitive consumers;
+        moves wake the counterpart with its providers and consumers. An older version than the known one is ignored.
         """
         key = Key(live["metadata"]["namespace"], live["metadata"]["name"])
         known, new = self.services.get(key), store(live)
         if known and known.uid == new.uid and known.version >= new.version:
             return
-        before, above = self.consumes.get(key, frozenset()), self._place(key, stand)
-        concerned = {**self._concerned(key), **self._relocate(key, moves)}
+        before = self.consumes.get(key, frozenset())
+        affected = [*self.set_node(key, node), *self.set_moves(key, moves)]
         self.services[key] = new
         (self.ready.add if _status_of(live, Type.READY) == State.TRUE else self.ready.discard)(key)
         self.verified[key] = _status_of(live, Type.ISOLATION_VERIFIED)
-        self._name(key, consumes)
+        self.set_consumed(key, consumes)
         self.addresses[key] = addresses
-        (self.shadows.add if shadow else self.shadows.discard)(key)
-        self.wake(key, *before, *consumes, *self.consumers(key), *above, *concerned)
+        (self.audited.add if audited else self.audited.discard)(key)
+        self.wake(key, *before, *consumes, *self.consumers(key), *affected)
 
     def drop_service(self, key: Key) -> None:
-        """Forget a Microservice; those it named and those that name it may have something to do."""
+        """Remove a Microservice, and wake the service, the providers and the consumers."""
         self.services.pop(key, None)
         self.ready.discard(key)
         self.addresses.pop(key, None)
-        self.shadows.discard(key)
+        self.audited.discard(key)
         self.verified.pop(key, None)
         before = self.consumes.get(key, frozenset())
-        self._name(key, frozenset())
+        self.set_consumed(key, frozenset())
         self.consumes.pop(key, None)
-        above, concerned = self._place(key, None), self._concerned(key)
+        affected = [*self.set_node(key, None), *self.affected_by_move(key)]
         self.moves.pop(key, None)
-        self.wake(key, *before, *self.consumers(key), *above, *concerned)
-
-    def consumers(self, provider: Key) -> Iterator[Key]:
-        """The services that declare to consume this one, by the name it has or one that leads to it."""
-        called = aliases.all_names(self.aliases, provider)
-        return iter(sorted({consumer for one in called for consumer in self._consumers.get(one, ())}))
-
-    @property
-    def aliases(self) -> dict[Key, Key]:
-        """The services that go to another namespace, or lead there, each with the one that says to take over."""
-        going = ((key, Key(moves.to, key.name)) for key, moves in self.moves.items() if moves.to)
-        return {key: to for key, to in going if self.moves.get(to, NOT_MOVING).whence == key.namespace}
-
-    def moves_here(self) -> Iterator[Moves]:
-        """Of the services of this cluster."""
-        return (moves for key, moves in self.moves.items() if not remote.is_remote(key.namespace))
-
-    def _relocate(self, key: Key, moves: Moves) -> dict[Key, None]:
-        """Take in where a service goes and what it takes over; returns whom that concerns."""
-        if moves == NOT_MOVING:
-            self.moves.pop(key, None)
-        else:
-            self.moves[key] = moves
-        return self._concerned(key)
-
-    def _concerned(self, key: Key) -> dict[Key, None]:
-        """Those on the other side of a move, and all whom either side consumes or is consumed by."""
-        moves = self.moves.get(key)
-        if moves is None:
-            return {}
-        sides = (Key(namespace, key.name) for namespace in moves if namespace)
-        others = (one for side in sides for one in (side, *self.consumers(side), *self.consumes.get(side, ())))
-        return dict.fromkeys(others)
-
-    def above(self, key: Key) -> dict[Key, None]:
-        """Those that declare to consume a service, directly or by way of others, the nearest first."""
-        found = dict.fromkeys(self.consumers(key))
-        waiting = deque(found)
-        while waiting:
-            further = [consumer for consumer in self.consumers(waiting.popleft()) if consumer not in found]
-            found.update(dict.fromkeys(further))
-            waiting.extend(further)
-        return found
-
-    def _name(self, consumer: Key, consumes: frozenset[Key]) -> None:
-        """Which services a consumer names from now on."""
-        before = self.consumes.get(consumer, frozenset())
-        self.consumes[consumer] = consumes
-        for provider in consumes - before:
-            self._consumers[provider].add(consumer)
-        for provider in before - consumes:
-            self._consumers[provider].discard(consumer)
-            if not self._consumers[provider]:
-                del self._consumers[provider]
-
-    def _place(self, key: Key, stand: CallNode | None) -> Iterable[Key]:
-        """Where a service stands from now on; returns those whose paths change with it, none where nothing changed."""
-        if self.graph.get(key) == stand:
-            return ()
-        if stand is None:
-            del self.graph[key]
-        else:
-            self.graph[key] = stand
-        return self.above(key)
+        self.wake(key, *before, *self.consumers(key), *affected)
 
     def put_owned(self, live: Object) -> None:
-        """Take in an object of a service's; an older version than the one known is ignored."""
-        key, ref = _belongs(live)
-        self._move(key, ref)
+        """Store an object of a service. An older version than the known one is ignored."""
+        key, ref = _service_and_ref(live)
+        self._assign(key, ref)
         known = self.owned[key].get(ref)
         new = store(live)
         if known and known.uid == new.uid and known.version >= new.version:
@@ -173,54 +99,59 @@ class Cache:
         self.wake(key, *self._readers_of(key, ref))
 
     def drop_owned(self, live: Object) -> None:
-        key, ref = _belongs(live)
+        """Remove an object of a service, unless a newer object has the same name."""
+        key, ref = _service_and_ref(live)
         known = self.owned[key].get(ref)
         if known and known.uid == live["metadata"]["uid"]:
             del self.owned[key][ref]
-            self._places.pop((key.namespace, ref), None)
+            self._service_of.pop((key.namespace, ref), None)
         if not self.owned[key]:
             del self.owned[key]
         self.wake(key, *self._readers_of(key, ref))
 
     def _readers_of(self, key: Key, ref: Ref) -> Iterator[Key]:
-        """Those who look at an object of another's: consumers, at what their provider offers and at where it stands in
-        another cluster; such a provider, at where its consumers stand; and the other side of a move, at all of it."""
+        """Yield the other services whose plans depend on an object.
+
+        Consumers read the provider's contract and remote endpoints; a provider that moves to another cluster reads the
+        pods of consumers; the counterpart of a move reads all objects.
+        """
         if (ref.kind == "ConfigMap" and names.is_contract(key.name, ref.name)) or ref.kind == "EndpointSlice":
             yield from self.consumers(key)
         if ref.kind == "Pod":
             providers = self.consumes.get(key, ())
-            yield from (one for one in providers if remote.is_remote(self.moves.get(one, NOT_MOVING).to))
-        yield from (Key(namespace, key.name) for namespace in self.moves.get(key, ()) if namespace)
+            yield from (provider for provider in providers if remote.is_remote(self.move_of(provider).destination))
+        yield from (Key(namespace, key.name) for namespace in self.move_of(key) if namespace)
 
-    def forget(self, kind: str | None, namespace: str) -> None:
-        """Objects of a kind, or of all, that is no longer watched in a namespace; nobody is woken."""
+    def forget_objects(self, kind: str | None, namespace: str) -> None:
+        """Remove the objects of a kind, or of all kinds, in a namespace that is not watched any more; wake no
+        service."""
         for key in [key for key in self.owned if key.namespace == namespace]:
             for ref in [ref for ref in self.owned[key] if kind in (None, ref.kind)]:
                 del self.owned[key][ref]
-                self._places.pop((namespace, ref), None)
+                self._service_of.pop((namespace, ref), None)
             if not self.owned[key]:
                 del self.owned[key]
 
-    def forget_place(self, namespace: str) -> None:
-        """All of a namespace of another cluster."""
-        self.forget(None, namespace)
+    def forget_namespace(self, namespace: str) -> None:
+        """Remove all services and objects of a remote namespace."""
+        self.forget_objects(None, namespace)
         for key in [key for key in self.services if key.namespace == namespace]:
             self.drop_service(key)
 
-    def wake_around(self, namespace: str) -> None:
-        """Wake those that move to a namespace, or come from there."""
+    def wake_moving(self, namespace: str) -> None:
+        """Wake the services that move to or from a namespace."""
         self.wake(*(key for key, moves in self.moves.items() if namespace in moves))
 
-    def _move(self, key: Key, ref: Ref) -> None:
-        """An object whose labels now name another service is missing where it was."""
-        before = self._places.get((key.namespace, ref))
+    def _assign(self, key: Key, ref: Ref) -> None:
+        """Record the service of an object; an object whose labels changed is removed from the previous service."""
+        before = self._service_of.get((key.namespace, ref))
         if before and before != key:
             self.owned[before].pop(ref, None)
             self.wake(before)
-        self._places[key.namespace, ref] = key
+        self._service_of[key.namespace, ref] = key
 
     def put_namespace(self, live: Object) -> None:
-        """Take in a namespace's labels, on which a provider's consent may depend."""
+        """Store the labels of a namespace, on which a provider's consent may depend."""
         name, labels = live["metadata"]["name"], live["metadata"].get("labels", {})
         if self.namespaces.get(name) != labels:
             self.namespaces[name] = labels
@@ -231,7 +162,7 @@ class Cache:
         self.namespaces.pop(live["metadata"]["name"], None)
 
     def put_storage_class(self, live: Object) -> None:
-        """Take in a storage class; services that wait for one may go on."""
+        """Store a storage class, and wake all services: some may wait for the class."""
         annotations = live["metadata"].get("annotations", {})
         name = live["metadata"]["name"]
         self.storage_classes[name] = StorageClass(
@@ -244,7 +175,7 @@ class Cache:
         self.wake(*self.services)
 
     def wake(self, *keys: Key) -> None:
-        """Wake those of these services that exist in this cluster, or of which something is left."""
+        """Wake the given services, if they are of this cluster and the service or an object of it exists."""
         for key in dict.fromkeys(keys):
             if (key in self.services or key in self.owned) and not remote.is_remote(key.namespace):
                 self._wake(key)
@@ -255,8 +186,8 @@ def _status_of(live: Object, kind: Type) -> str:
     return str(next((c["status"] for c in conditions if c["type"] == kind), State.UNKNOWN))
 
 
-def _belongs(live: Object) -> tuple[Key, Ref]:
+def _service_and_ref(live: Object) -> tuple[Key, Ref]:
     metadata = live["metadata"]
-    # Decoded JSON has a text of its own for each time one occurs; these occur once for each object.
+    # The JSON decoder creates a new string for each occurrence; these strings occur in every object.
     key = Key(sys.intern(metadata["namespace"]), sys.intern(metadata["labels"].get(meta.INSTANCE, "")))
     return key, Ref(sys.intern(live["kind"]), metadata["name"])

@@ -1,7 +1,7 @@
-"""A thin way to the API server: plain objects in and out, one event loop, no thread for a call.
+"""A thin asynchronous client of the API server, with plain dictionaries as objects.
 
-Connections and credentials are the official client's; its models are not used, for plain dictionaries are what
-server-side apply takes and what the core builds.
+Connections and credentials are those of the official client. The official client's models are not used, since
+server-side apply takes plain objects and the core builds plain objects.
 """
 
 from __future__ import annotations
@@ -26,53 +26,53 @@ from freehold.kube.kinds import Kind
 FIELD_MANAGER = "freehold"
 REQUEST_SECONDS = 20.0
 REQUESTS_AT_ONCE = 8
-"""Each request at the same time needs a connection, which is kept for the next."""
+"""The number of concurrent requests; each needs a connection, which is kept."""
 READ_AT_ONCE = 32 * 1024
-"""Bytes that asyncio sets aside for each encrypted connection, and for each read of it; left alone, 256 KiB. There are
-as many connections as namespaces with services, and a record of TLS has 16 KiB at most (RFC 8446, 5.1)."""
+"""The buffer of each TLS connection in bytes; asyncio's default is 256 KiB. The operator has a connection for each
+namespace with services, and a TLS record has at most 16 KiB (RFC 8446, 5.1)."""
 WATCH_SECONDS = 50
-"""A watch is renewed this often, so that one gone silent is noticed within a minute."""
+"""The duration of a watch; a connection that became silent is noticed within a minute."""
 PAGE = 50
-"""Objects of a first list; what a whole page takes while it is read is never given back."""
+"""The number of objects in a page of a list; the process never returns the memory of the largest page."""
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 
 
 async def connect() -> client.ApiClient:
-    """A client for the cluster this process runs in, or for the one KUBECONFIG names. Raises NoClusterError."""
+    """Return a client for the cluster of this pod, or for the cluster in KUBECONFIG. Raises NoClusterError."""
     return (await connect_to(None, None))[0]
 
 
 async def connect_to(kubeconfig: str | None, context: str | None) -> tuple[client.ApiClient, str]:
-    """A client for a context of a kubeconfig, and the namespace it names; None is what `connect` takes.
+    """Return a client for a context of a kubeconfig, and the namespace of the context.
 
-    Raises NoClusterError.
+    None means the defaults of `connect`. Raises NoClusterError.
     """
     SSLProtocol.max_size = READ_AT_ONCE
     settings = client.Configuration()
-    # Watches hold a connection each; requests must never wait for one of them, and are held back by `Api` itself.
+    # Each watch holds a connection. Requests must not wait for a watch, and are limited by `Api`.
     settings.connection_pool_maxsize = 256
     file = kubeconfig or os.environ.get("KUBECONFIG")
     try:
         if "KUBERNETES_SERVICE_HOST" in os.environ and not (file or context):
             config.load_incluster_config(client_configuration=settings)
-            return client.ApiClient(settings), _home()
+            return client.ApiClient(settings), _pod_namespace()
         loaded = await config.load_kube_config(file, context, client_configuration=settings)
         return client.ApiClient(settings), loaded.current_context["context"].get("namespace", "default")
-    except TypeError as error:  # of the client's, when the file is empty or holds a text
+    except TypeError as error:  # raised by the official client for an empty file, or one that holds a string
         raise NoClusterError("it holds no contexts") from error
     except (config.ConfigException, yaml.YAMLError, OSError) as error:
         raise NoClusterError(str(error)) from error
 
 
-def _home() -> str:
-    """The namespace of the pod this process runs in."""
+def _pod_namespace() -> str:
+    """Return the namespace of this pod."""
     file = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
     return file.read_text().strip() if file.exists() else "default"
 
 
 class Api:
-    """The verbs Freehold uses. Every method raises `ClusterError` or a kind of it."""
+    """The verbs that Freehold uses. Each method raises ClusterError or a subclass."""
 
     def __init__(self, connection: client.ApiClient) -> None:
         self._connection = connection
@@ -80,14 +80,14 @@ class Api:
 
     @property
     def server(self) -> str:
-        """The API server's address, as a URL."""
+        """The URL of the API server."""
         return str(self._connection.configuration.host)
 
     async def close(self) -> None:
         await self._connection.close()
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
-        """The object, or None where there is none."""
+        """Return an object, or None if it does not exist."""
         try:
             return await self._json("GET", kind.path(namespace, name))
         except ClusterError as error:
@@ -98,7 +98,7 @@ class Api:
     async def pages(
         self, kind: Kind, namespace: str | None, labels: str = ""
     ) -> AsyncIterator[tuple[list[Object], str]]:
-        """All objects of a kind, page by page, each with the resourceVersion to watch from once all are read."""
+        """Yield the objects of a kind in pages, each with the resourceVersion from which to watch afterwards."""
         query: dict[str, Any] = {"limit": PAGE, "labelSelector": labels}
         while True:
             page = await self._json("GET", kind.path(namespace), query)
@@ -110,7 +110,8 @@ class Api:
     async def watch(
         self, kind: Kind, namespace: str | None, labels: str, version: str
     ) -> AsyncIterator[tuple[str, Object]]:
-        """What changes from a resourceVersion on, until the server ends it, bookmarks included."""
+        """Yield changes since a resourceVersion as pairs of type and object, bookmarks included, until the server ends
+        the watch."""
         seconds = WATCH_SECONDS + random.randrange(10)
         query = {
             "watch": "true",
@@ -132,14 +133,15 @@ class Api:
             response.close()
 
     async def apply(self, kind: Kind, body: Object, *, subresource: str = "") -> Object:
-        """Server-side apply (kubernetes.io/docs/reference/using-api/server-side-apply), by force."""
+        """Apply an object server-side, with force (kubernetes.io/docs/reference/using-api/server-side-apply). Returns
+        the object as stored."""
         metadata = body["metadata"]
         path = kind.path(metadata["namespace"], metadata["name"]) + (f"/{subresource}" if subresource else "")
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._json("PATCH", path, query, body, content=APPLY)
 
     async def merge(self, kind: Kind, namespace: str, name: str, body: Object) -> Object:
-        """A merge patch (RFC 7396)."""
+        """Send a merge patch (RFC 7396). Returns the object as stored."""
         query = {"fieldManager": FIELD_MANAGER}
         return await self._json("PATCH", kind.path(namespace, name), query, body, content=MERGE)
 
@@ -147,7 +149,8 @@ class Api:
         return await self._json("POST", kind.path(namespace), {"fieldManager": FIELD_MANAGER}, body)
 
     async def delete(self, kind: Kind, namespace: str, name: str, preconditions: Object) -> None:
-        """Delete the object that meets them, and what it owns in the background; one already gone is as good."""
+        """Delete an object that meets the preconditions; owned objects follow in the background. A missing object is no
+        error."""
         body = {"preconditions": preconditions, "propagationPolicy": "Background"}
         try:
             await self._json("DELETE", kind.path(namespace, name), None, body)
@@ -177,7 +180,7 @@ class Api:
         content: str = "application/json",
         timeout: Any = REQUEST_SECONDS,  # noqa: ASYNC109 - handed to the client, which takes this or its own type
     ) -> aiohttp.ClientResponse:
-        """Send and check the status; network trouble becomes an error that passes by itself."""
+        """Send a request and check the status. Raises TransientError for network errors."""
         headers = {"Accept": "application/json", "Content-Type": content}
         parameters = [(key, value) for key, value in (query or {}).items() if value != ""]
         try:
@@ -194,7 +197,7 @@ class Api:
 
 
 async def _message(answer: aiohttp.ClientResponse) -> str:
-    """The sentence of a Status object, or whatever was sent instead of one."""
+    """Return the message of a Status object, or the text of another answer."""
     text = await answer.text()
     try:
         return str(json.loads(text)["message"])
@@ -203,7 +206,7 @@ async def _message(answer: aiohttp.ClientResponse) -> str:
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """The lines of a stream; one that breaks or goes silent becomes an error that passes by itself."""
+    """Yield the lines of a stream. Raises TransientError if the connection breaks or becomes silent."""
     try:
         async for line in response.content:
             if line.strip():

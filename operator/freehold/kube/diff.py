@@ -1,7 +1,7 @@
-"""Whether a live object is as desired, judged without a write.
+"""Detection of drift without a write.
 
-Two things make it differ. Something Freehold set was changed or taken out: the desired object is then no longer
-contained in the live one. Or somebody added to it: another field manager then owns fields of its spec
+An object has drifted if a field of Freehold's was changed or removed, so that the live object does not contain the
+desired one; or if another field manager owns fields of the spec
 (kubernetes.io/docs/reference/using-api/server-side-apply/#field-management).
 """
 
@@ -14,11 +14,12 @@ from freehold.core.model.resources import Object
 from freehold.kube.client import FIELD_MANAGER
 
 TOLERATED = "f:kubectl.kubernetes.io/restartedAt"
-"""`kubectl rollout restart` is a person's wish for new pods, not a change of what they are."""
+"""Set by `kubectl rollout restart`, which asks for new pods and does not change them."""
 
 
 def contains(live: Any, desired: Any) -> bool:
-    """Whether live has all that desired has; what the API server filled in besides does not matter."""
+    """Return whether live contains desired. Defaults added by the API server are ignored; quantities are compared by
+    value."""
     if isinstance(desired, dict):
         known = live if isinstance(live, dict) else {}
         return all(contains(known.get(key), value) for key, value in desired.items())
@@ -37,33 +38,33 @@ def _same_quantity(live: Any, desired: Any) -> bool:
 
 
 def foreign(live: Object) -> bool:
-    """Whether another manager owns part of the object beyond its metadata and status."""
+    """Return whether another field manager owns part of the object, metadata and status excepted."""
     if live["kind"] == "PersistentVolumeClaim":
         return False  # the cluster writes the volume's name into its spec
-    return any(_content(entry) for entry in live["metadata"].get("managedFields", []) if not _ours(entry))
+    return any(_content(entry) for entry in live["metadata"].get("managedFields", []) if not _is_own(entry))
 
 
 def disown(live: Object) -> list[Object]:
-    """The object's managedFields with everything but status in Freehold's name.
+    """Return the managedFields of an object, with Freehold as the manager of all fields except status.
 
-    Applied again, whatever of it is not desired goes, for server-side apply removes what its manager no longer sets.
+    The next server-side apply then removes the fields that are not desired.
     """
     entries = live["metadata"].get("managedFields", [])
     taken: Object = {}
     for entry in entries:
         if entry.get("subresource") != "status":
             _merge(taken, entry.get("fieldsV1", {}))
-    mine = {
+    own = {
         "manager": FIELD_MANAGER,
         "operation": "Apply",
         "apiVersion": live["apiVersion"],
         "fieldsType": "FieldsV1",
         "fieldsV1": taken,
     }
-    return [mine, *(entry for entry in entries if entry.get("subresource") == "status")]
+    return [own, *(entry for entry in entries if entry.get("subresource") == "status")]
 
 
-def _ours(entry: Object) -> bool:
+def _is_own(entry: Object) -> bool:
     return bool(entry["manager"] == FIELD_MANAGER and entry["operation"] == "Apply")
 
 
@@ -75,7 +76,7 @@ def _content(entry: Object) -> bool:
 
 
 def _has_leaf(fields: Object) -> bool:
-    """Whether a set of fields names any, other than the one that is tolerated."""
+    """Return whether a FieldsV1 set contains a field other than TOLERATED."""
     for key, value in fields.items():
         if key in (TOLERATED, "."):
             continue

@@ -1,9 +1,9 @@
-"""What can go wrong between Freehold and the cluster, as types that say who can mend it.
+"""Errors of the Kubernetes API, by who can correct the cause.
 
-ClusterError           any answer other than the one asked for
-├── TransientError     passes by itself: the server is away, busy, or was written to by somebody else; try again
-├── RefusedError       the cluster will not have it: a quota, an admission rule, a field that cannot change
-└── NameTakenError     an object of that name exists and is not Freehold's
+ClusterError           any unexpected answer
+├── TransientError     passes by itself: the server is away or busy, or another writer was first; retry
+├── RefusedError       the cluster refuses the object: a quota, an admission rule, an immutable field
+└── NameTakenError     an object with the name exists and was not made by Freehold
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ TRANSIENT_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504})
 
 
 class ClusterError(Exception):
-    """An answer of the API server that was not the one asked for. capability: whose object it is about, if of any."""
+    """An unexpected answer of the API server.
+
+    status: the HTTP status, 0 without an answer. capability: the capability that wanted the object, if known.
+    """
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -22,23 +25,23 @@ class ClusterError(Exception):
 
 
 class NoClusterError(Exception):
-    """No cluster is named, or what names one cannot be used."""
+    """No kubeconfig names a cluster, or the kubeconfig is unusable."""
 
 
 class TransientError(ClusterError):
-    """It passes by itself; trying again is right."""
+    """An error that passes by itself; retry."""
 
 
 class RefusedError(ClusterError):
-    """The cluster refuses the object as it is; somebody must change the resource or the cluster."""
+    """The cluster refuses the object; the resource or the cluster must be changed."""
 
 
 class NameTakenError(ClusterError):
-    """An object of that name belongs to somebody else and is left alone."""
+    """An object with the name exists and was not made by Freehold."""
 
 
 def from_status(status: int, message: str) -> ClusterError:
-    """The error that an HTTP status stands for. An expired watch (410) is neither transient nor refused."""
+    """Return the error for an HTTP status. An expired watch (410) is neither transient nor refused."""
     if status in TRANSIENT_STATUSES:
         return TransientError(status, message)
     return ClusterError(status, message) if status == 410 else RefusedError(status, message)

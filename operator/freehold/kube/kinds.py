@@ -1,4 +1,4 @@
-"""The kinds Freehold reads and writes: where the API serves them, and in which order they are written."""
+"""The kinds that Freehold reads and writes, with their API paths and the order of writes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from freehold.core.objects import meta
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object. api: `v1` or `group/version`. plural: its name in a path. optional: a cluster may lack it.
-    labels: which ones of ours have, where the cluster makes others with the same labels."""
+    """A kind of object.
+
+    api: `v1` or `group/version`. plural: the name in paths. optional: not every cluster serves the kind. labels: a
+    selector besides SELECTOR, where controllers copy Freehold's labels to objects of their own.
+    """
 
     name: str
     api: str
@@ -22,7 +25,7 @@ class Kind:
     labels: str = ""
 
     def path(self, namespace: str | None = None, name: str | None = None) -> str:
-        """The path of a collection or, with a name, of one object."""
+        """Return the path of a collection or, with a name, of an object."""
         root = f"/api/{self.api}" if "/" not in self.api else f"/apis/{self.api}"
         scope = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
         return f"{root}{scope}/{self.plural}" + (f"/{name}" if name else "")
@@ -34,37 +37,37 @@ NAMESPACE: Final = Kind("Namespace", "v1", "namespaces", namespaced=False)
 STORAGE_CLASS: Final = Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", namespaced=False)
 EVENT: Final = Kind("Event", "events.k8s.io/v1", "events")
 
-OURS: Final = f"{meta.MANAGED_BY}={meta.MANAGER}"
-"""Selects what Freehold made."""
-KEPT_BY: Final = ",".join(f"{key}={value}" for key, value in meta.SLICE_MANAGED_BY.items())
+SELECTOR: Final = f"{meta.MANAGED_BY}={meta.MANAGER}"
+"""The label selector of Freehold's objects."""
+SLICES: Final = ",".join(f"{key}={value}" for key, value in meta.SLICE_MANAGED_BY.items())
 SECRET: Final = Kind("Secret", "v1", "secrets")
-QUIET: Final = (
+PREREQUISITES: Final = (
     Kind("ServiceAccount", "v1", "serviceaccounts"),
     SECRET,
     Kind("ConfigMap", "v1", "configmaps"),
     Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
     Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),
     Kind("Service", "v1", "services"),
-    Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices", labels=KEPT_BY),
+    Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices", labels=SLICES),
     Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
 )
-"""Written first: what pods stand on, the policies that hold them among it."""
-RUNNING: Final = (
+"""Written first: the objects that pods need, network policies included."""
+WORKLOADS: Final = (
     Kind("StatefulSet", "apps/v1", "statefulsets"),
     Kind("Job", "batch/v1", "jobs"),
     Kind("Deployment", "apps/v1", "deployments"),
 )
-"""Written then: what starts pods."""
-OUTERMOST: Final = (Kind("GRPCRoute", "gateway.networking.k8s.io/v1", "grpcroutes", optional=True),)
-"""Written after all else, so that nothing waits for what a cluster may lack or others may refuse."""
-OWNED: Final = (*QUIET, *RUNNING, *OUTERMOST)
+"""Written second: the objects that start pods."""
+ROUTES: Final = (Kind("GRPCRoute", "gateway.networking.k8s.io/v1", "grpcroutes", optional=True),)
+"""Written last, since the cluster may not serve the kind, or others may refuse the object."""
+OWNED: Final = (*PREREQUISITES, *WORKLOADS, *ROUTES)
 BY_NAME: Final = {kind.name: kind for kind in OWNED}
 MOVING: Final = (
     POD,
     *(BY_NAME[name] for name in ("Secret", "ConfigMap", "PersistentVolumeClaim", "Service", "StatefulSet")),
 )
-"""What each side of a move between clusters reads of the other."""
+"""The kinds that each side of a move between clusters reads from the other, besides Microservices."""
 HOLDS_DATA: Final = frozenset({"PersistentVolumeClaim", "Secret"})
-"""Never pruned: a volume, and the credentials without which it cannot be opened."""
+"""Never pruned: volumes, and the credentials for the data."""
 OUTLIVES: Final = frozenset({"NetworkPolicy"})
-"""What has no owner so that it stands until a resource's last pod has ended, and is then removed."""
+"""Kinds without an owner reference, removed by `apply.sweep` after the last pod of a deleted resource has ended."""

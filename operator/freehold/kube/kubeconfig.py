@@ -1,7 +1,7 @@
-"""A kubeconfig that somebody put into a Secret: what of one is taken, and a client for it.
+"""Clients from kubeconfigs in Secrets.
 
-It comes from whoever may write Secrets in a namespace, so it may hold credentials and nothing that acts: a plugin would
-run in the operator's place, and a file's name would be a file of the operator's (kubernetes.io, 'kubeconfig').
+Everybody who may write Secrets in a namespace can supply a kubeconfig, hence only inline credentials are accepted: a
+plugin would run inside the operator, and a file name would mean a file of the operator (kubernetes.io, 'kubeconfig').
 """
 
 from __future__ import annotations
@@ -17,61 +17,69 @@ from freehold.core.model.resources import Object
 from freehold.kube.client import Api
 
 KEYS = ("value", "kubeconfig")
-"""Under which a Secret holds one, the way of Cluster API first."""
-TAKEN = {
+"""The keys of a kubeconfig in a Secret; `value` is the key of Cluster API."""
+ALLOWED = {
     "cluster": {"server", "certificate-authority-data", "tls-server-name"},
     "user": {"token", "client-certificate-data", "client-key-data"},
 }
+NAME = "remote"
+"""The name of the context, cluster and user in the checked kubeconfig."""
+LINK = "create the Secret with `kubectl freehold cluster link`"
 
 
 class UnusableKubeconfigError(Exception):
-    """The message says what is wrong with it, and what to put there."""
+    """The kubeconfig of a remote cluster is missing or refused; the message has the cause and the action."""
 
 
 def of(name: str, secret: Object | None) -> str:
-    """The kubeconfig in a Secret of that name. Raises UnusableKubeconfigError."""
+    """Return the kubeconfig in the Secret of a cluster. Raises UnusableKubeconfigError.
+
+    name: of the Secret. secret: the Secret, or None if it does not exist.
+    """
     if secret is None:
-        raise UnusableKubeconfigError(f"there is no Secret {name} with a kubeconfig for it")
+        raise UnusableKubeconfigError(f"Secret {name} with the kubeconfig does not exist; {LINK}")
     data = secret.get("data", {})
-    found = next((data[key] for key in KEYS if key in data), None)
-    if found is None:
-        raise UnusableKubeconfigError(f"Secret {name} has no key {' or '.join(KEYS)}, which holds the kubeconfig")
+    encoded = next((data[key] for key in KEYS if key in data), None)
+    if encoded is None:
+        raise UnusableKubeconfigError(f"Secret {name} has no key {' or '.join(KEYS)} with a kubeconfig; {LINK}")
     try:
-        return base64.b64decode(found, validate=True).decode()
+        return base64.b64decode(encoded, validate=True).decode()
     except ValueError as error:
-        raise UnusableKubeconfigError(f"the kubeconfig in Secret {name} is no text") from error
+        raise UnusableKubeconfigError(f"the kubeconfig in Secret {name} is not UTF-8 text; {LINK}") from error
 
 
 async def connect(text: str) -> Api:
-    """A client for its current context. Raises UnusableKubeconfigError."""
-    known = _checked(text)
+    """Return a client for the current context of a kubeconfig. Raises UnusableKubeconfigError."""
+    checked = _checked(text)
     settings = client.Configuration()
-    settings.connection_pool_maxsize = 32  # a watch holds a connection, and there are some seven
+    settings.connection_pool_maxsize = 32  # each of about seven watches holds a connection
     try:
-        await config.load_kube_config_from_dict(known, client_configuration=settings)
+        await config.load_kube_config_from_dict(checked, client_configuration=settings)
         return Api(client.ApiClient(settings))
-    except (config.ConfigException, ValueError, OSError) as error:  # the last of certificates that are none
-        raise UnusableKubeconfigError(f"the kubeconfig cannot be used: {error}") from error
+    except (config.ConfigException, ValueError, OSError) as error:  # OSError: an invalid certificate
+        raise UnusableKubeconfigError(f"the kubeconfig cannot be used: {error}; {LINK}") from error
 
 
 def _checked(text: str) -> dict[str, Any]:
-    """The current context alone, and of it what is taken."""
+    """Return a kubeconfig with only the current context. Raises UnusableKubeconfigError for fields not in ALLOWED."""
     try:
         whole = yaml.safe_load(text)
         context = _named(whole["contexts"], whole["current-context"])["context"]
-        parts = {kind: _named(whole[f"{kind}s"], context[kind])[kind] for kind in TAKEN}
+        parts = {kind: _named(whole[f"{kind}s"], context[kind])[kind] for kind in ALLOWED}
     except (yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
-        raise UnusableKubeconfigError("the kubeconfig has no current-context with its cluster and user") from error
+        raise UnusableKubeconfigError(
+            f"the kubeconfig has no current-context with its cluster and user; {LINK}"
+        ) from error
     for kind, part in parts.items():
-        if over := sorted(set(part) - TAKEN[kind]):
-            said = f"the kubeconfig's {kind} has {', '.join(over)}, which is not taken"
-            raise UnusableKubeconfigError(f"{said}; it may hold {', '.join(sorted(TAKEN[kind]))} alone")
+        if refused := sorted(set(part) - ALLOWED[kind]):
+            cause = f"the kubeconfig's {kind} has {', '.join(refused)}, which is refused"
+            raise UnusableKubeconfigError(f"{cause}; use only {', '.join(sorted(ALLOWED[kind]))}")
     if not str(parts["cluster"].get("server", "")).startswith("https://"):
-        raise UnusableKubeconfigError("the kubeconfig's server is no https:// address")
-    named = {f"{kind}s": [{"name": "it", kind: part}] for kind, part in parts.items()}
-    contexts = [{"name": "it", "context": {"cluster": "it", "user": "it"}}]
-    return {"apiVersion": "v1", "kind": "Config", "current-context": "it", "contexts": contexts, **named}
+        raise UnusableKubeconfigError(f"the kubeconfig's server is not an https:// address; {LINK}")
+    sections = {f"{kind}s": [{"name": NAME, kind: part}] for kind, part in parts.items()}
+    contexts = [{"name": NAME, "context": {"cluster": NAME, "user": NAME}}]
+    return {"apiVersion": "v1", "kind": "Config", "current-context": NAME, "contexts": contexts, **sections}
 
 
-def _named(listed: list[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
-    return next(one for one in listed if one["name"] == name)
+def _named(entries: list[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    return next(entry for entry in entries if entry["name"] == name)

@@ -1,4 +1,4 @@
-"""Addresses of pods, where names say nothing: between clusters."""
+"""Pod addresses between clusters, where DNS names do not resolve."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from freehold.core.model import remote
 from freehold.core.model.resources import Key, Ref
 from freehold.core.objects import meta, names, pods
-from freehold.kube.cache import NOT_MOVING, Cache
+from freehold.kube.cache import Cache
 
 
 def callers(cache: Cache, key: Key) -> dict[Key, tuple[str, ...]]:
-    """Where the pods of a service's consumers stand, if they call it in another cluster."""
-    if not remote.is_remote(cache.moves.get(key, NOT_MOVING).to):
+    """Return the pod addresses of each consumer of a service in another cluster; empty within one cluster."""
+    if not remote.is_remote(cache.move_of(key).destination):
         return {}
     return {consumer: tuple(_addresses(cache, consumer)) for consumer in cache.consumers(key)}
 
@@ -25,10 +25,11 @@ def _addresses(cache: Cache, key: Key) -> Iterator[str]:
 
 
 def remote_targets(cache: Cache, key: Key) -> dict[Key, tuple[str, ...]]:
-    """The addresses in another cluster that the names of a service's providers lead to, or may soon."""
-    found: dict[Key, tuple[str, ...]] = {}
+    """Return the remote endpoint addresses of each provider that moved, or moves, to another cluster."""
+    targets: dict[Key, tuple[str, ...]] = {}
     for provider in cache.consumes.get(key, ()):
         stored = cache.owned.get(provider, {}).get(Ref("EndpointSlice", names.remote_name(provider.name)))
         if stored:
-            found[provider] = tuple(one for point in stored.unpack()["endpoints"] for one in point["addresses"])
-    return found
+            endpoints = stored.unpack()["endpoints"]
+            targets[provider] = tuple(address for endpoint in endpoints for address in endpoint["addresses"])
+    return targets

@@ -1,4 +1,4 @@
-"""An object as the cache keeps it: compressed, and without what only the API server cares for."""
+"""The cache's form of an object: compressed, and without managedFields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from freehold.kube import diff
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object of the cluster. foreign: whether somebody else added to it."""
+    """An object of the cluster. foreign: whether another field manager owns part of the object."""
 
     version: int
     uid: str
@@ -25,7 +25,7 @@ class Stored:
 
 
 def store(live: Object) -> Stored:
-    """An object as it is kept: compressed, without managedFields."""
+    """Return an object in the cache's form."""
     metadata = {k: v for k, v in live["metadata"].items() if k != "managedFields"}
     text = json.dumps({**live, "metadata": metadata}, separators=(",", ":"))
     return Stored(

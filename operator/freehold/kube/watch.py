@@ -1,7 +1,7 @@
-"""Watches: list a kind, then follow its changes, for ever.
+"""Watches: list a kind, then follow its changes.
 
-A watch that ends is taken up where it ended; one that expired (410 Gone), broke or went silent begins with a new list,
-whose differences count as changes. Nothing is polled, but for a kind that the cluster lacks, until it is there.
+A watch that ends continues from the last resourceVersion. After an expired watch (410 Gone) or an error status, the
+kind is listed again, and differences are delivered as changes. Only a kind that the cluster does not serve is polled.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LONGEST_PAUSE = 10.0
 
 
 class _Known(NamedTuple):
-    """What is kept of an object for the day it is gone; there are some twenty for each service."""
+    """The parts of an object that are needed to report its deletion; each service has about twenty objects."""
 
     uid: str
     instance: str
@@ -35,10 +35,10 @@ class _Known(NamedTuple):
 
 @dataclass
 class Watch:
-    """One kind in one namespace (or all), delivered to two callbacks.
+    """A watch of a kind in a namespace (None: in all), delivered to the callbacks put and drop.
 
-    synced: set once the first list is in. refused: whether the server last said that the kind may not be read there.
-    served: whether it last knew the kind; of one that it does not, nothing is there. turned: called whenever one turns.
+    synced: set after the first list. refused: whether the server refused the last request (403). served: whether the
+    server serves the kind. on_change: called when synced, refused or served has changed.
     """
 
     api: Api
@@ -47,19 +47,19 @@ class Watch:
     drop: Callable[[Object], None]
     namespace: str | None = None
     labels: str = ""
-    turned: Callable[[], None] = lambda: None
+    on_change: Callable[[], None] = lambda: None
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     refused: bool = False
     served: bool = True
-    heard: float = field(default_factory=time.monotonic)
-    """When the server was last heard of, by the monotonic clock; liveness looks at it."""
+    last_answer: float = field(default_factory=time.monotonic)
+    """The time of the server's last answer on the monotonic clock, for the liveness check."""
 
     def __post_init__(self) -> None:
         self._known: dict[tuple[str, str], _Known] = {}
         self._version = ""
 
     async def run(self) -> None:
-        """Follow until cancelled."""
+        """Watch until cancelled."""
         pause = FIRST_PAUSE
         while True:
             try:
@@ -68,19 +68,19 @@ class Watch:
                 await self._follow()
             except ClusterError as error:
                 self._version = "" if error.status else self._version
-                known = self.refused
+                reported = self.refused
                 if error.status == FORBIDDEN:
-                    self._answered(refused=True)
+                    self._record_answer(refused=True)
                 elif error.status == NOT_FOUND and self.kind.optional:
-                    known = True
-                    self._lose_all(dict(self._known))
-                    self._answered(served=False)
-                level = logging.DEBUG if known else logging.WARNING  # said once, however often it is tried
-                logger.log(level, "watch of %s: %s; again in %.1f s", self.kind.plural, error.message, pause)
+                    reported = True
+                    self._drop_all(dict(self._known))
+                    self._record_answer(served=False)
+                level = logging.DEBUG if reported else logging.WARNING  # a lasting refusal is logged once
+                logger.log(level, "watch of %s failed: %s; retry in %.1f s", self.kind.plural, error.message, pause)
             except Exception:
-                # A fault of ours with one object must not end the watch of all; the next list brings it again.
+                # An exception for a single object must not end the watch; the next list delivers the object again.
                 self._version = ""
-                logger.exception("watch of %s; again in %.1f s", self.kind.plural, pause)
+                logger.exception("watch of %s failed; retry in %.1f s", self.kind.plural, pause)
             else:
                 pause = FIRST_PAUSE
                 continue
@@ -93,47 +93,47 @@ class Watch:
             version = current
             for live in page:
                 gone.pop(_identity(live), None)
-                self._take({"apiVersion": self.kind.api, "kind": self.kind.name, **live})
-        self._lose_all(gone)
+                self._put({"apiVersion": self.kind.api, "kind": self.kind.name, **live})
+        self._drop_all(gone)
         self._version = version
-        self._answered()
+        self._record_answer()
 
-    def _answered(self, *, refused: bool = False, served: bool = True) -> None:
-        """The server said whether it knows the kind, and whether that may be read."""
-        self.heard = time.monotonic()
+    def _record_answer(self, *, refused: bool = False, served: bool = True) -> None:
+        """Record an answer of the server, and call on_change if the state has changed."""
+        self.last_answer = time.monotonic()
         before = self.synced.is_set(), self.refused, self.served
         self.refused, self.served = refused, served
         if not refused:
             self.synced.set()
         if before != (self.synced.is_set(), refused, served):
-            self.turned()
+            self.on_change()
 
     async def _follow(self) -> None:
         async for change, live in self.api.watch(self.kind, self.namespace, self.labels, self._version):
-            self.heard = time.monotonic()
+            self.last_answer = time.monotonic()
             self._version = live["metadata"]["resourceVersion"]
             if change in ("ADDED", "MODIFIED"):
-                self._take(live)
+                self._put(live)
             elif change == "DELETED":
-                self._lose(live)
-        self.heard = time.monotonic()
+                self._drop(live)
+        self.last_answer = time.monotonic()
 
-    def _take(self, live: Object) -> None:
+    def _put(self, live: Object) -> None:
         metadata = live["metadata"]
         instance = sys.intern(metadata.get("labels", {}).get(meta.INSTANCE, ""))
         self._known[_identity(live)] = _Known(metadata.get("uid", ""), instance)
         self.put(live)
 
-    def _lose(self, live: Object) -> None:
+    def _drop(self, live: Object) -> None:
         self._known.pop(_identity(live), None)
         self.drop(live)
 
-    def _lose_all(self, gone: Mapping[tuple[str, str], _Known]) -> None:
+    def _drop_all(self, gone: Mapping[tuple[str, str], _Known]) -> None:
         for identity, known in gone.items():
-            self._lose(self._stub(*identity, known))
+            self._drop(self._stub(*identity, known))
 
     def _stub(self, namespace: str, name: str, known: _Known) -> Object:
-        """As much of an object as it takes to say that it is gone."""
+        """Return the minimal object that reports a deletion."""
         labels = {meta.INSTANCE: known.instance}
         return {
             "kind": self.kind.name,

@@ -1,1 +1,1 @@
-"""Background tasks by which the operator tries and asks by itself."""
+"""Background tasks that observe open ports, connections and the progress of moves."""

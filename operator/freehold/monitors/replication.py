@@ -1,4 +1,4 @@
-"""What the doors of moves tell of them: how much is copied, and how far the copy is behind."""
+"""Progress of moves: bytes copied and replication lag, as reported by the database proxies."""
 
 from __future__ import annotations
 
@@ -12,43 +12,46 @@ from freehold.core.objects import names, pods
 from freehold.kube.cache import Cache
 
 ROUND_SECONDS = 2.0
-PATIENCE_SECONDS = 2.0
-LONGEST_ANSWER = 65536
-Told = Mapping[str, Any]
+TIMEOUT_SECONDS = 2.0
+MAX_ANSWER_BYTES = 65536
+Progress = Mapping[str, Any]
 
 
 class ReplicationMonitor:
-    """Asks every door that stands, until cancelled. told: what each said last; nothing hangs on it but what people
-    read. turned: called with the services of which something else is told than before."""
+    """A monitor that queries all database proxies until cancelled.
 
-    def __init__(self, cache: Cache, turned: Callable[[Iterable[Key]], None]) -> None:
-        self.told: dict[Key, Told] = {}
+    progress: the last report of each proxy, only for display. on_change: called with the services whose report has
+    changed.
+    """
+
+    def __init__(self, cache: Cache, on_change: Callable[[Iterable[Key]], None]) -> None:
+        self.progress: dict[Key, Progress] = {}
         self._cache = cache
-        self._turned = turned
+        self._on_change = on_change
 
     async def run(self) -> None:
         while True:
-            standing = {key: host for key in self._cache.here if (host := self._address(key))}
-            told = dict(zip(standing, await asyncio.gather(*map(_query, standing.values())), strict=True))
-            before, self.told = self.told, {key: said for key, said in told.items() if said}
-            self._turned([key for key in {*before, *self.told} if before.get(key) != self.told.get(key)])
+            proxies = {key: host for key in self._cache.local_services if (host := self._address(key))}
+            reports = dict(zip(proxies, await asyncio.gather(*map(_query, proxies.values())), strict=True))
+            before, self.progress = self.progress, {key: report for key, report in reports.items() if report}
+            self._on_change([key for key in {*before, *self.progress} if before.get(key) != self.progress.get(key)])
             await asyncio.sleep(ROUND_SECONDS)
 
     def _address(self, key: Key) -> str:
-        """Of the service's door, if it stands."""
+        """Return the address of a service's database proxy; empty without a ready proxy."""
         stored = self._cache.owned.get(key, {}).get(Ref("Pod", names.proxy_pod(key.name)))
         pod = stored.unpack() if stored else {}
         return str(pod["status"]["podIP"]) if pods.is_ready(pod) else ""
 
 
-async def _query(host: str) -> Told:
-    """What one door tells; nothing, while it cannot be reached."""
+async def _query(host: str) -> Progress:
+    """Return the report of a database proxy; empty if the proxy is unreachable."""
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             reader, writer = await asyncio.open_connection(host, names.PORT_PROGRESS)
-            answer = await reader.read(LONGEST_ANSWER)
+            answer = await reader.read(MAX_ANSWER_BYTES)
             writer.close()
-        said = json.loads(answer)
+        report = json.loads(answer)
     except (OSError, ValueError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return report if isinstance(report, dict) else {}

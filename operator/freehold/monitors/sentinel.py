@@ -1,9 +1,9 @@
-"""The sentinel: a stranger that tries, all the while, doors that must not open to it.
+"""Connection attempts of the operator to ports that must be closed.
 
-The operator is declared nowhere as anybody's consumer, so that no database and no endpoint may let it in. Every few
-seconds it tries some of them, in turn, and the canaries: pods of its own, one on each node, with a door that a policy
-shuts and one that it leaves open. That the open one opens shows that the network works; that the shut one does not,
-that policies are enforced on that node. An attempt opens a connection, sends nothing, and closes it.
+No declaration admits the operator's pod, hence no database and no gRPC port may accept its connections. Every
+ROUND_SECONDS the sentinel tries the ports of some services, and the canaries: a pod on each node, with a port that a
+network policy opens to the operator and one that the policy closes. The open port shows that the network works, the
+closed port whether the node enforces policies. An attempt opens a connection, sends nothing and closes the connection.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from freehold.monitors.connections import known_addresses, observed_by, ready_po
 
 logger = logging.getLogger(__name__)
 ROUND_SECONDS = 10.0
-SERVICES_A_ROUND = 25
-AT_ONCE = 50
-CONFIRMED_AFTER_SECONDS = 2.0
-"""A door that opens is tried again: a pod may just be starting, or its address may have become another's."""
+SERVICES_PER_ROUND = 25
+CONCURRENT_ATTEMPTS = 50
+CONFIRM_AFTER_SECONDS = 2.0
+"""An open port is tried again after this time: a pod may be starting, or the address may belong to a new pod."""
 
 
 class _Port(NamedTuple):
@@ -38,113 +38,119 @@ class _Port(NamedTuple):
 
 
 class Sentinel:
-    """Tries doors until cancelled. seen: what it found; turned: called with the services it concerns when that turns.
+    """A monitor that tries ports until cancelled. findings: the results; on_change: called with the services whose
+    results have changed.
 
-    who: the operator, for people. canaries: the host name of the canaries' Service; empty where there are none.
+    operator: the name of the operator in messages. canaries: the host name of the canaries' Service; empty without
+    canaries.
     """
 
-    def __init__(self, cache: Cache, who: str, canaries: str, turned: Callable[[Iterable[Key]], None]) -> None:
-        self.seen = Findings()
+    def __init__(self, cache: Cache, operator: str, canaries: str, on_change: Callable[[Iterable[Key]], None]) -> None:
+        self.findings = Findings()
         self._cache = cache
-        self._who = who
+        self._operator = operator
         self._canaries = canaries
-        self._turned = turned
+        self._on_change = on_change
         self._last: Key | None = None
 
     async def run(self) -> None:
         while True:
             try:
-                await self._canary_round()
-                await self._service_round()
-                await self._shadow_round()
+                await self._try_canaries()
+                await self._try_services()
+                await self._read_observers()
             except Exception:
-                logger.exception("a round of the sentinel failed; the next one follows")
+                logger.exception("a round of the sentinel failed; the next round follows")
             await asyncio.sleep(ROUND_SECONDS)
 
-    async def _canary_round(self) -> None:
-        hosts = await _resolved(self._canaries) if self._canaries else []
-        reached = await _attempt([_Port(f"canary {host}", host, OPEN_PORT) for host in hosts])
-        shut = [door._replace(port=CLOSED_PORT) for door in reached]
+    async def _try_canaries(self) -> None:
+        hosts = await _resolve(self._canaries) if self._canaries else []
+        reached = await _open_ports([_Port(f"canary {host}", host, OPEN_PORT) for host in hosts])
+        closed = [port._replace(port=CLOSED_PORT) for port in reached]
         unenforced = tuple(
-            f"{self._who} → {door.name}:{door.port} is open, and a policy shuts it" for door in await _open(shut)
+            f"{self._operator} → {port.name}:{port.port} is open despite a network policy"
+            for port in await _confirmed_open(closed)
         )
-        before, self.seen = self.seen, replace(self.seen, unenforced=unenforced, canaries=len(shut))
-        if (unenforced, len(shut)) != (before.unenforced, before.canaries):
-            self._turned(self._cache.here if unenforced != before.unenforced else ())
+        before = self.findings
+        self.findings = replace(before, unenforced=unenforced, canaries=len(closed))
+        if (unenforced, len(closed)) != (before.unenforced, before.canaries):
+            self._on_change(self._cache.local_services if unenforced != before.unenforced else ())
 
-    async def _service_round(self) -> None:
-        keys = [key for key in self._next() if self._stands(key)]
-        doors = {key: list(self._doors(key)) for key in keys}
-        opened = set(await _open([door for listed in doors.values() for door in listed]))
-        found = {key: tuple(self._breach(d) for d in listed if d in opened) for key, listed in doors.items()}
-        known = {key: said for key, said in self.seen.breaches.items() if self._stands(key)}
+    async def _try_services(self) -> None:
+        keys = [key for key in self._next_services() if self._is_enforced(key)]
+        ports = {key: list(self._closed_ports(key)) for key in keys}
+        opened = set(await _confirmed_open([port for each in ports.values() for port in each]))
+        found = {key: tuple(self._breach(port) for port in each if port in opened) for key, each in ports.items()}
+        known = {key: messages for key, messages in self.findings.breaches.items() if self._is_enforced(key)}
         changed = [key for key in keys if known.get(key, ()) != found[key]]
-        breaches = {key: said for key, said in {**known, **found}.items() if said}
-        self.seen = replace(self.seen, breaches=breaches)
+        breaches = {key: messages for key, messages in {**known, **found}.items() if messages}
+        self.findings = replace(self.findings, breaches=breaches)
         for key in changed:
-            logger.warning("%s: %s", key, "; ".join(found[key]) or "its doors are shut again")
-        self._turned(changed)
+            logger.warning("%s: %s", key, "; ".join(found[key]) or "the ports are closed again")
+        self._on_change(changed)
 
-    def _breach(self, door: _Port) -> str:
-        return f"{self._who} → {door.name} is open to a stranger"
+    def _breach(self, port: _Port) -> str:
+        return f"{self._operator} → {port.name} is open, although no declaration admits the operator"
 
-    def _stands(self, key: Key) -> bool:
-        """Whether there is such a service, and walls around it."""
-        return key in self._cache.services and key not in self._cache.shadows
+    def _is_enforced(self, key: Key) -> bool:
+        """Return whether a service exists and has network policies."""
+        return key in self._cache.services and key not in self._cache.audited
 
-    async def _shadow_round(self) -> None:
-        shadows = sorted(self._cache.shadows)
-        known = known_addresses(self._cache) if shadows else {}
-        asked = {key: await observed_by(self._cache, key, known) for key in shadows}
-        connections = {key: found for key, found in asked.items() if found}
-        before, self.seen = self.seen.connections, replace(self.seen, connections=connections)
-        self._turned([key for key in asked if before.get(key) != connections.get(key)])
+    async def _read_observers(self) -> None:
+        """Read the connections of services in audit mode."""
+        audited = sorted(self._cache.audited)
+        known = known_addresses(self._cache) if audited else {}
+        observed = {key: await observed_by(self._cache, key, known) for key in audited}
+        connections = {key: found for key, found in observed.items() if found}
+        before, self.findings = self.findings.connections, replace(self.findings, connections=connections)
+        self._on_change([key for key in observed if before.get(key) != connections.get(key)])
 
-    def _next(self) -> list[Key]:
-        """So many services, after those of the last round, and from the beginning after the last."""
-        keys = sorted(self._cache.here)
+    def _next_services(self) -> list[Key]:
+        """Return SERVICES_PER_ROUND services after those of the last round, and continue at the beginning."""
+        keys = sorted(self._cache.local_services)
         begin = next((index for index, key in enumerate(keys) if self._last is None or key > self._last), 0)
-        chosen = (keys[begin:] + keys[:begin])[:SERVICES_A_ROUND]
+        chosen = (keys[begin:] + keys[:begin])[:SERVICES_PER_ROUND]
         self._last = chosen[-1] if chosen else None
         return chosen
 
-    def _doors(self, key: Key) -> Iterable[_Port]:
-        """The doors of a service's running pods that are shut to a stranger: all but its page."""
+    def _closed_ports(self, key: Key) -> Iterable[_Port]:
+        """Yield the ports of a service's ready pods that must be closed to the operator: database and gRPC."""
         ports = {meta.DATABASE: "postgresql", meta.SERVICE: "grpc"}
-        fronts = {meta.DATABASE: names.database(key.name), meta.SERVICE: key.name}
+        services = {meta.DATABASE: names.database(key.name), meta.SERVICE: key.name}
         for pod in ready_pods(self._cache, key):
             component, host = pod["metadata"]["labels"].get(meta.COMPONENT, ""), pod["status"]["podIP"]
-            for port in _ports(pod, ports[component]) if component in ports else ():
-                yield _Port(f"{names.host(fronts[component], key.namespace)}:{port}", host, port)
+            for port in _container_ports(pod, ports[component]) if component in ports else ():
+                yield _Port(f"{names.host(services[component], key.namespace)}:{port}", host, port)
 
 
-def _ports(pod: Object, name: str) -> Iterable[int]:
-    listed = (port for container in pod["spec"]["containers"] for port in container.get("ports", []))
-    return (port["containerPort"] for port in listed if port.get("name") == name)
+def _container_ports(pod: Object, name: str) -> Iterable[int]:
+    ports = (port for container in pod["spec"]["containers"] for port in container.get("ports", []))
+    return (port["containerPort"] for port in ports if port.get("name") == name)
 
 
-async def _open(doors: list[_Port]) -> list[_Port]:
-    """Those that open, twice."""
-    first = await _attempt(doors)
+async def _confirmed_open(ports: list[_Port]) -> list[_Port]:
+    """Return the ports that are open at two attempts."""
+    first = await _open_ports(ports)
     if not first:
         return []
-    await asyncio.sleep(CONFIRMED_AFTER_SECONDS)
-    return await _attempt(first)
+    await asyncio.sleep(CONFIRM_AFTER_SECONDS)
+    return await _open_ports(first)
 
 
-async def _attempt(doors: list[_Port]) -> list[_Port]:
-    """Those that open."""
-    few = asyncio.Semaphore(AT_ONCE)
+async def _open_ports(ports: list[_Port]) -> list[_Port]:
+    """Return the ports that accept a connection."""
+    slots = asyncio.Semaphore(CONCURRENT_ATTEMPTS)
 
-    async def tried(door: _Port) -> bool:
-        async with few:
-            return await connects(door.host, door.port)
+    async def is_open(port: _Port) -> bool:
+        async with slots:
+            return await connects(port.host, port.port)
 
-    answers = await asyncio.gather(*map(tried, doors))
-    return [door for door, answer in zip(doors, answers, strict=True) if answer]
+    answers = await asyncio.gather(*map(is_open, ports))
+    return [port for port, answer in zip(ports, answers, strict=True) if answer]
 
 
-async def _resolved(host: str) -> list[str]:
+async def _resolve(host: str) -> list[str]:
+    """Return the addresses of a host name; empty if the name does not resolve."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:

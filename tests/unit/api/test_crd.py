@@ -1,4 +1,4 @@
-"""The definition made from the models: structural, bounded, and the same as the file in manifests/crd."""
+"""The CustomResourceDefinition: structural, bounded, and equal to the file in manifests/crd."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def schemas(schema: Object, path: str = "") -> Iterator[tuple[str, Object]]:
-    """Every schema within a schema, by its place."""
+    """Yield every schema within a schema, with the path."""
     yield path, schema
     for name, body in schema.get("properties", {}).items():
         yield from schemas(body, f"{path}.{name}")
@@ -21,18 +21,21 @@ def schemas(schema: Object, path: str = "") -> Iterator[tuple[str, Object]]:
             yield from schemas(schema[nested], f"{path}[]")
 
 
-def test_the_manifest_is_the_models() -> None:
+def test_manifest_current() -> None:
+    """The manifest equals the models."""
     manifest = ROOT / "manifests/crd/microservices.freehold.dev.yaml"
     assert manifest.read_text() == crd.as_yaml(), "run make generate"
 
 
-def test_the_schema_is_structural() -> None:
+def test_schema_structural() -> None:
+    """The schema is structural."""
     for path, schema in schemas(crd.openapi_schema()):
         assert "type" in schema, path
         assert not {"$ref", "$defs", "anyOf", "allOf", "title", "const"} & schema.keys(), path
 
 
-def test_everything_declared_is_bounded_and_explained() -> None:
+def test_fields_bounded_and_described() -> None:
+    """Every field of the spec has a description, lists a bound, and rules a message."""
     spec = crd.openapi_schema()["properties"]["spec"]
     for path, schema in schemas(spec, "spec"):
         if not path.endswith("[]"):
@@ -43,7 +46,8 @@ def test_everything_declared_is_bounded_and_explained() -> None:
             assert rule.get("message") or rule.get("messageExpression"), path
 
 
-def test_conditions_are_keyed_by_type_and_consumed_services_by_name() -> None:
+def test_list_keys() -> None:
+    """Conditions are keyed by type, consumed services by name."""
     properties = crd.openapi_schema()["properties"]
     conditions = properties["status"]["properties"]["conditions"]
     assert (conditions["x-kubernetes-list-type"], conditions["x-kubernetes-list-map-keys"]) == ("map", ["type"])

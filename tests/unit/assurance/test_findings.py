@@ -1,4 +1,4 @@
-"""No finding without a reason, no reason without a finding."""
+"""Findings of the scanners need a reason, and reasons need a finding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def accepted(*labels: str, about: tuple[str, ...] = ("Deployment *",)) -> Accept
     return Accepted(because=REASON, objects=about, findings=labels)
 
 
-def test_a_finding_with_a_reason_is_accepted_and_one_without_stays_open() -> None:
+def test_finding_accepted_by_reason() -> None:
+    """A finding with a reason is accepted; a finding without stays open."""
     other = Finding("scanner", "TWO", "it has a token", PODS)
     verdict = findings.judge([LIMIT, other], [accepted(LIMIT.label)])
     assert (verdict.accepted, verdict.open, verdict.stale) == ((LIMIT,), (other,), ())
@@ -34,13 +35,15 @@ def test_a_finding_with_a_reason_is_accepted_and_one_without_stays_open() -> Non
         Finding("scanner", "ONE", "limits should be set", "Job shop/users"),
     ],
 )
-def test_a_reason_covers_one_check_of_one_scanner_on_what_it_names(different: Finding) -> None:
+def test_reason_scope(different: Finding) -> None:
+    """A reason covers a single check of a scanner on the named objects."""
     assert findings.judge([LIMIT, different], [accepted(LIMIT.label)]).open == (different,)
 
 
-def test_a_label_or_an_object_that_nothing_is_found_for_is_stale() -> None:
-    told = accepted(LIMIT.label, "scanner GONE: it was so", about=("Deployment *", "StatefulSet *"))
-    first, second = findings.judge([LIMIT], [told]).stale
+def test_stale_reason_found() -> None:
+    """A label or an object without a finding is stale."""
+    reason = accepted(LIMIT.label, "scanner GONE: it was so", about=("Deployment *", "StatefulSet *"))
+    first, second = findings.judge([LIMIT], [reason]).stale
     assert first.startswith("scanner GONE: it was so")
     assert second.startswith("StatefulSet *")
 
@@ -54,18 +57,21 @@ def test_a_label_or_an_object_that_nothing_is_found_for_is_stale() -> None:
         f"[{{because: {REASON}, objects: [], findings: [b]}}]",
     ],
 )
-def test_a_reason_is_a_sentence_about_something(text: str, tmp_path: Path) -> None:
+def test_reason_format(text: str, tmp_path: Path) -> None:
+    """A reason is a sentence, and names objects and findings."""
     file = tmp_path / "findings.yaml"
     file.write_text(text)
     with pytest.raises(ValidationError):
         findings.read(file)
 
 
-def test_every_kind_that_the_operator_makes_is_looked_at() -> None:
+def test_all_kinds_scanned() -> None:
+    """Every kind that the operator creates is scanned."""
     assert {body["kind"] for body in objects.of_the_operator()} == set(BY_NAME)
 
 
-def test_roles_for_named_namespaces_are_looked_at_beside_the_default_ones() -> None:
+def test_named_namespace_roles_scanned() -> None:
+    """Roles for named namespaces are scanned in addition to the default roles."""
     titles = [objects.title(body) for body in objects.of_the_chart()]
     assert {"ClusterRole freehold", "Role shop/freehold", "RoleBinding accounts/freehold"} <= set(titles)
     assert len(titles) == len(set(titles))

@@ -1,4 +1,4 @@
-"""The work queue, in a real event loop: one at a time for each service, nothing lost, nothing hurried."""
+"""The work queue in a real event loop."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ async def working(work: Work, workers: int = 3) -> AsyncIterator[Queue]:
 
 
 async def idle() -> None:
-    """Let everything that can run do so."""
+    """Let all ready tasks run."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
-async def test_a_service_is_in_the_queue_once() -> None:
+async def test_service_queued_once() -> None:
+    """A service that is woken several times is queued once."""
     done: list[Key] = []
 
     async def work(key: Key) -> None:
@@ -49,16 +50,17 @@ async def test_a_service_is_in_the_queue_once() -> None:
     assert done == [USERS, PAYMENTS]
 
 
-async def test_a_service_is_in_work_once_and_others_beside_it() -> None:
+async def test_service_processed_by_single_worker() -> None:
+    """A service is processed by a single worker, and other services concurrently."""
     gate = asyncio.Event()
-    at_work: list[Key] = []
+    running: list[Key] = []
     most: dict[Key, int] = {}
 
     async def work(key: Key) -> None:
-        at_work.append(key)
-        most[key] = max(most.get(key, 0), at_work.count(key))
+        running.append(key)
+        most[key] = max(most.get(key, 0), running.count(key))
         await gate.wait()
-        at_work.remove(key)
+        running.remove(key)
 
     async with working(work) as queue:
         queue.wake(USERS)
@@ -66,13 +68,14 @@ async def test_a_service_is_in_work_once_and_others_beside_it() -> None:
         queue.wake(USERS)
         queue.wake(PAYMENTS)
         await idle()
-        assert sorted(at_work) == [PAYMENTS, USERS]
+        assert sorted(running) == [PAYMENTS, USERS]
         gate.set()
         await idle()
     assert most == {USERS: 1, PAYMENTS: 1}
 
 
-async def test_waking_a_service_in_work_runs_it_once_more_however_often_it_is_woken() -> None:
+async def test_wake_while_busy_runs_once_more() -> None:
+    """Waking a busy service several times runs work once more."""
     gate = asyncio.Event()
     runs = 0
 
@@ -91,14 +94,15 @@ async def test_waking_a_service_in_work_runs_it_once_more_however_often_it_is_wo
     assert runs == 2
 
 
-async def test_a_service_that_fails_is_tried_again_after_ever_longer_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failure_retried_with_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed service is retried after exponentially growing pauses."""
     monkeypatch.setattr(queues, "FIRST_PAUSE", 0.02)
     times: list[float] = []
 
     async def work(_: Key) -> None:
         times.append(asyncio.get_running_loop().time())
         if len(times) < 4:
-            raise TransientError(503, "busy") if len(times) % 2 else RuntimeError("a fault of ours")
+            raise TransientError(503, "busy") if len(times) % 2 else RuntimeError("unexpected")
 
     async with working(work) as queue:
         queue.wake(USERS)
@@ -108,7 +112,8 @@ async def test_a_service_that_fails_is_tried_again_after_ever_longer_pauses(monk
     assert [pause >= least for pause, least in zip(pauses, (0.019, 0.039, 0.079), strict=True)] == [True] * 3
 
 
-async def test_a_success_makes_the_next_pause_short_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_success_resets_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A success resets the backoff."""
     monkeypatch.setattr(queues, "FIRST_PAUSE", 0.05)
     outcomes = iter([False, False, True, False, True])
     times: list[float] = []
@@ -127,12 +132,13 @@ async def test_a_success_makes_the_next_pause_short_again(monkeypatch: pytest.Mo
     assert times[4] - times[3] < 0.09
 
 
-async def test_a_failure_hinders_no_other_and_pauses_have_an_end() -> None:
+async def test_failure_isolated_and_backoff_capped() -> None:
+    """A failing service does not delay others, and pauses are capped."""
     done: list[Key] = []
 
     async def work(key: Key) -> None:
         if key == USERS:
-            raise RuntimeError("a fault of ours")
+            raise RuntimeError("unexpected")
         done.append(key)
 
     async with working(work, workers=1) as queue:
@@ -144,14 +150,15 @@ async def test_a_failure_hinders_no_other_and_pauses_have_an_end() -> None:
     assert pauses == sorted(pauses) and pauses[-1] == queues.LONGEST_PAUSE
 
 
-async def test_a_service_that_asks_to_be_looked_at_again_is() -> None:
-    wishes: list[float | None] = [0.02, None]
+async def test_requested_pause_respected() -> None:
+    """A service is processed again after the pause that work returned."""
+    pauses: list[float | None] = [0.02, None]
     runs = 0
 
     async def work(_: Key) -> float | None:
         nonlocal runs
         runs += 1
-        return wishes[runs - 1]
+        return pauses[runs - 1]
 
     async with working(work) as queue:
         queue.wake(USERS)
@@ -159,22 +166,24 @@ async def test_a_service_that_asks_to_be_looked_at_again_is() -> None:
     assert runs == 2
 
 
-async def test_the_earlier_of_two_wishes_counts() -> None:
+async def test_earlier_timer_wins() -> None:
+    """Of several timers of a service, the earliest counts."""
     runs: list[float] = []
 
     async def work(_: Key) -> None:
         runs.append(asyncio.get_running_loop().time())
 
     async with working(work) as queue:
-        begun = asyncio.get_running_loop().time()
+        start = asyncio.get_running_loop().time()
         queue.wake_in(USERS, 60)
         queue.wake_in(USERS, 0.02)
         queue.wake_in(USERS, 60)
         await asyncio.sleep(0.2)
-    assert len(runs) == 1 and runs[0] - begun < 0.15
+    assert len(runs) == 1 and runs[0] - start < 0.15
 
 
-async def test_a_service_that_is_gone_is_not_looked_at_later() -> None:
+async def test_forgotten_service_not_processed() -> None:
+    """The timer of a forgotten service is cancelled."""
     runs: list[Key] = []
 
     async def work(key: Key) -> None:

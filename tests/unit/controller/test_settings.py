@@ -1,4 +1,4 @@
-"""Settings: what the environment says, or a sentence about what is wrong with it."""
+"""Settings from environment variables."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ ELSEWHERE = Platform(
 @pytest.mark.parametrize(
     ("says", "environment", "expected"),
     [
-        ("nothing is said", {}, Settings((), HOME, {}, "", Platform(), "INFO")),
-        ("empty is all namespaces", {"FREEHOLD_NAMESPACES": " , "}, Settings((), HOME, {}, "", Platform(), "INFO")),
+        ("no variables", {}, Settings((), HOME, {}, "", Platform(), "INFO")),
+        ("empty namespaces mean all", {"FREEHOLD_NAMESPACES": " , "}, Settings((), HOME, {}, "", Platform(), "INFO")),
         (
             "two namespaces, with spaces",
             {"FREEHOLD_NAMESPACES": "shop, accounts,"},
             Settings(("shop", "accounts"), HOME, {}, "", Platform(), "INFO"),
         ),
         (
-            "an image and a level",
+            "an image and a log level",
             {"FREEHOLD_POSTGRESQL_IMAGE": "mirror/postgres:{version}-1", "FREEHOLD_LOG_LEVEL": "debug"},
             Settings((), HOME, {}, "", Platform("mirror/postgres:{version}-1"), "DEBUG"),
         ),
         (
-            "installed under other names",
+            "all other variables",
             {
                 "FREEHOLD_HOME": "ops",
                 "FREEHOLD_SERVICE_ACCOUNT": "mine",
@@ -47,10 +47,12 @@ ELSEWHERE = Platform(
         ),
     ],
 )
-def test_settings(says: str, environment: dict[str, str], expected: Settings) -> None:
+def test_settings_read(says: str, environment: dict[str, str], expected: Settings) -> None:
+    """Each variable has its setting, with defaults."""
     assert from_environment(environment) == expected, says
 
 
-def test_an_image_without_a_place_for_the_version_is_refused() -> None:
+def test_image_without_version_refused() -> None:
+    """An image without {version} is refused."""
     with pytest.raises(ValueError, match=r"must contain \{version\}"):
         from_environment({"FREEHOLD_POSTGRESQL_IMAGE": "postgres:15"})

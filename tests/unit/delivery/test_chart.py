@@ -1,4 +1,4 @@
-"""The chart: what a release is made of, how the operator's pod is held, and which values are refused."""
+"""The chart: objects of a release, security of the operator's pod, and refused values."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ def pod(objects: list[Object]) -> Object:
     return spec
 
 
-def test_lint_finds_nothing() -> None:
+def test_lint_clean() -> None:
+    """`helm lint --strict` has no finding."""
     done = run("lint", "--strict", str(CHART))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_pod_satisfies_pod_security_restricted() -> None:
+def test_pod_security_restricted() -> None:
+    """The operator's pod satisfies the Pod Security Standard restricted."""
     spec = pod(render())
     (container,) = spec["containers"]
     assert not NOT_RESTRICTED & set(spec)
@@ -37,7 +39,8 @@ def test_the_pod_satisfies_pod_security_restricted() -> None:
     assert [list(volume) for volume in spec["volumes"]] == [["name", "emptyDir"]]
 
 
-def test_one_operator_at_a_time_with_probes_and_a_memory_limit() -> None:
+def test_single_operator_with_probes() -> None:
+    """At most a single operator runs, with probes and a memory limit."""
     deployment = the(render(), "Deployment")["spec"]
     (container,) = deployment["template"]["spec"]["containers"]
     assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
@@ -47,9 +50,10 @@ def test_one_operator_at_a_time_with_probes_and_a_memory_limit() -> None:
     assert container["resources"]["limits"]["memory"]
 
 
-def test_the_operator_is_told_its_settings() -> None:
+def test_settings_passed() -> None:
+    """Values reach the operator as environment variables."""
     (container,) = pod(render("logLevel=debug", "postgresql.image=postgres:{version}"))["containers"]
-    assert {one["name"]: one["value"] for one in container["env"] if "value" in one} == {
+    assert {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry} == {
         "FREEHOLD_NAMESPACES": "",
         "FREEHOLD_SECRETS_ROLE": "freehold-secrets",
         "FREEHOLD_TRUST_DOMAIN": "cluster.local",
@@ -60,7 +64,8 @@ def test_the_operator_is_told_its_settings() -> None:
     }
 
 
-def test_an_image_may_be_pinned_by_its_digest() -> None:
+def test_image_digest() -> None:
+    """An image can be pinned by digest."""
     digest = f"sha256:{'0a' * 32}"
     (container,) = pod(render("image.repository=example.org:5000/freehold", "image.tag=1.0", f"image.digest={digest}"))[
         "containers"
@@ -68,7 +73,8 @@ def test_an_image_may_be_pinned_by_its_digest() -> None:
     assert container["image"] == f"example.org:5000/freehold:1.0@{digest}"
 
 
-def test_nobody_reaches_the_operator_and_it_reaches_dns_the_api_server_and_what_it_tries() -> None:
+def test_operator_network_policy() -> None:
+    """The operator has no ingress, and egress to DNS, the API server, services and canaries."""
     objects = render("networkPolicy.apiServer.cidrs={192.0.2.1/32}", "networkPolicy.apiServer.ports={6443}")
     spec = the(objects, "NetworkPolicy")["spec"]
     dns, tried, server = spec["egress"]
@@ -77,17 +83,18 @@ def test_nobody_reaches_the_operator_and_it_reaches_dns_the_api_server_and_what_
     assert (spec["policyTypes"], spec["ingress"]) == (["Ingress", "Egress"], [])
     assert {port["port"] for port in dns["ports"]} == {53} and all(dns["to"])
     assert server == {"to": [{"ipBlock": {"cidr": "192.0.2.1/32"}}], "ports": [{"protocol": "TCP", "port": 6443}]}
-    mine, canaries = tried["to"]
-    assert mine["podSelector"]["matchLabels"] == {"app.kubernetes.io/managed-by": "freehold"}
-    standing = the(objects, "DaemonSet", "freehold-canary")["spec"]["template"]["metadata"]["labels"]
-    assert canaries["podSelector"]["matchLabels"].items() <= standing.items()
+    services, canaries = tried["to"]
+    assert services["podSelector"]["matchLabels"] == {"app.kubernetes.io/managed-by": "freehold"}
+    canary_labels = the(objects, "DaemonSet", "freehold-canary")["spec"]["template"]["metadata"]["labels"]
+    assert canaries["podSelector"]["matchLabels"].items() <= canary_labels.items()
     assert not canaries["podSelector"]["matchLabels"].items() <= labels.items()
     assert [body["metadata"]["name"] for body in of_kind(render("networkPolicy.enabled=false"), "NetworkPolicy")] == [
         "freehold-canary"
     ]
 
 
-def test_a_canary_has_one_door_that_the_operator_alone_may_open_and_one_that_nobody_may() -> None:
+def test_canary_network_policy() -> None:
+    """A canary has a port open to the operator only, and a closed port."""
     objects = render()
     spec = the(objects, "NetworkPolicy", "freehold-canary")["spec"]
     (rule,) = spec["ingress"]
@@ -97,12 +104,13 @@ def test_a_canary_has_one_door_that_the_operator_alone_may_open_and_one_that_nob
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert caller["podSelector"]["matchLabels"].items() <= operator.items()
     assert rule["ports"] == [{"protocol": "TCP", "port": "open"}]
-    assert ports == {"open": OPEN_PORT, "shut": CLOSED_PORT}
+    assert ports == {"open": OPEN_PORT, "closed": CLOSED_PORT}
     assert spec["egress"] == []
     assert not of_kind(render("canary.enabled=false"), "DaemonSet")
 
 
-def test_the_definition_is_the_models_and_outlives_the_release() -> None:
+def test_definition_kept() -> None:
+    """The CustomResourceDefinition equals the models', and is kept when the release is uninstalled."""
     found = the(render(), "CustomResourceDefinition", "microservices.freehold.dev")
     made = custom_resource_definition()
     assert found["spec"] == made["spec"]
@@ -110,19 +118,23 @@ def test_the_definition_is_the_models_and_outlives_the_release() -> None:
     assert found["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
 
 
-def test_the_definition_may_be_let_go_or_left_out() -> None:
-    let_go = the(render("crds.keep=false"), "CustomResourceDefinition", "microservices.freehold.dev")
-    assert not let_go["metadata"]["annotations"]
+def test_definition_optional() -> None:
+    """The definition can be deleted with the release, or left out."""
+    unprotected = the(render("crds.keep=false"), "CustomResourceDefinition", "microservices.freehold.dev")
+    assert not unprotected["metadata"]["annotations"]
     assert not of_kind(render("crds.enabled=false"), "CustomResourceDefinition")
 
 
-def test_labels_of_the_user_never_replace_those_that_select_the_pod() -> None:
+def test_pod_labels_keep_selector() -> None:
+    """Labels of the user never replace the labels of the selector."""
     objects = render("podLabels.team=platform", "podLabels.app\\.kubernetes\\.io/name=other")
     labels = the(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
     assert (labels["team"], labels["app.kubernetes.io/name"]) == ("platform", "freehold")
 
 
-def test_two_releases_share_no_cluster_wide_name() -> None:
+def test_releases_share_no_cluster_names() -> None:
+    """Two releases have no cluster-wide name in common."""
+
     def names(release: str) -> set[tuple[str, str]]:
         objects = render("crds.enabled=false", "namespaces={shop}", release=release)
         return {(body["kind"], body["metadata"]["name"]) for body in objects if body["kind"].startswith("Cluster")}
@@ -132,7 +144,7 @@ def test_two_releases_share_no_cluster_wide_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "message"),
     [
         ("logLevel=loud", "at '/logLevel': value must be one of 'debug', 'info', 'warning', 'error'"),
         ("namespaces={Shop}", "at '/namespaces/0': 'Shop' does not match pattern"),
@@ -145,41 +157,45 @@ def test_two_releases_share_no_cluster_wide_name() -> None:
         ("crds.keep=maybe", "at '/crds/keep': got string, want boolean"),
     ],
 )
-def test_a_wrong_value_is_refused_by_its_name(setting: str, said: str) -> None:
+def test_invalid_value_refused(setting: str, message: str) -> None:
+    """An invalid value is refused by name."""
     done = template(setting)
     assert done.returncode != 0
-    assert said in done.stderr
+    assert message in done.stderr
 
 
-def test_a_kubernetes_too_old_is_refused() -> None:
+def test_old_kubernetes_refused() -> None:
+    """A Kubernetes version that is too old is refused."""
     done = template(kube_version="1.30.9")
     assert done.returncode != 0 and "1.31" in done.stderr
 
 
-def test_another_chart_may_depend_on_it() -> None:
+def test_usable_as_dependency() -> None:
+    """Global values of a parent chart are accepted."""
     assert render("global.team=platform")
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected"),
     [
-        ((), ["looks after every namespace", "kubectl -n freehold-system rollout status deployment/freehold"]),
+        ((), ["manages every namespace", "kubectl -n freehold-system rollout status deployment/freehold"]),
         (("namespaces={shop,accounts}",), ["the namespaces shop, accounts", "kubectl -n shop apply"]),
         (("networkPolicy.enabled=false",), ["no NetworkPolicy"]),
         (("crds.keep=false",), ["Take care: crds.keep is false"]),
     ],
 )
-def test_notes_say_what_to_do_next(settings: tuple[str, ...], told: list[str]) -> None:
+def test_notes(settings: tuple[str, ...], expected: list[str]) -> None:
+    """The notes name the next steps for the given values."""
     sets = [part for setting in settings for part in ("--set", setting)]
     where = ["--namespace", "freehold-system", "--dry-run=client"]
     done = run("install", "freehold", str(CHART), *where, *sets)
     notes = " ".join(done.stdout.partition("NOTES:")[2].split())
     assert done.returncode == 0, done.stderr
-    assert [words for words in told if words not in notes] == []
+    assert [words for words in expected if words not in notes] == []
 
 
-def test_the_example_in_the_notes_is_valid() -> None:
-    """What people copy first must be what the resource's models accept."""
+def test_notes_example_valid() -> None:
+    """The Microservice in the notes is accepted by the models."""
     text = (CHART / "templates/NOTES.txt").read_text()
     example = text.partition("<<'EOF'\n")[2].partition("  EOF")[0]
     body = yaml.safe_load(example)

@@ -1,19 +1,15 @@
-"""Links of Markdown files outside docs/ (`make docs` checks those inside), and resources in the documentation."""
+"""Links of Markdown files outside docs/ (`make docs` checks those inside), and the length of the README."""
 
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from freehold.api.crd import openapi_schema
-from jsonschema import Draft202012Validator
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.unit.delivery.documents import ROOT
+
 FILES = sorted(
     [
         *ROOT.glob("*.md"),
@@ -23,7 +19,6 @@ FILES = sorted(
 )
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(<?([^)\s>]+)>?\)")
 CODE = re.compile(r"^ *(```|~~~).*?^ *\1$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
-BLOCK = re.compile(r"^( *)```yaml\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 README_LINES = 150
 
 
@@ -75,34 +70,3 @@ def test_links_dead_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_readme_length() -> None:
     """The README stays short; details are in docs/."""
     assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
-
-
-def resources() -> Iterator[tuple[str, Any]]:
-    """Yield each whole Microservice in a YAML block of the documentation, with the file it is in."""
-    for file in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
-        for block in BLOCK.finditer(file.read_text()):
-            for body in yaml.safe_load_all(textwrap.dedent(block[2])):
-                if isinstance(body, dict) and body.get("kind") == "Microservice":
-                    yield str(file.relative_to(ROOT)), body
-
-
-def unknown(value: Any, schema: dict[str, Any], path: str) -> Iterator[str]:
-    """Yield the path of each field that the schema does not have."""
-    if isinstance(value, list):
-        for item in value:
-            yield from unknown(item, schema.get("items", {}), f"{path}[]")
-    elif isinstance(value, dict) and "properties" in schema:
-        for key, inner in value.items():
-            if key in schema["properties"]:
-                yield from unknown(inner, schema["properties"][key], f"{path}.{key}")
-            else:
-                yield f"{path}.{key}"
-
-
-def test_resources_fit_schema() -> None:
-    """Each whole Microservice that the documentation shows has fields of the schema only, and all required ones."""
-    schema, shown = openapi_schema(), list(resources())
-    assert len(shown) >= 3
-    for file, body in shown:
-        assert list(unknown(body["spec"], schema["properties"]["spec"], "spec")) == [], file
-        Draft202012Validator(schema).validate(body)

@@ -1,4 +1,4 @@
-"""What is generated is up to date, and a value without a word about it is refused."""
+"""Generated files are up to date, and chart values without a description are refused."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from tests.unit.delivery.helm import Object, render
 INSTALL = generate.ROOT / "manifests/install/freehold.yaml"
 
 
-def test_everything_generated_is_up_to_date() -> None:
+def test_generated_files_current() -> None:
+    """All generated files are up to date."""
     command = [sys.executable, "-m", "hack.generate", "--check"]
     done = subprocess.run(command, cwd=generate.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_difference_is_shown_and_not_written_when_checking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_does_not_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check reports a difference and does not write."""
     monkeypatch.setattr(generate, "ROOT", tmp_path)
     file = tmp_path / "folder/file"
     assert not generate.up_to_date(file, "new\n", check=True) and not file.exists()
@@ -35,7 +37,9 @@ def objects() -> list[Object]:
     return [body for body in yaml.safe_load_all(INSTALL.read_text()) if body]
 
 
-def test_the_plain_manifests_are_the_chart_without_helm() -> None:
+def test_install_manifest_equals_chart() -> None:
+    """The install manifest has the chart's objects, the namespace, and no trace of Helm."""
+
     def named(bodies: list[Object]) -> list[tuple[str, str]]:
         return sorted((body["kind"], body["metadata"]["name"]) for body in bodies)
 
@@ -43,21 +47,22 @@ def test_the_plain_manifests_are_the_chart_without_helm() -> None:
     assert "helm" not in INSTALL.read_text().partition("apiVersion")[2].lower()
 
 
-def test_removing_what_is_labelled_operator_leaves_the_definition_and_the_namespace() -> None:
-    """The command in the file's head must never take a Microservice with it."""
+def test_uninstall_command_keeps_definition() -> None:
+    """The command in the head of the file never deletes a Microservice."""
     left = [body for body in objects() if body["metadata"]["labels"].get("app.kubernetes.io/component") != "operator"]
     assert sorted(body["kind"] for body in left) == ["CustomResourceDefinition", "Namespace"]
 
 
-def test_the_schema_is_valid_and_takes_the_defaults() -> None:
+def test_values_schema_valid() -> None:
+    """The schema is valid, and accepts the default values."""
     schema = json.loads((generate.CHART / "values.schema.json").read_text())
     jsonschema.Draft7Validator.check_schema(schema)
     jsonschema.validate(yaml.safe_load((generate.CHART / "values.yaml").read_text()), schema)
 
 
 VALUES = """\
-# -- What it is called
-# by people.
+# -- A name
+# for people.
 # @schema {enum: [a, b]}
 name: a
 
@@ -73,20 +78,22 @@ def write(folder: Path, text: str) -> Path:
     return file
 
 
-def test_a_value_becomes_a_row_and_a_rule(tmp_path: Path) -> None:
+def test_value_described(tmp_path: Path) -> None:
+    """A value becomes a row of the table and a rule of the schema."""
     values = chart_values.read(write(tmp_path, VALUES))
     properties = chart_values.schema(values, "Example")["properties"]
-    said = {"description": "What it is called by people.", "type": "string", "default": "a"}
-    assert properties["name"] == said | {"enum": ["a", "b"]}
+    expected = {"description": "A name for people.", "type": "string", "default": "a"}
+    assert properties["name"] == expected | {"enum": ["a", "b"]}
     assert properties["section"]["properties"]["times"]["type"] == "integer"
     assert properties["section"]["additionalProperties"] is False
     assert chart_values.table(values).splitlines()[2:] == [
-        "| `name` | `a` | What it is called by people. |",
+        "| `name` | `a` | A name for people. |",
         "| `section.times` | `3` | How often. |",
     ]
 
 
-def test_a_value_without_a_description_is_refused_with_its_place(tmp_path: Path) -> None:
+def test_value_without_description_refused(tmp_path: Path) -> None:
+    """A value without a description is refused with file and line."""
     file = write(tmp_path, VALUES.replace("  # -- How often.\n", ""))
     with pytest.raises(chart_values.ValuesError, match=r"values\.yaml:7: section\.times has no description"):
         chart_values.read(file)

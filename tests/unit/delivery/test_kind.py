@@ -1,4 +1,4 @@
-"""kind's configuration, read by kind's own parser and rules. No cluster is made."""
+"""kind's configuration, read by kind's own parser. No cluster is created."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def check(configuration: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=MODULE, capture_output=True, text=True, check=False)
 
 
-def test_kind_reads_two_nodes_in_two_zones() -> None:
+def test_two_zones() -> None:
+    """The configuration has worker nodes in two zones, and kind's own network."""
     done = check(CONFIGURATION)
     assert done.returncode == 0, done.stderr
     cluster = json.loads(done.stdout)
@@ -29,7 +30,8 @@ def test_kind_reads_two_nodes_in_two_zones() -> None:
     assert not cluster["Networking"]["DisableDefaultCNI"], "kind's own network is the one that enforces policies"
 
 
-def test_kind_would_refuse_a_mistake(tmp_path: Path) -> None:
+def test_mistakes_refused(tmp_path: Path) -> None:
+    """Unknown fields and roles are refused."""
     for right, wrong in (("labels:", "labelz:"), ("role: worker", "role: helper")):
         changed = tmp_path / "kind.yaml"
         changed.write_text(CONFIGURATION.read_text().replace(right, wrong))
@@ -37,7 +39,8 @@ def test_kind_would_refuse_a_mistake(tmp_path: Path) -> None:
         assert done.returncode != 0 and wrong.split()[-1].rstrip(":") in done.stderr
 
 
-def test_the_version_is_the_one_that_is_compiled() -> None:
+def test_versions_equal() -> None:
+    """The parser has the version of the compiled kind."""
     pins = {pin(file / "go.mod") for file in (MODULE, ROOT / "localcluster/tools/kind")}
     assert len(pins) == 1
 

@@ -1,4 +1,4 @@
-"""hack/live, which runs a command in a container that live update changes."""
+"""hack/live: runs a command in a container with live updates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ while :; do read -r _ < ready; done
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The folder of files to run from, before anything is in it."""
+    """Return the path of the writable copy, which does not exist yet."""
     (tmp_path / "image").mkdir()
     (tmp_path / "image/message").write_text("one\n")
     (tmp_path / "image/command").write_text(SCRIPT)
@@ -39,7 +39,7 @@ def live(copy: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def said(process: subprocess.Popen[str]) -> str:
+def line(process: subprocess.Popen[str]) -> str:
     assert process.stdout
     return process.stdout.readline().strip()
 
@@ -48,29 +48,32 @@ SERVE = ("sh", "-c", "cd copy && exec sh command with")
 
 
 @pytest.mark.timeout(20)
-def test_it_runs_the_changed_files_when_told_and_ends_when_told(copy: Path) -> None:
+def test_restart_and_end_by_signal(copy: Path) -> None:
+    """SIGUSR1 restarts the command with changed files, SIGTERM ends it."""
     with live(copy, *SERVE) as process:
-        assert said(process) == "with one"
+        assert line(process) == "with one"
         (copy / "message").write_text("two\n")
         process.send_signal(signal.SIGUSR1)
-        assert [said(process), said(process)] == ["ended", "with two"]
+        assert [line(process), line(process)] == ["ended", "with two"]
         process.send_signal(signal.SIGUSR1)
-        assert [said(process), said(process)] == ["ended", "with two"]
+        assert [line(process), line(process)] == ["ended", "with two"]
         process.terminate()
-        assert said(process) == "ended"
+        assert line(process) == "ended"
         assert process.wait() == 0
 
 
 @pytest.mark.timeout(20)
-def test_a_command_that_fails_ends_the_container_with_its_status(copy: Path) -> None:
+def test_failure_status_passed_on(copy: Path) -> None:
+    """The status of a failed command is passed on."""
     with live(copy, "sh", "-c", "exit 3") as process:
         assert process.wait() == 3
 
 
 @pytest.mark.timeout(20)
-def test_a_restart_begins_with_the_files_of_the_image(copy: Path) -> None:
+def test_start_with_image_files(copy: Path) -> None:
+    """A start replaces old files by the files of the image."""
     copy.mkdir()
     (copy / "message").write_text("left over\n")
     with live(copy, "cat", "copy/message") as process:
-        assert said(process) == "one"
+        assert line(process) == "one"
         assert process.wait() == 0

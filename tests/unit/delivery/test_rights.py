@@ -1,4 +1,4 @@
-"""What the operator may do: exactly what it does, and no more."""
+"""The rights of the operator: exactly those that the code uses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Rights = dict[tuple[str, str], set[str]]
 
 
 def rights(rules: list[Object]) -> Rights:
-    """(API group, resource) → verbs."""
+    """Return the verbs of each API group and resource."""
     found: Rights = {}
     for rule in rules:
         for group, resource in itertools.product(rule["apiGroups"], rule["resources"]):
@@ -30,8 +30,8 @@ def resource(kind: Kind) -> tuple[str, str]:
     return kind.api.rpartition("/")[0], kind.plural
 
 
-def in_a_namespace() -> Rights:
-    """What the operator's code watches and writes in each namespace but Secrets, from its own list of kinds."""
+def namespace_rights() -> Rights:
+    """Return the rights in a managed namespace, without Secrets, from the operator's list of kinds."""
     others = [kind for kind in kinds.OWNED if kind is not kinds.SECRET]
     owned = {resource(kind): WRITTEN if kind.name in NEVER_DELETED else PRUNED for kind in others}
     group, plural = resource(kinds.MICROSERVICE)
@@ -46,18 +46,21 @@ def in_a_namespace() -> Rights:
 CLUSTER_WIDE = {resource(kind): WATCHED for kind in (kinds.NAMESPACE, kinds.STORAGE_CLASS)}
 
 
-def test_the_cluster_role_is_exactly_what_the_operator_uses() -> None:
+def test_cluster_role_exact() -> None:
+    """The ClusterRoles have exactly the rights that the operator uses."""
     objects = render()
-    assert rights(the(objects, "ClusterRole", "freehold")["rules"]) == in_a_namespace() | CLUSTER_WIDE
+    assert rights(the(objects, "ClusterRole", "freehold")["rules"]) == namespace_rights() | CLUSTER_WIDE
     assert rights(the(objects, "ClusterRole", "freehold-secrets")["rules"]) == {("", "secrets"): WRITTEN}
 
 
-def test_another_cluster_may_look_at_what_a_move_needs_and_touch_nothing() -> None:
-    looked_at = {resource(kind): WATCHED for kind in (kinds.MICROSERVICE, *kinds.MOVING)}
-    assert rights(the(render(), "ClusterRole", "freehold-remote-reader")["rules"]) == looked_at
+def test_remote_reader_exact() -> None:
+    """A remote cluster may list and watch the kinds of a move, and write nothing."""
+    expected = {resource(kind): WATCHED for kind in (kinds.MICROSERVICE, *kinds.MOVING)}
+    assert rights(the(render(), "ClusterRole", "freehold-remote-reader")["rules"]) == expected
 
 
-def test_secrets_are_read_nowhere_but_where_somebody_binds_it() -> None:
+def test_secrets_need_grant() -> None:
+    """Without a grant, only Secret freehold-ca in the operator's namespace may be read."""
     objects = render()
     assert [binding["roleRef"]["name"] for binding in of_kind(objects, "ClusterRoleBinding")] == ["freehold"]
     (home,) = of_kind(objects, "Role")
@@ -68,12 +71,13 @@ def test_secrets_are_read_nowhere_but_where_somebody_binds_it() -> None:
     assert rights(others) == {("", "secrets"): {"create"}, ("events.k8s.io", "events"): {"create"}}
 
 
-def test_named_namespaces_get_a_role_each_and_the_cluster_role_shrinks() -> None:
+def test_named_namespaces() -> None:
+    """Named namespaces get a Role each, and the ClusterRole only cluster-wide kinds."""
     objects = render("namespaces={shop,accounts}")
     assert rights(the(objects, "ClusterRole", "freehold")["rules"]) == CLUSTER_WIDE
     named = [role for role in of_kind(objects, "Role") if role["metadata"]["name"] == "freehold"]
     roles = {role["metadata"]["namespace"]: rights(role["rules"]) for role in named}
-    assert roles == {"shop": in_a_namespace(), "accounts": in_a_namespace()}
+    assert roles == {"shop": namespace_rights(), "accounts": namespace_rights()}
     bound = {(b["metadata"]["namespace"], b["roleRef"]["name"]) for b in of_kind(objects, "RoleBinding")}
     assert {("shop", "freehold-secrets"), ("accounts", "freehold-secrets")} <= bound
     (container,) = the(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
@@ -81,7 +85,8 @@ def test_named_namespaces_get_a_role_each_and_the_cluster_role_shrinks() -> None
 
 
 @pytest.mark.parametrize("namespaces", [(), ("shop",)])
-def test_every_binding_names_the_operator_alone(namespaces: tuple[str, ...]) -> None:
+def test_bindings_name_operator_only(namespaces: tuple[str, ...]) -> None:
+    """Every binding names only the operator's ServiceAccount."""
     objects = render(*(f"namespaces={{{name}}}" for name in namespaces))
     account = the(objects, "ServiceAccount")
     subject = {"kind": "ServiceAccount", "name": "freehold", "namespace": "freehold-system"}
@@ -91,14 +96,16 @@ def test_every_binding_names_the_operator_alone(namespaces: tuple[str, ...]) -> 
     assert account["automountServiceAccountToken"] is False
 
 
-def test_nothing_grants_everything_or_more_rights() -> None:
+def test_no_wildcards_or_escalation() -> None:
+    """No role has wildcards, or rights on roles."""
     for role in of_kind(render(), "ClusterRole"):
         granted = rights(role["rules"])
         assert not {"*", "bind", "escalate", "impersonate"} & set().union(*granted.values())
         assert not any("*" in key or "rbac.authorization.k8s.io" in key for key in granted)
 
 
-def test_people_get_what_their_role_in_the_namespace_says() -> None:
+def test_roles_for_people() -> None:
+    """People get the rights of their role in the namespace."""
     objects = render()
     view, edit = (the(objects, "ClusterRole", f"freehold-{role}") for role in ("view", "edit"))
     aggregate = "rbac.authorization.k8s.io/aggregate-to-"
@@ -110,7 +117,8 @@ def test_people_get_what_their_role_in_the_namespace_says() -> None:
     assert not [role for role in of_kind(render("rbac.aggregate=false"), "ClusterRole") if "aggregate" in str(role)]
 
 
-def test_service_bindings_may_be_resolved() -> None:
+def test_servicebinding_role() -> None:
+    """Implementations of Service Binding may read Microservices."""
     role = the(render(), "ClusterRole", "freehold-servicebinding")
     assert role["metadata"]["labels"]["servicebinding.io/controller"] == "true"
     assert rights(role["rules"]) == {("freehold.dev", "microservices"): {"get", "list", "watch"}}

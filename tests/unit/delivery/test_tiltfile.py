@@ -1,4 +1,4 @@
-"""The Tiltfile: what it asks of Tilt, and that what it names is there. Tilt itself is not run."""
+"""The Tiltfile's calls of Tilt, and the files that they name. Tilt is not run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KIND, LOCAL = "kind-freehold", DEFAULT_NAME
 SERVICES = ("users", "payments", "invoices", "storefront")
 IMAGES = ("operator", *SERVICES)
 MADE = re.compile(r"^services/\w+/dist$")
-"""Made by a `…-compile` resource before anything reads it."""
+"""Folders that a `…-compile` resource creates first."""
 
 
 def calls(context: str, name: str) -> list[Given]:
@@ -30,7 +30,7 @@ def calls(context: str, name: str) -> list[Given]:
 
 
 def builds(context: str) -> dict[str, Given]:
-    """Image → how it is built."""
+    """Return the arguments of each image's build."""
     found = calls(context, "docker_build") + calls(context, "custom_build")
     return {given["ref"].removeprefix("localhost/freehold/"): given for given in found}
 
@@ -40,12 +40,12 @@ def resources(context: str) -> dict[str, Given]:
 
 
 def watched(build: Given) -> list[str]:
-    """The files whose change makes Tilt do something about an image."""
+    """Return the files that Tilt watches for an image."""
     return list(build.get("only") or build["deps"])
 
 
 def paths(context: str) -> Iterator[str]:
-    """Every file and folder of the project that any call names."""
+    """Yield every file and folder that a call names."""
     for call, given in evaluate(context):
         for key in ("only", "deps", "file_path", "pathToChartDir", "dir"):
             named = given.get(key, [])
@@ -61,17 +61,20 @@ def steps(build: Given, kind: str) -> list[Given]:
 
 
 @pytest.mark.parametrize("context", [KIND, LOCAL])
-def test_every_file_it_names_exists(context: str) -> None:
+def test_named_files_exist(context: str) -> None:
+    """Every file that the Tiltfile names exists."""
     named = set(paths(context))
     assert len(named) > 20
     assert sorted(path for path in named if not (ROOT / path).exists() and not MADE.match(path)) == []
 
 
-def test_it_runs_against_the_two_clusters_of_a_desk_alone() -> None:
+def test_contexts_allowed() -> None:
+    """Only kind's and the local cluster's contexts are allowed."""
     assert calls(KIND, "allow_k8s_contexts") == [{"contexts": [KIND, LOCAL]}]
 
 
-def test_docker_builds_for_kind_and_buildah_for_the_local_cluster() -> None:
+def test_builder_by_cluster() -> None:
+    """Docker builds for kind, and buildah for the local cluster."""
     assert {given["ref"] for given in calls(KIND, "docker_build")} == {f"localhost/freehold/{name}" for name in IMAGES}
     assert not calls(KIND, "custom_build") and not calls(LOCAL, "docker_build")
     for given in calls(LOCAL, "custom_build"):
@@ -80,7 +83,8 @@ def test_docker_builds_for_kind_and_buildah_for_the_local_cluster() -> None:
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_both_builders_make_the_same_image(name: str) -> None:
+def test_builders_equivalent(name: str) -> None:
+    """Both builders use the same Dockerfile, sources and live updates."""
     docker, buildah = builds(KIND)[name], builds(LOCAL)[name]
     assert docker["contents"] == buildah["contents"]
     assert docker["live_update"] == buildah["live_update"]
@@ -88,7 +92,8 @@ def test_both_builders_make_the_same_image(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["operator", "users"])
-def test_the_name_of_a_local_image_follows_what_it_is_made_from(name: str, tmp_path: Path) -> None:
+def test_local_image_name_by_content(name: str, tmp_path: Path) -> None:
+    """The name of a local image changes with its Dockerfile."""
     file = tmp_path / "Dockerfile"
     contents = builds(LOCAL)[name]["contents"]
     references = []
@@ -104,7 +109,8 @@ def path_of(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_an_image_sees_what_its_dockerfile_copies_and_nothing_more(name: str) -> None:
+def test_build_context_is_what_is_copied(name: str) -> None:
+    """The build context contains exactly the files that the Dockerfile copies."""
     build = builds(KIND)[name]
     wanted = set(copied(build["contents"]))
     assert wanted - set(build["only"]) == set(), "copied, but not in the build's context"
@@ -112,7 +118,8 @@ def test_an_image_sees_what_its_dockerfile_copies_and_nothing_more(name: str) ->
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_a_change_of_code_is_synced_and_restarts_the_command(name: str) -> None:
+def test_code_synced_and_restarted(name: str) -> None:
+    """A change of code is synced, and restarts the command."""
     build = builds(KIND)[name]
     synced = {step["from"]: step["to"] for step in steps(build, "sync")}
     (restart,) = steps(build, "run")
@@ -125,7 +132,8 @@ def test_a_change_of_code_is_synced_and_restarts_the_command(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_live_update_follows_tilts_rules_of_order_and_reach(name: str) -> None:
+def test_live_update_order(name: str) -> None:
+    """Steps of live updates are in Tilt's order, and name watched files."""
     build = builds(KIND)[name]
     order = [step["step"] for step in build["live_update"]]
     assert order == sorted(order, key=["fall_back_on", "sync", "run"].index)
@@ -134,17 +142,19 @@ def test_live_update_follows_tilts_rules_of_order_and_reach(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["payments", "invoices", "storefront"])
-def test_what_is_compiled_is_compiled_before_and_its_sources_build_no_image(name: str) -> None:
-    (compile_,) = [one for one in calls(KIND, "local_resource") if one["name"] == f"{name}-compile"]
+def test_compiled_services_compiled_first(name: str) -> None:
+    """Compiled services are compiled first, and their sources are synced without a build."""
+    (compile_,) = [given for given in calls(KIND, "local_resource") if given["name"] == f"{name}-compile"]
     assert compile_["name"] in resources(KIND)[name]["resource_deps"]
     assert set(compile_["deps"]) <= {step["from"] for step in steps(builds(KIND)[name], "sync")}
 
 
-def test_the_services_mirror_each_other() -> None:
+def test_services_alike() -> None:
+    """All services of the shop have the same kind of resource, dependencies and selectors."""
     found = resources(KIND)
     for name in SERVICES:
         body = yaml.safe_load((ROOT / f"manifests/examples/shop/{name}.yaml").read_text())
-        consumed = [one["name"] for one in body["spec"].get("consumes", [])]
+        consumed = [provider["name"] for provider in body["spec"].get("consumes", [])]
         assert (body["metadata"]["name"], body["kind"]) == (name, "Microservice")
         assert body["spec"]["image"].startswith(f"localhost/freehold/{name}:")
         assert found[name]["labels"] == ["shop"]
@@ -154,7 +164,8 @@ def test_the_services_mirror_each_other() -> None:
         assert found[name]["extra_pod_selectors"]["app.kubernetes.io/instance"] == name
 
 
-def test_tilt_finds_the_image_in_the_resource_and_waits_for_its_pods() -> None:
+def test_microservice_kind_declared() -> None:
+    """Tilt knows where a Microservice names the image, and waits for the pods."""
     assert calls(KIND, "k8s_kind") == [
         {
             "kind": "Microservice",
@@ -165,7 +176,8 @@ def test_tilt_finds_the_image_in_the_resource_and_waits_for_its_pods() -> None:
     ]
 
 
-def test_every_object_of_the_chart_is_with_the_operator_or_the_canaries() -> None:
+def test_chart_objects_assigned() -> None:
+    """Every object of the chart belongs to the resource of the operator or the canaries."""
     (chart,) = calls(KIND, "helm")
     objects = render(*chart["set"])
     expected = {f"{body['metadata']['name']}:{body['kind'].lower()}" for body in objects}
@@ -183,6 +195,7 @@ def test_the_image_of_databases_is_put_on_the_nodes(context: str, command: str) 
     assert command in load["cmd"] and "postgres" in load["cmd"]
 
 
-def test_a_built_in_that_tilt_does_not_have_is_found_out() -> None:
+def test_unknown_parameter_refused() -> None:
+    """A parameter that Tilt does not have is refused."""
     with pytest.raises(starlark_go.EvalError, match="unexpected keyword argument"):
         evaluate(KIND, "docker_build('x', '.', narrow=['y'])")

@@ -1,4 +1,4 @@
-"""The certificate authority: what it signs is believed, and its renewal leaves nobody behind."""
+"""The certificate authority: its certificates are trusted, also during a renewal."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from freehold.kube.certificate_authority import CertificateAuthority, UnusableAu
 HOST = "users-database.shop.svc"
 REQUEST = Request("users-database-tls", "database", (HOST, "users-database"))
 NOW = datetime.now(UTC).replace(microsecond=0)
-"""The TLS library asks the machine's clock."""
+"""The current time, since the TLS library uses the clock of the machine."""
 YEAR = timedelta(days=365)
 
 
 def handshake(folder: Path, issued: Issued, trusted: str, host: str = HOST) -> str | None:
-    """The TLS version a client and a server of these agree on. Raises ssl.SSLError."""
+    """Return the TLS version of a handshake between a client and a server. Raises ssl.SSLError."""
     (folder / "tls.pem").write_text(issued.certificate + issued.key)
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cadata=trusted)
     client.verify_flags |= ssl.VERIFY_X509_STRICT
     server.load_cert_chain(folder / "tls.pem")
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    there = server.wrap_bio(to_server, to_client, server_side=True)
-    here = client.wrap_bio(to_client, to_server, server_hostname=host)
+    server_side = server.wrap_bio(to_server, to_client, server_side=True)
+    client_side = client.wrap_bio(to_client, to_server, server_hostname=host)
     for _ in range(4):
-        for side in (here, there):
+        for side in (client_side, server_side):
             try:
                 side.do_handshake()
             except ssl.SSLWantReadError:
                 continue
-    return here.version()
+    return client_side.version()
 
 
-def test_what_it_signs_is_believed(tmp_path: Path) -> None:
+def test_certificate_trusted(tmp_path: Path) -> None:
+    """An issued certificate is trusted with the authority's public certificates."""
     signer = CertificateAuthority(certificate_authority.generate(NOW))
     assert handshake(tmp_path, signer.issue(REQUEST, NOW), signer.public.trusted) == "TLSv1.3"
 
@@ -50,20 +51,22 @@ def test_what_it_signs_is_believed(tmp_path: Path) -> None:
         ("not valid yet", HOST, NOW + YEAR),
     ],
 )
-def test_it_is_not_believed(tmp_path: Path, says: str, host: str, when: datetime) -> None:
+def test_certificate_refused(tmp_path: Path, says: str, host: str, when: datetime) -> None:
+    """A certificate for another name or outside its validity is refused."""
     signer = CertificateAuthority(certificate_authority.generate(NOW - 2 * YEAR))
     with pytest.raises(ssl.SSLCertVerificationError):
         print(says, handshake(tmp_path, signer.issue(REQUEST, when), signer.public.trusted, host))
 
 
-def test_another_authority_is_not_believed(tmp_path: Path) -> None:
+def test_other_authority_refused(tmp_path: Path) -> None:
+    """A certificate of another authority is refused."""
     ours, other = (CertificateAuthority(certificate_authority.generate(NOW)) for _ in range(2))
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(tmp_path, other.issue(REQUEST, NOW), ours.public.trusted)
 
 
-def test_a_renewal_is_trusted_first_and_signs_a_week_later(tmp_path: Path) -> None:
-    """At each step, what any step before it signed is believed by those who know any step after it, and the reverse."""
+def test_renewal_trusted_before_signing(tmp_path: Path) -> None:
+    """At each step of a renewal, certificates of the adjacent steps are trusted by both."""
     old = certificate_authority.generate(NOW - 9 * YEAR)
     announced = certificate_authority.renew(old, NOW)
     assert announced
@@ -79,8 +82,8 @@ def test_a_renewal_is_trusted_first_and_signs_a_week_later(tmp_path: Path) -> No
         handshake(tmp_path, third.issue(REQUEST, NOW), first.public.trusted)
 
 
-def test_one_that_somebody_put_there_signs_with_its_chain(tmp_path: Path) -> None:
-    """As cert-manager writes it: an intermediate in tls.crt, its root in ca.crt."""
+def test_supplied_authority_signs_with_chain(tmp_path: Path) -> None:
+    """An intermediate in tls.crt with its root in ca.crt, as written by cert-manager, signs."""
     root, data = CertificateAuthority(certificate_authority.generate(NOW)), certificate_authority.generate(NOW)
     brought = CertificateAuthority({**data, "ca.crt": root.public.trusted + data["tls.crt"]})
     assert brought.public == Authority(root.public.trusted + data["tls.crt"], brought.public.signers)
@@ -88,6 +91,7 @@ def test_one_that_somebody_put_there_signs_with_its_chain(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("data", [{}, {"tls.crt": "x", "tls.key": "y"}])
-def test_one_that_cannot_sign_is_refused_with_the_way_out(data: dict[str, str]) -> None:
-    with pytest.raises(UnusableAuthorityError, match="delete it for Freehold to make one"):
+def test_unusable_authority_refused(data: dict[str, str]) -> None:
+    """A Secret without a usable authority is refused, with the action."""
+    with pytest.raises(UnusableAuthorityError, match="or delete it to generate a new authority"):
         CertificateAuthority(data)

@@ -1,4 +1,4 @@
-"""Whether a live object is as desired, and whose its fields are. managedFields are an API server's own, shortened."""
+"""Comparison of live and desired objects, and owners of fields. managedFields are shortened real ones."""
 
 from __future__ import annotations
 
@@ -17,50 +17,52 @@ from tests.unit.core.worlds import SERVICES, objects_of, observed, reconcile, se
     ("says", "live", "desired", "same"),
     [
         ("the same", {"a": 1}, {"a": 1}, True),
-        ("a field the server filled in", {"a": 1, "b": 2}, {"a": 1}, True),
-        ("one filled in deep inside", {"a": {"b": 1, "c": 2}}, {"a": {"b": 1}}, True),
-        ("one filled in within a list", {"a": [{"b": 1, "c": 2}]}, {"a": [{"b": 1}]}, True),
+        ("a field filled in by the server", {"a": 1, "b": 2}, {"a": 1}, True),
+        ("a nested field filled in by the server", {"a": {"b": 1, "c": 2}}, {"a": {"b": 1}}, True),
+        ("a field filled in within a list", {"a": [{"b": 1, "c": 2}]}, {"a": [{"b": 1}]}, True),
         ("another value", {"a": 1}, {"a": 2}, False),
-        ("a field that is gone", {}, {"a": 1}, False),
-        ("a whole branch that is gone", {"a": None}, {"a": {"b": 1}}, False),
-        ("an item more", {"a": [1, 2]}, {"a": [1]}, False),
-        ("an item less", {"a": [1]}, {"a": [1, 2]}, False),
+        ("a missing field", {}, {"a": 1}, False),
+        ("a missing branch", {"a": None}, {"a": {"b": 1}}, False),
+        ("an additional item", {"a": [1, 2]}, {"a": [1]}, False),
+        ("a missing item", {"a": [1]}, {"a": [1, 2]}, False),
         ("items in another order", {"a": [2, 1]}, {"a": [1, 2]}, False),
-        ("an empty list the server leaves out", {}, {"a": []}, True),
-        ("an empty object the server leaves out", {}, {"a": {}}, True),
-        ("the same quantity in other words", {"cpu": "1"}, {"cpu": "1000m"}, True),
+        ("an empty list omitted by the server", {}, {"a": []}, True),
+        ("an empty object omitted by the server", {}, {"a": {}}, True),
+        ("an equal quantity", {"cpu": "1"}, {"cpu": "1000m"}, True),
         ("another quantity", {"memory": "1Gi"}, {"memory": "1G"}, False),
-        ("yes is not no", {"a": True}, {"a": False}, False),
-        ("yes is not a word", {"a": True}, {"a": "yes"}, False),
-        ("a text where an object is wanted", {"a": "b"}, {"a": {"b": 1}}, False),
+        ("true and false", {"a": True}, {"a": False}, False),
+        ("true and a string", {"a": True}, {"a": "yes"}, False),
+        ("a string in place of an object", {"a": "b"}, {"a": {"b": 1}}, False),
     ],
 )
 def test_contains(says: str, live: Object, desired: Object, same: bool) -> None:
+    """A live object contains the desired one if only defaults are added."""
     assert diff.contains(live, desired) is same, says
 
 
-PLACES = st.integers(0, 10_000)
+INDEXES = st.integers(0, 10_000)
 
 
 def leaves(body: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """The place of every value in an object."""
+    """Return the path of every value in an object."""
     if isinstance(body, dict):
-        return [place for key, value in body.items() for place in leaves(value, (*path, key))]
+        return [leaf for key, value in body.items() for leaf in leaves(value, (*path, key))]
     if isinstance(body, list):
-        return [place for index, value in enumerate(body) for place in leaves(value, (*path, index))]
+        return [leaf for index, value in enumerate(body) for leaf in leaves(value, (*path, index))]
     return [path]
 
 
-@given(SERVICES, PLACES, PLACES)
-def test_no_changed_or_lost_value_goes_unseen(subject: object, which: int, where: int) -> None:
+@given(SERVICES, INDEXES, INDEXES)
+def test_changed_or_lost_value_found(subject: object, which: int, where: int) -> None:
+    """Every changed or lost value of an object is found."""
     bodies = list(objects_of(reconcile(subject, settled(subject, observed()))).values())  # type: ignore[arg-type]
     body = bodies[which % len(bodies)]
-    places = leaves(body)
-    *above, last = places[where % len(places)]
+    paths = leaves(body)
+    *parents, last = paths[where % len(paths)]
     changed, lost = copy.deepcopy(body), copy.deepcopy(body)
     for edited in (changed, lost):
         inner: object = edited
-        for step in above:
+        for step in parents:
             inner = inner[step]  # type: ignore[index]
         if edited is changed:
             inner[last] = "something else"  # type: ignore[index]
@@ -94,49 +96,54 @@ def live(*entries: Object, kind: str = "Deployment") -> Object:
 @pytest.mark.parametrize(
     ("says", "entries", "foreign"),
     [
-        ("nobody's", (), False),
-        ("ours alone", (OURS,), False),
-        ("ours, with its status written by a controller", (OURS, STATUS, REVISION), False),
-        ("somebody scaled it", (OURS, entry("kubectl", {"f:spec": {"f:replicas": {}}}, subresource="scale")), True),
-        ("somebody edited its spec", (OURS, entry("kubectl-edit", {"f:spec": {"f:paused": {}}})), True),
-        ("somebody applied to its data", (OURS, entry("argocd", {"f:data": {"f:key": {}}}, "Apply")), True),
-        ("somebody labelled it", (OURS, entry("kubectl-label", {"f:metadata": {"f:labels": {"f:a": {}}}})), False),
-        ("somebody restarted its pods", (OURS, entry("kubectl-rollout", RESTART_FIELDS)), False),
+        ("no manager", (), False),
+        ("Freehold only", (OURS,), False),
+        ("Freehold, and a controller that writes the status", (OURS, STATUS, REVISION), False),
+        ("scaled by kubectl", (OURS, entry("kubectl", {"f:spec": {"f:replicas": {}}}, subresource="scale")), True),
+        ("spec edited", (OURS, entry("kubectl-edit", {"f:spec": {"f:paused": {}}})), True),
+        ("data applied", (OURS, entry("argocd", {"f:data": {"f:key": {}}}, "Apply")), True),
+        ("labelled", (OURS, entry("kubectl-label", {"f:metadata": {"f:labels": {"f:a": {}}}})), False),
+        ("restarted", (OURS, entry("kubectl-rollout", RESTART_FIELDS)), False),
         (
-            "somebody restarted its pods and did more",
+            "restarted and edited",
             (OURS, entry("kubectl-rollout", {"f:spec": {**RESTART_FIELDS["f:spec"], "f:paused": {}}})),
             True,
         ),
-        ("one that calls itself freehold and updates", (OURS, entry("freehold", {"f:spec": {"f:paused": {}}})), True),
+        ("another client with the name freehold", (OURS, entry("freehold", {"f:spec": {"f:paused": {}}})), True),
     ],
 )
 def test_foreign(says: str, entries: tuple[Object, ...], foreign: bool) -> None:
+    """Fields of another manager are found, except metadata, status and restarts."""
     assert diff.foreign(live(*entries)) is foreign, says
 
 
-def test_a_claim_is_bound_by_the_cluster_and_stays_ours() -> None:
+def test_bound_claim_not_foreign() -> None:
+    """A claim that the cluster has bound is not foreign."""
     bound = entry("kube-controller-manager", {"f:spec": {"f:volumeName": {}}})
     assert not diff.foreign(live(OURS, bound, kind="PersistentVolumeClaim"))
 
 
-def test_disowned_fields_are_ours_and_status_stays_whose_it_is() -> None:
+def test_disown_takes_over_fields() -> None:
+    """All fields except status become Freehold's."""
     edited = entry("kubectl-edit", {"f:spec": {"f:paused": {}, "f:template": {"f:x": {}}}})
     also = entry("argocd", {"f:spec": {"f:template": {"f:y": {}}}}, "Apply")
-    mine, *rest = diff.disown(live(OURS, edited, STATUS, also))
-    assert (mine["manager"], mine["operation"]) == ("freehold", "Apply")
-    assert mine["fieldsV1"] == {"f:spec": {"f:replicas": {}, "f:paused": {}, "f:template": {"f:x": {}, "f:y": {}}}}
+    own, *rest = diff.disown(live(OURS, edited, STATUS, also))
+    assert (own["manager"], own["operation"]) == ("freehold", "Apply")
+    assert own["fieldsV1"] == {"f:spec": {"f:replicas": {}, "f:paused": {}, "f:template": {"f:x": {}, "f:y": {}}}}
     assert rest == [STATUS]
-    assert not diff.foreign(live(mine, *rest))
+    assert not diff.foreign(live(own, *rest))
 
 
-def test_disowning_changes_nothing_that_was_passed_in() -> None:
+def test_disown_keeps_input() -> None:
+    """The object that is passed in does not change."""
     before = live(OURS, entry("kubectl-edit", {"f:spec": {"f:paused": {}}}))
     kept = copy.deepcopy(before)
     diff.disown(before)
     assert before == kept
 
 
-def test_a_service_without_an_edit_is_as_desired() -> None:
+def test_unchanged_service_contained() -> None:
+    """The objects of a service contain themselves."""
     subject = service()
     for body in objects_of(reconcile(subject, settled(subject, observed()))).values():
         assert diff.contains(body, body)

@@ -1,4 +1,4 @@
-"""From stored objects to what the core may look at."""
+"""Observations of a service from stored objects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests import offered
 from tests.unit.core.worlds import AUTHORITY, IMAGE, NOW
 
 USERS = Key("shop", "users")
-MEANS = observation.Inputs(Platform(), AUTHORITY, {"shop"}, Findings())
+INPUTS = observation.Inputs(Platform(), AUTHORITY, {"shop"}, Findings())
 
 
 def microservice(key: Key = USERS, uid: str = "now", **spec: object) -> Object:
@@ -24,7 +24,7 @@ def microservice(key: Key = USERS, uid: str = "now", **spec: object) -> Object:
 
 
 def owned(kind: str, *, by: str | None = "now", **metadata: object) -> Object:
-    """An object of users', controlled by the Microservice with that uid."""
+    """Return an object of users, controlled by the Microservice with the uid `by`."""
     owner = {"kind": "Microservice", "name": "users", "uid": by, "controller": True}
     whole = {"name": "users", "namespace": "shop", "uid": f"{kind}-{by}", "resourceVersion": "1", **metadata}
     labels = {"app.kubernetes.io/instance": "users"}
@@ -41,30 +41,32 @@ def cache_with(*objects: Object) -> Cache:
     return cache
 
 
-def seen(*objects: Object) -> set[Ref]:
+def observed(*objects: Object) -> set[Ref]:
     cache = cache_with(microservice(), *objects)
-    return set(observation.observe(cache, observation.parse(microservice()), MEANS, {}, NOW).objects)
+    return set(observation.observe(cache, observation.parse(microservice()), INPUTS, {}, NOW).objects)
 
 
-LEAVES = "2026-01-02T03:04:05Z"
+DELETED_AT = "2026-01-02T03:04:05Z"
 
 
 @pytest.mark.parametrize(
     ("says", "live", "expected"),
     [
-        ("its own", owned("Service"), True),
-        ("one without an owner, as kept data has none", owned("Secret", by=None), True),
-        ("one being deleted is as good as gone", owned("Service", deletionTimestamp=LEAVES), False),
-        ("one a former resource of that name left is as good as gone", owned("Service", by="former"), False),
-        ("a volume being deleted is still looked at", owned("PersistentVolumeClaim", deletionTimestamp=LEAVES), True),
-        ("credentials of a former resource are still looked at", owned("Secret", by="former"), True),
+        ("an owned object", owned("Service"), True),
+        ("an object without an owner, such as kept data", owned("Secret", by=None), True),
+        ("an object being deleted", owned("Service", deletionTimestamp=DELETED_AT), False),
+        ("an object of a former resource of the same name", owned("Service", by="former"), False),
+        ("a volume being deleted", owned("PersistentVolumeClaim", deletionTimestamp=DELETED_AT), True),
+        ("credentials of a former resource", owned("Secret", by="former"), True),
     ],
 )
-def test_what_is_seen(says: str, live: Object, expected: bool) -> None:
-    assert (Ref(live["kind"], "users") in seen(live)) is expected, says
+def test_objects_observed(says: str, live: Object, expected: bool) -> None:
+    """Objects on their way out are not observed, except data."""
+    assert (Ref(live["kind"], "users") in observed(live)) is expected, says
 
 
-def test_a_resource_is_read_as_its_team_wrote_it() -> None:
+def test_resource_parsed() -> None:
+    """A resource is parsed with defaults, and its consumed services are known."""
     service = observation.parse(microservice(consumes=[{"name": "payments", "namespace": "bank"}]))
     assert (service.key, service.uid, service.generation) == (USERS, "now", 3)
     assert service.spec.grpc is not None and service.spec.grpc.port == 50051
@@ -80,35 +82,39 @@ def test_a_resource_is_read_as_its_team_wrote_it() -> None:
         ({"grpc": {"port": 80}}, "spec.grpc.port"),
     ],
 )
-def test_what_cannot_be_read_says_where(spec: Object, words: str) -> None:
+def test_invalid_resource_names_field(spec: Object, words: str) -> None:
+    """An invalid resource is refused with the path of the field, and declares nothing."""
     with pytest.raises(observation.InvalidResource, match=words):
         observation.parse(microservice(**spec))
     assert observation.declared(microservice(**spec)).consumes == frozenset()
 
 
-def test_only_services_that_name_each_other_are_peers() -> None:
-    abroad, caller, stranger = Key("accounts", "people"), Key("shop", "payments"), Key("shop", "stranger")
+def test_peers_are_providers_and_consumers() -> None:
+    """The peers of a service are its providers and consumers only."""
+    provider, caller, unrelated = Key("accounts", "people"), Key("shop", "payments"), Key("shop", "unrelated")
     mine = microservice(consumes=[{"name": "people", "namespace": "accounts"}])
-    others = [microservice(abroad), microservice(caller, consumes=[{"name": "users"}]), microservice(stranger)]
+    others = [microservice(provider), microservice(caller, consumes=[{"name": "users"}]), microservice(unrelated)]
     cache = cache_with(mine, *others)
-    assert set(observation.observe(cache, observation.parse(mine), MEANS, {}, NOW).peers) == {abroad, caller}
+    assert set(observation.observe(cache, observation.parse(mine), INPUTS, {}, NOW).peers) == {provider, caller}
 
 
-def test_a_provider_that_is_being_deleted_is_as_good_as_gone() -> None:
+def test_peer_being_deleted_ignored() -> None:
+    """A provider that is being deleted is no peer."""
     mine, provider = microservice(consumes=[{"name": "payments"}]), microservice(Key("shop", "payments"))
-    provider["metadata"]["deletionTimestamp"] = LEAVES
+    provider["metadata"]["deletionTimestamp"] = DELETED_AT
     cache = cache_with(mine, provider)
-    assert not observation.observe(cache, observation.parse(mine), MEANS, {}, NOW).peers
+    assert not observation.observe(cache, observation.parse(mine), INPUTS, {}, NOW).peers
 
 
-def test_passwords_are_fresh_each_time_and_one_for_each_role() -> None:
+def test_passwords_fresh_for_each_role() -> None:
+    """Each observation has a new password for each role."""
     mine = microservice(database={"storage": {"size": "1Gi"}})
     cache, service = cache_with(mine), observation.parse(mine)
-    one, other = (observation.observe(cache, service, MEANS, {}, NOW).passwords for _ in range(2))
+    first, second = (observation.observe(cache, service, INPUTS, {}, NOW).passwords for _ in range(2))
     roles = set(engines.of(Database(storage=Storage(size="1Gi"))).roles)
-    assert set(one) == roles
-    assert len({*one.values(), *other.values()}) == 2 * len(roles)
-    assert all(len(password) >= 32 for password in one.values())
+    assert set(first) == roles
+    assert len({*first.values(), *second.values()}) == 2 * len(roles)
+    assert all(len(password) >= 32 for password in first.values())
 
 
 PAYMENTS = Key("shop", "payments")
@@ -119,10 +125,11 @@ def peers_of(key: Key, *objects: Object) -> dict[Key, Peer]:
     consumer = microservice(PAYMENTS, consumes=CALLS)
     cache = cache_with(microservice(), consumer, *objects)
     subject = observation.parse(microservice() if key == USERS else consumer)
-    return dict(observation.observe(cache, subject, MEANS, {}, NOW).peers)
+    return dict(observation.observe(cache, subject, INPUTS, {}, NOW).peers)
 
 
-def test_a_provider_knows_what_is_called_and_a_consumer_what_is_offered() -> None:
+def test_peers_calls_and_contract() -> None:
+    """A provider knows the called methods, a consumer the contract of the serving image."""
     assert peers_of(USERS)[PAYMENTS].calls == {USERS: (offered.GET_USER,)}
     users = observation.parse(microservice())
     deployment = owned("Deployment")
@@ -130,32 +137,35 @@ def test_a_provider_knows_what_is_called_and_a_consumer_what_is_offered() -> Non
     contract = published.config_map(users, IMAGE, offered.users(), "contracts")
     contract["metadata"] |= {"uid": "c", "resourceVersion": "1"}
     assert peers_of(PAYMENTS, deployment, contract)[USERS].contract == offered.users()
-    assert peers_of(PAYMENTS, contract)[USERS].contract == b"", "none serves yet"
+    assert peers_of(PAYMENTS, contract)[USERS].contract == b"", "no image serves yet"
     other = published.config_map(users, "users:2", offered.users(), "contracts")
     other["metadata"] |= {"uid": "d", "resourceVersion": "1"}
-    assert peers_of(PAYMENTS, deployment, other)[USERS].contract == b"", "what another image offers is not met yet"
+    assert peers_of(PAYMENTS, deployment, other)[USERS].contract == b"", "the contract of another image does not count"
 
 
-def test_the_other_side_of_a_move_knows_what_backup_is_asked_for_and_when_the_last_was_made() -> None:
-    goes, takes = (Key(namespace, "users") for namespace in ("shop", "people"))
-    one = microservice(goes, placement={"namespace": "people", "maxBackupAge": "24h"})
+def test_peer_backup_age_known() -> None:
+    """The counterpart of a move knows the required and the last backup."""
+    source, destination = (Key(namespace, "users") for namespace in ("shop", "people"))
+    one = microservice(source, placement={"namespace": "people", "maxBackupAge": "24h"})
     one["metadata"]["annotations"] = {"freehold.dev/last-backup-at": "2026-01-02T00:00:00Z"}
-    other = microservice(takes, placement={"from": "shop"})
-    known = observation.observe(cache_with(one, other), observation.parse(other), MEANS, {}, NOW).peers[goes]
+    other = microservice(destination, placement={"from": "shop"})
+    known = observation.observe(cache_with(one, other), observation.parse(other), INPUTS, {}, NOW).peers[source]
     assert (known.max_backup_age, known.last_backup_at) == ("24h", "2026-01-02T00:00:00Z")
 
 
-def test_a_consumer_that_cannot_be_read_declares_nothing() -> None:
+def test_invalid_consumer_declares_no_calls() -> None:
+    """A consumer that cannot be read declares no calls."""
     broken = microservice(PAYMENTS, consumes=[{"name": "users", "methods": "many"}])
     cache = cache_with(microservice())
     cache.put_service(broken, frozenset({USERS}))
-    assert observation.observe(cache, observation.parse(microservice()), MEANS, {}, NOW).peers[PAYMENTS].calls == {}
+    assert observation.observe(cache, observation.parse(microservice()), INPUTS, {}, NOW).peers[PAYMENTS].calls == {}
 
 
-def test_a_resource_that_cannot_be_read_has_no_place_among_the_calls_and_hurts_no_other() -> None:
+def test_invalid_resource_absent_from_call_graph() -> None:
+    """A resource that cannot be read has an empty call-graph node, and affects no other."""
     mine = microservice(latencyBudget="1s", consumes=[{"name": "payments", "latencyBudget": "250ms"}])
     broken = microservice(Key("shop", "payments"), latencyBudget="soon", consumes=[{"name": "ledger"}])
     cache = cache_with(mine, broken)
-    graph = observation.observe(cache, observation.parse(mine), MEANS, {}, NOW).graph
+    graph = observation.observe(cache, observation.parse(mine), INPUTS, {}, NOW).graph
     assert graph[USERS] == CallNode(1000, (Call(Key("shop", "payments"), 250),))
     assert graph[Key("shop", "payments")] == CallNode()

@@ -1,4 +1,4 @@
-"""A watch that must begin anew: what is no longer there counts as deleted, from what little was kept of it."""
+"""Watches that list again: objects missing from the new list are dropped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RESOURCE = named("users", namespace="shop")
 
 
 class Lists:
-    """A server that has these objects at first and none later, and whose watches have always expired."""
+    """A server with the given objects in the first list and none later, whose watches always expire."""
 
     def __init__(self, *first: Object) -> None:
         self.lists = [list(first)]
@@ -42,8 +42,8 @@ class Lists:
         yield "", {}
 
 
-class Lacking(Lists):
-    """A server that serves a kind at first, then does not know it, and then serves it again."""
+class Unserved(Lists):
+    """A server that serves a kind, then does not, and then serves the kind again."""
 
     def __init__(self, *first: Object) -> None:
         super().__init__(*first)
@@ -56,30 +56,33 @@ class Lacking(Lists):
         yield self.lists.pop() if self.lists else [OWNED], "2"
 
 
-async def test_a_kind_that_a_cluster_lacks_counts_as_one_of_which_there_is_nothing(
+async def test_optional_kind_not_served(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """An optional kind that is not served counts as empty, and returns later."""
     seen: list[tuple[str, bool]] = []
-    turned: asyncio.Queue[bool] = asyncio.Queue()
+    changes: asyncio.Queue[bool] = asyncio.Queue()
     watch = Watch(
-        cast(Api, Lacking(OWNED)),
+        cast(Api, Unserved(OWNED)),
         OPTIONAL,
         lambda _: seen.append(("put", watch.served)),
         lambda _: seen.append(("drop", watch.served)),
-        turned=lambda: turned.put_nowait(watch.served),
+        on_change=lambda: changes.put_nowait(watch.served),
     )
     following = asyncio.create_task(watch.run())
     try:
-        said = [await asyncio.wait_for(turned.get(), 10) for _ in range(3)]
+        served = [await asyncio.wait_for(changes.get(), 10) for _ in range(3)]
     finally:
         following.cancel()
-    assert said == [True, False, True], "each turn is told once, however often it is tried"
-    assert [what for what, _ in seen] == ["put", "drop", "put"], "and what was of it is gone meanwhile"
+    assert served == [True, False, True], "each change is reported once, despite retries"
+    assert [what for what, _ in seen] == ["put", "drop", "put"], "known objects are dropped meanwhile"
     assert watch.synced.is_set() and not watch.refused
     assert "page not found" not in caplog.text
 
 
-async def test_a_kind_that_every_cluster_has_is_not_taken_to_be_absent() -> None:
+async def test_required_kind_never_absent() -> None:
+    """A status of 404 for a required kind does not count as absence."""
+
     class Nothing(Lists):
         async def pages(self, *_: object) -> AsyncIterator[tuple[list[Object], str]]:
             asked.set()
@@ -98,7 +101,7 @@ async def test_a_kind_that_every_cluster_has_is_not_taken_to_be_absent() -> None
 
 
 async def relisted(kind: Kind, first: Object, put: Callable[[Object], None]) -> Object:
-    """What is dropped once an object is on no list any more."""
+    """Return the stub that is dropped when an object is missing from the second list."""
     dropped: asyncio.Queue[Object] = asyncio.Queue()
     watch = Watch(cast(Api, Lists(first)), kind, put, dropped.put_nowait)
     following = asyncio.create_task(watch.run())
@@ -108,7 +111,8 @@ async def relisted(kind: Kind, first: Object, put: Callable[[Object], None]) -> 
         following.cancel()
 
 
-async def test_an_owned_object_leaves_the_service_it_was_of() -> None:
+async def test_dropped_object_leaves_service() -> None:
+    """A dropped object is removed from its service in the cache."""
     cache = Cache(lambda _: None)
     stub = await relisted(SERVICE, OWNED, cache.put_owned)
     assert Ref("Service", "users-database") in cache.owned[USERS]
@@ -117,7 +121,8 @@ async def test_an_owned_object_leaves_the_service_it_was_of() -> None:
 
 
 @pytest.mark.parametrize(("kind", "first"), [(MICROSERVICE, RESOURCE), (NAMESPACE, named("shop"))])
-async def test_whatever_is_gone_is_named_where_it_was(kind: Kind, first: Object) -> None:
+async def test_dropped_object_identified(kind: Kind, first: Object) -> None:
+    """A dropped object is reported with kind, name and namespace."""
     stub = await relisted(kind, first, lambda _: None)
     assert (stub["kind"], stub["metadata"]["name"]) == (kind.name, first["metadata"]["name"])
     assert stub["metadata"]["namespace"] == first["metadata"].get("namespace", "")

@@ -1,4 +1,4 @@
-"""The sentinel and the probe, on real sockets: what opens, what does not, and who is told."""
+"""The sentinel and the connectivity probe on real sockets."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from freehold.monitors import sentinel
 from freehold.monitors.sentinel import Sentinel
 
 USERS, PAYMENTS = Key("shop", "users"), Key("shop", "payments")
-WHO = "freehold-system/freehold"
+OPERATOR = "freehold-system/freehold"
 
 
 @asynccontextmanager
 async def listening(host: str, port: int = 0) -> AsyncIterator[int]:
-    """A port that accepts and hangs up."""
+    """Listen on a port, and close each connection. Yields the port."""
     server = await asyncio.start_server(lambda _, writer: writer.close(), host, port)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
 
 def closed_port(host: str) -> int:
-    with socket.socket() as one:
-        one.bind((host, 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as free:
+        free.bind((host, 0))
+        return int(free.getsockname()[1])
 
 
 def pod(key: Key, component: str, host: str, port: int, *, ready: bool = True, **labels: str) -> Object:
@@ -57,102 +57,110 @@ def cache_with(*pods: Object) -> Cache:
 
 
 class Run:
-    """A sentinel, and whom it told."""
+    """A sentinel, and the services that it reported as changed."""
 
     def __init__(self, cache: Cache, canaries: str = "") -> None:
-        self.told: list[Key] = []
-        self.sentinel = Sentinel(cache, WHO, canaries, self._note)
+        self.changed: list[Key] = []
+        self.sentinel = Sentinel(cache, OPERATOR, canaries, self._note)
 
     def _note(self, keys: Iterable[Key]) -> None:
-        self.told += keys
+        self.changed += keys
 
     async def round(self) -> None:
-        self.told.clear()
-        await self.sentinel._canary_round()
-        await self.sentinel._service_round()
+        self.changed.clear()
+        await self.sentinel._try_canaries()
+        await self.sentinel._try_services()
 
 
 @pytest.fixture(autouse=True)
 def confirmed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sentinel, "CONFIRMED_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(sentinel, "CONFIRM_AFTER_SECONDS", 0.0)
 
 
-async def test_a_door_that_opens_is_named_and_its_service_told_once_and_when_it_shuts() -> None:
+async def test_breach_reported_once_and_when_over() -> None:
+    """An open port is named; the service is reported once, and again when the port is closed."""
     async with listening("127.0.0.1") as port:
         run = Run(cache_with(pod(USERS, "database", "127.0.0.1", port)))
         await run.round()
-        assert run.told == [USERS]
-        (said,) = run.sentinel.seen.breaches[USERS]
-        assert said.startswith(f"{WHO} → users-database.shop.svc:{port} is open")
+        assert run.changed == [USERS]
+        (message,) = run.sentinel.findings.breaches[USERS]
+        assert message.startswith(f"{OPERATOR} → users-database.shop.svc:{port} is open")
         await run.round()
-        assert run.told == []
+        assert run.changed == []
     await run.round()
-    assert (run.told, run.sentinel.seen.breaches) == ([USERS], {})
+    assert (run.changed, run.sentinel.findings.breaches) == ([USERS], {})
 
 
-async def test_doors_that_stay_shut_tell_nobody() -> None:
+async def test_closed_ports_reported_to_none() -> None:
+    """Closed ports are not reported."""
     port = closed_port("127.0.0.1")
     run = Run(cache_with(pod(USERS, "database", "127.0.0.1", port), pod(PAYMENTS, "service", "127.0.0.1", port)))
     await run.round()
-    assert (run.told, run.sentinel.seen.breaches) == ([], {})
+    assert (run.changed, run.sentinel.findings.breaches) == ([], {})
 
 
-async def test_pods_that_start_and_probes_are_not_tried() -> None:
+async def test_starting_pods_and_probes_not_tried() -> None:
+    """Pods that are not ready, and probes, are not tried."""
     async with listening("127.0.0.1") as port:
         starting = pod(USERS, "service", "127.0.0.1", port, ready=False)
         probing = pod(PAYMENTS, "service", "127.0.0.1", port, **{"freehold.dev/probe": "true"})
         run = Run(cache_with(starting, probing))
         await run.round()
-        assert run.told == []
+        assert run.changed == []
 
 
-async def test_every_service_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sentinel, "SERVICES_A_ROUND", 1)
+async def test_rounds_cover_all_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Consecutive rounds cover all services."""
+    monkeypatch.setattr(sentinel, "SERVICES_PER_ROUND", 1)
     async with listening("127.0.0.1") as port:
         run = Run(cache_with(*(pod(key, "service", "127.0.0.1", port) for key in (USERS, PAYMENTS))))
         await run.round()
-        assert run.told == [PAYMENTS]
+        assert run.changed == [PAYMENTS]
         await run.round()
-        assert set(run.sentinel.seen.breaches) == {USERS, PAYMENTS}
+        assert set(run.sentinel.findings.breaches) == {USERS, PAYMENTS}
 
 
-async def test_a_canary_whose_shut_door_opens_shows_that_policies_are_not_enforced(
+async def test_open_canary_shows_missing_enforcement(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """An open closed-port of a canary is reported to every service."""
     async with listening("127.0.0.1") as open_port:
         monkeypatch.setattr(sentinel, "OPEN_PORT", open_port)
-        async with listening("127.0.0.1") as shut_port:
-            monkeypatch.setattr(sentinel, "CLOSED_PORT", shut_port)
+        async with listening("127.0.0.1") as canary_port:
+            monkeypatch.setattr(sentinel, "CLOSED_PORT", canary_port)
             run = Run(cache_with(), "localhost")
             await run.round()
-            (said,) = run.sentinel.seen.unenforced
-            assert said == f"{WHO} → canary 127.0.0.1:{shut_port} is open, and a policy shuts it"
-            assert set(run.told) == {USERS, PAYMENTS}, "every service is told"
-            assert run.sentinel.seen.canaries == 1
+            (message,) = run.sentinel.findings.unenforced
+            assert message == f"{OPERATOR} → canary 127.0.0.1:{canary_port} is open despite a network policy"
+            assert set(run.changed) == {USERS, PAYMENTS}, "every service is reported"
+            assert run.sentinel.findings.canaries == 1
         await run.round()
-        assert run.sentinel.seen.unenforced == ()
-        assert set(run.told) == {USERS, PAYMENTS}
+        assert run.sentinel.findings.unenforced == ()
+        assert set(run.changed) == {USERS, PAYMENTS}
 
 
-async def test_a_canary_that_cannot_be_reached_at_all_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreachable_canary_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A canary whose open port is unreachable proves nothing."""
     monkeypatch.setattr(sentinel, "OPEN_PORT", closed_port("127.0.0.1"))
-    async with listening("127.0.0.1") as shut_port:
-        monkeypatch.setattr(sentinel, "CLOSED_PORT", shut_port)
+    async with listening("127.0.0.1") as canary_port:
+        monkeypatch.setattr(sentinel, "CLOSED_PORT", canary_port)
         run = Run(cache_with(), "localhost")
         await run.round()
-        assert run.sentinel.seen.unenforced == ()
+        assert run.sentinel.findings.unenforced == ()
 
 
-async def test_a_probe_says_what_is_not_as_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_probe_reports_differences(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe reports the ports that are not as declared."""
     monkeypatch.setattr(connectivity_probe, "RETRY_SECONDS", 0.0)
-    shut = closed_port("127.0.0.1")
+    unused = closed_port("127.0.0.1")
     async with listening("127.0.0.1") as port:
-        opened, closed = (f"localhost:{port}", f"localhost:{shut}"), (f"127.0.0.1:{port}", "nowhere.invalid:1")
+        opened, closed = (f"localhost:{port}", f"localhost:{unused}"), (f"127.0.0.1:{port}", "nowhere.invalid:1")
         answer = await connectivity_probe._probe({**dict.fromkeys(opened, True), **dict.fromkeys(closed, False)})
-    assert answer == {"tried": 3, "differences": [(f"localhost:{shut}", "Closed"), (f"127.0.0.1:{port}", "Open")]}
+    assert answer == {"tried": 3, "differences": [(f"localhost:{unused}", "Closed"), (f"127.0.0.1:{port}", "Open")]}
 
 
-async def test_a_probe_waits_for_a_wall_that_is_being_built(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_probe_waits_for_policies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe waits while policies are being applied."""
     monkeypatch.setattr(connectivity_probe, "PAUSE_SECONDS", 0.01)
     async with listening("127.0.0.1") as port:
         trying = asyncio.create_task(connectivity_probe._probe({f"127.0.0.1:{port}": False}))
@@ -161,6 +169,7 @@ async def test_a_probe_waits_for_a_wall_that_is_being_built(monkeypatch: pytest.
     assert (await trying)["differences"] == []
 
 
-def test_the_answer_fits_a_termination_message() -> None:
+def test_probe_answer_fits_termination_message() -> None:
+    """The longest answer fits a termination message of 4096 bytes."""
     named = [("a" * 40 + "-database." + "b" * 63 + ".svc:5432", "Closed")] * connectivity_probe.MAX_DIFFERENCES
     assert len(json.dumps({"tried": 200, "differences": named})) < 4096

@@ -1,4 +1,4 @@
-"""The part of the resource that declares a service's database."""
+"""The part of the resource that declares the database of a service."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ QUANTITY = r"^[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"
 
 
 class DeletionPolicy(StrEnum):
-    """What happens to the data when the resource is deleted."""
+    """The treatment of the data when the resource is deleted."""
 
     RETAIN = "Retain"
     DELETE = "Delete"
 
 
 class Storage(Model):
-    """The volume of a database server."""
+    """The volume of the database."""
 
     size: Annotated[
         str,
@@ -35,55 +35,56 @@ class Storage(Model):
             ),
         ),
     ]
-    """How much the volume holds, like 1Gi. It may grow where the storage class allows expansion; it never shrinks."""
+    """The size of the volume, such as 1Gi. A volume grows if the storage class allows expansion, and cannot shrink."""
     class_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
-    """The storage class of the volume; left out, the cluster's default."""
+    """The storage class of the volume. Default: the default class of the cluster. A change moves the data."""
 
 
 class Migrations(Model):
-    """How the schema is brought up to date: a command of the service's own image, run before its rollout."""
+    """The migration of the schema by a command of the service's image, run before each rollout."""
 
     command: list[Annotated[str, Field(min_length=1, max_length=1024)]] = Field(min_length=1, max_length=64)
-    """The command, without a shell, like [payments, migrate]. It runs as the role that owns the schema, must be
-    safe to run again, and new pods start only after it has succeeded."""
+    """The command and arguments, without a shell, such as [payments, migrate]. The command runs as the role that owns
+    the schema and must be safe to repeat. New pods start only after the command has succeeded."""
 
 
 Amount = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[KMGTPE]i|[kMGTPE])?$", max_length=20)]
-"""A quantity that may be nothing, like 500m or 128Mi."""
+"""A quantity, zero included, such as 500m or 128Mi."""
 
 
 class Resources(Model):
-    """What a container asks for and is held to, as Kubernetes writes it."""
+    """The resource requests and limits of a container, as in Kubernetes."""
 
     requests: dict[str, Amount] = Field(default_factory=dict)
-    """What is set aside for it, like {cpu: 100m, memory: 128Mi}."""
+    """The resources reserved for the container, such as {cpu: 100m, memory: 128Mi}."""
     limits: dict[str, Amount] = Field(default_factory=dict)
-    """What it may use at most, like {memory: 512Mi}."""
+    """The most that the container may use, such as {memory: 512Mi}."""
 
 
 Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}(ms|s|min|h)$", max_length=9)]
-"""A time as PostgreSQL writes it, like 500ms, 30s or 5min."""
+"""A duration in PostgreSQL's format, such as 500ms, 30s or 5min."""
 
 
 class Limits(Model):
-    """What the service's own role may take of its server, so that one bad query or leak does not take all of it."""
+    """The limits of the service's role on the server. A slow query or a connection leak leaves room for migrations and
+    administration."""
 
     connections: int = Field(default=80, ge=1, le=1000)
-    """How many connections the service may hold at once, all its pods together; migrations have ten of their own."""
+    """The number of concurrent connections of all the service's pods (default: 80). Migrations have ten more."""
     statement_timeout: Duration = "30s"
-    """How long one statement of the service may run. Migrations are not held to it."""
+    """The longest duration of a statement of the service (default: 30s). Migrations are exempt."""
     idle_in_transaction_timeout: Duration = "60s"
-    """How long a transaction of the service may stay open with nothing done in it, holding its locks."""
+    """The longest time that a transaction of the service may be idle (default: 60s). Then the session ends."""
 
 
 class Database(Model):
-    """A database server of this service's own. No field lets two services share one."""
+    """A database server for this service alone. Services cannot share a server."""
 
     engine: Annotated[
         Literal["postgresql"],
         Field(json_schema_extra=rules(("self == oldSelf", "the engine of a database cannot be changed in place"))),
     ] = "postgresql"
-    """The database engine."""
+    """The database engine (default: postgresql). Cannot be changed."""
     version: Annotated[
         str,
         Field(
@@ -92,21 +93,21 @@ class Database(Model):
             json_schema_extra=rules(
                 (
                     "self == oldSelf",
-                    "='cannot go from ' + oldSelf + ' to ' + self + ' in place; "
-                    "a major version writes its files in a form of its own'",
+                    "='cannot change from ' + oldSelf + ' to ' + self + ' in place; "
+                    "major versions have different file formats'",
                 )
             ),
         ),
     ] = "15"
-    """The engine's major version, 14 to 18."""
+    """The major version of the engine, 14 to 18 (default: 15). Cannot be changed in place."""
     storage: Storage
-    """The volume its data lives on."""
+    """The volume of the data."""
     migrations: Migrations | None = None
-    """How the schema is brought up to date before each rollout."""
+    """The migration of the schema before each rollout. Default: none."""
     limits: Annotated[Limits, Field(json_schema_extra={"default": {}})] = Field(default_factory=Limits)
-    """What the service's role may take of its server."""
+    """The limits of the service's role on the server."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
-    """Retain keeps the volume and its credentials when this resource is deleted; a resource of the same name takes
-    them up again. Delete deletes them with it."""
+    """Retain (default): the volume and the credentials are kept when this resource is deleted, and adopted by a later
+    resource of the same name. Delete: both are deleted with this resource."""
     resources: Resources | None = None
-    """What the server asks for and is held to; left out: 25m CPU and 128Mi requested, 512Mi at most."""
+    """The resources of the server. Default: requests of 25m CPU and 128Mi memory, and a memory limit of 512Mi."""

@@ -1,6 +1,6 @@
-"""The part of the resource that declares how callers from outside the cluster come in: by a Gateway of the Gateway API.
+"""The part of the resource that exposes the gRPC endpoint outside the cluster, by a Gateway of the Gateway API.
 
-Bounds and patterns are those of GRPCRoute (gateway.networking.k8s.io/v1), so that what is taken here is taken there.
+Bounds and patterns are those of GRPCRoute (gateway.networking.k8s.io/v1), hence each accepted value fits a GRPCRoute.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from freehold.api.schema import Model, rules
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 LABEL = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
-"""A label's key, with its prefix or without."""
+"""The key of a label, with or without a prefix."""
 WILDCARD = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
 
 class Gateway(Model):
-    """A Gateway that somebody else keeps, and whose listener admits routes from this namespace."""
+    """An existing Gateway with a listener that admits routes from this namespace."""
 
     name: str = Field(pattern=SUBDOMAIN, min_length=1, max_length=63)
-    """The Gateway's name. It is also a label of the pods that stand for it, hence at most 63 characters."""
+    """The name of the Gateway, at most 63 characters, since the proxies carry the name as a label."""
     namespace: Namespace | None = None
-    """The Gateway's namespace; left out, this one."""
+    """The namespace of the Gateway. Default: the service's namespace."""
     section_name: Annotated[str, Field(pattern=SUBDOMAIN, min_length=1, max_length=253)] | None = None
-    """The one listener to use; left out, all of the Gateway's that fit."""
+    """The name of a single listener to use. Default: all matching listeners of the Gateway."""
 
 
 class Proxies(Model):
-    """The pods that pass a Gateway's calls on, where they are not those that the Gateway API describes."""
+    """The proxies of a Gateway, if they do not run in the Gateway's namespace with the Gateway API's label."""
 
     namespace: Namespace
-    """The namespace they run in, like envoy-gateway-system."""
+    """The namespace of the proxies, such as envoy-gateway-system."""
     pod_labels: Annotated[
         dict[
             str,
@@ -45,19 +45,20 @@ class Proxies(Model):
             json_schema_extra=rules(
                 (
                     f"self.all(key, key.matches('{LABEL}'))",
-                    "names what is no label; a key is like app or gateway.envoyproxy.io/owning-gateway-name",
+                    "has a key that is not a label key; write one like app or "
+                    "gateway.envoyproxy.io/owning-gateway-name",
                 ),
             ),
         ),
     ]
-    """Labels they carry, all of them."""
+    """Labels that select the proxies. A proxy must carry all labels."""
 
 
 class Expose(Model):
-    """How callers from outside the cluster reach the endpoint: through a Gateway, under these names."""
+    """Access to the endpoint from outside the cluster, by a Gateway and host names."""
 
     gateway: Gateway
-    """The Gateway that takes their calls."""
+    """The Gateway that receives the calls."""
     hostnames: Annotated[
         list[
             Annotated[
@@ -69,7 +70,7 @@ class Expose(Model):
                     json_schema_extra=rules(
                         (
                             "self.contains('.') && !isIP(self)",
-                            "='\\'' + self + '\\' is no name under a domain; write one like users.example.com'",
+                            "='\\'' + self + '\\' is not a name under a domain; write one like users.example.com'",
                         )
                     ),
                 ),
@@ -77,9 +78,9 @@ class Expose(Model):
         ],
         Field(min_length=1, max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
     ]
-    """The names by which callers call it, like [users.example.com]; *.example.com stands for every name below it. That
-    they lead to the Gateway, and its certificate, is the affair of whoever keeps the Gateway."""
+    """The host names for callers, such as [users.example.com]; *.example.com covers every name below example.com. DNS
+    and certificates for the names are managed with the Gateway, not by Freehold."""
     proxies: Proxies | None = None
-    """The pods through which the Gateway passes calls on, and the only ones besides consumers that reach the port. Left
-    out, those in the Gateway's namespace with the label gateway.networking.k8s.io/gateway-name, as Istio, NGINX Gateway
-    Fabric and Contour's provisioner run them; Envoy Gateway, Traefik and others run theirs elsewhere."""
+    """The pods by which the Gateway forwards calls; besides consumers, only these pods reach the port. Default: pods in
+    the Gateway's namespace with the label gateway.networking.k8s.io/gateway-name, as run by Istio, NGINX Gateway Fabric
+    and Contour's provisioner. Envoy Gateway, Traefik and others need this field."""

@@ -1,8 +1,8 @@
-"""The Microservice resource, version v1alpha1: what a team writes and what it reads back.
+"""The Microservice resource, version v1alpha1.
 
-These models are the one source of the resource's schema. `freehold.api.crd` makes the
-CustomResourceDefinition from them: descriptions become `kubectl explain`, bounds and CEL rules
-become refusals by the API server. A field that nothing serves is not here.
+The models are the only source of the resource's schema. Module `freehold.api.crd` generates the
+CustomResourceDefinition from the models: docstrings of fields become `kubectl explain`, bounds and CEL rules become
+refusals by the API server. Every field has an effect.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class IsolationMode(StrEnum):
-    """Whether walls stand around a service, or are only thought of."""
+    """Whether network policies are applied or only audited."""
 
     ENFORCED = "Enforced"
     AUDIT = "Audit"
 
 
 class Egress(Model):
-    """A part of the world outside that this service may call."""
+    """A destination outside the cluster that the service may call."""
 
     cidr: Annotated[
         str,
@@ -45,26 +45,26 @@ class Egress(Model):
             pattern=CIDR,
             max_length=43,
             json_schema_extra=rules(
-                ("isCIDR(self)", "is no block of addresses; write one like 203.0.113.0/24 or 2001:db8::/32"),
+                ("isCIDR(self)", "is not an address block; write one like 203.0.113.0/24 or 2001:db8::/32"),
             ),
         ),
     ]
-    """A block of addresses, like 203.0.113.0/24; a single one ends in /32, or /128. Names cannot be given: a network
-    policy knows addresses alone (networking.k8s.io/v1)."""
+    """An address block, such as 203.0.113.0/24; a single address ends in /32, or in /128 for IPv6. Host names are not
+    possible, since network policies match addresses only (networking.k8s.io/v1)."""
     ports: list[Port] = Field(min_length=1, max_length=16)
-    """The ports that are called there, like [443]."""
+    """The ports to call, such as [443]."""
     protocol: Literal["TCP", "UDP"] = "TCP"
-    """TCP or UDP."""
+    """The protocol, TCP (default) or UDP."""
 
 
 class MicroserviceSpec(Model):
-    """What the team declares."""
+    """The declaration of the service."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             (
                 "has(self.grpc) || has(self.http)",
-                "a service needs spec.grpc or spec.http, else nothing can reach it",
+                "a service needs spec.grpc or spec.http; declare at least one port",
             ),
             (
                 "!has(self.grpc) || !has(self.http) || self.grpc.port != self.http.port",
@@ -74,16 +74,17 @@ class MicroserviceSpec(Model):
     )
 
     image: str = Field(pattern=r"^[^\s]+$", min_length=1, max_length=1024)
-    """The service's container image. It must run as a numeric user other than root, on a read-only root filesystem
-    with /tmp to write to."""
+    """The container image of the service. The image must run as a numeric user other than root, with a read-only root
+    filesystem; /tmp is writable."""
     replicas: int = Field(default=1, ge=0, le=100)
-    """How many pods serve; `kubectl scale` sets it too. Two or more spread over zones and get a disruption budget."""
+    """The number of pods (default: 1), also set by `kubectl scale`. Two or more are spread over zones and get a
+    PodDisruptionBudget."""
     grpc: Grpc | None = None
-    """The gRPC endpoint. Its health service (grpc.health.v1) says when the pod is ready."""
+    """The gRPC endpoint. The health service (grpc.health.v1) is the readiness probe of the pods."""
     http: Http | None = None
-    """An HTTP port for a front end."""
+    """The HTTP port of a front end."""
     database: Database | None = None
-    """A database server of this service's own."""
+    """The database server for this service alone. Default: no database."""
     consumes: Annotated[
         list[Consumed],
         Field(
@@ -91,19 +92,21 @@ class MicroserviceSpec(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ] = Field(default_factory=list)
-    """The services whose gRPC endpoints this one calls, and the only ones it can reach."""
+    """The services whose gRPC endpoints this service calls. No other service can be reached."""
     latency_budget: Latency | None = None
-    """What a call of this service takes at most, all that it calls included; handed to it as LATENCY_BUDGET_MS. A
-    budget that what is called below may exceed is named in condition PathsWithinBudget."""
+    """The longest duration of a call to this service, all further calls included; passed in milliseconds as
+    LATENCY_BUDGET_MS. Condition PathsWithinBudget names a budget that calls further down may exceed."""
     egress: list[Egress] = Field(default_factory=list, max_length=32)
-    """The world outside, closed unless named here. What stands inside the cluster stays shut by walls of its own."""
+    """The destinations outside the cluster that the service may call. Default: none. Microservices inside the
+    cluster stay closed by their own network policies."""
     isolation: IsolationMode = IsolationMode.ENFORCED
-    """Enforced: walls stand. Audit: none do, and condition IsolationEnforced says which connections they would cut,
-    for moving a service that runs already; an observer beside it sees them. A change rolls the pods."""
+    """Enforced (default): network policies are applied. Audit: no policies are applied, and condition IsolationEnforced
+    lists the connections that policies would cut, as seen by an observer in each pod. A change restarts the pods."""
     placement: Placement = Field(default_factory=Placement)
-    """Where the service and its database stand. Changing it, or the database's storage class, moves both."""
+    """The location of the service and its database. A change of the location, or of the database's storage class, moves
+    both."""
     resources: Resources | None = None
-    """What each pod asks for and is held to; left out: 25m CPU and 64Mi requested, 512Mi at most."""
+    """The resources of each pod. Default: requests of 25m CPU and 64Mi memory, and a memory limit of 512Mi."""
 
 
 NAME_RULES = rules(
@@ -111,18 +114,18 @@ NAME_RULES = rules(
     (
         "!has(self.spec.consumes) || "
         "!self.spec.consumes.exists(c, c.name == self.metadata.name && !has(c.__namespace__))",
-        "a service does not consume itself; take its own name out of spec.consumes",
+        "a service does not consume itself; remove the service's own name from spec.consumes",
     ),
 )
 
 
 class Microservice(Model):
-    """A service that owns everything it stands on: a database server of its own, a gRPC endpoint whose name never
-    changes, credentials nobody else holds, and walls that let in declared consumers alone."""
+    """A service with a database server and credentials of its own, a gRPC endpoint with a name that never changes, and
+    network policies that admit declared consumers only."""
 
     model_config = ConfigDict(json_schema_extra=NAME_RULES)
 
     spec: MicroserviceSpec
-    """What you declare."""
+    """The declared state."""
     status: MicroserviceStatus | None = None
-    """What Freehold observed."""
+    """The observed state."""

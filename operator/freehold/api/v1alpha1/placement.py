@@ -1,4 +1,4 @@
-"""The part of the resource that says where a service stands, with its database."""
+"""The part of the resource that declares the location of a service and its database."""
 
 from __future__ import annotations
 
@@ -27,31 +27,32 @@ RULES = rules(
 
 
 class Placement(Model):
-    """Where the service and its database stand. A change moves both, while consumers go on calling the same name."""
+    """The location of the service and its database. A change moves both; consumers keep using the same name."""
 
     model_config = ConfigDict(json_schema_extra=RULES)
 
     node_selector: dict[str, LabelValue] = Field(default_factory=dict, max_length=16)
-    """Labels of the nodes to stand on, like {topology.kubernetes.io/zone: b}, or a node pool's; left out: any node."""
+    """Labels of the nodes for service and database, such as {topology.kubernetes.io/zone: b}. Default: any node."""
     namespace: Namespace | None = None
-    """Another namespace to stand in. A Microservice of the same name there takes over once it is Ready, if it names
-    this one's namespace under placement.from; then the name here leads there, for consumers that go on using it."""
+    """The namespace to move to. A Microservice of the same name must exist in the destination and name this namespace
+    in placement.from. After the move, the old name redirects to the destination."""
     from_: Annotated[Namespace | None, Field(alias="from")] = None
-    """The namespace of a Microservice of the same name whose calls this one takes over. Whom that one admits is
-    admitted here too, and who admits that one admits this one."""
+    """The namespace of the Microservice of the same name that this service replaces. The destination inherits the
+    permissions of the source: the same consumers may call, and the same providers may be called."""
     cluster: SecretName | None = None
-    """Another cluster to stand in, in the namespace of the same name: the Secret here that holds a kubeconfig for it,
-    under the key `value` or `kubeconfig`. A Microservice of the same name there takes over once it is Ready, if it
-    names this cluster under placement.fromCluster; then the name here leads there. Pods of both reach each other."""
+    """The cluster to move to, into the namespace of the same name: the name of a Secret in this namespace with a
+    kubeconfig under the key `value` or `kubeconfig`. A Microservice of the same name must exist in the destination and
+    name this cluster in placement.fromCluster. Pods of both clusters must reach each other."""
     from_cluster: SecretName | None = None
-    """The cluster in which a Microservice of the same name and namespace stands whose calls this one takes over: the
-    Secret here that holds a kubeconfig for it."""
+    """The cluster of the Microservice of the same name and namespace that this service replaces: the name of a Secret
+    in this namespace with a kubeconfig."""
     rollback_window: Duration = "1h"
-    """How long the server that was left stays, as a standby of the new one: taking the edit back within that time moves
-    back without copying. After it the server goes, and its volume as deletionPolicy says."""
+    """The time after a switchover during which the old primary is kept as a standby, and a rollback needs no copy
+    (default: 1h). Afterwards the instance is removed, and the volume is treated as deletionPolicy says."""
     timeout: Duration = "24h"
-    """How long a move may take until it is given up; the service then stays where it was, as if nobody had asked."""
+    """The longest duration of a move (default: 24h). A move that takes longer is cancelled, and the service stays at
+    the old location."""
     max_backup_age: Duration | None = None
-    """A move of the data begins only where a backup of it was made within this time, as the annotation
-    freehold.dev/last-backup-at of the resource that has the data says, like "2026-11-28T00:00:00Z". Of a move to another
-    namespace or cluster either side may ask for it. Left out: none is asked for."""
+    """The longest age of the last backup at the start of a move with data. The time of the backup is read from the
+    annotation freehold.dev/last-backup-at (RFC 3339) of the Microservice that owns the data; in a move between
+    namespaces or clusters, either side may set this field. Default: no backup is required."""

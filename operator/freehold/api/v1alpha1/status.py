@@ -1,4 +1,4 @@
-"""The status of a Microservice: what the operator writes and what people, tables and other resources read back."""
+"""The status of a Microservice, written by the operator."""
 
 from __future__ import annotations
 
@@ -10,147 +10,148 @@ from freehold.api.schema import Model
 
 
 class Location(Model):
-    """Where a service stands, or its database's server."""
+    """The location of a service, or of a database instance."""
 
     node_selector: dict[str, str] = Field(default_factory=dict)
-    """The labels of its nodes."""
+    """The node labels."""
     namespace: str | None = None
-    """Its namespace, where it moves to another; one of another cluster is written namespace@cluster."""
+    """The namespace, in a move between namespaces; a namespace of another cluster is written namespace@cluster."""
     class_name: str | None = None
-    """The storage class of its volume."""
+    """The storage class of the volume."""
 
 
 class Move(Model):
-    """The last move, or the one under way."""
+    """The current or last move."""
 
     from_: Annotated[Location, Field(alias="from")]
-    """Where it stood before."""
+    """The location before the move."""
     to: Location
-    """Where it goes, or went."""
+    """The destination."""
     step: str
-    """How far it is, in one word, as the reason of condition Relocated."""
+    """The current step, which is the reason of condition Relocated."""
     server: str | None = None
-    """The StatefulSet of the server at the destination; none where a service without a database moves."""
+    """The StatefulSet of the database instance at the destination; empty for a service without a database."""
     started_at: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
-    """When the server at the destination was asked for."""
+    """The time at which the instance at the destination was created."""
     copied_bytes: Annotated[int | None, Field(json_schema_extra={"format": "int64"})] = None
-    """What has been copied so far."""
+    """The bytes copied so far."""
     total_bytes: Annotated[int | None, Field(json_schema_extra={"format": "int64"})] = None
-    """What there is to copy, as estimated when it began."""
+    """The bytes to copy, as estimated at the start of the base backup."""
     lag_bytes: Annotated[int | None, Field(json_schema_extra={"format": "int64"})] = None
-    """How far the server at the destination is behind."""
+    """The replication lag of the instance at the destination, in bytes of WAL."""
     write_pause_ms: int | None = None
-    """How long no write was taken at the switch, in milliseconds."""
+    """The time without writes during the switchover, in milliseconds."""
     switched_over_at: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
-    """When the server at the destination took over."""
+    """The time at which the instance at the destination became the primary."""
     rollback_until: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
-    """Until when the server that was left is kept."""
+    """The end of the rollback window."""
 
 
 class Binding(Model):
-    """A provisioned service, as servicebinding.io says."""
+    """A provisioned service of the Service Binding specification (servicebinding.io)."""
 
     name: str
-    """The Secret with the service's credentials for its database."""
+    """The Secret with the service's credentials for the database."""
 
 
 class ConditionStatus(Model):
-    """One thing that is true, false, or not known yet."""
+    """A condition, with a reason for programs and a message for people."""
 
     type: str = Field(max_length=316)
-    """What it is about."""
+    """The type of the condition."""
     status: Literal["True", "False", "Unknown"]
-    """True: it holds. False: it does not, and needs somebody. Unknown: under way."""
+    """True: met. False: not met, and a person must act. Unknown: in progress."""
     reason: str = Field(min_length=1, max_length=1024)
-    """One word for programs."""
+    """The reason as a single word, for programs."""
     message: str = Field(max_length=32768)
-    """What happened, and what to do about it."""
+    """The state, the cause and the action, for people."""
     last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-    """When the status last changed."""
+    """The time of the last change of the status."""
     observed_generation: Annotated[int, Field(json_schema_extra={"format": "int64"})]
-    """The generation of the resource this was said about."""
+    """The generation of the resource to which the condition applies."""
 
 
 class Difference(Model):
-    """A pair that is not as declared."""
+    """A pair of caller and port whose reachability differs from the declared one."""
 
     from_: Annotated[str, Field(alias="from")]
-    """The service whose place was tried from, as namespace/name."""
+    """The service from whose position the probe connected, as namespace/name."""
     to: str
-    """The door that was tried, as host:port."""
+    """The port, as host:port."""
     declared: Literal["Open", "Closed"]
-    """What the resources say of it."""
+    """The state that the resources declare."""
     found: Literal["Open", "Closed"]
-    """What a connection attempt found."""
+    """The state that the connection attempt found."""
 
 
 class Isolation(Model):
-    """What the last probe found, from where the service stands."""
+    """The result of the last probe from the service's position."""
 
     verified_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-    """When the probe ended."""
+    """The time at which the probe ended."""
     pairs: int
-    """How many doors it tried."""
+    """The number of ports that the probe tried."""
     differences: list[Difference] = Field(default_factory=list, max_length=64)
-    """The pairs that are not as declared."""
+    """The pairs that differ from the declarations."""
     policy_hash: str
-    """A digest of the walls that were tried; a probe is due when it differs."""
+    """A digest of the network policies at the time of the probe; a change of the policies makes a new probe due."""
 
 
 class Published(Model):
-    """The contract of the image that serves: what it offers, as it said itself."""
+    """The contract of the serving image, as read from the image by gRPC Server Reflection."""
 
     digest: str
-    """Stands for what is offered; two images that offer the same have the same."""
+    """A digest of the contract; images with the same contract have the same digest."""
     image: str
-    """The image that was asked."""
+    """The image from which the contract was read."""
     config_map: str
-    """The ConfigMap that holds it: a serialized google.protobuf.FileDescriptorSet under `descriptor-set`."""
+    """The ConfigMap with the contract: a serialized google.protobuf.FileDescriptorSet under `descriptor-set`."""
 
 
 class PreviousTarget(Model):
-    """A way that stays open for those whom DNS told it before the name turned."""
+    """The previous endpoint target, kept reachable until cached DNS answers expire."""
 
     namespace: str
-    """Where it leads."""
+    """The namespace of the previous target."""
     until: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-    """When it closes."""
+    """The time at which the previous target becomes unreachable."""
 
 
 class MicroserviceStatus(Model):
-    """What the operator observed."""
+    """The state that the operator observed."""
 
     observed_generation: Annotated[int, Field(json_schema_extra={"format": "int64"})] = 0
-    """The generation of the resource that this status speaks of."""
+    """The generation of the resource to which the status applies."""
     endpoint: str | None = None
-    """Where consumers reach the service; this name never changes."""
+    """The address of the service for consumers, as host:port. The name never changes."""
     binding: Binding | None = None
-    """The Secret that binds the service to its database (servicebinding.io provisioned service)."""
+    """The Secret with the service's credentials (servicebinding.io, provisioned service)."""
     replicas: int = 0
-    """How many pods there are."""
+    """The number of pods."""
     selector: str | None = None
-    """Selects the service's pods; read by autoscalers."""
+    """The label selector of the service's pods, for autoscalers."""
     database: str | None = None
-    """The database server in a few words, for tables."""
+    """The engine, version and size of the database, for tables."""
     consumes: str | None = None
-    """The services it consumes, for tables."""
+    """The names of the consumed services, for tables."""
     isolation: Isolation | None = None
-    """What the last probe of its walls found."""
+    """The result of the last probe of the network policies."""
     contract: Published | None = None
-    """What it offers to its consumers."""
+    """The published contract of the serving image."""
     move: Move | None = None
-    """Its last move, or the one under way."""
-    leads_to: str | None = None
-    """The namespace that the endpoint's name leads to, after a move there; one of another cluster is written
-    namespace@cluster, here and below."""
+    """The current or last move."""
+    endpoint_target: str | None = None
+    """The namespace to which the endpoint redirects after a move between namespaces. A namespace of another cluster is
+    written namespace@cluster, also in the fields below."""
     previous_target: PreviousTarget | None = None
-    """Where that name led until a moment ago."""
+    """The previous endpoint target, shortly after a change."""
     counterpart: str | None = None
-    """The namespace of the Microservice of the same name that has a server with this one's data too."""
+    """The namespace of the Microservice of the same name that also has an instance with the data."""
     replaces: str | None = None
-    """The namespace of the Microservice of the same name whose consumers this one admits, for it takes over."""
+    """The namespace of the Microservice of the same name that this service replaces, and whose consumers are admitted
+    here."""
     conditions: Annotated[
         list[ConditionStatus],
         Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
     ] = Field(default_factory=list)
-    """What is true, and what it waits for and why. Ready sums them up."""
+    """The conditions. Ready summarizes the others."""

@@ -1,6 +1,6 @@
-// Command configcheck reads a cluster configuration as kind does, and prints its nodes, or what kind has against it.
+// Command configcheck reads a cluster configuration with kind's parser, and prints the configuration or the error.
 //
-// kind keeps its parser and its rules internal; the path of this module makes them importable.
+// kind's parser and validation are internal packages; the path of this module makes them importable.
 package main
 
 import (
