@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -12,39 +11,7 @@ from freehold.core.model.resources import Object
 
 from tests.api.cluster import Cluster, Refused
 from tests.api.conftest import ROOT
-
-SPEC: Object = {"image": "users:1", "grpc": {"port": 50051}}
-DATABASE: Object = {"version": "15", "storage": {"size": "2Gi", "className": "standard"}}
-
-
-def microservice(name: str = "users", namespace: str = "default", **spec: Any) -> Object:
-    """Return a Microservice; fields of the spec that are None are left out."""
-    whole = {key: value for key, value in {**SPEC, **spec}.items() if value is not None}
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "freehold.dev/v1alpha1", "kind": "Microservice", "metadata": metadata, "spec": whole}
-
-
-def refusal(cluster: Cluster, body: Object) -> str:
-    """Return the API server's message on refusing a resource; empty on acceptance."""
-    try:
-        cluster.create(body, dryRun="All", fieldValidation="Strict")
-    except Refused as refused:
-        return str(refused)
-    return ""
-
-
-GATEWAY: Object = {"name": "public", "namespace": "gateways"}
-
-
-def exposed(**expose: Any) -> Object:
-    """Return an exposed service; fields that are None are left out."""
-    whole = {"gateway": GATEWAY, "hostnames": ["users.example.com"], **expose}
-    return microservice(grpc={"expose": {key: value for key, value in whole.items() if value is not None}})
-
-
-def proxies(labels: Object) -> Object:
-    return exposed(proxies={"namespace": "envoy-gateway-system", "podLabels": labels})
-
+from tests.api.validation import DATABASE, exposed, microservice, proxies, refusal
 
 TAKEN = [
     ("gRPC alone", microservice()),
@@ -275,43 +242,3 @@ def test_schema_examples(cluster: Cluster, example: Path) -> None:
     said = cluster.kubectl("apply", "--server-side", "--validate=strict", *files)
     assert "microservice.freehold.dev/" in said
     cluster.kubectl("delete", "--wait=false", "-f", str(example))
-
-
-def properties(schema: Object, path: str = "") -> list[tuple[str, Object]]:
-    found = []
-    for name, body in schema.get("properties", {}).items():
-        found.append((f"{path}.{name}", body))
-        found += properties(body, f"{path}.{name}")
-    return found + (properties(schema["items"], f"{path}[]") if "items" in schema else [])
-
-
-def test_schema_descriptions(cluster: Cluster) -> None:
-    """Every field has a description."""
-    whole = cluster.request("GET", "/openapi/v3/apis/freehold.dev/v1alpha1")["components"]["schemas"]
-    schema = whole["dev.freehold.v1alpha1.Microservice"]
-    mine = {part: schema["properties"][part] for part in ("spec", "status")}
-    fields = properties({"properties": mine})
-    assert len(fields) > 40
-    assert [path for path, body in fields if not body.get("description")] == []
-
-
-def test_schema_kubectl_explain(cluster: Cluster) -> None:
-    """kubectl explain prints the description of a field."""
-    said = " ".join(cluster.kubectl("explain", "msvc.spec.database.storage.size").split())
-    assert "It may grow where the storage class allows expansion; it never shrinks." in said
-
-
-def test_schema_kubectl_scale_and_get(cluster: Cluster, home: str) -> None:
-    """kubectl scale and kubectl get support the resource."""
-    cluster.create(microservice(namespace=home))
-    cluster.kubectl("scale", "-n", home, "msvc/users", "--replicas=3")
-    live = cluster.get("Microservice", home, "users")
-    assert live and live["spec"]["replicas"] == 3
-    assert cluster.kubectl("get", "freehold", "-n", home).split()[:6] == [
-        "NAME",
-        "READY",
-        "STATUS",
-        "ENDPOINT",
-        "DATABASE",
-        "CONSUMES",
-    ]

@@ -5,112 +5,25 @@ Every attempt is made by libpq inside the service's pod, with the service's DATA
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-import subprocess
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from cryptography import x509
 from freehold.kube.certificate_authority import generate
 
 from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.database_programs import CROWD, IDLE, LEFT, RENEWED_WITHIN, STEADY
+from tests.e2e.support.database_sessions import SERVICE, attempt, decoded, query, read_line, secret_of, serial_number
 from tests.e2e.support.microservices import database, users
 from tests.e2e.support.pod_exec import python, started
 
 CONNECTIONS = 12
 LIMITS = {"connections": CONNECTIONS, "statementTimeout": "1s", "idleInTransactionTimeout": "1s"}
-SERVICE, SERVER = "deployment/users", "pod/users-database-0"
+SERVER = "pod/users-database-0"
 SYSTEM = "nspname like 'pg\\_%' or nspname = 'information_schema'"
-RENEWED_WITHIN = 150
-"""Seconds until the kubelet has updated a Secret volume, which takes a minute or two."""
-
-ATTEMPT = """
-import json, os, psycopg, sys
-given, authority = json.load(sys.stdin), "/tmp/authority.crt"
-if pem := given.pop("authority", ""):
-    given["sslrootcert"] = authority
-    open(authority, "w").write(pem)
-try:
-    psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5, **given).close()
-    print("connected")
-except psycopg.OperationalError as error:
-    print(error)
-"""
-"""A program that tries to connect once; given parameters override those of the URI."""
-
-QUERY = """
-import json, os, psycopg, sys
-given, queries = json.load(sys.stdin)
-with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, **given) as connection:
-    for query in queries:
-        try:
-            rows = connection.execute(query)
-            print(rows.fetchone()[0] if rows.description else "done")
-        except psycopg.Error as error:
-            print(str(error).splitlines()[0])
-"""
-"""A program that runs queries and prints a line with the result or the error of each."""
-
-CROWD = """
-import os, psycopg
-held, said = [], ""
-while not said and len(held) < 100:
-    try:
-        held.append(psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5))
-    except psycopg.OperationalError as error:
-        said = str(error)
-print(len(held), said)
-"""
-
-IDLE = """
-import os, psycopg, select
-connection = psycopg.connect(os.environ["DATABASE_URL"])
-connection.execute("select 1")
-print("told" if select.select([connection.fileno()], [], [], 10)[0] else "left alone")
-try:
-    connection.execute("select 1")
-except psycopg.Error as error:
-    print(error)
-"""
-
-SERIAL = """
-import os, socket, ssl, struct
-from psycopg.conninfo import conninfo_to_dict
-def serial():
-    url = conninfo_to_dict(os.environ["DATABASE_URL"])
-    with socket.create_connection((url["host"], url["port"]), timeout=5) as plain:
-        plain.sendall(struct.pack("!ii", 8, 80877103))  # SSLRequest (PostgreSQL, 'Message Formats')
-        assert plain.recv(1) == b"S"
-        context = ssl.create_default_context(cafile=url["sslrootcert"])
-        with context.wrap_socket(plain, server_hostname=url["host"]) as secured:
-            return int(secured.getpeercert()["serialNumber"], 16)
-"""
-"""A function that returns the serial number of the server certificate of a new connection."""
-
-STEADY = f"""{SERIAL}
-import json, psycopg, sys, time
-before, queries, failed = serial(), 0, []
-kept = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
-print("going", flush=True)
-deadline = time.monotonic() + {RENEWED_WITHIN}
-while (now := serial()) == before and time.monotonic() < deadline:
-    for connect in (lambda: kept, lambda: psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5)):
-        queries += 1
-        try:
-            connection = connect()
-            connection.execute("select count(*) from users")
-            connection is kept or connection.close()
-        except psycopg.Error as error:
-            failed.append(str(error))
-    time.sleep(0.05)
-kept.execute("select 1")
-print(json.dumps([before, now, queries, failed]))
-"""
-"""A program that queries over a lasting and over new connections until a new connection gets another certificate."""
 
 
 @pytest.fixture(scope="module")
@@ -120,24 +33,11 @@ def yard(yard: Space) -> Space:
     return yard
 
 
-def _attempt(yard: Space, **given: str) -> str:
-    return python(yard, SERVICE, ATTEMPT, text=json.dumps(given))
-
-
-def _queried(yard: Space, *queries: str, **given: str) -> list[str]:
-    return python(yard, SERVICE, QUERY, text=json.dumps([given, queries])).splitlines()
-
-
-def _secret(yard: Space, name: str) -> dict[str, str]:
-    data: dict[str, str] = yard.get(f"secret/{name}")["data"]
-    return {key: base64.b64decode(value).decode() for key, value in data.items()}
-
-
 def test_database_tls_accepted(yard: Space) -> None:
     """The service connects with its DATABASE_URL over TLS 1.3."""
-    assert _attempt(yard) == "connected"
+    assert attempt(yard) == "connected"
     version = "select version || ' ' || ssl from pg_stat_ssl where pid = pg_backend_pid()"
-    assert _queried(yard, version) == ["TLSv1.3 true"]
+    assert query(yard, version) == ["TLSv1.3 true"]
 
 
 REFUSED: dict[str, tuple[Object, str]] = {
@@ -156,26 +56,26 @@ REFUSED: dict[str, tuple[Object, str]] = {
 def test_database_tls_refused(yard: Space, what: str) -> None:
     """The server or the client refuses every connection that differs from DATABASE_URL in one point."""
     given, says = REFUSED[what]
-    assert says in _attempt(yard, **given)
+    assert says in attempt(yard, **given)
 
 
 def test_database_tls_address(yard: Space) -> None:
     """A connection to the pod's IP address fails on the certificate's host name."""
-    said = _attempt(yard, host=yard.get(SERVER)["status"]["podIP"])
+    said = attempt(yard, host=yard.get(SERVER)["status"]["podIP"])
     assert "does not match host name" in said
 
 
 def test_database_tls_other_authority(yard: Space) -> None:
     """A client that trusts another certificate authority rejects the server."""
-    said = _attempt(yard, authority=generate(datetime.now(UTC))["ca.crt"])
+    said = attempt(yard, authority=generate(datetime.now(UTC))["ca.crt"])
     assert "certificate verify failed" in said
 
 
 def test_database_tls_superuser_refused(yard: Space) -> None:
     """The superuser cannot connect over the network, to any database, even with the right password."""
-    password = _secret(yard, "users-database-server")["postgres"]
+    password = secret_of(yard, "users-database-server")["postgres"]
     for name in ("app", "postgres", "template1"):
-        said = _attempt(yard, user="postgres", dbname=name, password=password)
+        said = attempt(yard, user="postgres", dbname=name, password=password)
         assert "pg_hba.conf rejects connection" in said and 'user "postgres"' in said
 
 
@@ -212,7 +112,7 @@ def test_database_roles_minimal(yard: Space) -> None:
 
 def test_database_service_rows_only(yard: Space) -> None:
     """The service's role reads and writes rows and may do nothing else."""
-    said = _queried(
+    said = query(
         yard,
         "select count(*) from users",
         "create table mine (id int)",
@@ -260,10 +160,10 @@ def test_database_public_has_nothing(yard: Space) -> None:
 def test_database_statement_timeout(yard: Space) -> None:
     """The statement timeout ends statements of the service and not of a migration."""
     long = "select 'slept' from pg_sleep(1.5)"
-    assert _queried(yard, long) == ["canceling statement due to statement timeout"]
+    assert query(yard, long) == ["canceling statement due to statement timeout"]
 
-    owner = {"user": "owner", "password": _secret(yard, "users-database-owner")["password"]}
-    assert _queried(yard, long, "show statement_timeout", **owner) == ["slept", "0"]
+    owner = {"user": "owner", "password": secret_of(yard, "users-database-owner")["password"]}
+    assert query(yard, long, "show statement_timeout", **owner) == ["slept", "0"]
 
 
 def test_database_idle_transaction(yard: Space) -> None:
@@ -277,13 +177,13 @@ def test_database_connection_limit(yard: Space) -> None:
     assert yard.psql("users", "select rolconnlimit from pg_roles where rolname = 'app'") == str(CONNECTIONS)
     crowd = started(yard, SERVICE, f"{CROWD}\nprint(flush=True)\ninput()")
     try:
-        held, _, said = _line(crowd).partition(" ")
+        held, _, said = read_line(crowd).partition(" ")
         # The service's own pool holds one connection or more.
         assert 0 < int(held) < CONNECTIONS
         assert 'too many connections for role "app"' in said
-        owner = {"user": "owner", "password": _secret(yard, "users-database-owner")["password"]}
+        owner = {"user": "owner", "password": secret_of(yard, "users-database-owner")["password"]}
         # Migrations connect as owner, which the limit does not include.
-        assert _attempt(yard, **owner) == "connected"
+        assert attempt(yard, **owner) == "connected"
     finally:
         crowd.communicate("\n", timeout=30)
 
@@ -293,9 +193,9 @@ def test_database_tls_renewed(yard: Space) -> None:
     before = yard.get(SERVER)
     steady = started(yard, SERVICE, STEADY)
     try:
-        assert _line(steady) == "going"
+        assert read_line(steady) == "going"
         yard.kubectl("delete", "secret", "users-database-tls")
-        old, new, queries, failed = json.loads(_line(steady))
+        old, new, queries, failed = json.loads(read_line(steady))
     finally:
         steady.kill()
         steady.wait()
@@ -303,17 +203,9 @@ def test_database_tls_renewed(yard: Space) -> None:
     assert failed == []
     assert queries > 4
     assert new != old, f"the server showed its old certificate for {RENEWED_WITHIN} s"
-    assert new == _serial(_secret(yard, "users-database-tls")["tls.crt"])
+    assert new == serial_number(secret_of(yard, "users-database-tls")["tls.crt"])
     assert _stands(yard.get(SERVER)) == _stands(before)
     yard.until_ready("users")
-
-
-LEFT = """
-import os, psycopg
-kept = psycopg.connect(os.environ["DATABASE_URL"])
-kept.pgconn.send_query(b"select pg_sleep(60)")
-os._exit(0)
-"""
 
 
 def test_database_client_gone(yard: Space) -> None:
@@ -329,33 +221,20 @@ def test_database_client_gone(yard: Space) -> None:
 def test_database_passwords_replaced(yard: Space) -> None:
     """After all Secrets with passwords were deleted, the old passwords are refused and the service uses new ones."""
     held = {"app": "users-database", "owner": "users-database-owner"}
-    old = {role: _secret(yard, name)["password"] for role, name in held.items()}
+    old = {role: secret_of(yard, name)["password"] for role, name in held.items()}
     with yard.cluster.operator_down():
         yard.delete(*(f"secret/{name}" for name in (*held.values(), "users-database-server")))
-    yard.until("secret/users-database", lambda live: _decoded(live, "password") != old["app"])
+    yard.until("secret/users-database", lambda live: decoded(live, "password") != old["app"])
     yard.until_condition("users", "DatabaseReady", "True")
     yard.kubectl("rollout", "status", SERVICE, "--timeout=120s")
     yard.until_ready("users")
 
     for role, password in old.items():
-        assert "password authentication failed" in _attempt(yard, user=role, password=password)
-        fresh_one = _secret(yard, held[role])["password"]
-        assert _attempt(yard, user=role, password=fresh_one) == "connected"
-    assert _queried(yard, "select count(*) from users") == ["0"]
+        assert "password authentication failed" in attempt(yard, user=role, password=password)
+        fresh_one = secret_of(yard, held[role])["password"]
+        assert attempt(yard, user=role, password=fresh_one) == "connected"
+    assert query(yard, "select count(*) from users") == ["0"]
 
 
 def _stands(pod: Object) -> Any:
     return pod["metadata"]["uid"], [status["restartCount"] for status in pod["status"]["containerStatuses"]]
-
-
-def _decoded(secret: Object, key: str) -> str:
-    return base64.b64decode(secret["data"][key]).decode()
-
-
-def _serial(pem: str) -> int:
-    return x509.load_pem_x509_certificate(pem.encode()).serial_number
-
-
-def _line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout
-    return process.stdout.readline().strip()

@@ -70,36 +70,15 @@ def test_expose_admits_gateway_proxies(yard: Space, gateways: Space) -> None:
     pods = uids(yard.pods("users"))
 
     yard.cluster.kubectl("apply", "--server-side", "-f", str(tools.gateway_api("grpcroutes")))
-    said = yard.until_condition("users", "Exposed", "Unknown", "WaitingForGateway", within=NOTICED)
-    assert f"kubectl get gateway {GATEWAY} --namespace {gateways.name}" in said
-    _answer(yard, "False", "NotAllowedByListeners")
-    said = yard.until_condition("users", "Exposed", "False", "NotAllowedByListeners")
-    assert f"admit GRPCRoutes from namespace {yard.name} under allowedRoutes" in said
-    _answer(yard, "True", "Accepted")
-    yard.until_condition("users", "Exposed", "True", "Routed")
-    yard.until_ready("users")
-
-    assert _call(yard, gateways, "proxy", OPEN) == OPEN
-    assert _call(yard, gateways, "neighbour", SHUT) == SHUT
-    assert _call(yard, yard, "lookalike", SHUT) == SHUT, "a proxy is where its Gateway is"
-    (pod,) = yard.pods("users")
-    (server,) = yard.pods("users", "database")
-    doors = [Target("endpoint", pod["status"]["podIP"], 50051), Target("data", server["status"]["podIP"], 5432)]
-    assert {door.name for door in reached(gateways, "proxy", doors)} == {"endpoint"}
+    _check_conditions(yard, gateways)
+    _check_admitted(yard, gateways)
 
     elsewhere = {"namespace": gateways.name, "podLabels": {"app": "envoy"}}
     yard.spec("users", grpc={"expose": {"proxies": elsewhere}})
     assert _call(yard, gateways, "envoy", OPEN) == OPEN
     assert _call(yard, gateways, "proxy", SHUT) == SHUT
     yard.until_ready("users")
-
-    # An edit of the route is reverted, and a deleted route is created again.
-    yard.patch("grpcroute/users", {"spec": {"hostnames": ["evil.example.com"]}})
-    yard.until("grpcroute/users", _leads_to_the_service)
-    made = yard.get("grpcroute/users")["metadata"]["uid"]
-    yard.delete("grpcroute/users")
-    again = yard.until("grpcroute/users", _leads_to_the_service)
-    assert again["metadata"]["uid"] != made
+    _check_route_restored(yard)
 
     yard.spec("users", grpc={"expose": None})
     yard.gone("grpcroute/users")
@@ -112,6 +91,39 @@ def test_expose_admits_gateway_proxies(yard: Space, gateways: Space) -> None:
     yard.until("grpcroute/users", _leads_to_the_service)
     yard.delete("microservice/users")
     yard.gone("grpcroute/users")
+
+
+def _check_conditions(yard: Space, gateways: Space) -> None:
+    """Condition Exposed follows the route's status."""
+    said = yard.until_condition("users", "Exposed", "Unknown", "WaitingForGateway", within=NOTICED)
+    assert f"kubectl get gateway {GATEWAY} --namespace {gateways.name}" in said
+    _answer(yard, "False", "NotAllowedByListeners")
+    said = yard.until_condition("users", "Exposed", "False", "NotAllowedByListeners")
+    assert f"admit GRPCRoutes from namespace {yard.name} under allowedRoutes" in said
+    _answer(yard, "True", "Accepted")
+    yard.until_condition("users", "Exposed", "True", "Routed")
+    yard.until_ready("users")
+
+
+def _check_admitted(yard: Space, gateways: Space) -> None:
+    """Only the Gateway's proxy reaches the endpoint, and no proxy reaches the database."""
+    assert _call(yard, gateways, "proxy", OPEN) == OPEN
+    assert _call(yard, gateways, "neighbour", SHUT) == SHUT
+    assert _call(yard, yard, "lookalike", SHUT) == SHUT, "a proxy is where its Gateway is"
+    (pod,) = yard.pods("users")
+    (server,) = yard.pods("users", "database")
+    doors = [Target("endpoint", pod["status"]["podIP"], 50051), Target("data", server["status"]["podIP"], 5432)]
+    assert {door.name for door in reached(gateways, "proxy", doors)} == {"endpoint"}
+
+
+def _check_route_restored(yard: Space) -> None:
+    """An edit of the route is reverted, and a deleted route is created again."""
+    yard.patch("grpcroute/users", {"spec": {"hostnames": ["evil.example.com"]}})
+    yard.until("grpcroute/users", _leads_to_the_service)
+    made = yard.get("grpcroute/users")["metadata"]["uid"]
+    yard.delete("grpcroute/users")
+    again = yard.until("grpcroute/users", _leads_to_the_service)
+    assert again["metadata"]["uid"] != made
 
 
 def _place(space: Space, **pods: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from freehold.core.model.resources import Object, Observed, Service
 from freehold.core.objects import meta
 
 from tests.unit.core import sides
-from tests.unit.core.relocation.test_plan import (
+from tests.unit.core.relocation.zone_moves import (
     SECOND,
     SECOND_CLAIM,
     A,

@@ -1,73 +1,32 @@
-"""A move from the edit to the end of the rollback window, step by step, with losses at any step."""
+"""A move from the edit to the destination, step by step, with losses at any step."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from freehold.core import migrations, relocation
 from freehold.core import reconcile as core
 from freehold.core.model.case import Case
-from freehold.core.model.resources import Object, Observed, Ref, Service, StorageClass
+from freehold.core.model.resources import Ref, StorageClass
 from freehold.core.objects import meta
 
-from tests.unit.core.worlds import (
-    DATABASE,
-    NOW,
-    STANDARD,
-    objects_of,
-    observed,
-    placed,
-    reader,
-    reconcile,
-    service,
-    settled,
+from tests.unit.core.relocation.zone_moves import (
+    FIRST,
+    PROXY,
+    SECOND,
+    SECOND_CLAIM,
+    A,
+    B,
+    at_rest,
+    client_pod,
+    nodes,
+    relocated,
+    steps,
+    users,
 )
-
-A, B = ({"nodeSelector": {"zone": zone}} for zone in "ab")
-FIRST, SECOND = Ref("StatefulSet", "users-database"), Ref("StatefulSet", "users-database-2")
-PROXY = Ref("StatefulSet", "users-database-proxy")
-CLAIM, SECOND_CLAIM = (Ref("PersistentVolumeClaim", f"users-database-data{n}") for n in ("", "-2"))
-
-
-def users(placement: Object, annotations: Object | None = None, **database: Any) -> Service:
-    made = service("users", database={**DATABASE, **database}, placement=placement)
-    return replace(made, annotations=annotations or {})
-
-
-def at_rest(**database: Any) -> Observed:
-    """Return the cluster with users at zone a, at rest."""
-    return settled(users(A, **database), observed())
-
-
-def steps(subject: Service, seen: Observed, most: int = 12) -> tuple[list[str], Observed]:
-    """Reconcile until nothing changes; return the reasons of Relocated in order, and the last observation."""
-    reasons: list[str] = []
-    for _ in range(most):
-        plans = reconcile(subject, seen)
-        status = core.report(Case(subject, seen), plans).status
-        after = replace(placed(seen, plans), status=status)
-        reason = relocated(status).get("reason", "")
-        reasons += [reason] if reason not in reasons[-1:] else []
-        if after == seen:
-            return reasons, seen
-        seen = after
-    raise AssertionError(f"does not come to rest: {reasons}")
-
-
-def relocated(status: Any) -> Object:
-    return next((c for c in status["conditions"] if c["type"] == "Relocated"), {})
-
-
-def client_pod(seen: Observed) -> str:
-    return str(seen.objects[Ref("Service", "users-database")]["spec"]["selector"][meta.POD_NAME])
-
-
-def nodes(seen: Observed, ref: Ref) -> Object:
-    selector: Object = seen.objects[ref]["spec"]["template"]["spec"].get("nodeSelector", {})
-    return selector
+from tests.unit.core.worlds import NOW, STANDARD, objects_of, observed, placed, reader, reconcile, settled
 
 
 def test_move_none() -> None:
@@ -112,28 +71,6 @@ def test_move_keeps_primary_running() -> None:
     assert primaries[-1] == SECOND
 
 
-def test_rollback_without_copy() -> None:
-    """A rollback within the window is a switchover without an initial copy."""
-    _, moved = steps(users(B), at_rest())
-    reasons, back = steps(users(A), moved)
-    assert "InitialCopy" not in reasons and reasons[-1] == "Relocated"
-    assert client_pod(back) == "users-database-0"
-    assert back.objects[CLAIM]["metadata"]["annotations"][meta.EPOCH] == "3"
-    assert back.objects[SECOND]["spec"]["template"]["metadata"]["annotations"][meta.PRIMARY].endswith("@3")
-
-
-def test_rollback_window_ends() -> None:
-    """After the rollback window server and proxy are removed, and the volume by `deletionPolicy`."""
-    for policy, kept in (("Retain", True), ("Delete", False)):
-        _, moved = steps(users(B, deletionPolicy=policy), at_rest(deletionPolicy=policy))
-        assert PROXY in moved.objects
-        later = replace(moved, now=NOW + timedelta(hours=2))
-        _, after = steps(users(B, deletionPolicy=policy), later)
-        assert FIRST not in after.objects and PROXY not in after.objects
-        assert (CLAIM in after.objects) is kept
-        assert client_pod(after) == "users-database-2-0"
-
-
 def test_stale_volume_ignored() -> None:
     """A recreated Microservice uses the claim with the highest epoch, not the stale copy."""
     _, moved = steps(users(B), at_rest())
@@ -141,34 +78,6 @@ def test_stale_volume_ignored() -> None:
     claims = {ref: live for ref, live in after.objects.items() if ref.kind in ("PersistentVolumeClaim", "Secret")}
     again = settled(users(B), replace(observed(), objects=claims, now=after.now))
     assert client_pod(again) == "users-database-2-0" and FIRST not in again.objects
-
-
-def test_revert_before_switchover() -> None:
-    """An edit that is reverted before the switchover leaves everything as before."""
-    before = at_rest()
-    seen = before
-    for _ in range(3):
-        seen = placed(seen, reconcile(users(B), seen))
-    assert client_pod(seen) == "users-database-proxy-0"
-    _, after = steps(users(A), seen)
-    assert client_pod(after) == "users-database-0" and nodes(after, Ref("Deployment", "users")) == {"zone": "a"}
-    assert not {SECOND, SECOND_CLAIM, PROXY} & after.objects.keys()
-
-
-def test_revert_during_switchover() -> None:
-    """A switchover always finishes; the reverted edit then starts a second switchover."""
-    seen = at_rest()
-    while not any(ref.kind == "Job" and "switch" in ref.name for ref in seen.objects):
-        seen = placed(seen, reconcile(users(B), seen))
-    job = next(ref for ref in seen.objects if ref.kind == "Job" and "switch" in ref.name)
-    under_way = {**seen.objects, job: {**seen.objects[job], "status": {}}}
-    plans = reconcile(users(A), replace(seen, objects=under_way, pods=()))
-    kept = {ref for plan in plans for ref in plan.keep} | objects_of(plans).keys()
-    assert {job, SECOND, SECOND_CLAIM, PROXY} <= kept
-    _, after = steps(users(A), seen)
-    epochs = {ref: live["metadata"].get("annotations", {}).get(meta.EPOCH) for ref, live in after.objects.items()}
-    assert (epochs[SECOND_CLAIM], epochs[CLAIM]) == ("2", "3")
-    assert client_pod(after) == "users-database-0"
 
 
 def test_restart_uses_claim() -> None:

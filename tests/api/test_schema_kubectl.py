@@ -1,0 +1,48 @@
+"""The definition as kubectl and its users read it: descriptions, explain, scale and the columns of get."""
+
+from __future__ import annotations
+
+from freehold.core.model.resources import Object
+
+from tests.api.cluster import Cluster
+from tests.api.validation import microservice
+
+
+def properties(schema: Object, path: str = "") -> list[tuple[str, Object]]:
+    found = []
+    for name, body in schema.get("properties", {}).items():
+        found.append((f"{path}.{name}", body))
+        found += properties(body, f"{path}.{name}")
+    return found + (properties(schema["items"], f"{path}[]") if "items" in schema else [])
+
+
+def test_schema_descriptions(cluster: Cluster) -> None:
+    """Every field has a description."""
+    whole = cluster.request("GET", "/openapi/v3/apis/freehold.dev/v1alpha1")["components"]["schemas"]
+    schema = whole["dev.freehold.v1alpha1.Microservice"]
+    mine = {part: schema["properties"][part] for part in ("spec", "status")}
+    fields = properties({"properties": mine})
+    assert len(fields) > 40
+    assert [path for path, body in fields if not body.get("description")] == []
+
+
+def test_schema_kubectl_explain(cluster: Cluster) -> None:
+    """kubectl explain prints the description of a field."""
+    said = " ".join(cluster.kubectl("explain", "msvc.spec.database.storage.size").split())
+    assert "It may grow where the storage class allows expansion; it never shrinks." in said
+
+
+def test_schema_kubectl_scale_and_get(cluster: Cluster, home: str) -> None:
+    """kubectl scale and kubectl get support the resource."""
+    cluster.create(microservice(namespace=home))
+    cluster.kubectl("scale", "-n", home, "msvc/users", "--replicas=3")
+    live = cluster.get("Microservice", home, "users")
+    assert live and live["spec"]["replicas"] == 3
+    assert cluster.kubectl("get", "freehold", "-n", home).split()[:6] == [
+        "NAME",
+        "READY",
+        "STATUS",
+        "ENDPOINT",
+        "DATABASE",
+        "CONSUMES",
+    ]
