@@ -83,7 +83,7 @@ def test_budgets_config_without_rollout(cluster: Cluster, home: str) -> None:
         ({"latencyBudget": "soon"}, "spec.latencyBudget"),
         (
             {"consumes": [{"name": "users", "latencyBudget": "1s", "hedgeAfter": "1000ms"}]},
-            "hedgeAfter 1000ms is not shorter than latencyBudget 1s; by then the call is over",
+            "hedgeAfter 1000ms is not shorter than latencyBudget 1s; lower hedgeAfter, or raise latencyBudget",
         ),
     ],
 )

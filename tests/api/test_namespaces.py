@@ -92,7 +92,7 @@ def test_namespaces_consent_missing(cluster: Cluster, home: str, away: str) -> N
     cluster.ready(home, "payments")
     cluster.ready(away)
     said = cluster.says(away, "users", "Relocated", "WaitingForConsent")
-    assert f"spec.placement.namespace: {away} there" in said["message"]
+    assert f"set spec.placement.namespace: {away} in {home}/users" in said["message"]
     assert peers(cluster, away, "users", "ingress") == set()
     assert (away, "users") not in peers(cluster, home, "payments", "egress")
     assert alias(cluster, home) is None

@@ -217,7 +217,7 @@ async def test_netpol_agent_version_expired(
             await changed.wait()
         following.cancel()
     assert "/shop" in namespaces.items
-    assert "forgotten" in caplog.text
+    assert "has expired; listing again" in caplog.text
 
 
 def test_netpol_agent_memory(node: Node) -> None:

@@ -29,7 +29,7 @@ def test_schema_descriptions(cluster: Cluster) -> None:
 def test_schema_kubectl_explain(cluster: Cluster) -> None:
     """kubectl explain prints the description of a field."""
     said = " ".join(cluster.kubectl("explain", "msvc.spec.database.storage.size").split())
-    assert "It may grow where the storage class allows expansion; it never shrinks." in said
+    assert "A volume grows if the storage class allows expansion, and cannot shrink." in said
 
 
 def test_schema_kubectl_scale_and_get(cluster: Cluster, home: str) -> None:
