@@ -1,1 +1,1 @@
-"""What Freehold costs: in time to a running service, in writes to the API server, in memory of the operator."""
+"""Measurements of Freehold's cost: time to a running service, latency, writes to the API server, operator memory."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, print one table, keep the figures as JSON; exits with 1 when a bound is missed."""
+"""`python -m benchmarks`: measure, print a table, write the figures as JSON; exit code 1 when a bound is missed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from localcluster.errors import LocalClusterError
 from .errors import BenchmarkError
 from .extent import FULL, SLICE, Extent
 from .figures import Outcome, as_json, missed, table
-from .parts import PARTS, REAL, on_real_cluster, on_simulated_cluster, several_at_once
+from .parts import PARTS, REAL, concurrently, on_real_cluster, on_simulated_cluster
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -35,7 +35,7 @@ def main() -> int:
         return 2
     print(f"\n{table(outcomes)}")
     if not options.slice:
-        print(f"\n{_keep(outcomes)}")
+        print(f"\n{_write_results(outcomes)}")
     return 1 if missed(outcomes) else 0
 
 
@@ -43,20 +43,20 @@ def _measure(options: argparse.Namespace) -> list[Outcome]:
     extent = _extent(options)
     outcomes = []
     if real := [part for part in REAL if part in options.parts]:
-        outcomes += (several_at_once if options.slice else on_real_cluster)(real, extent)
+        outcomes += (concurrently if options.slice else on_real_cluster)(real, extent)
     if "simulated" in options.parts:
         outcomes += on_simulated_cluster(extent)
     return outcomes
 
 
 def _extent(options: argparse.Namespace) -> Extent:
-    """What is asked for, and of all else as much as for figures or for a slice."""
-    asked = {name: getattr(options, name) for name in ("rounds", "changes", "services", "idle")}
-    given = {name: value for name, value in asked.items() if value is not None}
+    """Return the amounts given as options, and the defaults of a full run or a slice for the others."""
+    options_given = {name: getattr(options, name) for name in ("rounds", "changes", "services", "idle")}
+    given = {name: value for name, value in options_given.items() if value is not None}
     return replace(SLICE if options.slice else FULL, **given)
 
 
-def _keep(outcomes: list[Outcome]) -> Path:
+def _write_results(outcomes: list[Outcome]) -> Path:
     now = datetime.now(UTC)
     target = RESULTS / f"{now:%Y%m%dT%H%M%SZ}.json"
     target.parent.mkdir(exist_ok=True)
@@ -77,7 +77,7 @@ def _machine(now: datetime) -> dict[str, Any]:
     }
 
 
-def _at_least(least: int, most: int) -> Any:
+def _between(least: int, most: int) -> Any:
     def checked(text: str) -> int:
         value = int(text)
         if not least <= value <= most:
@@ -89,20 +89,20 @@ def _at_least(least: int, most: int) -> Any:
 
 def _part(text: str) -> str:
     if text not in PARTS:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(PARTS)}")
+        raise argparse.ArgumentTypeError(f"unknown part {text!r}; choose from {', '.join(PARTS)}")
     return text
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    which = f"which to run, of {', '.join(PARTS)}; left out, all"
-    parser.add_argument("parts", nargs="*", type=_part, metavar="PART", help=which)
-    parser.add_argument("--slice", action="store_true", help="the smallest run of each part; judges no time")
-    parser.add_argument("--rounds", type=_at_least(1, 100), help=f"of each way that is compared, {FULL.rounds}")
-    parser.add_argument("--changes", type=_at_least(2, 500), help=f"of consumes, each way, {FULL.changes}")
-    parser.add_argument("--services", type=_at_least(1, 500), help=f"on simulated nodes, {FULL.services}")
-    seconds = {"metavar": "SECONDS", "type": _at_least(5, 3600)}
-    parser.add_argument("--idle", **seconds, help=f"in which all is quiet, {FULL.idle}")
+    names = f"parts to run: {', '.join(PARTS)}; default: all"
+    parser.add_argument("parts", nargs="*", type=_part, metavar="PART", help=names)
+    parser.add_argument("--slice", action="store_true", help="the smallest run of each part, without bounds on time")
+    parser.add_argument("--rounds", type=_between(1, 100), help=f"rounds of each variant, default {FULL.rounds}")
+    parser.add_argument("--changes", type=_between(2, 500), help=f"changes of consumes, default {FULL.changes}")
+    parser.add_argument("--services", type=_between(1, 500), help=f"simulated services, default {FULL.services}")
+    seconds = {"metavar": "SECONDS", "type": _between(5, 3600)}
+    parser.add_argument("--idle", **seconds, help=f"length of the idle measurement, default {FULL.idle}")
     return parser
 
 

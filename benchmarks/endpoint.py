@@ -1,8 +1,8 @@
-"""What the endpoint's name costs a call: the same pod called by the name that never changes, and by its address.
+"""Latency of calls by the endpoint's name, compared with calls to the same pod by address.
 
-The name is a headless Service, so that there is nothing between a client and the pod: the client looks it up once for a
-connection. Both are called at the same time and at the same constant rate, so that what slows the machine for a while
-slows both; the figure is the median of each round's own ratio.
+The name belongs to a headless Service: clients resolve the name once for each connection and connect to the pod without
+a proxy. Both variants run at the same time and at the same constant rate, because a slow machine then affects both
+equally. The figure is the median of the ratios of all rounds.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ READY_SECONDS = 180
 
 
 def compare(kubectl: Kubectl, extent: Extent, step: Step) -> Outcome:
-    """Call both targets at once, round by round; the target that is called first changes with each round."""
+    """Call both targets at the same time in each round; the order of the first calls alternates."""
     step.say("a service and a caller")
-    taken: dict[str, list[Latency]] = {NAME: [], ADDRESS: []}
-    with namespaces.fresh(kubectl) as namespace, ThreadPoolExecutor(len(taken)) as both:
+    latencies: dict[str, list[Latency]] = {NAME: [], ADDRESS: []}
+    with namespaces.fresh(kubectl) as namespace, ThreadPoolExecutor(len(latencies)) as executor:
         kubectl.apply(*services(namespace))
         kubectl.wait_ready("-n", namespace, PROVIDER, seconds=READY_SECONDS)
-        caller = ghz.stand(kubectl, namespace, CALLER, extent.call_seconds, step)
+        caller = ghz.start_caller(kubectl, namespace, CALLER, extent.call_seconds, step)
         targets = {
             NAME: f"dns:///{PROVIDER}.{namespace}.svc:50051",
             ADDRESS: f"dns:///{_address(kubectl, namespace)}:50051",
         }
         for number in extent.numbers():
-            step.say(extent.shown(number))
+            step.say(extent.progress(number))
             order = list(targets)[:: 1 if number % 2 else -1]
-            begun = [(way, both.submit(caller.constant, targets[way], RATE)) for way in order]
-            for way, round_ in begun:
-                taken[way] += [round_.result()] if number else []
-    return outcome(taken)
+            started = [(variant, executor.submit(caller.constant, targets[variant], RATE)) for variant in order]
+            for variant, round_ in started:
+                latencies[variant] += [round_.result()] if number else []
+    return outcome(latencies)
 
 
 def services(namespace: str) -> list[dict[str, Any]]:
-    """The service, who calls it, and whom it would ask about people."""
+    """Return the called service, a consumer and a provider."""
     database = {"storage": {"size": "64Mi"}, "migrations": {"command": ["payments", "migrate"]}}
     specs: dict[str, dict[str, Any]] = {
         PROVIDER: {"grpc": {}, "database": database, "consumes": [{"name": USERS}]},
@@ -65,16 +65,18 @@ def _address(kubectl: Kubectl, namespace: str) -> str:
     return kubectl("get", "pods", "-n", namespace, "-l", chosen, "-o", "jsonpath={.items[0].status.podIP}")
 
 
-def outcome(taken: Mapping[str, Sequence[Latency]]) -> Outcome:
-    """Both percentiles each way, and what the name adds to each."""
+def outcome(latencies: Mapping[str, Sequence[Latency]]) -> Outcome:
+    """Return both percentiles of both variants, and the ratio of the variants for each percentile."""
     figures: list[Figure] = []
     for percentile in Latency._fields:
-        values = {way: [getattr(each, percentile) for each in rounds] for way, rounds in taken.items()}
+        values = {key: [getattr(each, percentile) for each in rounds] for key, rounds in latencies.items()}
         figures += [
-            Figure(f"call {way}, {percentile}", statistics.median(found), "ms", note=f"{RATE} calls a second")
-            for way, found in values.items()
+            Figure(f"call {variant}, {percentile}", statistics.median(rounds), "ms", note=f"{RATE} calls per second")
+            for variant, rounds in values.items()
         ]
         ratio = pairwise_ratio(values[NAME], values[ADDRESS])
-        said = f"median of {len(values[NAME])} rounds"
-        figures.append(Figure(f"ratio of the two, {percentile}", ratio, bound=BOUND, note=said))
-    return Outcome("endpoint", tuple(figures), {w: [each._asdict() for each in r] for w, r in taken.items()})
+        note = f"median of {len(values[NAME])} rounds"
+        figures.append(Figure(f"ratio name/address, {percentile}", ratio, bound=BOUND, note=note))
+    return Outcome(
+        "endpoint", tuple(figures), {key: [each._asdict() for each in rounds] for key, rounds in latencies.items()}
+    )

@@ -1,7 +1,7 @@
-"""What keeps a benchmark from measuring, in a sentence the user can act on."""
+"""The error of a benchmark that cannot measure."""
 
 from __future__ import annotations
 
 
 class BenchmarkError(Exception):
-    """Nothing was measured; the text is shown as it is, without a traceback."""
+    """A failed measurement; the message is printed unchanged, without a traceback."""

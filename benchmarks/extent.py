@@ -1,4 +1,4 @@
-"""How much is measured: all of it for figures, or the smallest run that exercises every part."""
+"""Amounts to measure: a full run for figures, or the smallest run that exercises every part."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Extent:
-    """How often and how long each part measures.
+    """The number and length of measurements of each part.
 
-    rounds: of each way that is compared. warm_up: whether a round that does not count comes first. changes: of
-    `consumes`, each way. call_seconds: the length of a round of calls. languages: whose servers are called. sizes: of
-    the databases that move, in MB of rows. services: on simulated nodes. idle: seconds in which nothing happens.
+    rounds: rounds of each variant. warm_up: whether an uncounted round comes first. changes: changes of `consumes` in
+    each direction. call_seconds: length of a round of calls. languages: languages of the called servers. sizes: sizes
+    of moved databases, in MB of rows. services: services on simulated nodes. idle: seconds without any change.
     """
 
     rounds: int = 10
@@ -24,14 +24,14 @@ class Extent:
     idle: float = 600
 
     def numbers(self) -> range:
-        """The numbers of the rounds; 0 is the round that does not count."""
+        """Return the numbers of the rounds; round 0 warms up and is not counted."""
         return range(0 if self.warm_up else 1, self.rounds + 1)
 
-    def shown(self, number: int) -> str:
-        """A round, for the line that shows progress."""
+    def progress(self, number: int) -> str:
+        """Return the text of a round for the progress line."""
         return f"round {number} of {self.rounds}"
 
 
 FULL = Extent()
 SLICE = Extent(rounds=1, warm_up=False, changes=2, call_seconds=2, languages=("python",), sizes=(10,), idle=30)
-"""Enough to find errors. With fewer services the memory for each could not be told from the operator's own."""
+"""Enough to find errors. With fewer services the memory per service would vanish in the operator's own memory."""

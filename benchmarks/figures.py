@@ -1,4 +1,4 @@
-"""Figures: what was measured, what it may be at most, and both as a table and as JSON."""
+"""Figures with their bounds, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table. unit: such as `s`, `kB`, or empty for a count. bound: the largest value that is well."""
+    """A line of the table. unit: like `s` or `kB`, empty for a count. bound: the largest accepted value."""
 
     name: str
     value: float
@@ -25,25 +25,25 @@ class Figure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one benchmark found. raw: every single measurement, for whoever wants to look closer."""
+    """The result of a benchmark. raw: all single measurements."""
 
     name: str
     figures: tuple[Figure, ...]
     raw: dict[str, Any] = field(default_factory=dict)
 
 
-def pairwise_ratio(with_it: Sequence[float], without: Sequence[float]) -> float:
-    """The median of each round's own ratio: what slows the machine for a while slows both of a pair."""
-    return statistics.median(a / b for a, b in zip(with_it, without, strict=True))
+def pairwise_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
+    """Return the median of the ratios of all rounds; a slow machine affects both values of a round equally."""
+    return statistics.median(a / b for a, b in zip(numerators, denominators, strict=True))
 
 
 def p99(values: Sequence[float]) -> float:
-    """The 99th percentile of two values or more, on the line between the two that are nearest."""
+    """Return the 99th percentile of at least two values, interpolated between the two nearest."""
     return statistics.quantiles(values, n=100, method="inclusive")[98]
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """All figures, one a line, with their bounds and whether they are met."""
+    """Return the table of all figures, with bounds and a mark for each bound met or missed."""
     rows = [("FIGURE", "VALUE", "AT MOST", "", "NOTE")]
     for outcome in outcomes:
         rows += [_row(figure) for figure in outcome.figures]
@@ -52,17 +52,17 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 def missed(outcomes: Sequence[Outcome]) -> list[Figure]:
-    """The figures above their bounds."""
+    """Return the figures above their bounds."""
     return [figure for outcome in outcomes for figure in outcome.figures if not figure.met]
 
 
 def without_bounds(outcome: Outcome) -> Outcome:
-    """The same figures where no bound of theirs can be judged."""
+    """Return the outcome without bounds, for runs in which times are not representative."""
     return replace(outcome, figures=tuple(replace(figure, bound=None) for figure in outcome.figures))
 
 
 def as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The same for programs: each figure with whether its bound is met, and everything they were made of."""
+    """Return all outcomes as JSON values: each figure with whether the bound is met, and all single measurements."""
     return {
         outcome.name: {
             "figures": [{**asdict(figure), "met": figure.met} for figure in outcome.figures],
@@ -85,7 +85,7 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def number(value: float) -> str:
-    """Counts as they are, small measurements with two digits, large ones with one."""
+    """Format counts as integers, values below 100 with two decimals, and others with a single decimal."""
     if float(value).is_integer() and abs(value) < 1e6 and not isinstance(value, float):
         return str(value)
     return f"{value:.2f}" if abs(value) < 100 else f"{value:.1f}"

@@ -1,7 +1,7 @@
-"""Calls made by ghz from a pod that stands where a declared consumer stands, on connections that last, as clients keep.
+"""Calls by ghz from a pod with a declared consumer's labels, on lasting connections like those of real clients.
 
-At a constant rate each call is sent when its time has come and not when the one before is answered, so that a slow
-answer delays no other call and hides none.
+At a constant rate each call is sent at a fixed time, independent of earlier answers: a slow answer neither delays nor
+hides other calls (no coordinated omission).
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from .kubectl import Kubectl
 IMAGE = "localhost/freehold/payments:dev"
 PROGRAM = "/tmp/ghz"
 FIRST = 50
-"""Calls at the beginning of a round that do not count: they include the time to connect."""
+"""Uncounted calls at the beginning of a round, which include the time to connect."""
 CONSTANT = ("--async", "--concurrency=1", "--lb-strategy=round_robin")
 PLAINTEXT = ("--insecure",)
 HEALTH = ("--call=grpc.health.v1.Health/Check",)
-"""Needs no database, and every service answers it."""
+"""The health check of gRPC, which needs no database and is answered by every service."""
 EXEC_SECONDS = 60
 ENOUGH = 0.99
 
 
 class Latency(NamedTuple):
-    """Of one round, in milliseconds."""
+    """Percentiles of the latencies of a round, in milliseconds."""
 
     p50: float
     p99: float
@@ -41,34 +41,34 @@ class Latency(NamedTuple):
 
 @dataclass(frozen=True)
 class Caller:
-    """A pod with ghz in the place of a service. seconds: the length of each round of calls."""
+    """A pod with ghz and the labels of a service. seconds: length of each round of calls."""
 
     kubectl: Kubectl
     namespace: str
     pod: str
     seconds: int
 
-    def constant(self, target: str, rate: int, means: Sequence[str] = PLAINTEXT) -> Latency:
-        """One round of so many calls a second for health. Raises BenchmarkError when one failed."""
+    def constant(self, target: str, rate: int, security: Sequence[str] = PLAINTEXT) -> Latency:
+        """Run a round of health checks. rate: calls per second. Raises BenchmarkError when a call failed."""
         total = rate * self.seconds + FIRST
         load = (*CONSTANT, f"--rps={rate}", f"--total={total}", f"--skipFirst={FIRST}")
-        return read(self._report(*load, *means, *HEALTH, target), total - FIRST)
+        return read(self._report(*load, *security, *HEALTH, target), total - FIRST)
 
-    def most(self, target: str, at_once: int, call: Sequence[str]) -> float:
-        """Calls a second that went well when so many are under way all the time.
+    def throughput(self, target: str, at_once: int, call: Sequence[str]) -> float:
+        """Return the successful calls per second. at_once: number of concurrent calls.
 
-        Servers end each connection after seconds, and ghz does not repeat a call that then found none, as clients do:
-        such calls do not count. Raises BenchmarkError when they are more than one in a hundred.
+        Servers close each connection after some seconds. Clients then repeat a call without a connection, but ghz does
+        not: failed calls are not counted. Raises BenchmarkError when more than 1 % of the calls fail.
         """
         load = (f"--concurrency={at_once}", f"--duration={self.seconds}s", "--duration-stop=wait")
         report = self._report(*load, *PLAINTEXT, *call, target)
         codes = report["statusCodeDistribution"]
         if codes.get("OK", 0) < ENOUGH * sum(codes.values()):
-            raise BenchmarkError(f"too few calls went well: {codes}")
+            raise BenchmarkError(f"too many calls failed: {codes}; at least {ENOUGH:.0%} must succeed")
         return float(codes["OK"] / (report["total"] / 1e9))
 
     def copy(self, file: Path, target: str) -> None:
-        """Copy a file of this machine into the pod."""
+        """Copy a local file into the pod."""
         self.kubectl("cp", "-n", self.namespace, file, f"{self.pod}:{target}")
 
     def _report(self, *arguments: str) -> dict[str, Any]:
@@ -77,33 +77,33 @@ class Caller:
         return report
 
 
-def stand(kubectl: Kubectl, namespace: str, service: str, seconds: int, step: Step, **mounted: str) -> Caller:
-    """Start a pod with ghz in the place of a service.
+def start_caller(kubectl: Kubectl, namespace: str, service: str, seconds: int, step: Step, **mounted: str) -> Caller:
+    """Start a pod with ghz and the labels of a service.
 
-    seconds: the length of each round of calls. mounted: folder below the root → Secret.
+    seconds: length of each round of calls. mounted: folder below the root → Secret.
     """
     tools.ensure(("ghz",), step)
-    pods.stand(kubectl, namespace, service, IMAGE, ["sleep", "infinity"], **mounted)
+    pods.start(kubectl, namespace, service, IMAGE, ["sleep", "infinity"], **mounted)
     caller = Caller(kubectl, namespace, service, seconds)
     caller.copy((paths.tools_bin() / "ghz").resolve(), PROGRAM)
     return caller
 
 
 def read(report: dict[str, Any], calls: int) -> Latency:
-    """From ghz's report in JSON, which gives nanoseconds. Raises BenchmarkError unless so many calls went well.
+    """Return the latencies in ghz's JSON report, where times are in nanoseconds.
 
-    One in a hundred may have found its connection ended: servers end each after seconds, and ghz does not repeat such a
-    call, as clients do. It counts for nothing.
+    calls: expected number of calls. Up to 1 % may end with Unavailable: servers close each connection after some
+    seconds, and ghz, unlike clients, does not repeat a call without a connection. Raises BenchmarkError otherwise.
     """
     codes = report["statusCodeDistribution"]
     if codes.get("OK", 0) < ENOUGH * calls or codes.get("OK", 0) + codes.get("Unavailable", 0) != calls:
-        raise BenchmarkError(f"not all of {calls} calls went well: {codes}")
-    found = {each["percentage"]: each["latency"] / 1e6 for each in report["latencyDistribution"]}
-    return Latency(found[50], found[99])
+        raise BenchmarkError(f"not all of {calls} calls succeeded: {codes}")
+    latency = {each["percentage"]: each["latency"] / 1e6 for each in report["latencyDistribution"]}
+    return Latency(latency[50], latency[99])
 
 
 def spread(rounds: Sequence[Latency]) -> str:
-    """How far the rounds lie apart."""
+    """Return a note with the range of the 99th percentiles and the median call."""
     slow = [each.p99 for each in rounds]
-    middle = statistics.median(each.p50 for each in rounds)
-    return f"{min(slow):.2f} to {max(slow):.2f} ms in {len(rounds)} rounds; median call {middle:.2f} ms"
+    median = statistics.median(each.p50 for each in rounds)
+    return f"{min(slow):.2f} to {max(slow):.2f} ms in {len(rounds)} rounds; median call {median:.2f} ms"

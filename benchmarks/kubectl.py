@@ -1,4 +1,4 @@
-"""kubectl, as a user runs it."""
+"""kubectl as a child process."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from localcluster.run import run
 
 
 def program() -> str:
-    """The kubectl of the project's tools, or the user's own."""
+    """Return the path of kubectl: from the project's tools, otherwise from PATH."""
     ours = paths.tools_bin() / "kubectl"
     return str(ours) if ours.exists() else shutil.which("kubectl") or str(ours)
 
 
 @dataclass(frozen=True)
 class Kubectl:
-    """kubectl for one cluster. Its methods raise LocalClusterError with what kubectl said."""
+    """kubectl for a cluster. All methods raise LocalClusterError with the output of kubectl."""
 
     kubeconfig: Path
 
@@ -30,19 +30,19 @@ class Kubectl:
         return run(self.command(*arguments), stdin=stdin, timeout=timeout)
 
     def command(self, *arguments: str | Path) -> list[str]:
-        """What is run, for whoever must see to it while it runs."""
+        """Return the command line, for callers that start the process themselves."""
         return [program(), f"--kubeconfig={self.kubeconfig}", *map(str, arguments)]
 
     def apply(self, *objects: dict[str, Any], timeout: float = 120) -> None:
-        """All at once, server-side."""
+        """Apply all objects in a single call, server-side."""
         self("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(objects), timeout=timeout)
 
     def items(self, kinds: str, *arguments: str) -> list[dict[str, Any]]:
-        """The objects of these kinds, as the API server gives them."""
+        """Return the objects of these kinds, unchanged from the API server."""
         listed: dict[str, Any] = json.loads(self("get", kinds, "-o", "json", *arguments))
         items: list[dict[str, Any]] = listed["items"]
         return items
 
     def wait_ready(self, *arguments: str, seconds: int) -> None:
-        """Until every Microservice that is named or selected is Ready."""
+        """Wait until all named or selected Microservices are Ready."""
         self("wait", "--for=condition=Ready", "microservice", f"--timeout={seconds}s", *arguments, timeout=seconds + 10)

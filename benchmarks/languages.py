@@ -1,7 +1,7 @@
-"""How many calls a second a server of each language answers: the same call to the same service, made by `freehold new`.
+"""Calls per second answered by servers in each language: the same call to the same service, created by `freehold new`.
 
-The call reads a note from the service's own database. So many are under way all the time, from a pod that stands where
-a declared consumer stands; the languages take turns, so that what slows the machine for a while slows all.
+The call reads a note from the service's own database. A fixed number of calls runs concurrently, from a pod with a
+declared consumer's labels. The languages alternate in each round, because a slow machine then affects all equally.
 """
 
 from __future__ import annotations
@@ -32,33 +32,33 @@ READY_SECONDS = 240
 
 
 def compare(kubectl: Kubectl, stage: Stage, extent: Extent, step: Step) -> Outcome:
-    """Call the service of each language in turns, round by round."""
-    taken: dict[str, list[float]] = {language: [] for language in extent.languages}
+    """Measure the service of each language once in each round."""
+    rates: dict[str, list[float]] = {language: [] for language in extent.languages}
     with namespaces.fresh(kubectl) as namespace:
-        names = list(map(_name, taken))
-        kubectl.apply(*_services(stage, namespace, taken, step), _caller(namespace, names))
-        step.say("until all are ready")
+        names = list(map(_name, rates))
+        kubectl.apply(*_services(stage, namespace, rates, step), _caller(namespace, names))
+        step.say("waiting until all services are ready")
         kubectl.wait_ready("-n", namespace, *names, seconds=READY_SECONDS)
-        caller = ghz.stand(kubectl, namespace, CALLER, extent.call_seconds, step)
-        step.say("a note for each")
-        for language in taken:
-            _hand_contract(caller, language)
-            _called(caller, language, "PutNote", NOTE, at_once=1)
+        caller = ghz.start_caller(kubectl, namespace, CALLER, extent.call_seconds, step)
+        step.say("a note in each service")
+        for language in rates:
+            _copy_contract(caller, language)
+            _throughput(caller, language, "PutNote", NOTE, at_once=1)
         for number in extent.numbers():
-            step.say(extent.shown(number))
-            for language, found in taken.items():
-                rate = _called(caller, language, "GetNote", {"id": NOTE["id"]}, at_once=AT_ONCE)
-                found += [rate] if number else []
-    return outcome(taken)
+            step.say(extent.progress(number))
+            for language, measured in rates.items():
+                rate = _throughput(caller, language, "GetNote", {"id": NOTE["id"]}, at_once=AT_ONCE)
+                measured += [rate] if number else []
+    return outcome(rates)
 
 
 def _name(language: str) -> str:
-    """The name that the end-to-end stories use, so that their steps of the image's build are used again."""
+    """Return the name used in the end-to-end stories, to reuse the layers of the image's build."""
     return f"note-book-{language}"
 
 
 def _services(stage: Stage, namespace: str, languages: Iterable[str], step: Step) -> Iterator[dict[str, Any]]:
-    """A new service of each language, its image on the nodes."""
+    """Create a service in each language and import the images on the nodes; return the Microservices."""
     with tempfile.TemporaryDirectory() as work:
         for language in languages:
             step.say(f"a new service in {language}")
@@ -70,8 +70,8 @@ def _services(stage: Stage, namespace: str, languages: Iterable[str], step: Step
             yield body
 
 
-def _hand_contract(caller: ghz.Caller, language: str) -> None:
-    """Copy the contract's source to the caller, so that reflection is none of what is measured."""
+def _copy_contract(caller: ghz.Caller, language: str) -> None:
+    """Copy the contract's source to the caller, to measure calls without reflection."""
     name = _name(language)
     package = new.forms(name)["example_service"]
     with tempfile.TemporaryDirectory() as work:
@@ -85,21 +85,21 @@ def _caller(namespace: str, consumed: Iterable[str]) -> dict[str, Any]:
     return microservice(namespace, CALLER, ghz.IMAGE, grpc={"contract": "None"}, replicas=0, consumes=consumes)
 
 
-def _called(caller: ghz.Caller, language: str, method: str, request: Mapping[str, str], at_once: int) -> float:
+def _throughput(caller: ghz.Caller, language: str, method: str, request: Mapping[str, str], at_once: int) -> float:
     name = _name(language)
     service = f"{new.forms(name)['example_service']}.v1.NotesService"
     call = (f"--proto=/tmp/{name}.proto", f"--call={service}/{method}", f"--data={json.dumps(request)}")
-    return caller.most(f"dns:///{name}.{caller.namespace}.svc:50051", at_once, call)
+    return caller.throughput(f"dns:///{name}.{caller.namespace}.svc:50051", at_once, call)
 
 
-def outcome(taken: Mapping[str, Sequence[float]]) -> Outcome:
-    """Calls a second of each language: the median of its rounds."""
+def outcome(rates: Mapping[str, Sequence[float]]) -> Outcome:
+    """Return the calls per second of each language, as the median of all rounds."""
     figures = tuple(
-        Figure(f"calls a second, {language}", statistics.median(found), note=_spread(found))
-        for language, found in taken.items()
+        Figure(f"calls per second, {language}", statistics.median(measured), note=_spread(measured))
+        for language, measured in rates.items()
     )
-    return Outcome("languages", figures, dict(taken))
+    return Outcome("languages", figures, dict(rates))
 
 
-def _spread(found: Sequence[float]) -> str:
-    return f"{min(found):.0f} to {max(found):.0f} in {len(found)} rounds, {AT_ONCE} at once, one pod"
+def _spread(rates: Sequence[float]) -> str:
+    return f"{min(rates):.0f} to {max(rates):.0f} in {len(rates)} rounds, {AT_ONCE} concurrent calls, one pod"

@@ -1,4 +1,4 @@
-"""What services cost the operator: memory and processor time, and how long many take to be Ready at once."""
+"""Memory and processor time of the operator per service, and the time until many services are Ready."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEGABYTE = 1_000_000
 
 @contextmanager
 def with_services(rig: Rig, services: int) -> Iterator[tuple[Operator, Outcome]]:
-    """An operator that came to serve so many, all of them Ready, and what that took."""
+    """Start an operator, apply services and wait until all are Ready; yield the operator and the figures."""
     with rig.operator() as operator:
         empty, processor = operator.settled_memory(), operator.processor_seconds()
         took = _all_ready(rig, services)
@@ -29,32 +29,32 @@ def with_services(rig: Rig, services: int) -> Iterator[tuple[Operator, Outcome]]
         figures = (
             Figure("operator memory, no services", empty / MEGABYTE, "MB"),
             Figure(f"operator memory, {services} services", full / MEGABYTE, "MB"),
-            Figure("operator memory for each service", growth, "kB", KILOBYTES_A_SERVICE),
-            Figure(f"{services} services at once, all Ready", took, "s", note=f"{services / took:.1f} a second"),
-            Figure("operator processor time for each", processor / services * 1000, "ms"),
+            Figure("operator memory per service", growth, "kB", KILOBYTES_A_SERVICE),
+            Figure(f"{services} services at once, all Ready", took, "s", note=f"{services / took:.1f} per second"),
+            Figure("operator processor time per service", processor / services * 1000, "ms"),
         )
         raw = {"services": services, "empty": empty, "full": full, "seconds": took, "processor_seconds": processor}
         yield operator, Outcome("memory", figures, raw)
 
 
 def after_restart(rig: Rig, services: int, empty: float) -> Outcome:
-    """The memory of an operator that starts with so many services there. empty: its memory with none, in bytes."""
+    """Measure the memory of an operator started with existing services. empty: memory without services, in bytes."""
     with rig.operator("operator-again") as operator:
         full = operator.settled_memory()
     growth = (full - empty) / services / 1000
     figure = Figure(
-        "the same after a restart", growth, "kB", note="no bound: what the first lists take at once counts too"
+        "memory per service after a restart", growth, "kB", note="no bound: includes the memory of the first lists"
     )
     return Outcome("restart", (figure,), {"services": services, "full": full})
 
 
 def _all_ready(rig: Rig, services: int) -> float:
-    """Seconds from the first of so many services to the last of them Ready."""
+    """Apply services at once; return the seconds until the last is Ready."""
     namespaces = [f"services-{number}" for number in range(math.ceil(services / IN_ONE_NAMESPACE))]
     rig.namespaces(*namespaces)
     started = time.monotonic()
-    wanted = [microservice(namespaces[n // IN_ONE_NAMESPACE], f"users-{n % IN_ONE_NAMESPACE}") for n in range(services)]
-    rig.kubectl.apply(*wanted)
+    bodies = [microservice(namespaces[n // IN_ONE_NAMESPACE], f"users-{n % IN_ONE_NAMESPACE}") for n in range(services)]
+    rig.kubectl.apply(*bodies)
     for namespace in namespaces:
         rig.kubectl.wait_ready("-n", namespace, "--all", seconds=READY_SECONDS)
     return time.monotonic() - started

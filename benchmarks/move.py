@@ -1,9 +1,9 @@
-"""What a move costs, and how long writes pause for it: 10 MB to 1 GB of data, and the same by pg_dump and pg_restore.
+"""Duration and write pause of a move, for 10 MB to 1 GB of data, compared with pg_dump and pg_restore.
 
-One writes a hundred rows a second to the database while it moves to the other zone; the longest time between two rows
-is the pause. In turns with it, the same data is copied as a person would copy it who has no operator: a dump, read into
-a fresh server as it is made, during which nobody may write. That server is there already, and nothing is counted for
-telling the service where it is, so that the way by hand is given a lead.
+A writer inserts a hundred rows per second while the database moves to the other zone; the longest gap between two rows
+is the write pause. In the same rounds, the same data is copied without the operator: a dump streamed into a fresh
+server, during which writes must stop. The comparison favours the dump: the start of the fresh server and the redirect
+of the service are not counted.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ from .errors import BenchmarkError
 from .extent import Extent
 from .figures import Figure, Outcome
 from .kubectl import Kubectl
-from .process import tied
+from .process import ends_with_parent
 from .services import microservice
 
 PAUSE_SECONDS = 1.0
 GROWTH, SLACK_SECONDS = 1.5, 0.2
-"""What the pause of the largest may be of that of the smallest, and beyond: it must not grow with the data."""
-SERVICE, WRITER, HAND = "users", "writer", "hand"
+"""The bound on the largest database's pause: a multiple of the smallest database's pause, plus seconds.
+
+The pause must not grow with the data.
+"""
+SERVICE, WRITER, DUMPER = "users", "writer", "dumper"
 IMAGE, POSTGRESQL = "localhost/freehold/users:dev", "localhost/freehold/postgres:15"
 SCRIPTS = Path(__file__).parent / "scripts"
 FREEHOLD = Path(sys.executable).with_name("freehold")
@@ -46,20 +49,24 @@ RESET ROLE;
 GRANT SELECT ON ballast TO app;
 CHECKPOINT;
 """
-"""About a thousand bytes a row: too few for PostgreSQL to compress them."""
+"""Rows of about 1000 bytes, below the size at which PostgreSQL compresses values."""
 
 
 class Round(NamedTuple):
-    """Seconds: the move as a whole, its pause as the writer saw it and as the operator says, and the copy by hand."""
+    """The times of a round, in seconds.
+
+    total: duration of the move. pause: write pause measured by the writer. reported: write pause in the status. dump:
+    duration of pg_dump and pg_restore.
+    """
 
     total: float
     pause: float
-    said: float
-    hand: float
+    reported: float
+    dump: float
 
 
 def compare(kubectl: Kubectl, extent: Extent, step: Step) -> Outcome:
-    """Move a database of each size so many times."""
+    """Move a database of each size, round by round."""
     return outcome({size: list(_rounds(kubectl, size, extent.rounds, step)) for size in extent.sizes})
 
 
@@ -72,22 +79,22 @@ def _rounds(kubectl: Kubectl, size: int, rounds: int, step: Step) -> Iterator[Ro
         inside = ("psql", "-h", "/var/run/postgresql", "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-qc", fill, "app")
         server = f"{SERVICE}-database"
         kubectl("exec", "-n", namespace, f"{server}-0", "-c", "postgresql", "--", *inside, timeout=LONGEST_SECONDS)
-        wait = ["sleep", "infinity"]
-        pods.stand(kubectl, namespace, SERVICE, IMAGE, wait, name=WRITER, binding=f"{SERVICE}-database")
-        pods.stand(kubectl, namespace, SERVICE, POSTGRESQL, wait, name=HAND, binding=f"{SERVICE}-database-owner")
+        sleep = ["sleep", "infinity"]
+        pods.start(kubectl, namespace, SERVICE, IMAGE, sleep, name=WRITER, binding=f"{SERVICE}-database")
+        pods.start(kubectl, namespace, SERVICE, POSTGRESQL, sleep, name=DUMPER, binding=f"{SERVICE}-database-owner")
         for number in range(rounds):
             step.say(f"{size} MB, round {number + 1} of {rounds}")
-            hand = _by_hand(kubectl, namespace)
+            dump = _dumped(kubectl, namespace)
             total, pause, move = _moved(kubectl, namespace, ZONES[(number + 1) % 2])
-            yield Round(total, pause, move["writePauseMs"] / 1000, hand)
-            # Without a way back each round copies anew.
-            for left in (f"statefulset/{server}", f"pvc/{server.replace('-database', '-database-data')}"):
-                kubectl("wait", "-n", namespace, "--for=delete", left, "--timeout=120s", timeout=130)
+            yield Round(total, pause, move["writePauseMs"] / 1000, dump)
+            # Without a rollback standby each round starts with an initial copy.
+            for old in (f"statefulset/{server}", f"pvc/{server.replace('-database', '-database-data')}"):
+                kubectl("wait", "-n", namespace, "--for=delete", old, "--timeout=120s", timeout=130)
             server = move["server"]
 
 
 def service(namespace: str) -> dict[str, Any]:
-    """One in the first zone that keeps nothing of what it left."""
+    """Return a service in the first zone, with the shortest rollback window."""
     database = {
         "storage": {"size": "4Gi"},
         "migrations": {"command": ["users", "migrate"]},
@@ -97,33 +104,37 @@ def service(namespace: str) -> dict[str, Any]:
     return microservice(namespace, SERVICE, IMAGE, grpc={}, database=database, placement=placement)
 
 
-def _by_hand(kubectl: Kubectl, namespace: str) -> float:
-    script = (SCRIPTS / "by-hand.sh").read_text()
-    return float(kubectl("exec", "-n", namespace, HAND, "--", "bash", "-c", script, timeout=LONGEST_SECONDS))
+def _dumped(kubectl: Kubectl, namespace: str) -> float:
+    script = (SCRIPTS / "dump-and-restore.sh").read_text()
+    return float(kubectl("exec", "-n", namespace, DUMPER, "--", "bash", "-c", script, timeout=LONGEST_SECONDS))
 
 
 def _moved(kubectl: Kubectl, namespace: str, zone: str) -> tuple[float, float, dict[str, Any]]:
-    """Seconds that the move took, the longest pause in writes, and what the resource says of it."""
+    """Move the database; return the duration and the write pause in seconds, and status.move."""
     options = ("-n", namespace, f"--kubeconfig={kubectl.kubeconfig}", "--zone", zone, "-o", "json")
     with _writing(kubectl, namespace) as writing:
         began = time.monotonic()
         command = [str(FREEHOLD), "move", SERVICE, *options]
         done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
         total = time.monotonic() - began
-        said, _ = writing.communicate(timeout=60)
+        output, _ = writing.communicate(timeout=60)
     if done.returncode or writing.returncode:
-        raise BenchmarkError(f"the move to zone {zone} did not come to its end: {done.stdout}{done.stderr}")
-    seen = json.loads(said)
-    return total, seen["longest"] - seen["usual"], json.loads(done.stdout)
+        raise BenchmarkError(f"the move to zone {zone} did not complete: {done.stdout}{done.stderr}")
+    gaps = json.loads(output)
+    return total, gaps["longest"] - gaps["usual"], json.loads(done.stdout)
 
 
 @contextmanager
 def _writing(kubectl: Kubectl, namespace: str) -> Iterator[subprocess.Popen[str]]:
     script = (SCRIPTS / "rows.py").read_text()
-    command = kubectl.command("exec", "-i", "-n", namespace, WRITER, "--", "/opt/users/bin/python", "-c", script)
-    pipe = subprocess.PIPE
+    execute = kubectl.command("exec", "-i", "-n", namespace, WRITER, "--", "/opt/users/bin/python", "-c", script)
+    command, pipe = ends_with_parent([*execute, str(LONGEST_SECONDS)]), subprocess.PIPE
     process = subprocess.Popen(
-        tied([*command, str(LONGEST_SECONDS)]), stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+        command,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     try:
         yield process
@@ -132,23 +143,27 @@ def _writing(kubectl: Kubectl, namespace: str) -> Iterator[subprocess.Popen[str]
         process.wait()
 
 
-def outcome(taken: Mapping[int, Sequence[Round]]) -> Outcome:
-    """The medians of each size; sizes are in MB."""
-    middle = {size: Round(*map(statistics.median, zip(*rounds, strict=True))) for size, rounds in taken.items()}
-    smallest, largest = min(middle), max(middle)
+def outcome(rounds_by_size: Mapping[int, Sequence[Round]]) -> Outcome:
+    """Return the medians for each size, in MB, and the bound on the growth of the write pause."""
+    medians = {
+        size: Round(*map(statistics.median, zip(*rounds, strict=True))) for size, rounds in rounds_by_size.items()
+    }
+    smallest, largest = min(medians), max(medians)
     figures: list[Figure] = []
-    for size, found in middle.items():
-        note = f"median of {len(taken[size])} rounds; by hand {found.hand:.1f} s, in which nobody may write"
-        paused = [one.pause for one in taken[size]]
-        spread = f"{min(paused):.2f} to {max(paused):.2f} s for a client; the switchover reports {found.said:.2f} s"
+    for size, median in medians.items():
+        note = f"median of {len(rounds_by_size[size])} rounds; dump and restore {median.dump:.1f} s, without writes"
+        pauses = [each.pause for each in rounds_by_size[size]]
+        spread = f"{min(pauses):.2f} to {max(pauses):.2f} s for a client; switchover {median.reported:.2f} s"
         figures += [
-            Figure(f"move of {_named(size)}", found.total, "s", note=note),
-            Figure(f"writes pause for it, {_named(size)}", found.pause, "s", PAUSE_SECONDS, spread),
+            Figure(f"move of {_named(size)}", median.total, "s", note=note),
+            Figure(f"write pause, {_named(size)}", median.pause, "s", PAUSE_SECONDS, spread),
         ]
-    bound = GROWTH * middle[smallest].pause + SLACK_SECONDS
-    said = f"{GROWTH:g} times that of {_named(smallest)} and {SLACK_SECONDS:g} s at most"
-    figures.append(Figure(f"pause of {_named(largest)}", middle[largest].pause, "s", bound, said))
-    return Outcome("move", tuple(figures), {_named(size): [one._asdict() for one in taken[size]] for size in taken})
+    bound = GROWTH * medians[smallest].pause + SLACK_SECONDS
+    note = f"at most {GROWTH:g} times the pause of {_named(smallest)} plus {SLACK_SECONDS:g} s"
+    name = f"write pause, {_named(largest)} against {_named(smallest)}"
+    figures.append(Figure(name, medians[largest].pause, "s", bound, note))
+    raw = {_named(size): [each._asdict() for each in rounds] for size, rounds in rounds_by_size.items()}
+    return Outcome("move", tuple(figures), raw)
 
 
 def _named(size: int) -> str:

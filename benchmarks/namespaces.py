@@ -1,4 +1,4 @@
-"""Namespaces for the time of a measurement."""
+"""Temporary namespaces for measurements."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LABEL = "freehold.dev/benchmark"
 
 
 def clear(kubectl: Kubectl) -> None:
-    """Remove what an earlier run left."""
+    """Delete the namespaces of an earlier run."""
     kubectl("delete", "namespaces", "-l", LABEL, "--timeout=180s", timeout=200)
 
 
 @contextmanager
 def fresh(kubectl: Kubectl) -> Iterator[str]:
-    """A fresh one in which Freehold may keep Secrets; its pods are gone before the next measurement begins."""
+    """Create a namespace with Freehold's access to Secrets; on exit delete the namespace, and wait for all pods."""
     name = f"benchmark-{uuid.uuid4().hex[:6]}"
     metadata = {"name": name, "labels": {LABEL: "true"}}
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, grant(name))
@@ -32,7 +32,7 @@ def fresh(kubectl: Kubectl) -> Iterator[str]:
 
 
 def _remove(kubectl: Kubectl, name: str) -> None:
-    """All that runs is gone on return: a namespace's own deletion would look again only after half a grace period."""
+    """Delete pods and their owners, and wait; a namespace's own deletion retries only after half a grace period."""
     kinds = "microservices,deployments,statefulsets,jobs,pods"
     kubectl("delete", kinds, "--all", "-n", name, "--cascade=foreground", "--timeout=120s", timeout=130)
     kubectl("wait", "--for=delete", "pods", "--all", "-n", name, "--timeout=120s", timeout=130)

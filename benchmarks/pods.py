@@ -1,4 +1,4 @@
-"""Pods that stand where a service stands: behind its walls, and not of it."""
+"""Pods with the labels of a service: selected by its network policies, without being managed by Freehold."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from freehold.core.objects import meta
 from .kubectl import Kubectl
 
 
-def stand(
+def start(
     kubectl: Kubectl, namespace: str, service: str, image: str, command: list[str], name: str = "", **mounted: str
 ) -> str:
-    """Runs a command where a service of this namespace stands; the pod's address, once it has one and runs.
+    """Start a pod with a service's labels, wait until the pod is ready, and return the pod's address.
 
-    name: the pod's; left out, the service's. mounted: Secrets by the folder below the root in which the pod finds them.
+    name: name of the pod, by default the service's name. mounted: folder below the root → Secret.
     """
     pod = name or service
     container = {
@@ -29,7 +29,7 @@ def stand(
         "containers": [container],
         "volumes": [{"name": folder, "secret": {"secretName": secret}} for folder, secret in mounted.items()],
     }
-    # As probes are marked, so that Freehold takes it for none of the service's own.
+    # The label of connectivity probes, so that Freehold does not count the pod as a pod of the service.
     labels = {**meta.selector(service, meta.SERVICE), meta.PROBE: "true"}
     metadata = {"name": pod, "namespace": namespace, "labels": labels}
     kubectl.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})

@@ -1,4 +1,4 @@
-"""Programs that a benchmark starts: they end with it, whatever happens, and say what they cost."""
+"""Child processes of a benchmark, which end with the benchmark, and their use of memory and processor."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from .errors import BenchmarkError
 PATIENCE_SECONDS = 60.0
 END_SECONDS = 20.0
 SETTLED_SAMPLES = 10
-"""Memory has settled when so many samples, a second apart, lie within one part in a thousand."""
+"""Number of samples, a second apart, that must lie within 0.1 % of each other for memory to count as settled."""
 SETTLE_SECONDS = 120
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on at this moment."""
+    """Return a currently free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def tied(argv: Sequence[str | Path]) -> list[str]:
-    """The same command; the kernel ends it should this process die first."""
+def ends_with_parent(argv: Sequence[str | Path]) -> list[str]:
+    """Return the command wrapped by setpriv: the kernel kills the child when this process dies (prctl(2))."""
     return ["setpriv", "--pdeathsig=KILL", "--", *map(str, argv)]
 
 
 @contextmanager
 def running(argv: Sequence[str | Path], log: Path, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A program for the time of a `with`."""
+    """Run a program; terminate the program on exit."""
     with log.open("ab") as out:
-        process = subprocess.Popen(tied(argv), env={**os.environ, **env}, stdout=out, stderr=out)
+        process = subprocess.Popen(ends_with_parent(argv), env={**os.environ, **env}, stdout=out, stderr=out)
     try:
         yield process
     finally:
@@ -49,29 +49,29 @@ def running(argv: Sequence[str | Path], log: Path, env: Mapping[str, str]) -> It
             process.wait()
 
 
-def until(answer: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
-    """Asks until the answer is yes, for what offers no watch. Raises BenchmarkError after `seconds`."""
+def until(condition: Callable[[], bool], description: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Poll until the condition is true. Raises BenchmarkError after `seconds`."""
     deadline = time.monotonic() + seconds
-    while not answer():
+    while not condition():
         if time.monotonic() > deadline:
-            raise BenchmarkError(f"{what}: not after {seconds:.0f} s")
+            raise BenchmarkError(f"{description} (timed out after {seconds:.0f} s)")
         time.sleep(0.1)
 
 
 class Operator:
-    """The operator as a process of this machine, against any cluster."""
+    """The operator as a local process, for any cluster."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.pid = process.pid
         self._process = process
 
     def memory(self) -> int:
-        """Resident memory in bytes (proc(5), VmRSS)."""
+        """Return the resident memory in bytes (proc(5), VmRSS)."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
 
     def settled_memory(self) -> int:
-        """The same once it no longer changes, or after two minutes."""
+        """Return the resident memory in bytes once settled, or after two minutes."""
         samples: list[int] = []
         for _ in range(SETTLE_SECONDS):
             samples.append(self.memory())
@@ -82,14 +82,14 @@ class Operator:
         return samples[-1]
 
     def processor_seconds(self) -> float:
-        """Processor time so far, its own and the kernel's for it."""
+        """Return the processor time so far in seconds, in user and in kernel mode."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
 def operator(kubeconfig: Path, log: Path) -> Iterator[Operator]:
-    """The operator, once its watches have their first lists."""
+    """Run the operator; yield once all watches have received the first lists."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/healthz"
     environment = {

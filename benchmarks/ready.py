@@ -1,4 +1,4 @@
-"""Time from `kubectl apply` of one service to Ready, with the operator and by hand, in turns on one cluster."""
+"""Time from `kubectl apply` of a service to Ready, with the operator and with a script, on the same cluster."""
 
 from __future__ import annotations
 
@@ -28,42 +28,42 @@ RATIO = 1.10
 MADE = (
     "app.kubernetes.io/managed-by=freehold,freehold.dev/capability!=verification,app.kubernetes.io/component!=contract"
 )
-"""All but a probe, which is made once the service is Ready and then removed, and what the image says it offers."""
+"""Selects all objects except the connectivity probe, created after Ready, and the contract of the image."""
 SCRIPTS = Path(__file__).with_name("scripts")
 SECONDS = 400
 
 
 def compare(kubectl: Kubectl, extent: Extent, step: Step) -> Outcome:
-    """Time both ways in turns, the first way changing from round to round; the first round compares the objects."""
-    ways: dict[str, Callable[[Kubectl, str, Path], float]] = {"with": _with_operator, "without": _without_operator}
-    taken: dict[str, list[float]] = {way: [] for way in ways}
+    """Time both variants in each round, in alternating order; the first round also compares the objects."""
+    variants: dict[str, Callable[[Kubectl, str, Path], float]] = {"with": _with_operator, "without": _without_operator}
+    durations: dict[str, list[float]] = {variant: [] for variant in variants}
     for number in extent.numbers():
-        for way in sorted(ways, reverse=bool(number % 2)):
-            step.say(f"{extent.shown(number)}, {way} the operator")
-            seconds = _round(kubectl, ways[way], check=way == "with" and number == extent.numbers().start)
+        for variant in sorted(variants, reverse=bool(number % 2)):
+            step.say(f"{extent.progress(number)}, {variant} the operator")
+            seconds = _round(kubectl, variants[variant], check=variant == "with" and number == extent.numbers().start)
             if number:
-                taken[way].append(seconds)
-    return _outcome(taken["with"], taken["without"])
+                durations[variant].append(seconds)
+    return _outcome(durations["with"], durations["without"])
 
 
-def _outcome(with_it: Sequence[float], without: Sequence[float]) -> Outcome:
-    ratio = statistics.median(with_it) / statistics.median(without)
+def _outcome(with_operator: Sequence[float], without_operator: Sequence[float]) -> Outcome:
+    medians = statistics.median(with_operator), statistics.median(without_operator)
     figures = (
-        Figure("apply to Ready, with the operator", statistics.median(with_it), "s", note=_spread(with_it)),
-        Figure("the same objects by a script", statistics.median(without), "s", note=_spread(without)),
-        Figure("ratio of the medians", ratio, "", RATIO),
-        Figure("median of each round's ratio", pairwise_ratio(with_it, without), "", RATIO),
+        Figure("apply to Ready, with the operator", medians[0], "s", note=_spread(with_operator)),
+        Figure("same objects applied by a script", medians[1], "s", note=_spread(without_operator)),
+        Figure("ratio of the medians", medians[0] / medians[1], "", RATIO),
+        Figure("median of each round's ratio", pairwise_ratio(with_operator, without_operator), "", RATIO),
     )
-    return Outcome("ready", figures, {"with": list(with_it), "without": list(without)})
+    return Outcome("ready", figures, {"with": list(with_operator), "without": list(without_operator)})
 
 
 def _spread(seconds: Sequence[float]) -> str:
     return f"{min(seconds):.2f} to {max(seconds):.2f} s in {len(seconds)} rounds"
 
 
-def _round(kubectl: Kubectl, way: Callable[[Kubectl, str, Path], float], *, check: bool) -> float:
+def _round(kubectl: Kubectl, variant: Callable[[Kubectl, str, Path], float], *, check: bool) -> float:
     with tempfile.TemporaryDirectory() as folder, namespaces.fresh(kubectl) as namespace:
-        seconds = way(kubectl, namespace, Path(folder))
+        seconds = variant(kubectl, namespace, Path(folder))
         if check:
             _check_same(kubectl, namespace)
         return seconds
@@ -88,26 +88,31 @@ def _timed(kubectl: Kubectl, *command: str | Path) -> float:
 
 
 def _check_same(kubectl: Kubectl, namespace: str) -> None:
-    """That the operator made what the script applies, no more and no less, apart from passwords and their digests."""
-    wanted = [body for stage in rendered.stages(microservice(namespace, "users")) for body in stage]
-    kinds = ",".join(sorted({body["kind"].lower() for body in wanted}))
+    """Compare the operator's objects with the script's, except passwords and digests of passwords.
+
+    Raises BenchmarkError on a missing, further or different object.
+    """
+    expected = [body for stage in rendered.stages(microservice(namespace, "users")) for body in stage]
+    kinds = ",".join(sorted({body["kind"].lower() for body in expected}))
     live = kubectl.items(kinds, "-n", namespace, "-l", MADE)
-    found = {_name(body): body for body in live}
-    if sorted(found) != sorted(map(_name, wanted)):
-        raise BenchmarkError(f"the operator made {sorted(found)}, the script would apply {sorted(map(_name, wanted))}")
-    for body in wanted:
-        if not contains(_plain(found[_name(body)]), _plain(body)):
-            raise BenchmarkError(f"the script would apply another {_name(body)} than the operator made")
+    created = {_name(body): body for body in live}
+    if sorted(created) != sorted(map(_name, expected)):
+        raise BenchmarkError(
+            f"the operator created {sorted(created)}, the script would apply {sorted(map(_name, expected))}"
+        )
+    for body in expected:
+        if not contains(_plain(created[_name(body)]), _plain(body)):
+            raise BenchmarkError(f"the script's {_name(body)} differs from the operator's")
 
 
 def _name(body: dict[str, object]) -> str:
-    """Kind and name; that of a Job ends in a digest of the volume's identity, which differs from cluster to cluster."""
+    """Return kind and name; for a Job without the digest of the volume's identity, which differs between clusters."""
     metadata = json.loads(json.dumps(body["metadata"]))
     return f"{body['kind']}/{metadata['name'].rpartition('-')[0] if body['kind'] == 'Job' else metadata['name']}"
 
 
 def _plain(body: dict[str, object]) -> object:
-    """The spec without annotations of pods, which are digests of passwords."""
+    """Return the spec without the annotations of pods, which are digests of passwords."""
     plain = json.loads(json.dumps(body.get("spec", {})))
     plain.get("template", {}).get("metadata", {}).pop("annotations", None)
     return plain

@@ -1,7 +1,6 @@
-"""The very same objects that the operator makes, for a script to apply without it.
+"""The objects of the operator for a Microservice, for a script without the operator.
 
-They come from the operator's own core, which is asked again and again what it wants, of a world in which everything
-it wanted before exists and is ready.
+The operator's core plans the objects repeatedly: in each step, all objects planned before exist and are ready.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ from freehold.kube import certificate_authority, observation
 
 IMAGE = "localhost/freehold/postgres:{version}"
 LAST = ("Job", "Deployment")
-"""What is not applied with all the rest, but each when the stage before it is done."""
+"""The kinds of the later stages, each applied after the end of the stage before."""
 
 
 def stages(live: dict[str, Any]) -> list[list[Object]]:
-    """The objects of a Microservice by the stages they need: the database and all around it, migrations, pods."""
+    """Return the objects of a Microservice by stage: the database with all other objects, migrations, pods."""
     service = _service(live)
-    wanted = [_without_owner(body) for body in settled(service, _world(service)).values()]
+    wanted = [_without_owner(body) for body in settled(service, _observed(service)).values()]
     first = [body for body in wanted if body["kind"] not in LAST]
-    # As the operator writes them: what pods stand on before what starts them.
+    # In the operator's order: StatefulSets after the objects that their pods need.
     first.sort(key=lambda body: body["kind"] == "StatefulSet")
     return [first, *([body for body in wanted if body["kind"] == kind] for kind in LAST)]
 
 
 def write(folder: Path, live: dict[str, Any]) -> list[Path]:
-    """The same as a file for each stage."""
+    """Write a file for each stage; return the paths."""
     files = [folder / f"{live['metadata']['namespace']}-{number}.yaml" for number in (1, 2, 3)]
     for file, objects in zip(files, stages(live), strict=True):
         file.write_text(yaml.safe_dump_all(objects, sort_keys=False))
@@ -48,48 +47,51 @@ def _service(live: dict[str, Any]) -> Service:
     return observation.parse({**live, "metadata": metadata})
 
 
-def settled(service: Service, seen: Observed) -> dict[Ref, Object]:
-    """All that is wanted of a service once everything wanted before exists and is ready. seen: the world around it."""
-    wanted: dict[Ref, Object] = {}
+def settled(service: Service, observed: Observed) -> dict[Ref, Object]:
+    """Return all planned objects of a service, once the plan no longer changes.
+
+    observed: the cluster without objects of the service.
+    """
+    planned: dict[Ref, Object] = {}
     while True:
-        observed = replace(seen, objects=done(wanted))
-        bodies = [body for plan in reconcile(Case(service, observed)) for body in plan.objects if not _is_asking(body)]
-        found = {Ref(body["kind"], body["metadata"]["name"]): body for body in bodies}
-        if found == wanted:
-            return wanted
-        wanted = found
+        ready = replace(observed, objects=done(planned))
+        created = [body for plan in reconcile(Case(service, ready)) for body in plan.objects if not _is_contract(body)]
+        bodies = {Ref(body["kind"], body["metadata"]["name"]): body for body in created}
+        if bodies == planned:
+            return planned
+        planned = bodies
 
 
-def _is_asking(body: Object) -> bool:
-    """Whether it is made to ask an image what it offers, or holds the answer: no script does that."""
+def _is_contract(body: Object) -> bool:
+    """Whether an object belongs to reading the contract of an image, which no script does."""
     return bool(body["metadata"]["labels"].get(meta.COMPONENT) == meta.CONTRACT)
 
 
-def _world(service: Service) -> Observed:
-    """Nobody else's services, a storage class to claim from, and an authority that signs."""
+def _observed(service: Service) -> Observed:
+    """Return a cluster without other services, with a default storage class and a certificate authority."""
     now = datetime.now(UTC)
     signer = certificate_authority.CertificateAuthority(certificate_authority.generate(now))
     roles = engines.of(service.spec.database).roles if service.spec.database else ()
-    seen = Observed(
+    observed = Observed(
         now=now,
         platform=Platform(postgresql_image=IMAGE),
         storage_classes=(StorageClass("standard", default=True),),
         passwords={role: secrets.token_urlsafe(24) for role in roles},
         authority=signer.public,
     )
-    asked = certificates.requests(Case(service, seen))
-    return replace(seen, certificates={request.secret: signer.issue(request, now) for request in asked})
+    requests = certificates.requests(Case(service, observed))
+    return replace(observed, certificates={request.secret: signer.issue(request, now) for request in requests})
 
 
 def _without_owner(body: Object) -> Object:
-    """Nothing owns what a script applies; with an owner that does not exist it would be collected as garbage."""
+    """Remove the owner references: objects of an absent owner would be garbage-collected."""
     metadata = {key: value for key, value in body["metadata"].items() if key != "ownerReferences"}
     return {**body, "metadata": metadata}
 
 
-def done(wanted: dict[Ref, Object]) -> dict[Ref, Object]:
-    """The objects as the cluster shows them once they are ready."""
-    return {ref: _done(body) for ref, body in wanted.items()}
+def done(planned: dict[Ref, Object]) -> dict[Ref, Object]:
+    """Return the objects with the status of ready objects."""
+    return {ref: _done(body) for ref, body in planned.items()}
 
 
 def _done(body: Object) -> Object:

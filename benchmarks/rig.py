@@ -1,7 +1,7 @@
-"""A simulated cluster with the operator beside it: a real control plane, with nodes and pods that only pretend (kwok).
+"""A simulated cluster and the operator as a local process: a real control plane with simulated nodes and pods (kwok).
 
-Everything the operator talks to is real: API server, controllers, scheduler. Pods take about as long to become ready
-as real ones, and Jobs to complete, but nothing runs in them, so that a hundred services fit on a small machine.
+API server, controllers and scheduler are real. Simulated pods and Jobs take about as long as real pods and Jobs to
+become ready or complete, but run no processes: a hundred services fit on a small machine.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ ROOT = Path(__file__).parents[1]
 INSTALL = ROOT / "manifests" / "install" / "freehold.yaml"
 EXAMPLE = ROOT / "manifests" / "examples" / "shop" / "users.yaml"
 ACCOUNT = ("freehold-system", "freehold")
-"""The operator's ServiceAccount as it is installed; the audit log tells its writes apart by it."""
+"""The operator's installed ServiceAccount, by which the audit log identifies the operator's writes."""
 
 
 @dataclass(frozen=True)
 class Rig:
-    """A simulated cluster that runs, with Freehold installed but for the operator's pod."""
+    """A running simulated cluster with Freehold installed, except the operator's pod."""
 
     kubectl: Kubectl
     operator_kubeconfig: Path
@@ -41,20 +41,20 @@ class Rig:
     logs: Path
 
     def namespaces(self, *names: str) -> None:
-        """Make namespaces in which the operator may keep Secrets."""
-        made = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names]
-        self.kubectl.apply(*made, *map(grant, names))
+        """Create namespaces with the operator's access to Secrets."""
+        bodies = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names]
+        self.kubectl.apply(*bodies, *map(grant, names))
 
     @contextmanager
     def operator(self, log: str = "operator") -> Iterator[process.Operator]:
-        """The operator as a process of this machine, with exactly the rights it is installed with."""
+        """Run the operator as a local process, with exactly the rights of an installed operator."""
         with process.operator(self.operator_kubeconfig, self.logs / f"{log}.log") as started:
             yield started
 
 
 @contextmanager
 def simulated_cluster(services: int) -> Iterator[Rig]:
-    """A cluster with room for so many services, for the time of a `with`; it leaves nothing behind."""
+    """Run a cluster with volumes for this number of services; remove the cluster on exit."""
     with ApiServer(nodes=NODES, volumes=services, stages=STAGES, audit=True) as api:
         kubectl = Kubectl(api.kubeconfig)
         documents = yaml.safe_load_all(INSTALL.read_text())
@@ -65,19 +65,19 @@ def simulated_cluster(services: int) -> Iterator[Rig]:
 
 
 def _operator_kubeconfig(kubectl: Kubectl) -> Path:
-    """The administrator's kubeconfig with the operator's token in place of the administrator's certificate."""
+    """Write a kubeconfig with the operator's token instead of the administrator's certificate; return the path."""
     namespace, account = ACCOUNT
     token = kubectl("create", "token", account, "-n", namespace, "--duration=8h").strip()
-    known = json.loads(kubectl("config", "view", "--raw", "-o", "json"))
-    known["users"] = [{"name": entry["name"], "user": {"token": token}} for entry in known["users"]]
+    config = json.loads(kubectl("config", "view", "--raw", "-o", "json"))
+    config["users"] = [{"name": entry["name"], "user": {"token": token}} for entry in config["users"]]
     target = kubectl.kubeconfig.with_name("operator.kubeconfig")
     target.touch(mode=0o600)
-    target.write_text(json.dumps(known))
+    target.write_text(json.dumps(config))
     return target
 
 
 def microservice(namespace: str, name: str) -> dict[str, Any]:
-    """The example that is measured, a service with a database and migrations, under another name."""
+    """Return the measured example, a service with a database and migrations, under a given name."""
     live: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
     live["metadata"] = {"name": name, "namespace": namespace}
     return live

@@ -1,4 +1,4 @@
-"""Microservices as the benchmarks declare them."""
+"""Microservices of the benchmarks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def microservice(namespace: str, name: str, image: str, **spec: Any) -> dict[str, Any]:
-    """A resource with this image, and this besides in its spec."""
+    """Return a Microservice. spec: further fields of the spec."""
     return {
         "apiVersion": "freehold.dev/v1alpha1",
         "kind": "Microservice",

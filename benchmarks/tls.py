@@ -1,10 +1,8 @@
-"""What mutual TLS costs a call: one service twice, with it and without, both called at a constant rate.
+"""Latency of calls with mutual TLS compared with plaintext: the same service twice, called at a constant rate.
 
-The calls are made by ghz from a pod that stands where a declared consumer of both stands, on connections that last, as
-clients keep them. Each is sent when its time has come and not when the one before is answered, so that a slow answer
-delays no other call and hides none. Both are called at the same time, so that what slows the machine for a while slows
-both; and both have pods in two zones, called in turns, so that neither stands on the busier node. The calls ask for
-health, which needs no database: what is left of the difference is TLS.
+The calls come from a pod with a declared consumer's labels (see ghz). Both variants run at the same time, because a
+slow machine then affects both equally. Both have pods in two zones, called alternately, so that neither variant has the
+busier node. The calls are health checks, which need no database: the remaining difference is TLS.
 """
 
 from __future__ import annotations
@@ -32,23 +30,23 @@ READY_SECONDS = 180
 
 
 def compare(kubectl: Kubectl, extent: Extent, step: Step) -> Outcome:
-    """Call both ways at once, round by round."""
+    """Call both variants at the same time in each round."""
     step.say("two services and a caller")
-    taken: dict[str, list[Latency]] = {PLAINTEXT: [], MUTUAL: []}
-    with namespaces.fresh(kubectl) as namespace, ThreadPoolExecutor(len(taken)) as both:
+    latencies: dict[str, list[Latency]] = {PLAINTEXT: [], MUTUAL: []}
+    with namespaces.fresh(kubectl) as namespace, ThreadPoolExecutor(len(latencies)) as executor:
         kubectl.apply(*services(namespace))
         kubectl.wait_ready("-n", namespace, PLAINTEXT, MUTUAL, seconds=READY_SECONDS)
-        caller = ghz.stand(kubectl, namespace, CALLER, extent.call_seconds, step, identity=f"{CALLER}-identity")
+        caller = ghz.start_caller(kubectl, namespace, CALLER, extent.call_seconds, step, identity=f"{CALLER}-identity")
         for number in extent.numbers():
-            step.say(extent.shown(number))
-            found = list(both.map(partial(_round, caller), taken))
-            for way, latency in zip(taken, found, strict=True):
-                taken[way] += [latency] if number else []
-    return outcome(taken)
+            step.say(extent.progress(number))
+            measured = list(executor.map(partial(_round, caller), latencies))
+            for variant, latency in zip(latencies, measured, strict=True):
+                latencies[variant] += [latency] if number else []
+    return outcome(latencies)
 
 
 def services(namespace: str) -> list[dict[str, Any]]:
-    """The service in plaintext and with mutual TLS, who calls both, and whom both would ask about people."""
+    """Return the service in plaintext and with mutual TLS, a consumer of both and a provider for both."""
     database = {"storage": {"size": "64Mi"}, "migrations": {"command": ["payments", "migrate"]}}
     called = {"replicas": 2, "database": database, "consumes": [{"name": USERS}]}
     specs: dict[str, dict[str, Any]] = {
@@ -60,17 +58,17 @@ def services(namespace: str) -> list[dict[str, Any]]:
     return [microservice(namespace, name, IMAGE, **spec) for name, spec in specs.items()]
 
 
-def _round(caller: ghz.Caller, way: str) -> Latency:
-    means = IDENTITY if way == MUTUAL else ghz.PLAINTEXT
-    return caller.constant(f"dns:///{way}.{caller.namespace}.svc:50051", RATE, means)
+def _round(caller: ghz.Caller, variant: str) -> Latency:
+    security = IDENTITY if variant == MUTUAL else ghz.PLAINTEXT
+    return caller.constant(f"dns:///{variant}.{caller.namespace}.svc:50051", RATE, security)
 
 
-def outcome(taken: Mapping[str, Sequence[Latency]]) -> Outcome:
-    """The medians of the rounds' percentiles, and what mutual TLS adds to the slowest hundredth."""
-    slow = {way: statistics.median(each.p99 for each in rounds) for way, rounds in taken.items()}
+def outcome(latencies: Mapping[str, Sequence[Latency]]) -> Outcome:
+    """Return the medians of the 99th percentiles of all rounds, and the overhead of mutual TLS."""
+    p99 = {key: statistics.median(each.p99 for each in rounds) for key, rounds in latencies.items()}
     figures = (
-        Figure("call in plaintext, p99", slow[PLAINTEXT], "ms", note=ghz.spread(taken[PLAINTEXT])),
-        Figure("the same with mutual TLS, p99", slow[MUTUAL], "ms", note=ghz.spread(taken[MUTUAL])),
-        Figure("mutual TLS adds, p99", slow[MUTUAL] - slow[PLAINTEXT], "ms", BOUND_MS, f"{RATE} calls a second"),
+        Figure("call in plaintext, p99", p99[PLAINTEXT], "ms", note=ghz.spread(latencies[PLAINTEXT])),
+        Figure("call with mutual TLS, p99", p99[MUTUAL], "ms", note=ghz.spread(latencies[MUTUAL])),
+        Figure("mutual TLS overhead, p99", p99[MUTUAL] - p99[PLAINTEXT], "ms", BOUND_MS, f"{RATE} calls per second"),
     )
-    return Outcome("tls", figures, {way: [each._asdict() for each in rounds] for way, rounds in taken.items()})
+    return Outcome("tls", figures, {key: [each._asdict() for each in rounds] for key, rounds in latencies.items()})

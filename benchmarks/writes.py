@@ -1,4 +1,4 @@
-"""What one service costs the API server: writes until it is Ready, and while nothing happens."""
+"""Writes to the API server: for a service until Ready, and while idle."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from .kubectl import Kubectl
 from .rig import Rig, microservice
 
 NAMESPACE = "writes"
-SPARE = 3
-"""Writes that make nothing: status, as the service begins, is under way, and is Ready."""
+STATUS_WRITES = 3
+"""Writes of the status: at the start, in progress and Ready."""
 PROBE = "-probe-"
-ASKING = ("-contract-", ".contract")
-"""In the names of what is made to ask its image what it offers: no script does that, so it is counted by itself."""
-PUBLISHING = 5
-"""Writes for that: a Job and the wall around it, made and removed, and the answer; the status says it with others."""
-GONE = 404
-PROVING = 3
-"""Writes to try its walls once: the probe is made and removed, and the status says what was found."""
+CONTRACT = ("-contract-", ".contract")
+"""Parts of the names of objects for the image's contract, which are counted separately: no script creates them."""
+CONTRACT_WRITES = 5
+"""Writes for the contract: a Job and its network policy, created and removed, and the contract."""
+NOT_FOUND = 404
+VERIFICATION_WRITES = 3
+"""Writes to verify the isolation once: the probe is created and removed, and the result is written to the status."""
 READY_SECONDS = 120
 QUIET_SECONDS = 10.0
-"""After Ready, so that a late write still counts."""
+"""The wait after Ready, to count late writes too."""
 
 
 def until_ready(rig: Rig) -> Outcome:
-    """The operator's writes for one service, from nothing to Ready; the operator must run."""
+    """Count the operator's writes for a new service until Ready; the operator must be running."""
     rig.namespaces(NAMESPACE)
     rig.audit_log.skip()
     started = time.monotonic()
@@ -35,45 +35,47 @@ def until_ready(rig: Rig) -> Outcome:
     took = time.monotonic() - started
     time.sleep(QUIET_SECONDS)
     log = [write for write in rig.audit_log.writes() if write.namespace == NAMESPACE]
-    asking = [write for write in log if any(word in write.name for word in ASKING)]
-    everything = [write for write in log if write not in asking]
-    # Once it is Ready its walls are tried; that begins with the probe.
-    begun = next((n for n, write in enumerate(everything) if PROBE in write.name), len(everything))
-    done, proving = everything[:begun], everything[begun:]
-    made, found = sum(write.made for write in done), _objects(rig.kubectl)
-    kinds = Counter(write.resource for write in done if not write.made)
-    others = ", ".join(f"{count} {resource}" for resource, count in sorted(kinds.items()))
+    contract = [write for write in log if any(word in write.name for word in CONTRACT)]
+    others = [write for write in log if write not in contract]
+    # The verification of the isolation follows Ready and begins with the probe.
+    first = next((n for n, write in enumerate(others) if PROBE in write.name), len(others))
+    initial, verification = others[:first], others[first:]
+    created, counted = sum(write.made for write in initial), _objects(rig.kubectl)
+    kinds = Counter(write.resource for write in initial if not write.made)
+    updates = ", ".join(f"{count} {resource}" for resource, count in sorted(kinds.items()))
+    note = f"with {updates}; Ready after {took:.1f} s"
+    probe = "probe created and removed, status"
     figures = (
-        Figure("objects made for one service", made, note=f"{found} found, events included"),
-        Figure("API writes until Ready", len(done), "", found + SPARE, f"{others} besides; Ready after {took:.1f} s"),
+        Figure("objects created for a service", created, note=f"{counted} counted, including events"),
+        Figure("API writes until Ready", len(initial), "", counted + STATUS_WRITES, note),
         Figure(
-            "API writes to publish its contract",
-            # A wall may be asked twice to go before its going is seen; what finds nothing writes nothing.
-            sum(write.status != GONE for write in asking),
+            "API writes to publish the contract",
+            # A network policy may be deleted twice before the deletion is observed; the second request writes nothing.
+            sum(write.status != NOT_FOUND for write in contract),
             "",
-            PUBLISHING,
-            "reader and wall made and removed, contract",
+            CONTRACT_WRITES,
+            "reader and policy created and removed, contract",
         ),
-        Figure("API writes to prove its isolation", len(proving), "", PROVING, "probe made and removed, status"),
+        Figure("API writes to verify isolation", len(verification), "", VERIFICATION_WRITES, probe),
     )
     return Outcome("writes", figures, {"writes": [str(write) for write in log], "seconds": took})
 
 
 def while_idle(rig: Rig, seconds: float, services: int) -> Outcome:
-    """The operator's writes while nothing happens; all services must be Ready."""
+    """Count the operator's writes while idle; all services must be Ready."""
     rig.audit_log.skip()
     time.sleep(seconds)
-    done = rig.audit_log.writes()
+    idle_writes = rig.audit_log.writes()
     name = f"API writes in {seconds / 60:.0f} idle minutes" if seconds >= 60 else f"API writes in {seconds:.0f} idle s"
-    figure = Figure(name, len(done), "", 0, f"{services} services")
-    return Outcome("idle", (figure,), {"seconds": seconds, "writes": [str(write) for write in done]})
+    figure = Figure(name, len(idle_writes), "", 0, f"{services} services")
+    return Outcome("idle", (figure,), {"seconds": seconds, "writes": [str(write) for write in idle_writes]})
 
 
 def _objects(kubectl: Kubectl) -> int:
-    """What exists that the operator made, counted by labels and reporter and not by the log; but for its contract."""
+    """Count the operator's objects and events by labels and reporter, without the contract's objects."""
     kinds = "serviceaccounts,secrets,configmaps,pvc,netpol,services,pdb,statefulsets,jobs,deployments"
     owned = kubectl.items(
         kinds, "-n", NAMESPACE, "-l", "app.kubernetes.io/managed-by=freehold,app.kubernetes.io/component!=contract"
     )
-    said = kubectl.items("events.events.k8s.io", "-n", NAMESPACE)
-    return len(owned) + sum(1 for event in said if event.get("reportingController") == "freehold.dev/operator")
+    events = kubectl.items("events.events.k8s.io", "-n", NAMESPACE)
+    return len(owned) + sum(1 for event in events if event.get("reportingController") == "freehold.dev/operator")

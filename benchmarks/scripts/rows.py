@@ -1,7 +1,7 @@
-"""Runs in a pod in a service's place: writes a row a hundred times a second until its input ends.
+"""Runs in a pod with a service's labels: writes a hundred rows per second until standard input ends.
 
-Usage: python3 -c "$(cat rows.py)" SECONDS, which it lasts at most; the service's binding is at /binding. Prints
-{"rows": how many were taken, "longest": seconds between two of them, "usual": the median of those}.
+Usage: python3 -c "$(cat rows.py)" SECONDS, the maximal duration; the service's binding is at /binding. Prints
+{"rows": number of committed rows, "longest": longest gap between two rows in seconds, "usual": median of the gaps}.
 """
 
 import json
@@ -20,7 +20,7 @@ INSERT = "INSERT INTO users (name, email) VALUES ('Ada', 'row-' || gen_random_uu
 PARTS = {"host": "host", "user": "username", "password": "password", "dbname": "database"}
 
 
-def ended(wait: float) -> bool:
+def input_ended(wait: float) -> bool:
     return bool(select.select([sys.stdin], [], [], wait)[0])
 
 
@@ -28,18 +28,18 @@ def main(seconds: float) -> None:
     binding = {name: Path("/binding", part).read_text() for name, part in PARTS.items()}
     target = make_conninfo(**binding, sslmode="require", connect_timeout=10)
     connection: psycopg.Connection | None = None
-    taken: list[float] = []
+    committed: list[float] = []
     end = time.monotonic() + seconds
-    while not ended(PACE) and time.monotonic() < end:
+    while not input_ended(PACE) and time.monotonic() < end:
         try:
             if connection is None or connection.closed:
                 connection = psycopg.connect(target, autocommit=True)
             connection.execute(INSERT)
-            taken.append(time.monotonic())
+            committed.append(time.monotonic())
         except psycopg.OperationalError as error:
             print(error, file=sys.stderr)
-    gaps = [later - earlier for earlier, later in pairwise(taken)]
-    print(json.dumps({"rows": len(taken), "longest": max(gaps), "usual": statistics.median(gaps)}))
+    gaps = [later - earlier for earlier, later in pairwise(committed)]
+    print(json.dumps({"rows": len(committed), "longest": max(gaps), "usual": statistics.median(gaps)}))
 
 
 main(float(sys.argv[1]))

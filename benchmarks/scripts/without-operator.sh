@@ -1,5 +1,5 @@
 #!/bin/sh
-# The same service by hand: the objects that the operator would make, stage by stage, each once the one before is done.
+# Apply the objects that the operator would create, stage by stage; each stage waits for the end of the stage before.
 # Usage: without-operator.sh NAMESPACE FOUNDATION-AND-DATABASE MIGRATIONS SERVICE
 set -eu
 kubectl apply -n "$1" -f "$2"

@@ -1,4 +1,4 @@
-"""Figures: a bound that is missed is seen, and every figure is printed."""
+"""Bounds of figures, and figures as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import pytest
 
 from benchmarks.figures import Figure, Outcome, as_json, missed, number, p99, pairwise_ratio, table
 
-WELL = Figure("ratio", 1.1, "", 1.1)
+MET = Figure("ratio", 1.1, "", 1.1)
 MISSED = Figure("memory", 150.01, "kB", 150.0, "each")
 UNBOUND = Figure("time", 12.5, "s")
-OUTCOMES = [Outcome("first", (WELL, UNBOUND)), Outcome("second", (MISSED,), {"full": 1})]
+OUTCOMES = [Outcome("first", (MET, UNBOUND)), Outcome("second", (MISSED,), {"full": 1})]
 
 
-def test_a_bound_is_met_up_to_and_with_it() -> None:
+def test_figures_missed() -> None:
+    """A value above the bound misses the bound; an equal value does not."""
     assert missed(OUTCOMES) == [MISSED]
 
 
-def test_the_table_has_a_line_for_each_figure_and_marks_what_is_missed() -> None:
+def test_figures_table() -> None:
+    """The table has a line for each figure and marks missed bounds."""
     head, *lines = table(OUTCOMES).splitlines()
     assert head.split() == ["FIGURE", "VALUE", "AT", "MOST", "NOTE"]
     assert [line.split() for line in lines] == [
@@ -26,17 +28,20 @@ def test_the_table_has_a_line_for_each_figure_and_marks_what_is_missed() -> None
     ]
 
 
-def test_json_says_whether_each_is_met_and_keeps_what_it_was_made_of() -> None:
+def test_figures_json() -> None:
+    """The JSON contains the result of each bound and all single measurements."""
     second = as_json(OUTCOMES)["second"]
     assert second["raw"] == {"full": 1}
     assert [(figure["value"], figure["met"]) for figure in second["figures"]] == [(150.01, False)]
 
 
-def test_the_ratio_of_pairs_is_not_moved_by_one_slow_round() -> None:
+def test_figures_pairwise_ratio() -> None:
+    """A slow round does not change the median ratio."""
     assert pairwise_ratio([2.0, 20.0, 3.0], [2.0, 20.0, 2.0]) == 1.0
 
 
-def test_the_99th_percentile_leaves_out_the_slowest_of_a_hundred() -> None:
+def test_figures_p99() -> None:
+    """The 99th percentile excludes the slowest of a hundred values."""
     assert p99([float(value) for value in range(101)]) == 99.0
     assert p99([1.0] * 999 + [60.0]) == 1.0
 
@@ -44,5 +49,6 @@ def test_the_99th_percentile_leaves_out_the_slowest_of_a_hundred() -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [(0, "0"), (21, "21"), (0.984, "0.98"), (99.999, "100.00"), (5e6, "5000000.0")]
 )
-def test_number(value: float, text: str) -> None:
+def test_figures_number(value: float, text: str) -> None:
+    """Counts are integers; the decimals of other values depend on their size."""
     assert number(value) == text

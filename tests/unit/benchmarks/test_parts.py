@@ -1,4 +1,4 @@
-"""How much each part measures, and what becomes of parts that run at once."""
+"""The amounts of each part, and parts that run concurrently."""
 
 from __future__ import annotations
 
@@ -17,37 +17,42 @@ from localcluster.progress import Step
 SLOW = Outcome("slow", (Figure("time", 9.0, "s", bound=1.0),))
 
 
-def test_a_slice_has_one_round_and_no_warm_up() -> None:
+def test_parts_slice_extent() -> None:
+    """A slice has a single round and no warm-up."""
     assert list(SLICE.numbers()) == [1]
     assert [number for number in FULL.numbers() if number] == list(range(1, FULL.rounds + 1))
     assert FULL.numbers().start == 0
 
 
-def test_bounds_of_time_are_not_judged_in_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_slice_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice has no bounds on time."""
     monkeypatch.setattr(parts, "_prepared", lambda *_: {"slow": parts.Part(lambda _: SLOW, "")})
-    (alone,), (beside,) = parts.on_real_cluster(["slow"], FULL), parts.several_at_once(["slow"], SLICE)
-    assert missed([alone]) == list(SLOW.figures)
-    assert not missed([beside])
+    (full,), (sliced,) = parts.on_real_cluster(["slow"], FULL), parts.concurrently(["slow"], SLICE)
+    assert missed([full]) == list(SLOW.figures)
+    assert not missed([sliced])
 
 
-def test_a_part_that_fails_is_named_once_all_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the failed part, after the end of all parts."""
     ended: list[str] = []
 
     def failing(_: Step) -> Outcome:
-        raise BenchmarkError("no call went well")
+        raise BenchmarkError("all calls failed")
 
-    def well(_: Step) -> Outcome:
-        ended.append("well")
+    def succeeding(_: Step) -> Outcome:
+        ended.append("policies")
         return SLOW
 
-    some = {"tls": parts.Part(failing, ""), "walls": parts.Part(well, "")}
-    monkeypatch.setattr(parts, "_prepared", lambda *_: some)
-    with pytest.raises(BenchmarkError, match=r"^tls: no call went well"):
-        parts.several_at_once(list(some), SLICE)
-    assert ended == ["well"]
+    both = {"tls": parts.Part(failing, ""), "policies": parts.Part(succeeding, "")}
+    monkeypatch.setattr(parts, "_prepared", lambda *_: both)
+    with pytest.raises(BenchmarkError, match=r"^tls: all calls failed"):
+        parts.concurrently(list(both), SLICE)
+    assert ended == ["policies"]
 
 
-def test_every_part_has_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every part has a measurement."""
+
     def none(*_: Any) -> None: ...
 
     for name in ("introduce", "install"):
@@ -55,6 +60,6 @@ def test_every_part_has_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts.namespaces, "clear", none)
     monkeypatch.setattr(parts, "choose", lambda: "local")
     monkeypatch.setattr(parts, "prepare", lambda *_: Stage("local", Path("kubeconfig")))
-    found = parts._prepared(parts.REAL, SLICE)
-    assert tuple(found) == parts.REAL
-    assert found["move"].detail == "1 rounds of each size, and as many by hand"
+    prepared = parts._prepared(parts.REAL, SLICE)
+    assert tuple(prepared) == parts.REAL
+    assert prepared["move"].detail == "1 rounds of each size"

@@ -1,4 +1,4 @@
-"""What ghz reports, and what is made of it."""
+"""Reports of ghz, and the figures of calls with mutual TLS."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ REPORT: dict[str, Any] = {
 }
 
 
-def test_a_report_gives_milliseconds() -> None:
+def test_ghz_report_milliseconds() -> None:
+    """Latencies are in milliseconds; calls without a connection are tolerated up to 1 %."""
     assert read(REPORT, 1000) == Latency(0.65, 2.3)
     assert read({**REPORT, "statusCodeDistribution": {"OK": 995, "Unavailable": 5}}, 1000) == Latency(0.65, 2.3)
 
 
 @pytest.mark.parametrize("codes", [{"OK": 999}, {"OK": 990, "PermissionDenied": 10}, {"OK": 980, "Unavailable": 20}])
-def test_a_round_in_which_a_call_failed_is_no_measurement(codes: dict[str, int]) -> None:
+def test_ghz_failed_calls(codes: dict[str, int]) -> None:
+    """Missing or failed calls make a round invalid."""
     with pytest.raises(BenchmarkError, match="not all of 1000 calls"):
         read({**REPORT, "statusCodeDistribution": codes}, 1000)
 
 
-def test_one_slow_round_moves_nothing() -> None:
+def test_tls_slow_round() -> None:
+    """A slow round does not change the figures."""
     plaintext = [Latency(0.6, 2.0), Latency(0.6, 2.2), Latency(0.6, 40.0)]
     mutual = [Latency(0.7, 2.5), Latency(0.7, 60.0), Latency(0.7, 2.9)]
-    _, _, adds = outcome({PLAINTEXT: plaintext, MUTUAL: mutual}).figures
-    assert (round(adds.value, 2), adds.bound, adds.met) == (0.7, 1.0, True)
+    _, _, overhead = outcome({PLAINTEXT: plaintext, MUTUAL: mutual}).figures
+    assert (round(overhead.value, 2), overhead.bound, overhead.met) == (0.7, 1.0, True)

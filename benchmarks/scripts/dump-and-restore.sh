@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs in a pod of PostgreSQL's image in the place of a service's migrations: copies the database into a fresh server, as
-# a person would, and prints how many seconds that took. The owner's binding is at /binding.
+# Runs in a pod of PostgreSQL's image with the access of a service's migrations: copies the database into a fresh server
+# with pg_dump and pg_restore, and prints the duration in seconds. The owner's binding is at /binding.
 set -euo pipefail
 
 home=$(mktemp -d)
