@@ -20,26 +20,29 @@ def states(seed: int) -> list[Declarations]:
     return [START, *(change.after for change in changes(seed, START, CHANGES))]
 
 
-def test_a_seed_makes_the_same_changes_and_another_makes_others() -> None:
+def test_random_declarations_seeds() -> None:
+    """Equal seeds give equal changes, and different seeds different changes."""
     assert changes(1, START, CHANGES) == changes(1, START, CHANGES)
     assert changes(1, START, CHANGES) != changes(2, START, CHANGES)
 
 
-def test_a_seed_does_the_same_whatever_the_namespaces_are_called() -> None:
+def test_random_declarations_namespace_names() -> None:
+    """The names of the namespaces do not influence the changes."""
     renamed = dict(zip(HOMES, ("z", "a", "m"), strict=True))
 
-    def said(made: list[Change]) -> list[str]:
+    def descriptions(made: list[Change]) -> list[str]:
         return [change.says for change in made]
 
-    others = said(changes(3, beginning(list(renamed.values())), CHANGES))
+    others = descriptions(changes(3, beginning(list(renamed.values())), CHANGES))
     for old, new in renamed.items():
         others = [words.replace(f"{new}/", f"{old}/").replace(f"'{new}'", f"'{old}'") for words in others]
         others = [words.replace(f"namespace {new} ", f"namespace {old} ") for words in others]
-    assert others == said(changes(3, START, CHANGES))
+    assert others == descriptions(changes(3, START, CHANGES))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_change_can_be_declared(seed: int) -> None:
+def test_random_declarations_valid(seed: int) -> None:
+    """Every change gives valid specs."""
     for state in states(seed):
         for (home, name), spec in state.services.items():
             MicroserviceSpec.model_validate(spec)
@@ -52,7 +55,8 @@ def test_every_change_can_be_declared(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_each_change_is_one_teams_and_leaves_the_control_alone(seed: int) -> None:
+def test_random_declarations_single_team(seed: int) -> None:
+    """Each change concerns a single service or namespace, and never the control group."""
     kept = {key: START.services[key] for key in control(START)}
     for before, after in pairwise(states(seed)):
         both = before.services.keys() | after.services.keys()
@@ -61,17 +65,18 @@ def test_each_change_is_one_teams_and_leaves_the_control_alone(seed: int) -> Non
         assert len(differing) + len(relabelled) == 1
         assert {key: after.services[key] for key in kept} == kept
         listed = [member for member in members(after) if member.key in kept and not member.real]
-        assert declared(after, pairs(listed, listed)), "the control must be open at all times"
+        assert declared(after, pairs(listed, listed)), "the control group must be open at all times"
         assert len(after.services) >= len(START.services) - 1
         assert all(START.services[key].get("replicas") == 0 for key in START.services.keys() - after.services.keys())
 
 
-def test_the_known_seed_makes_every_kind_of_change_and_most_of_them_turn_something() -> None:
+def test_random_declarations_known_seed() -> None:
+    """The known seed makes every kind of change, and most changes affect reachability."""
     known = changes(KNOWN_SEED, START, CHANGES)
     words = ("consumes", "any more", "admits", "is labelled", "listens on", "is deleted", "is declared again")
     kinds = Counter(word for change in known for word in words if word in change.says)
     assert set(kinds) == set(words), kinds
 
     tables = [declared(state, pairs(members(state), members(state))) for state in states(KNOWN_SEED)]
-    turned = sum(before != after for before, after in pairwise(tables))
-    assert CHANGES // 2 <= turned < CHANGES
+    effective = sum(before != after for before, after in pairwise(tables))
+    assert CHANGES // 2 <= effective < CHANGES

@@ -48,7 +48,7 @@ CALLS = "office/payments → shop/users:"
 
 
 @pytest.mark.parametrize(
-    ("says", "users", "payments", "labels", "expected"),
+    ("case", "users", "payments", "labels", "expected"),
     [
         ("nobody consumes", {"grpc": {"consumers": {"from": "All"}}}, {}, {}, set()),
         ("no consent", {"grpc": {}}, {"consumes": CONSUMES}, {}, set()),
@@ -61,14 +61,14 @@ CALLS = "office/payments → shop/users:"
             {CALLS + "50052", "shop/stranger → shop/users:8080"},
         ),
         (
-            "the label is there",
+            "label present",
             {"grpc": {"consumers": {"from": "Selector", "selector": {"matchLabels": {"tier": "gold"}}}}},
             {"consumes": CONSUMES},
             {"tier": "gold"},
             {CALLS + "50051"},
         ),
         (
-            "it is not",
+            "label absent",
             {"grpc": {"consumers": {"from": "Selector", "selector": {"matchLabels": {"tier": "gold"}}}}},
             {"consumes": CONSUMES},
             {},
@@ -84,24 +84,30 @@ CALLS = "office/payments → shop/users:"
         ("nothing to consume", {"http": {}}, {"consumes": CONSUMES}, {}, {"shop/stranger → shop/users:8080"}),
     ],
 )
-def test_declared(says: str, users: Object, payments: Object, labels: dict[str, str], expected: set[str]) -> None:
-    assert opened(users, payments, **labels) == expected, says
+def test_reachability_declared(
+    case: str, users: Object, payments: Object, labels: dict[str, str], expected: set[str]
+) -> None:
+    """Consumption and consent together open exactly the declared pairs."""
+    assert opened(users, payments, **labels) == expected, case
 
 
-def test_a_database_is_its_own_services_alone() -> None:
+def test_reachability_database() -> None:
+    """Only the service itself reaches its database."""
     asked = pairs([USERS, PAYMENTS, OTHER_USERS, NOBODY, DATABASE_OF_USERS], [USERS, DATABASE_OF_USERS, NOBODY])
-    said = Declarations({"shop": {}, "office": {}}, {USERS.key: {}, PAYMENTS.key: {}, OTHER_USERS.key: {}})
-    assert declared(said, asked) == {Pair(USERS, DATABASE_OF_USERS, 5432)}
+    declarations = Declarations({"shop": {}, "office": {}}, {USERS.key: {}, PAYMENTS.key: {}, OTHER_USERS.key: {}})
+    assert declared(declarations, asked) == {Pair(USERS, DATABASE_OF_USERS, 5432)}
 
 
-def test_differences_name_the_pair_and_what_each_table_says_of_it() -> None:
+def test_reachability_differences() -> None:
+    """A difference names the pair and the value of each table."""
     pair, same = Pair(NOBODY, USERS, 8080), Pair(PAYMENTS, USERS, 50051)
     said = differences(declared={pair, same}, probed={same})
     assert said == ["shop/stranger → shop/users:8080: declared open, probed shut"]
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_planned_policies_open_what_is_declared_through_every_change(seed: int) -> None:
+def test_reachability_planned_policies(seed: int) -> None:
+    """After every change the planned network policies open exactly the declared pairs."""
     for state in [START, *(change.after for change in changes(seed, START, CHANGES))]:
         listed = members(state)
         addresses = {member: f"10.244.{place % 2}.{place + 2}" for place, member in enumerate(listed)}

@@ -1,4 +1,4 @@
-"""The table of the time that stories take."""
+"""The table of the durations of stories."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.e2e.support.story_times import PROPERTY, StoryTimes, table
 
 
 def report(file: str, test: str, when: str, duration: float, *measured: float) -> pytest.TestReport:
-    """A report, as a worker sends it."""
+    """Return a report in the form of a worker."""
     name = f"tests/e2e/{file}.py::{test}"
     properties = [(PROPERTY, list(measured))]
     return pytest.TestReport(
@@ -30,13 +30,13 @@ def report(file: str, test: str, when: str, duration: float, *measured: float) -
 def test_story_times_table() -> None:
     """The slowest story comes first, with the sums of its tests by phase, and the sum of all at the end."""
     plugin = StoryTimes()
-    for one in (
+    for each in (
         report("test_shop", "test_one", "setup", 20.0, 18.0, 1.0),
         report("test_drift", "test_a", "setup", 10.0, 5.0, 0.5),
         report("test_drift", "test_a", "call", 15.0, 12.0, 1.5),
         report("test_drift", "test_b", "call", 4.0, 3.0, 0.25),
     ):
-        plugin.pytest_runtest_logreport(one)
+        plugin.pytest_runtest_logreport(each)
     head, *rows = (line.split() for line in table(plugin._stories.values()))
     assert head == ["story", "tests", "wall", "setup", "call", "teardown", "waits", "processor"]
     assert rows == [

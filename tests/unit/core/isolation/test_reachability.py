@@ -173,7 +173,7 @@ def fixed(fix: str, spec: MicroserviceSpec) -> MicroserviceSpec:
 def test_reachability_fixes_open_connection(home: str) -> None:
     """Following the fixes opens the connection and keeps other consumers admitted."""
     ledger, payments = service("ledger", "accounts"), service("payments", home)
-    neighbour = service("neighbour", "accounts", consumes=[{"name": "ledger"}])
+    other = service("other", "accounts", consumes=[{"name": "ledger"}])
     port = ports_of(ledger)[0]
     labels: Labels = {each: {meta.NAMESPACE_NAME: each} for each in HOMES}
     fixes = verdict_on(payments, port, ledger, labels=labels).fixes
@@ -185,4 +185,4 @@ def test_reachability_fixes_open_connection(home: str) -> None:
         else:
             payments = Service(payments.key, payments.uid, 2, **change)
     assert verdict_on(payments, port, ledger, labels=labels).access is Access.OPEN
-    assert verdict_on(neighbour, port, ledger, labels=labels).access is Access.OPEN
+    assert verdict_on(other, port, ledger, labels=labels).access is Access.OPEN
