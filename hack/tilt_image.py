@@ -2,7 +2,7 @@
 
     DOCKERFILE='FROM …' python -m hack.tilt_image NAME FILE
 
-The name ends in a digest of the image's inputs: an unchanged image keeps its name, and its pods are not restarted.
+The name ends in a digest of the image's inputs, so that pods of an unchanged image are not restarted.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from localcluster.paths import DEFAULT_NAME, ClusterPaths
 
 
 def main() -> None:
-    name, answer = sys.argv[1], Path(sys.argv[2])
+    name, output = sys.argv[1], Path(sys.argv[2])
     with tempfile.TemporaryDirectory() as work, progress.step(name) as step:
         file = Path(work) / "Dockerfile"
         file.write_text(os.environ["DOCKERFILE"])
         image = recipe(name, file)
         put_on_nodes(image, step)
-    answer.parent.mkdir(parents=True, exist_ok=True)
-    answer.write_text(image.reference)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(image.reference)
 
 
 def recipe(name: str, dockerfile: Path) -> Recipe:
-    """Return the recipe of a Dockerfile, with a digest of its inputs as tag."""
+    """Return the recipe of a Dockerfile, with a digest of all inputs as tag."""
     untagged = Recipe(name, "", dockerfile)
     return replace(untagged, tag=f"live-{fingerprint(untagged, by_name())}")
 

@@ -20,13 +20,13 @@ class Finding:
 
     scanner: str
     check: str
-    says: str
+    description: str
     object: str
 
     @property
     def label(self) -> str:
         """The name of the finding in findings.yaml, without the object."""
-        return f"{self.scanner} {self.check}: {self.says}"
+        return f"{self.scanner} {self.check}: {self.description}"
 
 
 class Accepted(BaseModel):
@@ -58,14 +58,14 @@ def read(file: Path) -> tuple[Accepted, ...]:
 
 def judge(findings: Iterable[Finding], accepted: Sequence[Accepted]) -> Verdict:
     """Assign a reason to each finding. A label or pattern without a finding is stale: it would hide a later finding."""
-    every = sorted(set(findings))
-    covered = [finding for finding in every if any(one.covers(finding) for one in accepted)]
-    stale = [said for one in accepted for said in _stale(one, covered)]
-    return Verdict(tuple(covered), tuple(finding for finding in every if finding not in covered), tuple(stale))
+    unique = sorted(set(findings))
+    covered = [finding for finding in unique if any(entry.covers(finding) for entry in accepted)]
+    stale = [line for entry in accepted for line in _stale(entry, covered)]
+    return Verdict(tuple(covered), tuple(finding for finding in unique if finding not in covered), tuple(stale))
 
 
-def _stale(one: Accepted, covered: list[Finding]) -> list[str]:
-    mine = [finding for finding in covered if one.covers(finding)]
-    labels = [label for label in one.findings if label not in {finding.label for finding in mine}]
-    patterns = [name for name in one.objects if not any(fnmatchcase(finding.object, name) for finding in mine)]
-    return [f"{said} ({one.because[:60]}…)" for said in (*labels, *patterns)]
+def _stale(entry: Accepted, covered: list[Finding]) -> list[str]:
+    explained = [finding for finding in covered if entry.covers(finding)]
+    labels = [label for label in entry.findings if label not in {finding.label for finding in explained}]
+    patterns = [name for name in entry.objects if not any(fnmatchcase(finding.object, name) for finding in explained)]
+    return [f"{name} ({entry.because[:60]}…)" for name in (*labels, *patterns)]

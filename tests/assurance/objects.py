@@ -32,7 +32,7 @@ STORAGE_CLASS: Object = {
     "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
 }
 
-WELL = {"type": "EndpointReady", "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}
+ENDPOINT_READY = {"type": "EndpointReady", "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}
 
 
 def title(body: Object) -> str:
@@ -61,41 +61,41 @@ def of_the_operator() -> list[Object]:
         elif live["kind"] == "Microservice":
             cache.put_service(live, *observation.declared(live))
             services.append(live)
-            _across(cache, live)
+            _put_destination(cache, live)
     return [body for live in services for body in _made(cache, live)]
 
 
-def _across(cache: Cache, live: Object) -> None:
-    """Return the destination of a move to another cluster, with a serving pod."""
+def _put_destination(cache: Cache, live: Object) -> None:
+    """Put the destination of a move to another cluster into the cache, with a serving pod."""
     cluster = live["spec"].get("placement", {}).get("cluster")
     if not cluster:
         return
-    place = remote.namespace_in(live["metadata"]["namespace"], cluster)
-    metadata = {**live["metadata"], "namespace": place}
+    namespace = remote.namespace_in(live["metadata"]["namespace"], cluster)
+    metadata = {**live["metadata"], "namespace": namespace}
     taken = {**live, "spec": {**live["spec"], "placement": {"fromCluster": "here"}}}
     cache.put_service({**taken, "metadata": metadata}, *observation.declared_remotely(taken, cluster))
     labels = meta.selector(live["metadata"]["name"], meta.SERVICE)
-    pod = {"name": "pod", "namespace": place, "uid": "pod", "resourceVersion": "1", "labels": labels}
+    pod = {"name": "pod", "namespace": namespace, "uid": "pod", "resourceVersion": "1", "labels": labels}
     cache.put_owned({"kind": "Pod", "metadata": pod, "status": {"podIP": "192.0.2.1"}})
 
 
 def _made(cache: Cache, live: Object) -> list[Object]:
     service, now = observation.parse(live), datetime.now(UTC)
     signer = certificate_authority.CertificateAuthority(certificate_authority.generate(now))
-    means = observation.Inputs(
+    inputs = observation.Inputs(
         Platform(rendered.IMAGE, "localhost/freehold/operator:dev"), signer, {service.namespace}, Findings()
     )
-    seen = observation.observe(cache, service, means, {}, now)
-    made = rendered.settled(service, seen)
-    # The contract of its image is read, and its isolation is verified once it is Ready.
-    well = replace(seen, objects=rendered.done(made), status={"conditions": [WELL]})
-    wanted = [body for plan in reconcile(Case(service, well)) for body in plan.objects]
+    observed = observation.observe(cache, service, inputs, {}, now)
+    made = rendered.settled(service, observed)
+    # Once the service is Ready, the operator reads the contract and verifies the isolation.
+    ready = replace(observed, objects=rendered.done(made), status={"conditions": [ENDPOINT_READY]})
+    wanted = [body for plan in reconcile(Case(service, ready)) for body in plan.objects]
     more: dict[Ref, Object] = {Ref(body["kind"], body["metadata"]["name"]): body for body in wanted}
-    more |= _moving(service, well)
+    more |= _moving(service, ready)
     return [*made.values(), *(body for ref, body in more.items() if ref not in made)]
 
 
-def _moving(service: Service, well: Observed) -> dict[Ref, Object]:
+def _moving(service: Service, ready: Observed) -> dict[Ref, Object]:
     """Return the objects of a move up to its last step, for an example with a placement."""
     if not service.spec.placement.node_selector or not service.spec.database:
         return {}
@@ -103,13 +103,13 @@ def _moving(service: Service, well: Observed) -> dict[Ref, Object]:
     moves = replace(service, spec=service.spec.model_copy(update={"placement": elsewhere}))
     found: dict[Ref, Object] = {}
     while not any(ref.kind == "Job" for ref in found):
-        seen = replace(well, objects={**well.objects, **rendered.done(found)})
-        # The contract of its image is not read again.
+        observed = replace(ready, objects={**ready.objects, **rendered.done(found)})
+        # Without the objects for reading the contract again.
         bodies = [
-            body for plan in reconcile(Case(moves, seen)) if plan.capability != "contracts" for body in plan.objects
+            body for plan in reconcile(Case(moves, observed)) if plan.capability != "contracts" for body in plan.objects
         ]
         wanted = {Ref(body["kind"], body["metadata"]["name"]): body for body in bodies}
-        found |= {ref: body for ref, body in wanted.items() if ref.kind != "Job" or ref not in well.objects}
+        found |= {ref: body for ref, body in wanted.items() if ref.kind != "Job" or ref not in ready.objects}
     return found
 
 

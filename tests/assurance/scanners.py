@@ -1,6 +1,6 @@
 """checkov and kube-score over a folder of objects: findings in a common form, and the numbers of objects and checks.
 
-Each object is a separate file, so that a finding leads to its object. Both scanners read all files at once, because
+Each object is a separate file, so that each finding names an object. Both scanners read all files at once, because
 some checks relate objects to each other.
 """
 
@@ -24,10 +24,10 @@ from tests.assurance.objects import title
 
 SECONDS = 300
 MORE_CHECKS = ("container-seccomp-profile", "container-ports-check")
-"""Optional checks of kube-score that do not contradict Freehold's design."""
+"""Optional checks of kube-score that agree with Freehold's design."""
 PERFECT = 10
 """kube-score's grade of an object without findings."""
-NOWHERE = "http://127.0.0.1:9"
+UNREACHABLE_PROXY = "http://127.0.0.1:9"
 """An absent HTTP proxy, so that a scanner that uses the network fails at once."""
 
 
@@ -46,8 +46,8 @@ class Scan:
 
 def scan(objects: Sequence[Object], checkov: Path) -> list[Scan]:
     """Run both scanners over these objects. Raises ScanError."""
-    with tempfile.TemporaryDirectory(prefix="freehold-manifests-") as made:
-        folder = Path(made)
+    with tempfile.TemporaryDirectory(prefix="freehold-manifests-") as path:
+        folder = Path(path)
         for number, body in enumerate(objects):
             # In JSON, which is YAML: YAML parsers disagree on whether a digest such as 12e45678 is a number.
             (folder / f"{number}.yaml").write_text(json.dumps(body, indent=2))
@@ -55,41 +55,46 @@ def scan(objects: Sequence[Object], checkov: Path) -> list[Scan]:
     for done in scans:
         if done.checks < len(objects):
             raise ScanError(
-                f"{done.scanner} made {done.checks} checks of {len(objects)} objects; it cannot have read them"
+                f"{done.scanner} made {done.checks} checks of {len(objects)} objects; not all files were read"
             )
     return scans
 
 
 def _checkov(program: Path, folder: Path, objects: Sequence[Object]) -> Scan:
     options = ("--framework", "kubernetes", "--skip-download", "--compact", "--quiet", "--output", "json")
-    said = _run(folder, program, "--directory", folder, *options)
-    if said["summary"]["parsing_errors"]:
-        raise ScanError(f"checkov could not read {said['results'].get('parsing_errors')}")
+    report = _run(folder, program, "--directory", folder, *options)
+    if report["summary"]["parsing_errors"]:
+        raise ScanError(f"checkov could not read {report['results'].get('parsing_errors')}")
     findings = [
-        Finding("checkov", one["check_id"], one["check_name"], _about(one["file_path"], objects))
-        for one in said["results"]["failed_checks"]
+        Finding("checkov", check["check_id"], check["check_name"], _title(check["file_path"], objects))
+        for check in report["results"]["failed_checks"]
     ]
-    return Scan("checkov", said["summary"]["passed"] + said["summary"]["failed"], tuple(findings))
+    return Scan("checkov", report["summary"]["passed"] + report["summary"]["failed"], tuple(findings))
 
 
 def _kube_score(folder: Path, objects: Sequence[Object]) -> Scan:
     minor = "v" + kubernetes_version().rpartition(".")[0]
     more = ("--enable-optional-test", ",".join(MORE_CHECKS))
     options = ("--output-format", "json", "--kubernetes-version", minor, *more)
-    said = _run(folder, tools_bin() / "kube-score", "score", *options, *sorted(folder.glob("*.yaml")))
-    made = [(body["file_name"], one) for body in said for one in body["checks"] if not one["skipped"]]
+    report = _run(folder, tools_bin() / "kube-score", "score", *options, *sorted(folder.glob("*.yaml")))
+    checks = [(body["file_name"], check) for body in report for check in body["checks"] if not check["skipped"]]
     findings = [
-        Finding("kube-score", one["check"]["id"], comment["summary"], _about(file, objects))
-        for file, one in made
-        if one["grade"] < PERFECT
-        for comment in one["comments"] or ()
+        Finding("kube-score", check["check"]["id"], comment["summary"], _title(file, objects))
+        for file, check in checks
+        if check["grade"] < PERFECT
+        for comment in check["comments"] or ()
     ]
-    return Scan("kube-score", len(made), tuple(findings))
+    return Scan("kube-score", len(checks), tuple(findings))
 
 
 def _run(folder: Path, *command: str | Path) -> Any:
     """Return the output of a scanner, without this environment; both scanners exit with 1 on findings."""
-    environment = {"PATH": os.defpath, "HOME": str(folder), "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE}
+    environment = {
+        "PATH": os.defpath,
+        "HOME": str(folder),
+        "HTTP_PROXY": UNREACHABLE_PROXY,
+        "HTTPS_PROXY": UNREACHABLE_PROXY,
+    }
     done = subprocess.run(
         list(map(str, command)),
         env=environment,
@@ -102,9 +107,9 @@ def _run(folder: Path, *command: str | Path) -> Any:
     try:
         return json.loads(done.stdout)
     except ValueError as error:
-        said = (done.stderr.strip() or done.stdout.strip())[-2000:]
-        raise ScanError(f"{command[0]} ended with exit code {done.returncode}:\n{said}") from error
+        output = (done.stderr.strip() or done.stdout.strip())[-2000:]
+        raise ScanError(f"{command[0]} ended with exit code {done.returncode}:\n{output}") from error
 
 
-def _about(file: str, objects: Sequence[Object]) -> str:
+def _title(file: str, objects: Sequence[Object]) -> str:
     return title(objects[int(Path(file).stem)])

@@ -1,6 +1,6 @@
-"""The Tiltfile as Tilt itself runs it, on a local cluster of its own.
+"""The Tiltfile, run by Tilt on a separate local cluster.
 
-Tilt is not among the tools that the project compiles: it is taken from PATH, and without it the test is skipped.
+Tilt is not among the project's tools; the test needs Tilt in PATH and is skipped otherwise.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ SHOP = {"users", "payments", "invoices", "storefront"}
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The variables that lead to a fresh cluster, whose context has the name that the Tiltfile allows."""
-    where = ClusterPaths(NAME)
+    """The environment for a fresh cluster; the context has the name allowed by the Tiltfile."""
+    paths = ClusterPaths(NAME)
     tools.ensure(tools.DEFAULT_GROUPS, Step("tools"))
-    cluster.down(where)
-    cluster.up(where)
+    cluster.down(paths)
+    cluster.up(paths)
     path = f"{tools_bin()}{os.pathsep}{os.environ['PATH']}"
     quiet = {"TILT_DISABLE_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
     kubeconfig = tmp_path / "kubeconfig"
-    shutil.copy(where.kubeconfig, kubeconfig)
-    made = {**os.environ, **quiet, "PATH": path, "KUBECONFIG": str(kubeconfig), "LOCAL_CLUSTER": NAME}
-    subprocess.run(["kubectl", "config", "rename-context", NAME, DEFAULT_NAME], env=made, check=True)
-    yield made
-    cluster.down(where)
+    shutil.copy(paths.kubeconfig, kubeconfig)
+    variables = {**os.environ, **quiet, "PATH": path, "KUBECONFIG": str(kubeconfig), "LOCAL_CLUSTER": NAME}
+    subprocess.run(["kubectl", "config", "rename-context", NAME, DEFAULT_NAME], env=variables, check=True)
+    yield variables
+    cluster.down(paths)
 
 
-def test_tilt_ci_ends_with_the_shop_ready(environment: dict[str, str]) -> None:
-    """`tilt ci` builds and applies everything, waits until all of it is ready, and ends with success."""
+def test_tilt_ci_shop_ready(environment: dict[str, str]) -> None:
+    """`tilt ci` builds and applies the shop, waits until all services are ready and exits with 0."""
     done = subprocess.run(
         ["tilt", "ci", "--port=0", "--timeout=35m"],
         cwd=ROOT,
