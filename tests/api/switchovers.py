@@ -50,7 +50,7 @@ def leads_to(cluster: Cluster, namespace: str) -> str:
     return str(live["spec"]["selector"]["statefulset.kubernetes.io/pod-name"])
 
 
-def seated(cluster: Cluster, namespace: str, *places: tuple[Cluster, str]) -> Object | None:
+def completed_move(cluster: Cluster, namespace: str, *places: tuple[Cluster, str]) -> Object | None:
     """Return the resource of users at a place once data and endpoint are there and both sides of the move are Ready."""
     said = [one.conditions(where, "users").get("Ready", {}) for one, where in places]
     ready = all(condition.get("status") == "True" for condition in said)

@@ -18,7 +18,7 @@ from tests.api.conftest import prepared
 from tests.api.proxy import Proxy
 from tests.api.remote_cluster import introduce, pod
 from tests.api.shop import microservice, place
-from tests.api.switchovers import DATABASE, IMAGE, claim, seated, switched
+from tests.api.switchovers import DATABASE, IMAGE, claim, completed_move, switched
 
 CAMPAIGN = pytest.mark.campaign
 POINTS = [("west", writes) for writes in (20, 24, 26, 28, 30, 32, 34)] + [("east", writes) for writes in (2, 4, 6, 8)]
@@ -48,7 +48,7 @@ class Both:
 
         def look() -> Object | None:
             self.play()
-            return seated(one, self.home, *((cluster, self.home) for cluster in self.each))
+            return completed_move(one, self.home, *((cluster, self.home) for cluster in self.each))
 
         return until(look, lambda: f"users stands there: {[c.conditions(self.home, 'users') for c in self.each]}")
 

@@ -11,7 +11,7 @@ from tests.api import operators
 from tests.api.cluster import Cluster, until
 from tests.api.proxy import Proxy
 from tests.api.shop import microservice, place
-from tests.api.switchovers import DATABASE, IMAGE, claim, killed_after, seated, switched
+from tests.api.switchovers import DATABASE, IMAGE, claim, completed_move, killed_after, switched
 
 POINTS, SLICE = (20, 24, 26, 28, 30, 32, 34, 36), (26, 34)
 """The writes of a move after which the operator is killed, from the first after the destination's volume, and the slice
@@ -32,7 +32,7 @@ def stands(cluster: Cluster, one: str, other: str) -> Object:
         for namespace in sides:
             cluster.run(namespace)
             switched(cluster, namespace)
-        return seated(cluster, one, *((cluster, namespace) for namespace in sides))
+        return completed_move(cluster, one, *((cluster, namespace) for namespace in sides))
 
     return until(look, lambda: f"users stands in {one}: {[cluster.conditions(side, 'users') for side in sides]}")
 

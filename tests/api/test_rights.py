@@ -48,7 +48,7 @@ def test_rights_granted_and_used(
     begun, log = datetime.now(UTC), tmp_path / "log"
     with operators.running(as_installed, log):
         live_through(cluster, home)
-        move_abroad(cluster, second, home)
+        move_to_other_cluster(cluster, second, home)
 
     account = rights.user(rights.ACCOUNT)
     done = list(audit.requests(rights.lines(audit.files(server.audit_log)), account, begun))
@@ -79,7 +79,7 @@ def live_through(cluster: Cluster, home: str) -> None:
     until(lambda: without_data(cluster, home) == LEFT, lambda: f"the rest is gone of {without_data(cluster, home)}")
 
 
-def move_abroad(cluster: Cluster, second: Cluster, home: str) -> None:
+def move_to_other_cluster(cluster: Cluster, second: Cluster, home: str) -> None:
     """Start a move of a service to another cluster, and abort the move."""
     second.namespace(home)
     second.create({"kind": "ServiceAccount", "metadata": {"name": "payments", "namespace": home}})

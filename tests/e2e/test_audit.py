@@ -17,7 +17,7 @@ def yard(yard: Space) -> Space:
     """users without network policies, and an unmanaged pod with connections to the service and its database."""
     yard.apply(users(isolation="Audit"))
     yard.until_ready("users")
-    held = "".join(_hold(door) for door in _doors(yard))
+    held = "".join(_hold(target) for target in _targets(yard))
     command = ["bash", "-c", f"{held} wait"]
     yard.apply(stranger("intruder", IMAGES["users"], {}, command))
     yard.kubectl("wait", "pod/intruder", "--for=condition=Ready", "--timeout=60s")
@@ -50,12 +50,12 @@ def test_audit_then_enforced(yard: Space) -> None:
     yard.kubectl("delete", "pod", "intruder", "--wait=true")
     yard.apply(stranger("intruder", IMAGES["users"], {}, ["sleep", "infinity"]))
     yard.kubectl("wait", "pod/intruder", "--for=condition=Ready", "--timeout=60s")
-    assert reached(yard, "intruder", _doors(yard)) == set()
+    assert reached(yard, "intruder", _targets(yard)) == set()
     (pod,) = yard.pods("users")
     assert [container["name"] for container in pod["spec"]["containers"]] == ["service"], "no observer is left"
 
 
-def _doors(yard: Space) -> list[Target]:
+def _targets(yard: Space) -> list[Target]:
     service, database = (yard.pods("users", component)[0] for component in ("service", "database"))
     return [
         Target("users", service["status"]["podIP"], 50051),
@@ -63,6 +63,6 @@ def _doors(yard: Space) -> list[Target]:
     ]
 
 
-def _hold(door: Target) -> str:
+def _hold(target: Target) -> str:
     """Return a bash command that connects and holds the connection."""
-    return f"(exec 3<>/dev/tcp/{door.address}/{door.port}; sleep {LONG_ENOUGH}) & "
+    return f"(exec 3<>/dev/tcp/{target.address}/{target.port}; sleep {LONG_ENOUGH}) & "

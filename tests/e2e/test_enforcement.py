@@ -68,9 +68,9 @@ def test_enforcement_off_at_start(cluster: Cluster, switch: Callable[[bool], Non
 
 def _names_a_pair(said: str, operator: str) -> None:
     """Assert that a message names source, port and remedy."""
-    source, _, door = said.partition(" → ")
+    source, _, target = said.partition(" → ")
     assert "freehold" in source, f"{said} does not say that {operator} tried"
-    assert " is open" in door, said
+    assert " is open" in target, said
     assert "check that the cluster's network plugin enforces NetworkPolicies" in said
 
 

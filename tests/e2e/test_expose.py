@@ -46,7 +46,7 @@ print(code)
 def gateways(spaces: Callable[..., Space]) -> Space:
     """The Gateway's namespace with a proxy of the Gateway, another proxy, and an unrelated pod."""
     space = spaces("gateways")
-    _place(space, proxy=LABEL, envoy={"app": "envoy"}, neighbour={"app": "neighbour"})
+    _place(space, proxy=LABEL, envoy={"app": "envoy"}, unrelated={"app": "unrelated"})
     return space
 
 
@@ -108,12 +108,12 @@ def _check_conditions(yard: Space, gateways: Space) -> None:
 def _check_admitted(yard: Space, gateways: Space) -> None:
     """Only the Gateway's proxy reaches the endpoint, and no proxy reaches the database."""
     assert _call(yard, gateways, "proxy", OPEN) == OPEN
-    assert _call(yard, gateways, "neighbour", SHUT) == SHUT
+    assert _call(yard, gateways, "unrelated", SHUT) == SHUT
     assert _call(yard, yard, "lookalike", SHUT) == SHUT, "a proxy is where its Gateway is"
     (pod,) = yard.pods("users")
     (server,) = yard.pods("users", "database")
-    doors = [Target("endpoint", pod["status"]["podIP"], 50051), Target("data", server["status"]["podIP"], 5432)]
-    assert {door.name for door in reached(gateways, "proxy", doors)} == {"endpoint"}
+    targets = [Target("endpoint", pod["status"]["podIP"], 50051), Target("data", server["status"]["podIP"], 5432)]
+    assert {target.name for target in reached(gateways, "proxy", targets)} == {"endpoint"}
 
 
 def _check_route_restored(yard: Space) -> None:

@@ -16,12 +16,12 @@ from tests.e2e.support.two_sided_moves import ROWS, Sides, calls, is_past, start
 
 pytestmark = pytest.mark.alone
 
-PARTIES = ("operator here", "operator there", "source", "destination", "door", "network")
+PARTIES = ("operator here", "operator there", "source", "destination", "proxy", "network")
 AWAY = 15
 """Seconds without a network between the clusters: longer than the timeouts of the programs of a move."""
 LOST = [
     *((party, step) for party in PARTIES for step in ("CatchingUp", "SwitchingOver")),
-    ("switch", "SwitchingOver"),
+    ("switchover", "SwitchingOver"),
     ("destination", "Relocated"),
     ("network", "Relocated"),
 ]
@@ -57,8 +57,8 @@ def test_move_cluster_party_lost(spaces: Callable[..., Space], west: Cluster, pa
     sides = between(here, there, ROWS // 4)
     sides.go_on()
 
-    if party == "switch":
-        kill_as_it_begins(moves.switch_pod(there))
+    if party == "switchover":
+        kill_as_it_begins(moves.switchover_pod(there))
     else:
         there.until("microservice/users", lambda live: is_past(live, step), within=120)
         lose(here, there, party)
@@ -75,7 +75,7 @@ def lose(here: Space, there: Space, party: str) -> None:
     elif party.startswith("operator"):
         kill(operator_pod(there if party.endswith("there") else here))
     else:
-        name = "users-database-proxy-0" if party == "door" else "users-database-0"
+        name = "users-database-proxy-0" if party == "proxy" else "users-database-0"
         kill((there if party == "destination" else here).until(f"pod/{name}", runs))
 
 

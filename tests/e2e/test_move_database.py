@@ -22,9 +22,9 @@ KILLED = [
     ("source", "SwitchingOver"),
     ("destination", "CatchingUp"),
     ("destination", "SwitchingOver"),
-    ("door", "CatchingUp"),
-    ("door", "SwitchingOver"),
-    ("switch", "SwitchingOver"),
+    ("proxy", "CatchingUp"),
+    ("proxy", "SwitchingOver"),
+    ("switchover", "SwitchingOver"),
     ("destination", "Relocated"),
 ]
 
@@ -41,10 +41,10 @@ def test_move_database_and_rollback(yard: Space, spaces: Callable[..., Space]) -
     start_users(yard)
     load, sides = calls(yard), between(yard, people)
 
-    def door_is_gone() -> None:
-        assert not yard.exists("statefulset/users-database-proxy"), "nobody needs the door any more"
+    def proxy_deleted() -> None:
+        assert not yard.exists("statefulset/users-database-proxy"), "the proxy remains after the end of the move"
 
-    there_and_back(sides, load, door_is_gone)
+    there_and_back(sides, load, proxy_deleted)
 
 
 @pytest.mark.alone
@@ -57,8 +57,8 @@ def test_move_database_party_killed(spaces: Callable[..., Space], party: str, st
     sides = between(shop, people, ROWS // 4)
     sides.go_on()
 
-    if step == "SwitchingOver" and party == "switch":
-        kill_as_it_begins(moves.switch_pod(people))
+    if step == "SwitchingOver" and party == "switchover":
+        kill_as_it_begins(moves.switchover_pod(people))
     else:
         people.until("microservice/users", lambda live: is_past(live, step), within=120)
         kill(_pod(shop, people, party))
@@ -70,7 +70,7 @@ def _pod(shop: Space, people: Space, party: str) -> Object:
     if party == "operator":
         return operator_pod(shop)
     where = people if party == "destination" else shop
-    name = "users-database-proxy-0" if party == "door" else "users-database-0"
+    name = "users-database-proxy-0" if party == "proxy" else "users-database-0"
     return where.until(f"pod/{name}", runs)
 
 

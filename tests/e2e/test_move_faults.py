@@ -23,10 +23,10 @@ WITHIN = 180
 """Seconds until the move has ended, restarts of killed parties included."""
 STEPS = ("InitialCopy", "CatchingUp", "MovingPods", "connecting", "fencing", "Relocated")
 """The steps of the operator, as in `status.move`; in small letters the steps of the switchover, as in its log."""
-PARTIES = ("operator", "source", "destination", "door", "switch")
-SLICE = {("source", "fencing"), ("destination", "fencing"), ("switch", "connecting")}
+PARTIES = ("operator", "source", "destination", "proxy", "switchover")
+SLICE = {("source", "fencing"), ("destination", "fencing"), ("switchover", "connecting")}
 """The pairs of every run. tests/api kills the operator after each of its writes."""
-ABSENT = {("switch", step) for step in STEPS if step != "connecting"}
+ABSENT = {("switchover", step) for step in STEPS if step != "connecting"}
 """Pairs that cannot be tried here: the switchover has ended before a step is reported. It is killed at its start, and
 at each of its steps in tests/move."""
 PAIRS = [
@@ -57,8 +57,8 @@ def test_move_party_killed(estate: Space, party: str, step: str) -> None:
     estate.spec("users", placement={"rollbackWindow": "20s" if step in ("fencing", "Relocated") else "1s"})
     move(estate, "--zone", there, "--no-wait")
 
-    if party == "switch":
-        kill_as_it_begins(moves.switch_pod(estate))  # before its first log line
+    if party == "switchover":
+        kill_as_it_begins(moves.switchover_pod(estate))  # before its first log line
     else:
         reached(estate, there, step)
         kill(_pod(estate, party, source, destination))
@@ -78,12 +78,12 @@ def _renew(space: Space, party: str) -> None:
         name = _pod(space, party, "", "")["metadata"]["name"]
         space.cluster.kubectl("delete", "pod", name, "-n", SYSTEM_NAMESPACE)
         space.cluster.operator_up()
-    if party == "door":
+    if party == "proxy":
         space.gone("statefulset/users-database-proxy", within=WITHIN)
 
 
 def _pod(space: Space, party: str, source: str, destination: str) -> Object:
     if party == "operator":
         return operator_pod(space)
-    names = {"source": f"users-{source}-0", "destination": f"users-{destination}-0", "door": "users-database-proxy-0"}
+    names = {"source": f"users-{source}-0", "destination": f"users-{destination}-0", "proxy": "users-database-proxy-0"}
     return space.until(f"pod/{names[party]}", runs)

@@ -18,7 +18,7 @@ from hack.stage import SYSTEM_NAMESPACE
 from tests.e2e.support.cluster import Object, Space
 from tests.e2e.support.connection_attempts import stranger
 from tests.e2e.support.microservices import IMAGES, front_end, idle, payments, users
-from tests.e2e.support.mutual_tls_calls import Door, call, decoded, identity_of, issue, serial_number, shake
+from tests.e2e.support.mutual_tls_calls import Endpoint, call, decoded, identity_of, issue, serial_number, shake
 from tests.e2e.support.storefront_client import Load, Storefront, forwarded
 
 pytestmark = pytest.mark.first
@@ -31,9 +31,9 @@ RENEWALS = 2
 CONNECTIONS_LAST = 15
 """Seconds; the services close each connection after four, with ten more for open calls."""
 
-DOORS = (
-    Door("users", "payments", "/shop.users.v1.UsersService/ListUsers"),
-    Door("payments", "storefront", "/shop.payments.v1.PaymentsService/ListPayments"),
+ENDPOINTS = (
+    Endpoint("users", "payments", "/shop.users.v1.UsersService/ListUsers"),
+    Endpoint("payments", "storefront", "/shop.payments.v1.PaymentsService/ListPayments"),
 )
 
 
@@ -42,9 +42,9 @@ def yard(yard: Space) -> Space:
     """The shop with mutual TLS for all calls, and a calling pod for each endpoint."""
     yard.apply(users(grpc=MUTUAL), payments(grpc=MUTUAL), front_end())
     yard.until_ready(*SERVICES, within=300)
-    for door in DOORS:
-        yard.apply(_in_the_clothes_of(yard, door.consumer, door.caller))
-        yard.kubectl("wait", f"pod/{door.caller}", "--for=condition=ContainersReady", "--timeout=60s")
+    for endpoint in ENDPOINTS:
+        yard.apply(_in_the_clothes_of(yard, endpoint.consumer, endpoint.caller))
+        yard.kubectl("wait", f"pod/{endpoint.caller}", "--for=condition=ContainersReady", "--timeout=60s")
     return yard
 
 
@@ -86,77 +86,78 @@ def test_mutual_tls_purchase(yard: Space, front: Storefront) -> None:
     yard.until_ready(*SERVICES, within=1)
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
-def test_mutual_tls_consumer_admitted(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.provider)
+def test_mutual_tls_consumer_admitted(yard: Space, authority: CertificateAuthority, endpoint: Endpoint) -> None:
     """A declared consumer's certificate is accepted over TLS 1.3."""
-    shown = issue(authority, identity_of(yard, door.consumer))
-    assert call(yard, door, shown) == "OK"
-    assert shake(yard, door, shown) == f"TLSv1.3 {serial_number(yard, door.provider)}"
+    shown = issue(authority, identity_of(yard, endpoint.consumer))
+    assert call(yard, endpoint, shown) == "OK"
+    assert shake(yard, endpoint, shown) == f"TLSv1.3 {serial_number(yard, endpoint.provider)}"
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
-def test_mutual_tls_invalid_certificate(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.provider)
+def test_mutual_tls_invalid_certificate(yard: Space, authority: CertificateAuthority, endpoint: Endpoint) -> None:
     """Callers without a valid certificate of this authority do not get a connection."""
-    who, another = identity_of(yard, door.consumer), CertificateAuthority(generate(datetime.now(UTC)))
+    who, another = identity_of(yard, endpoint.consumer), CertificateAuthority(generate(datetime.now(UTC)))
     good = issue(authority, who)
     said = {
-        "plaintext": call(yard, door, good, plain=True),
-        "no certificate": call(yard, door, None),
-        "of another authority": call(yard, door, issue(another, who)),
-        "expired": call(yard, door, issue(authority, who, days=-100)),
-        "not yet valid": call(yard, door, issue(authority, who, days=1)),
+        "plaintext": call(yard, endpoint, good, plain=True),
+        "no certificate": call(yard, endpoint, None),
+        "of another authority": call(yard, endpoint, issue(another, who)),
+        "expired": call(yard, endpoint, issue(authority, who, days=-100)),
+        "not yet valid": call(yard, endpoint, issue(authority, who, days=1)),
     }
     assert {what: answer for what, answer in said.items() if not answer.startswith("UNAVAILABLE ")} == {}
-    assert shake(yard, door, good, most="TLSv1_2").endswith(" 0")
-    assert call(yard, door, good) == "OK"
+    assert shake(yard, endpoint, good, most="TLSv1_2").endswith(" 0")
+    assert call(yard, endpoint, good) == "OK"
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.provider)
-def test_mutual_tls_other_identity(yard: Space, authority: CertificateAuthority, door: Door) -> None:
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.provider)
+def test_mutual_tls_other_identity(yard: Space, authority: CertificateAuthority, endpoint: Endpoint) -> None:
     """Callers with a valid certificate of any other identity get PERMISSION_DENIED."""
-    right = identity_of(yard, door.consumer)
+    right = identity_of(yard, endpoint.consumer)
     others = {
-        "one that declares nothing": identity_of(yard, "bystander"),
-        "the provider itself": identity_of(yard, door.provider),
+        "without a declaration": identity_of(yard, "bystander"),
+        "the provider itself": identity_of(yard, endpoint.provider),
         "a namesake elsewhere": right.replace(yard.name, f"{yard.name}-x"),
         "of another domain": right.replace("cluster.local", "example.org"),
         "more than a name": f"{right}/more",
         "nobody": "",
     }
-    said = {what: call(yard, door, issue(authority, identity)) for what, identity in others.items()}
+    said = {what: call(yard, endpoint, issue(authority, identity)) for what, identity in others.items()}
     assert {what: answer for what, answer in said.items() if not answer.startswith("PERMISSION_DENIED ")} == {}
-    assert f"{others['one that declares nothing']} may not call {door.provider}" in said["one that declares nothing"]
+    undeclared = "without a declaration"
+    assert f"{others[undeclared]} may not call {endpoint.provider}" in said[undeclared]
 
 
 def test_mutual_tls_list_follows_consumers(yard: Space, authority: CertificateAuthority) -> None:
     """A consumer is admitted while declared, and refused before and after, although the network lets it through."""
-    till, (door, _) = issue(authority, identity_of(yard, "till")), DOORS
-    assert call(yard, door, till).startswith("PERMISSION_DENIED ")
+    till, (endpoint, _) = issue(authority, identity_of(yard, "till")), ENDPOINTS
+    assert call(yard, endpoint, till).startswith("PERMISSION_DENIED ")
 
     yard.apply(idle("till", consumes=[{"name": "users"}]))
-    assert call(yard, door, till, until="OK") == "OK"
+    assert call(yard, endpoint, till, until="OK") == "OK"
     assert identity_of(yard, "till") in _clients(yard, "users")
 
     yard.spec("till", consumes=[])
-    assert call(yard, door, till, until="PERMISSION_DENIED").startswith("PERMISSION_DENIED ")
+    assert call(yard, endpoint, till, until="PERMISSION_DENIED").startswith("PERMISSION_DENIED ")
     assert _clients(yard, "users") == {identity_of(yard, name) for name in ("payments", "storefront")}
     yard.delete("microservice/till")
 
 
 def test_mutual_tls_consent_withdrawn(yard: Space, authority: CertificateAuthority) -> None:
     """Withdrawn consent closes the endpoint, and renewed consent opens it, without a restart of any pod."""
-    (door, _), before = DOORS, _pods(yard)
-    payments_itself = issue(authority, identity_of(yard, door.consumer))
+    (endpoint, _), before = ENDPOINTS, _pods(yard)
+    payments_itself = issue(authority, identity_of(yard, endpoint.consumer))
     nobody = {"from": "Selector", "selector": {"matchLabels": {"freehold.dev/e2e": "nobody"}}}
     yard.spec("users", grpc={"consumers": nobody})
     try:
         yard.until_condition("payments", "DependenciesResolved", "False", "ConsumerNotAllowed", within=15)
         yard.until("configmap/users-consumers", lambda live: live["data"]["clients"] == "", within=15)
-        assert not call(yard, door, payments_itself, until="UNAVAILABLE").startswith("OK")
+        assert not call(yard, endpoint, payments_itself, until="UNAVAILABLE").startswith("OK")
     finally:
         yard.spec("users", grpc={"consumers": None})
     yard.until_condition("payments", "DependenciesResolved", "True", within=15)
-    assert call(yard, door, payments_itself, until="OK") == "OK"
+    assert call(yard, endpoint, payments_itself, until="OK") == "OK"
     assert _pods(yard) == before
 
 
@@ -165,13 +166,14 @@ def test_mutual_tls_renewed(yard: Space, authority: CertificateAuthority, front:
     before, renewals, begun = _pods(yard), 0, time.monotonic()
     with Load(front), Load(front, "/api/payments", "payments"):
         while renewals < RENEWALS or time.monotonic() < begun + CONNECTIONS_LAST:
-            old = {door: serial_number(yard, door.provider) for door in DOORS}
+            old = {endpoint: serial_number(yard, endpoint.provider) for endpoint in ENDPOINTS}
             yard.delete(*(f"secret/{name}-identity" for name in SERVICES))
-            for door, was in old.items():
-                yard.until(f"secret/{door.provider}-identity", lambda _: True, within=15)
-                now, shown = serial_number(yard, door.provider), issue(authority, identity_of(yard, door.consumer))
+            for endpoint, was in old.items():
+                yard.until(f"secret/{endpoint.provider}-identity", lambda _: True, within=15)
+                now = serial_number(yard, endpoint.provider)
+                shown = issue(authority, identity_of(yard, endpoint.consumer))
                 assert now != was
-                assert shake(yard, door, shown, serial=now) == f"TLSv1.3 {now}"
+                assert shake(yard, endpoint, shown, serial=now) == f"TLSv1.3 {now}"
             renewals += 1
         front.purchase()
     assert _pods(yard) == before

@@ -41,16 +41,16 @@ def _made(shop: Space) -> dict[str, Object]:
     return {body["metadata"]["uid"]: {k: body.get(k) for k in ("spec", "data")} for body in made}
 
 
-def _doors(shop: Space) -> list[Target]:
+def _targets(shop: Space) -> list[Target]:
     """Return every closed port of the shop: by the addresses of pods, and of the databases' Services."""
-    doors = []
+    targets = []
     for name in ("users", "payments"):
         (pod,), (server,) = shop.pods(name), shop.pods(name, "database")
-        doors.append(Target(name, pod["status"]["podIP"], 50051))
-        doors.append(Target(f"{name}-database", server["status"]["podIP"], 5432))
+        targets.append(Target(name, pod["status"]["podIP"], 50051))
+        targets.append(Target(f"{name}-database", server["status"]["podIP"], 5432))
         cluster_ip = shop.get(f"service/{name}-database")["spec"]["clusterIP"]
-        doors.append(Target(f"{name}-database, by its Service", cluster_ip, 5432))
-    return doors
+        targets.append(Target(f"{name}-database, by its Service", cluster_ip, 5432))
+    return targets
 
 
 NAMED = {
@@ -110,9 +110,9 @@ def test_tenants_foreign_volume(yard: Space, shop: Space) -> None:
 def test_tenants_migration_isolated(yard: Space, shop: Space) -> None:
     """A migration reaches its own database and no other, neither by name nor by address."""
     own, theirs = (f"/dev/tcp/users-database.{space.name}.svc/5432" for space in (yard, shop))
-    others = [theirs, *(f"/dev/tcp/{door.address}/{door.port}" for door in _doors(shop))]
-    knocks = "; ".join(f"timeout {PATIENCE} bash -c 'exec 3<>{door}' && opened+=' {door}'" for door in (own, *others))
-    command = ["bash", "-c", f'{knocks}; echo "opened:$opened." >&2; exit 1']
+    others = [theirs, *(f"/dev/tcp/{target.address}/{target.port}" for target in _targets(shop))]
+    attempts = "; ".join(f"timeout {PATIENCE} bash -c 'exec 3<>{path}' && opened+=' {path}'" for path in (own, *others))
+    command = ["bash", "-c", f'{attempts}; echo "opened:$opened." >&2; exit 1']
     yard.spec("users", database={"migrations": {"command": command}})
     try:
         said = yard.until_condition("users", "MigrationsApplied", "False", "MigrationFailed", within=90)
@@ -127,8 +127,8 @@ def test_tenants_egress_to_foreign_pods(yard: Space, shop: Space) -> None:
     yard.apply(stranger("unwalled", IMAGES["users"], {}, LISTEN))
     yard.kubectl("wait", "pod/unwalled", "--for=condition=Ready", "--timeout=60s")
     unwalled = Target("unwalled", yard.get("pod/unwalled")["status"]["podIP"], 8080)
-    doors = _doors(shop)
-    outside = [{"cidr": f"{door.address}/32", "ports": [door.port]} for door in (*doors, unwalled)]
+    targets = _targets(shop)
+    outside = [{"cidr": f"{target.address}/32", "ports": [target.port]} for target in (*targets, unwalled)]
     yard.spec("users", egress=outside, consumes=[{"name": name, "namespace": shop.name} for name in NAMED])
     yard.until_condition("users", "DependenciesResolved", "False", within=SOON)
     yard.until_condition("users", "EndpointReady", "True", within=120)
@@ -138,4 +138,4 @@ def test_tenants_egress_to_foreign_pods(yard: Space, shop: Space) -> None:
     deadline = time.monotonic() + SOON
     while not reached(yard, from_there, [unwalled]):
         assert time.monotonic() < deadline, "spec.egress lets nothing out"
-    assert reached(yard, from_there, doors) == set()
+    assert reached(yard, from_there, targets) == set()

@@ -57,9 +57,9 @@ def test_walls_undeclared_port(shop: Space) -> None:
     shop.apply(stranger("side-database-proxy", IMAGES["users"], worn, LISTEN))
     try:
         shop.kubectl("wait", "pod/side-database-proxy", "--for=condition=Ready", "--timeout=60s")
-        door = Target("side-database-proxy", shop.get("pod/side-database-proxy")["status"]["podIP"], 8080)
+        target = Target("side-database-proxy", shop.get("pod/side-database-proxy")["status"]["podIP"], 8080)
         callers = [shop.pods(name)[0]["metadata"]["name"] for name in ("storefront", "payments")]
-        assert [reached(shop, caller, [door]) for caller in callers] == [set(), set()]
+        assert [reached(shop, caller, [target]) for caller in callers] == [set(), set()]
     finally:
         shop.kubectl("delete", "pod", "side-database-proxy", "--wait=false")
 
@@ -69,9 +69,10 @@ def test_walls_deleted_service(spaces: Callable[..., Space]) -> None:
     space = spaces("leaving")
     space.apply(users(database=database("users", deletionPolicy="Delete")))
     space.until_ready("users")
-    doors = [_target(name, space.pods("users", component)[0]) for name, component in COMPONENTS.items()]
+    targets = [_target(name, space.pods("users", component)[0]) for name, component in COMPONENTS.items()]
     attempts = "; ".join(
-        f"timeout 1 bash -c 'exec 3<>/dev/tcp/{d.address}/{d.port}' && echo open {d.name}" for d in doors
+        f"timeout 1 bash -c 'exec 3<>/dev/tcp/{target.address}/{target.port}' && echo open {target.name}"
+        for target in targets
     )
     trying = f"echo trying; for round in $(seq {ROUNDS}); do {attempts}; done 2>/dev/null; echo done; sleep infinity"
     space.apply(stranger(STRANGER, IMAGES["users"], {}, ["bash", "-c", trying]))

@@ -10,7 +10,7 @@ from freehold.agents.postgresql.switchover_steps import Step
 
 from tests.move.load import Scene
 from tests.move.machine import wait_until
-from tests.move.programs import outcome_of, switch
+from tests.move.programs import outcome_of, start_switchover
 from tests.move.servers import Server
 
 STEPS = (
@@ -24,7 +24,15 @@ STEPS = (
     Step.DONE,
 )
 """The steps of a switchover; each is logged before its start, after the end of the step before."""
-VICTIMS = ("switch", "source", "target", "door", "switch+source", "switch+target", "source+target")
+VICTIMS = (
+    "switchover",
+    "source",
+    "target",
+    "proxy",
+    "switchover+source",
+    "switchover+target",
+    "source+target",
+)
 SOON, LATE = 0.0, 5.0
 """Seconds for which a killed party stays down: less, and more, than a switchover waits for the last byte of WAL."""
 
@@ -34,22 +42,22 @@ def moved_or_kept(pair: tuple[Server, Server], victims: str, step: Step, away: f
     source, target = pair
     scene = Scene(source, target)
     try:
-        run = switch(source, target, PAUSE_AT=step)
-        wait_until(lambda: run.at(step), f"the switch is at {step}:\n{run.said()}")
+        run = start_switchover(source, target, PAUSE_AT=step)
+        wait_until(lambda: run.at(step), f"the switchover is at {step}:\n{run.output()}")
         killed = victims.split("+")
         for server in (source, target):
             if ("source" if server is source else "target") in killed:
                 server.kill()
-        if "door" in killed:
-            scene.door.kill()
-        if "switch" in killed:
+        if "proxy" in killed:
+            scene.proxy.kill()
+        if "switchover" in killed:
             run.kill()
         run.go_on()
         back = threading.Timer(away, _come_back, (scene, killed))
         back.start()
-        if "switch" in killed:
+        if "switchover" in killed:
             time.sleep(away / 2)
-            run = switch(source, target)
+            run = start_switchover(source, target)
         found = outcome_of(run)
         back.join()
         scene.goes_on()
@@ -67,5 +75,5 @@ def _come_back(scene: Scene, killed: list[str]) -> None:
         scene.source.start()
     if "target" in killed:
         scene.target.start(follow=scene.source)
-    if "door" in killed:
-        scene.door = scene.open_door()
+    if "proxy" in killed:
+        scene.proxy = scene.start_proxy()

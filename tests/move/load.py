@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from tests.move.machine import free_port, wait_until
-from tests.move.programs import Program, open_door
+from tests.move.programs import Program, start_proxy
 from tests.move.servers import Server
 
 EVERY_SECONDS = 0.01
@@ -81,16 +81,16 @@ class Scene:
 
     def __init__(self, source: Server, target: Server) -> None:
         self.source, self.target = source, target
-        self.port, self.told_port = free_port(), free_port()
-        self.door = self.open_door()
+        self.port, self.progress_port = free_port(), free_port()
+        self.proxy = self.start_proxy()
         self.client = Writer("client", lambda: source.connect(port=self.port, connect_timeout=20))
         self.witnesses = [
             Writer(server.name, lambda server=server: server.connect(), insists=False) for server in (source, target)
         ]
         wait_until(lambda: len(self.client.accepted) > 5, "the client writes")
 
-    def open_door(self) -> Program:
-        return open_door(self.source, self.target, port=self.port, told_port=self.told_port)
+    def start_proxy(self) -> Program:
+        return start_proxy(self.source, self.target, port=self.port, progress_port=self.progress_port)
 
     def goes_on(self) -> None:
         """Wait until a further write of the client is acknowledged."""
@@ -100,9 +100,9 @@ class Scene:
     def stop(self) -> None:
         for writer in (self.client, *self.witnesses):
             writer.stop()
-        self.door.process.terminate()
+        self.proxy.process.terminate()
         with contextlib.suppress(Exception):
-            self.door.process.wait(25)
+            self.proxy.process.wait(25)
 
     def check(self, at: Server, away: Server) -> None:
         """Assert that exactly one server is open, with each acknowledged row once; the other may have just started."""

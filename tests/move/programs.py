@@ -18,7 +18,7 @@ from tests.move.servers import Lab, Server
 
 @dataclass
 class Program:
-    """A process of `python3 -m freehold.PROGRAM` with the lab's credentials. lines: the output so far."""
+    """A process of a module of freehold.agents.postgresql with the lab's credentials. lines: the output so far."""
 
     process: subprocess.Popen[str]
     lines: list[tuple[float, str]] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Program:
         self.reading.join(5)
         return status
 
-    def said(self) -> str:
+    def output(self) -> str:
         return "\n".join(line for _, line in self.lines)
 
 
@@ -66,20 +66,20 @@ def run_elsewhere(lab: Lab, program: str, *arguments: str, **variables: str) -> 
     return Program(process)
 
 
-def open_door(*servers: Server, port: int, told_port: int, **variables: str) -> Program:
+def start_proxy(*servers: Server, port: int, progress_port: int, **variables: str) -> Program:
     """Start a proxy for these servers, and wait until it accepts clients."""
-    ports = {"PORT": str(port), "PROGRESS_PORT": str(told_port)}
-    door = run_elsewhere(servers[0].lab, "proxy", *(server.host for server in servers), **ports, **variables)
-    wait_until(lambda: door.lines, "the door opens")
-    return door
+    ports = {"PORT": str(port), "PROGRESS_PORT": str(progress_port)}
+    proxy = run_elsewhere(servers[0].lab, "proxy", *(server.host for server in servers), **ports, **variables)
+    wait_until(lambda: proxy.lines, "the proxy accepts clients")
+    return proxy
 
 
-def switch(source: Server, target: Server, **variables: str) -> Program:
+def start_switchover(source: Server, target: Server, **variables: str) -> Program:
     return run_elsewhere(source.lab, "switchover", source.host, target.host, **variables)
 
 
 def outcome_of(program: Program) -> dict[str, Any]:
     """Wait for the end of a switchover; return its outcome."""
-    assert program.end() == 0, program.said()
+    assert program.end() == 0, program.output()
     found: dict[str, Any] = json.loads(program.lines[-1][1])
     return found

@@ -9,13 +9,13 @@ from tests.move.faults import LATE, SOON, STEPS, VICTIMS, moved_or_kept
 from tests.move.servers import Server
 
 SLICE = (
-    ("switch", Step.TERMINATING, SOON, "completed"),
-    ("switch", Step.UNFENCING, SOON, "completed"),
+    ("switchover", Step.TERMINATING, SOON, "completed"),
+    ("switchover", Step.UNFENCING, SOON, "completed"),
     ("source", Step.UNFENCING, SOON, "completed"),
     ("target", Step.CONFIRMING, LATE, "failed"),
     ("target", Step.UNFENCING, LATE, "completed"),
-    ("door", Step.PROMOTING, SOON, "completed"),
-    ("switch+target", Step.DONE, LATE, "completed"),
+    ("proxy", Step.PROMOTING, SOON, "completed"),
+    ("switchover+target", Step.DONE, LATE, "completed"),
 )
 """Victims, step, seconds for which they are down, and the outcome."""
 

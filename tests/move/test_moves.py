@@ -6,7 +6,7 @@ import time
 from statistics import median
 
 from tests.move.load import Scene
-from tests.move.programs import outcome_of, switch
+from tests.move.programs import outcome_of, start_switchover
 from tests.move.servers import Server
 
 MOVES = 2
@@ -32,7 +32,7 @@ def _moved(scene: Scene, number: int) -> int:
     """Move once, let the former primary follow the new one, and return the pause in milliseconds."""
     there = (scene.source, scene.target) if number % 2 == 0 else (scene.target, scene.source)
     source, target = there
-    found = outcome_of(switch(source, target))
+    found = outcome_of(start_switchover(source, target))
     assert found["outcome"] == "completed" and found["sessions"] >= 2 and found["replayedLsn"], found
     ended = time.monotonic()
     scene.goes_on()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.move.machine import wait_until
-from tests.move.programs import outcome_of, switch
+from tests.move.programs import outcome_of, start_switchover
 from tests.move.servers import Lab, Server
 
 ROOM_BYTES = 24 * 1024 * 1024
@@ -41,7 +41,7 @@ def moved(source: Server, copy: Server) -> tuple[Server, Server]:
     """A former primary, fenced and stopped, and the new primary with later rows."""
     copy.start(follow=source)
     copy.wait_ready()
-    assert outcome_of(switch(source, copy))["outcome"] == "completed"
+    assert outcome_of(start_switchover(source, copy))["outcome"] == "completed"
     source.ask("SELECT pg_switch_wal()")  # a row that the other server never receives
     source.ask("CHECKPOINT")
     source.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.move.programs import outcome_of, switch
+from tests.move.programs import outcome_of, start_switchover
 from tests.move.servers import Lab, Server
 
 
@@ -22,31 +22,31 @@ def test_switchover_copy_behind(pair: tuple[Server, Server]) -> None:
     """A copy without the last record is not promoted."""
     source, target = pair
     target.ask("SELECT pg_wal_replay_pause()")
-    found = outcome_of(switch(source, target))
+    found = outcome_of(start_switchover(source, target))
     assert (found["outcome"], found["discard"]) == ("failed", False)
     assert "the switchover marker was not replayed in time" in found["message"]
     assert source.is_open()
     assert target.ask("SELECT pg_is_in_recovery()")
 
     target.ask("SELECT pg_wal_replay_resume()")
-    assert outcome_of(switch(source, target))["outcome"] == "completed"
+    assert outcome_of(start_switchover(source, target))["outcome"] == "completed"
 
 
 def test_switchover_promoted_too_early(promoted: tuple[Server, Server]) -> None:
     """A server that was promoted without all records of the closed server is not opened."""
     for server in promoted:
         server.close()
-    run = switch(*promoted, DEADLINE_SECONDS="2")
+    run = start_switchover(*promoted, DEADLINE_SECONDS="2")
     assert run.end() == 1
-    assert "was promoted without all data of" in run.said()
+    assert "was promoted without all data of" in run.output()
     assert not any(server.is_open() for server in promoted)
 
 
 def test_switchover_two_primaries(promoted: tuple[Server, Server]) -> None:
     """Of two servers that are open for writes, neither is closed."""
-    run = switch(*promoted, DEADLINE_SECONDS="2")
+    run = start_switchover(*promoted, DEADLINE_SECONDS="2")
     assert run.end() == 1
-    assert "are both writable, which no switchover does" in run.said()
+    assert "are both writable, which no switchover does" in run.output()
     assert all(server.is_open() for server in promoted)
 
 
@@ -56,7 +56,7 @@ def test_switchover_unrelated_copy(pair: tuple[Server, Server], lab: Lab) -> Non
     other = lab.server(copied=False)
     other.start()
     other.wait_ready()
-    run = switch(other, follower)
+    run = start_switchover(other, follower)
     found = outcome_of(run)
     assert (found["outcome"], found["discard"]) == ("failed", True)
     assert run.at("fencing") is None

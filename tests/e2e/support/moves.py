@@ -106,7 +106,7 @@ def each_once(space: Space, writes: Writes, emails: Iterable[str]) -> None:
     assert space.psql("users", following, where) == "t"
 
 
-def switch_pod(space: Space) -> Object:
+def switchover_pod(space: Space) -> Object:
     """Return the pod of the present switchover, as soon as the pod exists."""
     space.kubectl("wait", "pod", "-l", "freehold.dev/role=switchover", "--for=create", "--timeout=60s")
     (found,) = space.find("pods", "freehold.dev/role=switchover")
@@ -119,11 +119,11 @@ def reached(space: Space, there: str, step: str, within: float = 180) -> None:
         space.until("microservice/users", at(there, *STEPS[STEPS.index(step) :]), within=within)
         return
     space.until("microservice/users", at(there, "SwitchingOver"), within=within)
-    name = switch_pod(space)["metadata"]["name"]
+    name = switchover_pod(space)["metadata"]["name"]
     space.until(f"pod/{name}", lambda pod: pod["status"]["phase"] != "Pending")
     logs = space.begun("logs", "-f", name)
     try:
-        assert any(line.startswith(f"{step}:") for line in logs.stdout or ()), f"the switch did not come to {step}"
+        assert any(line.startswith(f"{step}:") for line in logs.stdout or ()), f"the switchover did not reach {step}"
     finally:
         logs.kill()
         logs.wait()

@@ -66,7 +66,7 @@ print(said, serial)
 serial number."""
 
 
-class Door(NamedTuple):
+class Endpoint(NamedTuple):
     """An endpoint with mutual TLS, and one of its admitted consumers."""
 
     provider: str
@@ -89,16 +89,18 @@ def identity_of(yard: Space, service: str) -> str:
     return f"spiffe://cluster.local/ns/{yard.name}/sa/{service}"
 
 
-def call(yard: Space, door: Door, shown: Issued | None, *, plain: bool = False, until: str | None = None) -> str:
+def call(
+    yard: Space, endpoint: Endpoint, shown: Issued | None, *, plain: bool = False, until: str | None = None
+) -> str:
     """Return the status code and the message of a call. until: the code to wait for."""
-    given = {**_given(yard, door, shown), "method": door.method, "plain": plain, "until": until}
-    return python(yard, f"pod/{door.caller}", CALL, text=json.dumps(given))
+    given = {**_given(yard, endpoint, shown), "method": endpoint.method, "plain": plain, "until": until}
+    return python(yard, f"pod/{endpoint.caller}", CALL, text=json.dumps(given))
 
 
-def shake(yard: Space, door: Door, shown: Issued, *, most: str = "TLSv1_3", serial: int | None = None) -> str:
+def shake(yard: Space, endpoint: Endpoint, shown: Issued, *, most: str = "TLSv1_3", serial: int | None = None) -> str:
     """Return TLS version and certificate serial number of a handshake. serial: the number to wait for."""
-    given = {**_given(yard, door, shown), "most": most, "serial": serial}
-    return python(yard, f"pod/{door.caller}", SHAKE, text=json.dumps(given))
+    given = {**_given(yard, endpoint, shown), "most": most, "serial": serial}
+    return python(yard, f"pod/{endpoint.caller}", SHAKE, text=json.dumps(given))
 
 
 def decoded(secret: Object) -> dict[str, str]:
@@ -112,7 +114,7 @@ def serial_number(yard: Space, service: str) -> int:
     return x509.load_pem_x509_certificate(kept.encode()).serial_number
 
 
-def _given(yard: Space, door: Door, shown: Issued | None) -> Object:
+def _given(yard: Space, endpoint: Endpoint, shown: Issued | None) -> Object:
     trusted = decoded(yard.get("secret/users-identity"))["ca.crt"]
     crt, key = shown or (None, None)
-    return {"target": f"dns:///{door.provider}.{yard.name}.svc:50051", "ca": trusted, "crt": crt, "key": key}
+    return {"target": f"dns:///{endpoint.provider}.{yard.name}.svc:50051", "ca": trusted, "crt": crt, "key": key}

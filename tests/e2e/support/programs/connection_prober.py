@@ -26,12 +26,12 @@ RESET = struct.pack("ii", 1, 0)
 
 def listen(ports: list[int]) -> None:
     """Accept and close connections until the pod ends."""
-    with selectors.DefaultSelector() as doors:
+    with selectors.DefaultSelector() as listening:
         for port in ports:
-            doors.register(socket.create_server(("", port), backlog=256), selectors.EVENT_READ)
+            listening.register(socket.create_server(("", port), backlog=256), selectors.EVENT_READ)
         while True:
-            for door, _ in doors.select():
-                door.fileobj.accept()[0].close()  # type: ignore[union-attr]
+            for key, _ in listening.select():
+                key.fileobj.accept()[0].close()  # type: ignore[union-attr]
 
 
 def fared(targets: list[tuple[str, int]]) -> list[str]:
