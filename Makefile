@@ -10,7 +10,7 @@ DOCS := $(CACHE)/docs-$(shell sha256sum $(DOCS_LOCK) | cut -c1-16)
 
 .PHONY: help
 help: ## this list
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	@python3 -m venv $(CACHE)/uv-$(UV_VERSION)
@@ -37,7 +37,7 @@ lock: | $(UV) ## write the lock files of the project, the operator, checkov and 
 	  --no-emit-find-links --group docs -o $(DOCS_LOCK)
 
 .PHONY: generate
-generate: venv tools ## write again what is generated: CRD, chart schema and README, install manifests, gRPC stubs
+generate: venv tools ## write again what is generated: CRD, chart schema and README, install manifests, reference, stubs
 	@$(PYTHON) -m hack.generate
 	@$(MAKE) --no-print-directory -C services UV=$(UV) generate
 
@@ -68,7 +68,7 @@ up: venv ## a cluster with Freehold installed (CLUSTER=local|kind|current)
 	@$(PYTHON) -m hack.stage
 
 .PHONY: demo
-demo: venv ## the shop, in a real cluster: a purchase, two databases, a wall
+demo: venv ## the shop, in a real cluster: a purchase, an invoice, a refused connection
 	@$(PYTHON) -m hack.demo
 
 .PHONY: down
@@ -96,11 +96,11 @@ test-manifests: venv tools $(CHECKOV)/installed ## checkov and kube-score over e
 	@$(PYTHON) -m tests.assurance --checkov $(CHECKOV)/bin/checkov
 
 .PHONY: test-localcluster
-test-localcluster: venv tools ## the local cluster itself: what is killed comes back, and `down` leaves nothing
+test-localcluster: venv tools ## the local cluster itself: killed parts restart, and `down` removes everything
 	@$(PYTHON) -m pytest -q tests/localcluster
 
 .PHONY: test-move
-test-move: venv ## the data of a move, with real servers: nothing is lost, whoever is killed
+test-move: venv ## moves of data between real servers: no row is lost, whichever party is killed
 	@$(PYTHON) -m pytest -q --numprocesses=2 -m 'not campaign' tests/move
 
 STORIES := $(PYTHON) -m pytest -v --durations=12 tests/e2e
@@ -115,7 +115,7 @@ test-tilt: venv tools ## `tilt ci` with the Tilt on PATH, on a local cluster of 
 	@$(PYTHON) -m pytest -v -m campaign tests/tilt
 
 .PHONY: campaign
-campaign: venv tools ## what takes longer than a run of all tests may: every fault at every step of a move
+campaign: venv tools ## every fault at every step of a move, and other tests too long for every run
 	@$(PYTHON) -m pytest -v -m campaign tests
 
 .PHONY: test
