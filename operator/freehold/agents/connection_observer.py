@@ -2,7 +2,8 @@
 
 `python3 -m freehold.agents.connection_observer` runs as a sidecar, in the pod's network namespace. Every second the
 observer reads the kernel's table of TCP connections (proc(5), /proc/net/tcp). Its port serves the connections of the
-last hour as one line of JSON: [["in", "10.0.0.7", 5432], ["out", "10.0.0.9", 443], …].
+last hour as one line of JSON, each with the seconds since it was last seen:
+[["in", "10.0.0.7", 5432, 0.4], ["out", "10.0.0.9", 443, 61.0], …].
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ async def _serve() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(json.dumps(sorted(seen)).encode() + b"\n")
+        now = time.monotonic()
+        listed = [(*connection, round(now - moment, 1)) for connection, moment in sorted(seen.items())]
+        writer.write(json.dumps(listed).encode() + b"\n")
         await writer.drain()
         writer.close()
 

@@ -21,7 +21,7 @@ from freehold.core.model.findings import Findings
 from freehold.core.model.resources import Key, Object
 from freehold.core.objects import meta, names
 from freehold.kube.cache import Cache
-from freehold.monitors.connections import known_addresses, observed_by, ready_pods
+from freehold.monitors.connections import Addresses, observed_by, ready_pods
 
 logger = logging.getLogger(__name__)
 ROUND_SECONDS = 10.0
@@ -52,6 +52,7 @@ class Sentinel:
         self._canaries = canaries
         self._on_change = on_change
         self._last: Key | None = None
+        self._addresses = Addresses()
 
     async def run(self) -> None:
         while True:
@@ -99,8 +100,9 @@ class Sentinel:
     async def _read_observers(self) -> None:
         """Read the connections of services in audit mode."""
         audited = sorted(self._cache.audited)
-        known = known_addresses(self._cache) if audited else {}
-        observed = {key: await observed_by(self._cache, key, known) for key in audited}
+        if audited:
+            self._addresses.update(self._cache)
+        observed = {key: await observed_by(self._cache, key, self._addresses) for key in audited}
         connections = {key: found for key, found in observed.items() if found}
         before, self.findings = self.findings.connections, replace(self.findings, connections=connections)
         self._on_change([key for key in observed if before.get(key) != connections.get(key)])

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from freehold.agents import connection_observer
 from freehold.agents.connection_observer import Connection
-from freehold.core.model.resources import Key, ObservedConnection
+from freehold.core.model.resources import ObservedConnection
 from freehold.monitors import connections
 
-from tests.unit.monitors.test_sentinel import USERS, cache_with, pod
+from tests.unit.monitors.test_sentinel import PAYMENTS, USERS, cache_with, pod
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
 LISTENING = "   0: 00000000:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000   999        0 1"
@@ -78,19 +79,59 @@ async def test_connections_served(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_connections_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Known addresses get the names of services, and connections of the pod's node are left out."""
-
-    async def query(_: str) -> list[tuple[str, str, int]]:
-        return [("in", "10.0.0.7", 50051), ("in", "10.0.0.1", 50051), ("out", "10.0.0.8", 443)]
-
-    monkeypatch.setattr(connections, "_query", query)
+    listed = [("in", "10.0.0.7", 50051, 0.0), ("in", "10.0.0.1", 50051, 0.0), ("out", "10.0.0.8", 443, 0.0)]
+    _answers(monkeypatch, *listed)
     subject = pod(USERS, "service", "10.0.0.5", 50051)
     subject["status"]["hostIP"] = "10.0.0.1"
-    caller = pod(Key("shop", "payments"), "service", "10.0.0.7", 50052)
-    cache = cache_with(subject, caller)
-    assert await connections.observed_by(cache, USERS, connections.known_addresses(cache)) == (
-        ObservedConnection("service", "in", 50051, "10.0.0.7", (Key("shop", "payments"), "service")),
+    cache = cache_with(subject, pod(PAYMENTS, "service", "10.0.0.7", 50052))
+    addresses = connections.Addresses()
+    addresses.update(cache)
+    assert await connections.observed_by(cache, USERS, addresses) == (
+        ObservedConnection("service", "in", 50051, "10.0.0.7", (PAYMENTS, "service")),
         ObservedConnection("service", "out", 443, "10.0.0.8"),
     )
+
+
+async def test_connections_of_ended_pods(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection belongs to the pod that had the address at that time, also after the pod has ended or is deleted;
+    a later connection from the same address does not."""
+    ended, deleted = pod(USERS, "service", "10.0.0.6", 1, ready=False), pod(PAYMENTS, "service", "10.0.0.7", 50052)
+    finished = {"terminated": {"finishedAt": f"{datetime.now(UTC) - timedelta(minutes=5):%Y-%m-%dT%H:%M:%SZ}"}}
+    ended["status"] |= {"phase": "Succeeded", "containerStatuses": [{"state": finished}]}
+    cache = cache_with(pod(USERS, "database", "10.0.0.5", 5432), ended, deleted)
+    addresses = connections.Addresses()
+    addresses.update(cache)
+    cache.drop_owned(deleted)
+    addresses.update(cache)
+    for age, component in ((400.0, (USERS, "service")), (100.0, None)):
+        _answers(monkeypatch, ("in", "10.0.0.6", 5432, age))
+        (found,) = await connections.observed_by(cache, USERS, addresses)
+        assert found.peer_service == component, age
+    _answers(monkeypatch, ("in", "10.0.0.7", 5432, 1.0))
+    (found,) = await connections.observed_by(cache, USERS, addresses)
+    assert found.peer_service == (PAYMENTS, "service")
+
+
+@pytest.mark.parametrize("answer", [b"[1]", b"{}", b"[" * 2000, b'[["in", 7, "x", null]]', b"\xff"])
+async def test_connections_malformed_answer(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    """An observer's answer of another form counts as none."""
+
+    async def reply(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(reply, "127.0.0.1") as server:
+        monkeypatch.setattr(connections, "PORT", server.sockets[0].getsockname()[1])
+        assert await connections._query("127.0.0.1") == []
+
+
+def _answers(monkeypatch: pytest.MonkeyPatch, *listed: tuple[str, str, int, float]) -> None:
+    """Let every observer report these connections."""
+
+    async def query(_: str) -> list[connections.Reported]:
+        return [connections.Reported(*entry) for entry in listed]
+
+    monkeypatch.setattr(connections, "_query", query)
 
 
 async def _listens(port: int) -> bool:
