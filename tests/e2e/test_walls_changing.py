@@ -46,7 +46,9 @@ def estate(cluster: Cluster) -> Iterator[Estate]:
         cluster.kubectl("delete", "namespace", *names, "--wait=false", "--ignore-not-found")
 
 
-@pytest.mark.parametrize("seed", [pytest.param(KNOWN_SEED, id="known"), pytest.param(OTHER_SEED, id="any")])
+@pytest.mark.parametrize(
+    "seed", [pytest.param(KNOWN_SEED, id="known"), pytest.param(OTHER_SEED, id="any", marks=pytest.mark.campaign)]
+)
 def test_walls_follow_declarations(estate: Estate, seed: int) -> None:
     """Declared, simulated and probed reachability agree after each of twenty changes."""
     start, again = beginning(list(estate.spaces)), f"{AGAIN}={seed}"
