@@ -1,4 +1,7 @@
-"""Run every kind of test, one stage after the other, and print a summary. `make test` calls this module.
+"""Run every kind of test in stages, and print a summary. `make test` calls this module.
+
+The lint uses one processor, and the tests of the local cluster and of moves wait most of the time, so that these stages
+run beside each other. All others follow one by one.
 
 The module uses the standard library alone, because its first stage makes the environment of all others.
 """
@@ -7,22 +10,27 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
-from typing import NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TextIO
 
 from hack.processors import Processors, busy
 
-STAGES = (
-    ("tools", "the environment and the cluster's tools"),
-    ("lint", "style, types, layers, generated files"),
-    ("test-fast", "unit, golden, API server"),
-    ("test-manifests", "checkov and kube-score over every object Freehold makes"),
-    ("test-services", "users, payments, invoices, storefront, each in its own language"),
-    ("test-localcluster", "the local cluster itself"),
-    ("test-move", "the data of a move, with real servers"),
-    ("test-e2e", "end-to-end tests in a cluster"),
-    ("bench-slice", "the smallest run of every benchmark, for errors and for bounds of writes and memory"),
-)
+STAGES = {
+    "tools": "the environment and the cluster's tools",
+    "lint": "style, types, layers, generated files",
+    "test-localcluster": "the local cluster itself",
+    "test-move": "the data of a move, with real servers",
+    "test-fast": "unit, golden, API server",
+    "test-manifests": "checkov and kube-score over every object Freehold makes",
+    "test-services": "users, payments, invoices, storefront, each in its own language",
+    "test-e2e": "end-to-end tests in a cluster",
+    "bench-slice": "the smallest run of every benchmark, for errors and for bounds of writes and memory",
+}
+QUIET = "lint"
+"""The stage that runs in the background of those in MEANWHILE; its output follows at its end."""
+MEANWHILE = ("test-localcluster", "test-move")
 
 
 class Result(NamedTuple):
@@ -42,22 +50,40 @@ class Result(NamedTuple):
 
 def main() -> int:
     """Run every stage, also after a failure; only a failure of the tools ends the run, because all others need them."""
-    results: list[Result] = []
-    for target, description in STAGES:
-        print(f"\n== make {target}: {description}", flush=True)
-        started, before = time.monotonic(), Processors.now()
-        status = subprocess.run(["make", "--no-print-directory", target], check=False).returncode
-        use = busy(before, Processors.now())
-        results.append(Result(target, description, status, time.monotonic() - started, use))
-        if status and target == "tools":
-            break
+    started = time.monotonic()
+    results = [_run("tools")]
+    if not results[0].status:
+        results += _beside()
+        results += [_run(target) for target in STAGES if target not in ("tools", QUIET, *MEANWHILE)]
     print("\nSummary")
     for result in results:
         print(result)
     failed = sum(bool(result.status) for result in results)
-    print(f"All stages took {sum(result.seconds for result in results) / 60:.0f} minutes")
+    print(f"All stages took {(time.monotonic() - started) / 60:.0f} minutes")
     print(f"{len(results) - failed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def _beside() -> list[Result]:
+    """Run a stage in the background of others; print its output once all have ended."""
+    with tempfile.TemporaryFile("w+") as output, ThreadPoolExecutor(1) as background:
+        quiet = background.submit(_run, QUIET, output)
+        others = [_run(target) for target in MEANWHILE]
+        results = [quiet.result(), *others]
+        output.seek(0)
+        print(output.read(), flush=True)
+    return results
+
+
+def _run(target: str, output: TextIO = sys.stdout) -> Result:
+    """Run a stage. output: a file for what the stage prints."""
+    description = STAGES[target]
+    print(f"\n== make {target}: {description}", file=output, flush=True)
+    started, before = time.monotonic(), Processors.now()
+    make = ["make", "--no-print-directory", target]
+    status = subprocess.run(make, stdout=output, stderr=subprocess.STDOUT, check=False).returncode
+    use = busy(before, Processors.now())
+    return Result(target, description, status, time.monotonic() - started, use)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ RATE = 50
 """Calls a second of each language in tests where no call may fail."""
 GENTLE = 20
 """Calls a second of each language while four more pods start on the same two cores."""
-CALM = 10.0
+CALM = 5.0
 """Seconds for which the calls continue after the event under test."""
 SPREAD_WITHIN = timedelta(seconds=10)
 LOOK = timedelta(seconds=4)

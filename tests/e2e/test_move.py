@@ -18,7 +18,7 @@ from tests.e2e.support import moves
 from tests.e2e.support.cluster import Object, Space, conditions, uids
 from tests.e2e.support.grpc_load import Load, declared, start_callers
 from tests.e2e.support.microservices import database, front_end, payments, users
-from tests.e2e.support.moves import OTHER, ZONE, move, placed, tried
+from tests.e2e.support.moves import ZONE, move, placed, tried
 from tests.e2e.support.storefront_client import forwarded
 from tests.e2e.support.write_load import LONGEST, Checker, Writer, overlaps, turns
 
@@ -36,6 +36,8 @@ CALM = 3.0
 HELD = 5.0
 """Seconds for which a paused move is observed."""
 RELOCATED = "Relocated"
+INSERT = "insert into users (name, email) values ('{0}', '{0}@example.org')"
+NAMES = "select name from users order by name"
 
 
 @pytest.fixture(scope="module")
@@ -81,22 +83,22 @@ def test_move_under_load(yard: Space, person: str, zones: str) -> None:
     assert max(pauses) <= WORST
 
 
-@pytest.mark.alone
-def test_move_rollback_keeps_rows(yard: Space, person: str) -> None:
+def test_move_rollback_keeps_rows(yard: Space) -> None:
     """A rollback copies nothing and keeps the rows that were written since the switchover."""
-    (here,) = moves.zones(yard)
-    move(yard, "--zone", OTHER[here])
-    _register(yard, "meanwhile@example.org")
-    status = yard.get("microservice/users")["status"]["move"]
-    assert status["from"]["nodeSelector"] == {ZONE: here}
+    _alone(yard, "back")
+    yard.psql("back", INSERT.format("before"))
+    move(yard, "--zone", "b", service="back")
+    yard.psql("back", INSERT.format("meanwhile"), moves.primary(yard, "back"))
+    status = yard.get("microservice/back")["status"]["move"]
+    assert status["from"]["nodeSelector"] == {ZONE: "a"}
     assert status["rollbackUntil"] > status["switchedOverAt"]
 
-    said = move(yard, "--rollback")
+    said = move(yard, "--rollback", service="back")
 
     assert "switched" in said and "copied" not in said, said
-    assert moves.zones(yard) == {here}
-    rows = f"select count(*) from users where email = 'meanwhile@example.org' or id = '{person}'"
-    assert yard.psql("users", rows, moves.primary(yard)) == "2"
+    assert moves.zones(yard, "back") == {"a"}
+    assert yard.psql("back", NAMES, moves.primary(yard, "back")).split() == ["before", "meanwhile"]
+    yard.kubectl("delete", "microservice/back", "--wait=false")
 
 
 def test_move_paused_and_aborted(yard: Space) -> None:
@@ -124,17 +126,19 @@ def test_move_aborted_while_copying(yard: Space) -> None:
     _stayed(yard, "hasty", pod)
 
 
-@pytest.mark.alone
-def test_move_storage_class(yard: Space, person: str) -> None:
+def test_move_storage_class(yard: Space) -> None:
     """A move to another storage class keeps the rows."""
     name = f"other-{uuid.uuid4().hex[:5]}"
     yard.cluster.apply(moves.storage_class(name))
     try:
-        move(yard, "--class", name)
-        server = moves.primary(yard)
-        claim = yard.get(f"pvc/users-{server.replace('database', 'database-data')}")
+        _alone(yard, "roomy")
+        yard.psql("roomy", INSERT.format("before"))
+        move(yard, "--class", name, service="roomy")
+        server = moves.primary(yard, "roomy")
+        claim = yard.get(f"pvc/roomy-{server.replace('database', 'database-data')}")
         assert claim["spec"]["storageClassName"] == name
-        assert yard.psql("users", f"select count(*) from users where id = '{person}'", server) == "1"
+        assert yard.psql("roomy", NAMES, server) == "before"
+        yard.kubectl("delete", "microservice/roomy", "--wait=false")
     finally:
         yard.cluster.kubectl("delete", "storageclass", name)
 
@@ -159,11 +163,6 @@ def _moved(yard: Space, zone: str) -> tuple[float, float]:
     assert moves.zones(yard) == {zone}
     time.sleep(CALM)
     return since, time.time()
-
-
-def _register(yard: Space, email: str) -> None:
-    with forwarded(yard) as front:
-        assert front.post("/api/users", {"name": "Ada", "email": email}).status == 201
 
 
 def _alone(yard: Space, name: str) -> str:

@@ -14,7 +14,7 @@ from tests.e2e.support.write_load import CHECKER, LONGEST, Checker, Taken, Write
 
 RATE, ROWS = 50, 100
 """Calls a second, and registrations."""
-CALM = 5.0
+CALM = 3.0
 """Seconds without a move, before and after each move."""
 WORST = 2.0
 """The longest permitted pause of writes, in seconds."""
