@@ -1,11 +1,10 @@
-"""The cluster under test: kubectl commands as a person types them, and watches instead of sleeps."""
+"""The cluster under test: kubectl commands as a person types them, reads by the API, and watches instead of sleeps."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hack.stage import SYSTEM_NAMESPACE, Stage, grant
+from tests.e2e.support.reads import Reads, reads
 from tests.e2e.support.waits import waiting, waits
 
 Object = dict[str, Any]
@@ -78,6 +78,10 @@ class Space:
     cluster: Cluster
     name: str
 
+    @property
+    def _reads(self) -> Reads:
+        return reads(self.cluster.stage.kubeconfig)
+
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         return self.cluster.kubectl("-n", self.name, *arguments, text=text)
 
@@ -107,16 +111,15 @@ class Space:
 
     def get(self, what: str) -> Object:
         """Return an object, like `deployment/users`, which must exist."""
-        found: Object = json.loads(self.kubectl("get", what, "-o", "json"))
-        return found
+        kind, _, name = what.partition("/")
+        return self._reads.get(kind, self.name, name)
 
     def exists(self, what: str) -> bool:
         return bool(self.kubectl("get", what, "--ignore-not-found", "-o", "name"))
 
     def find(self, kinds: str, selector: str = "") -> list[Object]:
         """Return the objects of these kinds (comma-separated) that match a label selector."""
-        items: list[Object] = json.loads(self.kubectl("get", kinds, "-l", selector, "-o", "json"))["items"]
-        return items
+        return [live for kind in kinds.split(",") for live in self._reads.find(kind, self.name, selector)]
 
     def pods(self, service: str, component: str = "service") -> list[Object]:
         """Return a service's pods of one component, without terminating pods and probes."""
@@ -136,29 +139,11 @@ class Space:
         kind, _, name = what.partition("/")
         last: Object = {}
         with waiting():
-            for last in self._watch(kind, f"metadata.name={name}", within):
+            for last in self._reads.watch(kind, self.name, f"metadata.name={name}", within):
                 if holds(last):
                     return last
         wanted = getattr(holds, "__doc__", None) or "what was awaited"
         raise AssertionError(f"{what} in {self.name}: not {wanted} after {within:g} s; last seen: {brief(last)}")
-
-    def _watch(self, kind: str, chosen: str, within: float) -> Iterator[Object]:
-        """Yield each version of the selected objects, from the present version on. within: seconds."""
-        command = ["kubectl", "-n", self.name, "get", kind, f"--field-selector={chosen}"]
-        follow = ["--watch", "--output-watch-events", "-o", "json"]
-        environment = self.cluster.stage.environment()
-        watch = subprocess.Popen([*command, *follow], env=environment, stdout=subprocess.PIPE, text=True)
-        timer = threading.Timer(within, watch.kill)
-        timer.start()
-        try:
-            for line in watch.stdout or ():
-                event = json.loads(line)
-                if event["type"] != "DELETED":
-                    yield event["object"]
-        finally:
-            timer.cancel()
-            watch.kill()
-            watch.wait()
 
     def condition(self, service: str, kind: str) -> Object:
         """Return the present condition of a Microservice, or an empty dict."""
@@ -188,7 +173,7 @@ class Space:
         chosen = f"type={kind},reason={reason},involvedObject.kind={about},involvedObject.name={name}"
         # The operator writes an Event right after the status.
         with waiting():
-            found = next(self._watch("events", chosen, within), None)
+            found = next(self._reads.watch("events", self.name, chosen, within), None)
         assert found, f"no {kind} Event {reason} about {name} in {self.name} after {within:g} s"
         return str(found["message"])
 
