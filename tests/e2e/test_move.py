@@ -73,7 +73,7 @@ def test_move_under_load(yard: Space, person: str, zones: str) -> None:
     print(f"{writes.made} registrations, {sum(one.made for one in calls.values())} calls; writes paused {said} s")
 
     assert not any(one.failed for one in calls.values()), calls
-    assert not writes.failed
+    assert not writes.failed, writes.failed
     assert all(one.made > RATE * CALM * len(zones) for one in calls.values()), calls
     moves.each_once(yard, writes, [row.email for listed in taken.values() for row in listed])
     stretches, (first, second) = turns(taken), checker.hosts

@@ -115,5 +115,5 @@ def there_and_back(sides: Sides, load: Load, once_there: Callable[[], None] = la
     pauses = writes.pause(since, until), writes.pause(until, time.time())
     print(f"{writes.made} registrations, {made.made} calls; writes paused {pauses[0]:.2f} s and {pauses[1]:.2f} s")
     assert not made.failed, made
-    assert not writes.failed
+    assert not writes.failed, writes.failed
     assert max(pauses) <= WORST
