@@ -76,7 +76,7 @@ down: venv ## end the local cluster and remove all it made; tools and images sta
 	@$(PYTHON) -m localcluster down
 
 .PHONY: test-fast
-test-fast: venv tools ## unit, golden and API server tests; some two minutes
+test-fast: venv tools ## unit, golden and API server tests; some four minutes on two cores
 	@$(PYTHON) -m pytest -q --numprocesses=3 --dist=loadfile -m 'not campaign' tests/unit tests/golden tests/api
 
 .PHONY: test-services
