@@ -2,7 +2,7 @@
 
 `python3 -m freehold.agents.connection_observer` runs as a sidecar, in the pod's network namespace. Every second the
 observer reads the kernel's table of TCP connections (proc(5), /proc/net/tcp). Its port serves the connections of the
-last hour as one line of JSON, each with the seconds since it was last seen:
+last hour as one line of JSON, each with the seconds since the connection was last seen:
 [["in", "10.0.0.7", 5432, 0.4], ["out", "10.0.0.9", 443, 61.0], …].
 """
 

@@ -49,13 +49,11 @@ class Addresses:
 
     def update(self, cache: Cache) -> None:
         """Read the addresses of all services' pods, and of the databases' Services, to which clients connect."""
-        now, present = time.time(), dict(sorted(_holders(cache), key=lambda one: one[1].until))
-        for address, holder in list(self._holders.items()):
-            if address not in present:
-                self._holders[address] = holder._replace(until=min(holder.until, now))
-            if self._holders[address].until < now - RETENTION_SECONDS:
-                del self._holders[address]
-        self._holders.update(present)
+        now = time.time()
+        past = {address: holder._replace(until=min(holder.until, now)) for address, holder in self._holders.items()}
+        remembered = {address: holder for address, holder in past.items() if holder.until >= now - RETENTION_SECONDS}
+        # Of several pods that had an address, the last one counts.
+        self._holders = remembered | dict(sorted(_holders(cache), key=lambda one: one[1].until))
 
     def holder(self, address: str, moment: float) -> tuple[Key, str] | None:
         """Return the service and component that held an address at a time in Unix seconds, if known."""
@@ -72,7 +70,7 @@ async def observed_by(cache: Cache, key: Key, addresses: Addresses) -> tuple[Obs
     """Return the connections of all pods of a service, except health checks by the node."""
     connections = set()
     for pod in list(ready_pods(cache, key)):  # the cache changes between the queries
-        status, component = pod["status"], pod["metadata"]["labels"].get(meta.COMPONENT, "")
+        status, component = pod["status"], pods.component_of(pod)
         for direction, peer, port, age in await _query(status["podIP"]):
             if peer != status.get("hostIP"):
                 known = addresses.holder(peer, time.time() - age)

@@ -19,7 +19,7 @@ from freehold.agents.canary import CLOSED_PORT, OPEN_PORT
 from freehold.agents.connectivity_probe import connects
 from freehold.core.model.findings import Findings
 from freehold.core.model.resources import Key, Object
-from freehold.core.objects import meta, names
+from freehold.core.objects import meta, names, pods
 from freehold.kube.cache import Cache
 from freehold.monitors.connections import Addresses, observed_by, ready_pods
 
@@ -120,7 +120,7 @@ class Sentinel:
         ports = {meta.DATABASE: "postgresql", meta.SERVICE: "grpc"}
         services = {meta.DATABASE: names.database(key.name), meta.SERVICE: key.name}
         for pod in ready_pods(self._cache, key):
-            component, host = pod["metadata"]["labels"].get(meta.COMPONENT, ""), pod["status"]["podIP"]
+            component, host = pods.component_of(pod), pod["status"]["podIP"]
             for port in _container_ports(pod, ports[component]) if component in ports else ():
                 yield _Port(f"{names.host(services[component], key.namespace)}:{port}", host, port)
 
