@@ -11,8 +11,10 @@ import pytest
 from tests.e2e.support.cluster import Object, Space, conditions
 from tests.e2e.support.microservices import IMAGES, database, front_end, idle, users
 
-SOON = 60
-"""Seconds from a mistake to its condition, the kubelet's failing pull of an image included."""
+SOON = 15
+"""Seconds from a mistake to its condition."""
+PODS_FAIL_WITHIN = 60
+"""Seconds from a mistake to its condition where a pod must fail first, while the nodes start pods of other stories."""
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +38,9 @@ def _since(shop: Space) -> dict[str, tuple[str, str]]:
     return {name: (entry["status"], entry["lastTransitionTime"]) for name, entry in ready.items()}
 
 
-def _shows(space: Space, service: str, condition: str, reason: str) -> str:
+def _shows(space: Space, service: str, condition: str, reason: str, within: float = SOON) -> str:
     """Wait for the condition, its Event and the same reason in Ready; return the condition's message."""
-    said = space.until_condition(service, condition, "False", reason, within=SOON)
+    said = space.until_condition(service, condition, "False", reason, within=within)
     space.until_event(service, "Warning", reason)
     space.until_condition(service, "Ready", "False", reason, within=5)
     return said
@@ -47,7 +49,7 @@ def _shows(space: Space, service: str, condition: str, reason: str) -> str:
 def test_conditions_image_missing(yard: Space) -> None:
     """ImagePullFailed names the image that cannot be pulled, and clears with an existing image."""
     yard.apply(front_end("imageless", image="localhost/freehold/storefront:absent"))
-    said = _shows(yard, "imageless", "EndpointReady", "ImagePullFailed")
+    said = _shows(yard, "imageless", "EndpointReady", "ImagePullFailed", PODS_FAIL_WITHIN)
     assert said.startswith("image localhost/freehold/storefront:absent cannot be pulled")
 
     yard.spec("imageless", image=IMAGES["storefront"])
@@ -58,7 +60,7 @@ def test_conditions_image_missing(yard: Space) -> None:
 def test_conditions_crash_loop(yard: Space) -> None:
     """CrashLooping quotes the container's last words, and clears with a corrected spec."""
     yard.apply(front_end("crashing", consumes=[{"name": "users"}]))
-    said = _shows(yard, "crashing", "EndpointReady", "CrashLooping")
+    said = _shows(yard, "crashing", "EndpointReady", "CrashLooping", PODS_FAIL_WITHIN)
     assert "PAYMENTS_GRPC_TARGET must be set" in said
 
     yard.spec("crashing", consumes=[{"name": "users"}, {"name": "payments"}])
@@ -157,7 +159,7 @@ def test_conditions_volume_not_expandable(yard: Space) -> None:
 def test_conditions_database_image_missing(yard: Space) -> None:
     """ImagePullFailed names the PostgreSQL image that cannot be pulled."""
     yard.apply(users("early", database={"version": "18", "storage": {"size": "64Mi"}}))
-    said = _shows(yard, "early", "DatabaseReady", "ImagePullFailed")
+    said = _shows(yard, "early", "DatabaseReady", "ImagePullFailed", PODS_FAIL_WITHIN)
     assert "postgres:18 cannot be pulled" in said
     yard.delete("microservice/early")
 

@@ -12,10 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from freehold.core.model.resources import Object
 from kubernetes import config, dynamic
 from kubernetes.dynamic.resource import ResourceList
-
-Object = dict[str, Any]
 
 
 class Reads:
@@ -53,15 +52,16 @@ class Reads:
 
     def _resource(self, kind: str) -> dynamic.Resource:
         """Return the resource with this name: plural, singular or short, as kubectl takes them."""
-        if kind not in self._resources:
+        if kind not in self._resources:  # at first, and after a definition was added
             self._client.resources.invalidate_cache()
             self._resources = dict(_named(self._client))
+        assert kind in self._resources, f"the API server serves no resource with the name {kind}"
         return self._resources[kind]
 
 
 def _named(client: dynamic.DynamicClient) -> Iterator[tuple[str, dynamic.Resource]]:
     """Yield each resource by its names; names of the core group come last, since they win over others."""
-    found = [one for one in client.resources.search() if not isinstance(one, ResourceList)]
+    found = [one for one in client.resources.search(preferred=True) if not isinstance(one, ResourceList)]
     for resource in sorted(found, key=lambda one: one.group == ""):
         for name in (resource.name, resource.singular_name, *(resource.short_names or ())):
             yield name, resource
