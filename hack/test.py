@@ -28,9 +28,9 @@ STAGES = {
     "test-e2e": "end-to-end tests in a cluster",
     "bench-slice": "the smallest run of every benchmark, for errors and for bounds of writes and memory",
 }
-QUIET = "lint"
-"""The stage that runs in the background of those in MEANWHILE; its output follows at its end."""
-MEANWHILE = ("test-localcluster", "test-move")
+BACKGROUND = "lint"
+"""The stage that runs beside those in BESIDE. Its output is printed once all of them have ended."""
+BESIDE = ("test-localcluster", "test-move")
 
 
 class Result(NamedTuple):
@@ -53,8 +53,8 @@ def main() -> int:
     started = time.monotonic()
     results = [_run("tools")]
     if not results[0].status:
-        results += _beside()
-        results += [_run(target) for target in STAGES if target not in ("tools", QUIET, *MEANWHILE)]
+        results += _run_beside()
+        results += [_run(target) for target in STAGES if target not in ("tools", BACKGROUND, *BESIDE)]
     print("\nSummary")
     for result in results:
         print(result)
@@ -64,12 +64,12 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _beside() -> list[Result]:
-    """Run a stage in the background of others; print its output once all have ended."""
-    with tempfile.TemporaryFile("w+") as output, ThreadPoolExecutor(1) as background:
-        quiet = background.submit(_run, QUIET, output)
-        others = [_run(target) for target in MEANWHILE]
-        results = [quiet.result(), *others]
+def _run_beside() -> list[Result]:
+    """Run the stage in the background and the stages beside it; return the results of all."""
+    with tempfile.TemporaryFile("w+") as output, ThreadPoolExecutor(1) as executor:
+        background = executor.submit(_run, BACKGROUND, output)
+        others = [_run(target) for target in BESIDE]
+        results = [background.result(), *others]
         output.seek(0)
         print(output.read(), flush=True)
     return results

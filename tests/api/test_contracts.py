@@ -121,7 +121,7 @@ def test_contracts_published(cluster: Cluster, home: str) -> None:
     def restored() -> bool:
         return (cluster.get("ConfigMap", home, named["configMap"]) or {}).get("binaryData") == kept["binaryData"]
 
-    # An operator that looks at the service meanwhile writes the contract again, without a reader.
+    # A reconciliation that observed the contract before the edit writes the contract again, without a reader.
     until(lambda: reader(cluster, home, "users:1") or restored(), "what somebody wrote into it does not count")
     cluster.delete("Microservice", home, "users")
     # The operator may observe the Job's deletion before the resource's, and create the Job again.
