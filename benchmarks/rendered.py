@@ -35,11 +35,16 @@ def stages(live: dict[str, Any]) -> list[list[Object]]:
 
 
 def write(folder: Path, live: dict[str, Any]) -> list[Path]:
-    """Write a file for each stage; return the paths."""
+    """Write a file for each stage, of objects that may be created without a Microservice; return the paths."""
     files = [folder / f"{live['metadata']['namespace']}-{number}.yaml" for number in (1, 2, 3)]
     for file, objects in zip(files, stages(live), strict=True):
-        file.write_text(yaml.safe_dump_all(objects, sort_keys=False))
+        file.write_text(yaml.safe_dump_all(map(_restored, objects), sort_keys=False))
     return files
+
+
+def _restored(body: Object) -> Object:
+    metadata = body["metadata"]
+    return {**body, "metadata": {**metadata, "labels": {**metadata["labels"], meta.RESTORED: "true"}}}
 
 
 def _service(live: dict[str, Any]) -> Service:

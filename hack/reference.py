@@ -62,7 +62,7 @@ def metrics_page() -> str:
     """Every metric of the operator."""
     families = [
         *metrics.REGISTRY.collect(),
-        *metrics.Services(lambda: metrics.Totals(0, 0, Counter(), 0, 0, 0)).collect(),
+        *metrics.Services(lambda: metrics.Totals(0, 0, Counter(), 0, 0, 0, False)).collect(),
     ]
     rows = [
         (f"`{one.name}{'_total' if one.type == 'counter' else ''}`", one.type, one.documentation) for one in families

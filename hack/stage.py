@@ -124,7 +124,7 @@ def install(stage: Stage, *arguments: str) -> None:
         release = ("--create-namespace", "--take-ownership", "--force-conflicts", "--wait", "--timeout", "3m")
         # The tag is the same for every build; the annotation with the fingerprint makes the Deployment roll.
         made_of = ("--set-string", f"podAnnotations.freehold\\.dev/made-of={_fingerprint(stage)}")
-        options = ("--namespace", SYSTEM_NAMESPACE, *release, *made_of, *arguments)
+        options = ("--namespace", SYSTEM_NAMESPACE, *release, *made_of, *_tag(stage), *arguments)
         stage.run("helm", "upgrade", "--install", "freehold", ROOT / "charts/freehold", *options)
 
 
@@ -143,6 +143,11 @@ def grant(namespace: str) -> dict[str, Any]:
 def _fingerprint(stage: Stage) -> str:
     """Return the fingerprint of the operator's image, or an empty string for an image from a registry."""
     return "" if stage.kind == "current" else archive(chosen(["operator"])[0], by_name()).stem.rpartition("-")[2]
+
+
+def _tag(stage: Stage) -> tuple[str, ...]:
+    """Return the option with the tag of the loaded image; none for an image from a registry."""
+    return () if stage.kind == "current" else ("--set-string", f"image.tag={chosen(['operator'])[0].tag}")
 
 
 def _where() -> ClusterPaths:

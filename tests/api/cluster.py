@@ -20,6 +20,7 @@ import urllib3
 import yaml
 from freehold.core.model.resources import Object
 from freehold.kube.kinds import BY_NAME, MICROSERVICE, POD, Kind
+from freehold.kube.received import decode
 
 from localcluster.paths import tools_bin
 
@@ -40,25 +41,30 @@ class Refused(Exception):
 
 
 class Cluster:
-    """An API server, with an administrator's rights."""
+    """An API server, with the rights of a kubeconfig: an administrator's, or those of a token."""
 
     def __init__(self, kubeconfig: Path) -> None:
         self.kubeconfig = kubeconfig
+        user = yaml.safe_load(kubeconfig.read_text())["users"][0]["user"]
+        token = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
+        self._headers = {"User-Agent": "tests", **token}
         self.url, context = credentials(kubeconfig)
         self._pool = urllib3.PoolManager(ssl_context=context, retries=False, maxsize=8)
 
-    def request(self, method: str, path: str, body: Object | None = None, content: str = JSON, **query: str) -> Object:
-        """Send a request; raises Refused with the server's message."""
+    def request(
+        self, method: str, path: str, body: Object | str | None = None, content: str = JSON, **query: str
+    ) -> Object:
+        """Send a request; raises Refused with the server's message. body: an object, or JSON."""
         parameters = "&".join(f"{key}={value}" for key, value in query.items())
         answer = self._pool.request(
             method,
             f"{self.url}{path}?{parameters}",
-            body=json.dumps(body) if body is not None else None,
-            headers={"Content-Type": content, "User-Agent": "tests"},
+            body=body if body is None or isinstance(body, str) else json.dumps(body),
+            headers={"Content-Type": content, **self._headers},
         )
         if answer.status >= 400:
             raise Refused(answer.status, _message(answer.data.decode()))
-        decoded: Object = answer.json()
+        decoded: Object = decode(answer.data)
         return decoded
 
     def kubectl(self, *arguments: str, stdin: str = "", succeeds: bool = True) -> str:
@@ -203,11 +209,13 @@ def running(live: Object) -> Object:
 
 
 def credentials(kubeconfig: Path) -> tuple[str, ssl.SSLContext]:
-    """Return the address and the certificates of a kubeconfig's only context."""
+    """Return the address and the certificates of a kubeconfig's only context, without those of a user with a token."""
     whole: Any = yaml.safe_load(kubeconfig.read_text())
     cluster, user = whole["clusters"][0]["cluster"], whole["users"][0]["user"]
     decoded = base64.b64decode(cluster["certificate-authority-data"]).decode()
     context = ssl.create_default_context(cadata=decoded)
+    if "token" in user:
+        return cluster["server"], context
     with tempfile.NamedTemporaryFile() as pem:
         pem.write(base64.b64decode(user["client-certificate-data"]) + base64.b64decode(user["client-key-data"]))
         pem.flush()

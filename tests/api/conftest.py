@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hack import rights
 from localcluster import tools
 from localcluster.apiserver import ApiServer
 from tests.api import operators
@@ -18,6 +19,7 @@ from tests.api.proxy import Proxy
 
 ROOT = Path(__file__).parents[2]
 DEFINITION = ROOT / "manifests/crd/microservices.freehold.dev.yaml"
+NOT_INSTALLED = {"CustomResourceDefinition", "Deployment", "NetworkPolicy"}
 STORAGE_CLASS = {
     "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
     "provisioner": "example.com/none",
@@ -60,6 +62,25 @@ def second() -> Iterator[Cluster]:
     """A second API server, in the role of another cluster."""
     with ApiServer() as server:
         yield prepared(server)
+
+
+@pytest.fixture(scope="module")
+def as_installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A kubeconfig of the operator's ServiceAccount, with the roles and the admission policies of the chart.
+
+    The policies are removed afterwards: other tests create Freehold's objects in place of the operator.
+    """
+    wanted = [body for body in yaml.safe_load_all(rights.INSTALL.read_text()) if body["kind"] not in NOT_INSTALLED]
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(wanted))
+    namespace, _, name = rights.ACCOUNT.partition("/")
+    token = cluster.kubectl("create", "token", name, "-n", namespace).strip()
+    whole = yaml.safe_load(cluster.kubeconfig.read_text())
+    whole["users"] = [{"name": user["name"], "user": {"token": token}} for user in whole["users"]]
+    kubeconfig = tmp_path_factory.mktemp("as-installed") / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(whole))
+    yield kubeconfig
+    policies = [body for body in wanted if body["kind"].startswith("ValidatingAdmission")]
+    cluster.kubectl("delete", "-f", "-", stdin=yaml.safe_dump_all(policies))
 
 
 @pytest.fixture(scope="module")

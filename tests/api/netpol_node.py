@@ -43,9 +43,9 @@ class Node:
 
     def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Kill the agent, as a crash does, and start another."""
-        self.ready.unlink(missing_ok=True)
         self.process.kill()
         self.process.wait()
+        self.ready.unlink(missing_ok=True)  # after the end, because an agent may be about to write the file
         meanwhile()
         self.process = self._start()
 

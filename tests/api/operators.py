@@ -57,15 +57,16 @@ class Operator:
             return False
 
 
-def start(kubeconfig: Path, log: Path, *namespaces: str, image: str = "") -> Operator:
+def start(kubeconfig: Path, log: Path, *namespaces: str, image: str = "", lease: str = "") -> Operator:
     """Start an operator for these namespaces, or for all. image: the operator's; without one, neither isolation is
-    verified nor a contract read."""
+    verified nor a contract read. lease: the name of the Lease for leader election; without one, the operator acts."""
     port = free_port()
     environment = {
         **PLATFORM,
         "FREEHOLD_IMAGE": image,
         "KUBECONFIG": str(kubeconfig),
         "FREEHOLD_NAMESPACES": ",".join(namespaces),
+        "FREEHOLD_LEASE": lease,
     }
     process = FORKS.Process(target=_run, args=(environment, port, str(log)), daemon=True)
     process.start()
@@ -73,9 +74,9 @@ def start(kubeconfig: Path, log: Path, *namespaces: str, image: str = "") -> Ope
 
 
 @contextmanager
-def running(kubeconfig: Path, log: Path, *namespaces: str, image: str = "") -> Iterator[Operator]:
+def running(kubeconfig: Path, log: Path, *namespaces: str, image: str = "", lease: str = "") -> Iterator[Operator]:
     """Run an operator for the duration of the block."""
-    operator = start(kubeconfig, log, *namespaces, image=image)
+    operator = start(kubeconfig, log, *namespaces, image=image, lease=lease)
     try:
         until(operator.alive, lambda: f"the operator works; it says:\n{log.read_text()}")
         yield operator

@@ -7,6 +7,7 @@ learns of the write: the worst moment for a process or a network to fail.
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,7 +31,8 @@ current-context: proxy
 
 
 class Proxy:
-    """A proxy in a thread of its own, until the tests end. created: how often each object was created, by path."""
+    """A proxy in a thread of its own, until the tests end. created: how often each object was created, by path. writes:
+    method, path and status of every write, without Events and Leases."""
 
     def __init__(self, upstream: Path, folder: Path) -> None:
         self.url, self._context = credentials(upstream)
@@ -38,6 +40,7 @@ class Proxy:
         self.kubeconfig = folder / "kubeconfig"
         self.kubeconfig.write_text(KUBECONFIG.format(port=self.port))
         self.created: dict[str, int] = {}
+        self.writes: list[tuple[str, str, int]] = []
         self._left, self._cut = -1, lambda: None
         self._ready = threading.Event()
         threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True).start()
@@ -64,8 +67,9 @@ class Proxy:
         url = f"{self.url}{request.rel_url}"
         timeout = aiohttp.ClientTimeout(total=None)
         async with self._session.request(request.method, url, headers=headers, data=body, timeout=timeout) as answer:
-            if request.method != "GET" and answer.status < 400:
-                self._count(request, answer.status)
+            if request.method != "GET" and not {"events", "leases"} & set(request.path.split("/")):
+                name = f"/{json.loads(body or b'')['metadata']['name']}" if request.method == "POST" else ""
+                self._count(request.method, request.path + name, answer.status)
             kept = {key: value for key, value in answer.headers.items() if key.lower() not in HOP_BY_HOP}
             response = web.StreamResponse(status=answer.status, headers=kept)
             await response.prepare(request)
@@ -74,11 +78,12 @@ class Proxy:
                     await response.write(chunk)
             return response
 
-    def _count(self, request: web.Request, status: int) -> None:
-        if "/events" in request.path:
+    def _count(self, method: str, path: str, status: int) -> None:
+        self.writes.append((method, path, status))
+        if status >= 400:
             return
         if status == 201:
-            self.created[request.path] = self.created.get(request.path, 0) + 1
+            self.created[path] = self.created.get(path, 0) + 1
         self._left -= 1
         if self._left == 0:
             self._cut()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 
+import yaml
 from freehold.core.model.resources import Object
+from freehold.kube.cluster_registry import CONFIG_MAP, KEY
 
-from tests.api.cluster import Cluster
+from tests.api.cluster import APPLY, KINDS, Cluster
+
+RBAC = "rbac.authorization.k8s.io"
 
 
 def pod(cluster: Cluster, namespace: str, kind: str, of: str, address: str) -> None:
@@ -28,8 +31,53 @@ def start(cluster: Cluster, namespace: str, name: str, labels: dict[str, str], s
     cluster.patch("Pod", namespace, name, {"status": status}, "status")
 
 
-def introduce(cluster: Cluster, home: str, name: str, other: Path | str) -> None:
-    """Create the Secret with a kubeconfig for the other cluster, as the namespace's administrator does."""
-    text = other if isinstance(other, str) else other.read_text()
+def introduce(cluster: Cluster, home: str, name: str, other: Cluster | str) -> None:
+    """Create the Secret with a kubeconfig for the other cluster, as the namespace's administrator does.
+
+    other: the cluster, or the text of a kubeconfig.
+    """
+    text = other if isinstance(other, str) else kubeconfig(other, home)
     data = {"value": base64.b64encode(text.encode()).decode()}
     cluster.create({"kind": "Secret", "metadata": {"name": name, "namespace": home}, "data": data})
+
+
+def register(cluster: Cluster, pod_cidrs: str = "10.0.0.0/8", **others: Cluster | str) -> None:
+    """Register other clusters, by name, as the platform team does. Each is a cluster, or the URL of a server."""
+    entries = {}
+    for name, other in others.items():
+        known = other if isinstance(other, Cluster) else cluster
+        url = other.url if isinstance(other, Cluster) else other
+        entries[name] = {"server": url, "certificateAuthority": authority(known), "podCIDRs": [pod_cidrs]}
+    metadata = {"name": CONFIG_MAP, "namespace": "freehold-system"}
+    data = {KEY: yaml.safe_dump({"clusters": entries, "localCIDRs": ["192.168.0.0/16"]})}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    path = KINDS["ConfigMap"].path("freehold-system", CONFIG_MAP)
+    cluster.request("PATCH", path, body, APPLY, fieldManager="tests", force="true")
+
+
+def authority(cluster: Cluster) -> str:
+    """Return the certificate authority of an API server."""
+    whole = yaml.safe_load(cluster.kubeconfig.read_text())
+    return base64.b64decode(whole["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
+
+
+def kubeconfig(cluster: Cluster, home: str) -> str:
+    """Return a kubeconfig with a token that has every right in a namespace of the cluster."""
+    metadata = {"name": "reader", "namespace": home}
+    accounts = f"/api/v1/namespaces/{home}/serviceaccounts"
+    cluster.request("POST", accounts, {"metadata": metadata})
+    binding = {
+        "metadata": metadata,
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", **metadata}],
+    }
+    cluster.request("POST", f"/apis/{RBAC}/v1/namespaces/{home}/rolebindings", binding)
+    issued = cluster.request("POST", f"{accounts}/reader/token", {"spec": {"expirationSeconds": 3600}})
+    return yaml.safe_dump(
+        {
+            "current-context": "x",
+            "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+            "clusters": [{"name": "x", "cluster": {"server": cluster.url}}],
+            "users": [{"name": "x", "user": {"token": issued["status"]["token"]}}],
+        }
+    )

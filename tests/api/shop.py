@@ -32,9 +32,9 @@ def place(cluster: Cluster, namespace: str, placement: Object | None) -> None:
     cluster.patch("Microservice", namespace, "users", {"spec": {"placement": placement}})
 
 
-def replicas(cluster: Cluster, namespace: str) -> int:
-    """Return the wanted replicas of users."""
-    return int((cluster.get("Deployment", namespace, "users") or {})["spec"]["replicas"])
+def replicas(cluster: Cluster, namespace: str, name: str = "users") -> int:
+    """Return the wanted replicas of a service."""
+    return int((cluster.get("Deployment", namespace, name) or {})["spec"]["replicas"])
 
 
 def no_more(cluster: Cluster, namespace: str, counted: str, used: int) -> None:

@@ -27,7 +27,19 @@ def switched(cluster: Cluster, namespace: str) -> None:
         name = job["metadata"]["name"]
         if cluster.get("Pod", namespace, f"{name}-x") is None:
             named = {**labels, "batch.kubernetes.io/job-name": name}
-            metadata = {"name": f"{name}-x", "namespace": namespace, "labels": named}
+            owner = {
+                "apiVersion": "batch/v1",
+                "kind": "Job",
+                "name": name,
+                "uid": job["metadata"]["uid"],
+                "controller": True,
+            }
+            metadata = {
+                "name": f"{name}-x",
+                "namespace": namespace,
+                "labels": named,
+                "ownerReferences": [owner],
+            }
             spec = {**job["spec"]["template"]["spec"], "restartPolicy": "Never"}
             cluster.create({"kind": "Pod", "metadata": metadata, "spec": spec})
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # the rollback window begins now

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from freehold.core.model.resources import Object
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from tests import offered
 from tests.api import operators
@@ -41,7 +42,13 @@ def answer(cluster: Cluster, namespace: str, image: str, said: str) -> None:
     job = until(lambda: reader(cluster, namespace, image), f"{image} is asked what it offers")
     name, template = job["metadata"]["name"], job["spec"]["template"]
     labels = {**template["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
-    metadata = {"name": f"{name}-x", "namespace": namespace, "labels": labels}
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"], "controller": True}
+    metadata = {
+        "name": f"{name}-x",
+        "namespace": namespace,
+        "labels": labels,
+        "ownerReferences": [owner],
+    }
     cluster.create({"kind": "Pod", "metadata": metadata, "spec": {**template["spec"]}})
     ended = {"exitCode": 0, "reason": "Completed", "startedAt": NOW, "finishedAt": NOW, "message": said}
     status = {
@@ -215,3 +222,24 @@ def test_contracts_method_not_found(cluster: Cluster, home: str) -> None:
     methods = {"spec": {"consumes": [{"name": "users", "methods": [offered.GET_USER]}]}}
     cluster.patch("Microservice", home, "payments", methods)
     cluster.ready(home, "payments")
+
+
+@pytest.mark.usefixtures("asking")
+def test_contracts_that_crash_protobuf(cluster: Cluster, home: str) -> None:
+    """Descriptors that would crash protobuf's runtime make the contract invalid; the operator goes on."""
+    cluster.create(microservice(home))
+    cluster.create(microservice(home, "payments", grpc={"contract": "None"}, consumes=[{"name": "users"}]))
+    cluster.ready(home)
+    answer(cluster, home, "users:1", offered.answer(offered.users()))
+    cluster.says(home, "users", "ContractPublished", "Published")
+    file = FileDescriptorProto(name="a.proto", package="a", syntax="proto2")
+    file.message_type.add(name="M").field.add(name="b", number=1, type=9, label=3, default_value="x")
+    file.service.add(name="S").method.add(name="Do", input_type=".a.M", output_type=".a.M")
+    hostile = FileDescriptorSet(file=[file]).SerializeToString()
+    cluster.patch("Microservice", home, "users", {"spec": {"image": "users:2"}})
+    answer(cluster, home, "users:2", offered.answer(hostile))
+    found = cluster.says(home, "users", "ContractPublished", "ContractInvalid")
+    assert "field a.M.b has a default, and is repeated or a message" in found["message"]
+    until(lambda: serving(cluster, home) == "users:2", "an invalid contract holds nobody")
+    cluster.create(microservice(home, "other", grpc={"contract": "None"}))
+    cluster.ready(home, "other")

@@ -43,6 +43,11 @@ def _spec(cluster: Cluster, namespace: str) -> Object:
     return found
 
 
+def _data(cluster: Cluster, secret: tuple[str, str, str]) -> dict[str, str]:
+    found: dict[str, str] = (cluster.get(*secret) or {})["data"]
+    return found
+
+
 def test_database_moves_move_and_rollback(cluster: Cluster, home: str, tmp_path: Path) -> None:
     """A database moves to another namespace and back, with its roles."""
     away = cluster.namespace(f"{home[:45]}-away")
@@ -61,7 +66,8 @@ def test_database_moves_move_and_rollback(cluster: Cluster, home: str, tmp_path:
         left = cluster.get("StatefulSet", home, "users-database") or {}
         assert left["metadata"]["generation"] == before["metadata"]["generation"] + 1, "the way back follows it"
         made, kept = (cluster.get("Secret", n, "users-database-server") or {} for n in (away, home))
-        assert made["data"] == kept["data"], "the roles came along"
+        assert all(made["data"][r] == kept["data"][r] for r in ("app", "owner", "replicator")), "the roles came along"
+        assert made["data"]["postgres"] != kept["data"]["postgres"], "and the superuser's password did not"
 
         place(cluster, home, None)
         stands(cluster, home, away)
@@ -70,19 +76,31 @@ def test_database_moves_move_and_rollback(cluster: Cluster, home: str, tmp_path:
 
 
 def test_database_moves_aborted(cluster: Cluster, home: str, tmp_path: Path) -> None:
-    """An edit that is reverted before the switchover leaves no server at the destination."""
-    away = cluster.namespace(f"{home[:45]}-away")
+    """An edit that is reverted before the switchover leaves no server, no path and no password at the destination."""
+    away, secret = cluster.namespace(f"{home[:45]}-away"), ("Secret", home, "users-database-server")
     with operators.running(cluster.kubeconfig, tmp_path / "log", home, away, image=IMAGE):
         cluster.create(microservice(home, database=DATABASE))
         cluster.ready(home)
+        before, server = (cluster.get(*one) or {} for one in (secret, ("StatefulSet", home, "users-database")))
         move(cluster, home, away)
         until(lambda: "StatefulSet users-database" in cluster.owned(away), "the copy begins")
+        lent = (cluster.get("Secret", away, "users-database-server") or {})["data"]
+        assert lent["replicator"] == before["data"]["replicator"]
+        assert not {"app", "owner"} & lent.keys() and lent["postgres"] != before["data"]["postgres"]
         place(cluster, home, None)
         until(lambda: "StatefulSet users-database" not in cluster.owned(away), "and goes")
         said = cluster.says(away, "users", "DatabaseReady", "WaitingForConsent")
         assert f"waits for the data of {home}/users, and creates none of its own" in said["message"]
         assert cluster.ready(home)
         assert not {"epoch", "data-moved-to"} & claim(cluster, home).keys()
+        until(lambda: _data(cluster, secret)["replicator"] != lent["replicator"], "the password it knew is changed")
+        assert {r: v for r, v in _data(cluster, secret).items() if r != "replicator"} == {
+            r: v for r, v in before["data"].items() if r != "replicator"
+        }
+        policy = cluster.get("NetworkPolicy", home, "users-database") or {}
+        assert away not in str(policy["spec"])
+        after = cluster.get("StatefulSet", home, "users-database") or {}
+        assert after["metadata"]["generation"] == server["metadata"]["generation"], "and nothing restarts"
 
 
 @pytest.mark.parametrize("writes", [n if n in SLICE else pytest.param(n, marks=pytest.mark.campaign) for n in POINTS])

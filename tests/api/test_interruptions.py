@@ -93,6 +93,22 @@ def test_interruptions_operator_killed(
     assert len(made) == len(cluster.owned(home))
 
 
+def test_interruptions_after_takeover_of_fields(cluster: Cluster, proxy: Proxy, tmp_path: Path) -> None:
+    """Somebody's field is removed, also if the operator is killed after it became the field's manager."""
+    home, log = cluster.namespace("taken-over"), tmp_path / "log"
+    cluster.create(microservice(home))
+    with operators.running(proxy.kubeconfig, log, home) as first:
+        cluster.ready(home)
+        proxy.cut_after(1, first.process.kill)
+        cluster.patch("Service", home, "users", {"spec": {"externalIPs": ["192.0.2.1"]}}, fieldManager="somebody")
+        until(lambda: first.process.exitcode is not None, lambda: f"it is killed; it says:\n{log.read_text()}")
+    assert (cluster.get("Service", home, "users") or {})["spec"]["externalIPs"], "the field is still there"
+    with operators.running(proxy.kubeconfig, log, home):
+        until(
+            lambda: "externalIPs" not in (cluster.get("Service", home, "users") or {})["spec"], "the field is removed"
+        )
+
+
 def command_of(server: ApiServer) -> list[str]:
     """Return the command line of the API server."""
     return Path(f"/proc/{server.pid('kube-apiserver')}/cmdline").read_text().split("\0")[:-1]

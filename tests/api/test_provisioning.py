@@ -103,11 +103,11 @@ def test_provisioning_idle(cluster: Cluster, home: str, operator: Operator, tmp_
 
 
 def writes(server: ApiServer, namespace: str) -> list[str]:
-    """Return Freehold's writes in a namespace, by the audit log."""
+    """Return Freehold's writes in a namespace, by the audit log; creations, which name no object, with a number."""
     entries = map(json.loads, rights.lines([server.audit_log]))
     return [
-        f"{entry['verb']} {entry['requestURI'].partition('?')[0]}"
-        for entry in entries
+        f"{entry['verb']} {entry['requestURI'].partition('?')[0]}" + (f" {number}" if entry["verb"] == "create" else "")
+        for number, entry in enumerate(entries)
         if entry["userAgent"] != "tests" and entry.get("objectRef", {}).get("namespace") == namespace
     ]
 

@@ -17,26 +17,11 @@ from localcluster import audit
 from localcluster.apiserver import ApiServer
 from tests.api import operators
 from tests.api.cluster import Cluster, until
-from tests.api.remote_cluster import introduce, start
+from tests.api.remote_cluster import introduce, register, start
 from tests.api.shop import FULL, microservice
 
-NOT_HERE = {"CustomResourceDefinition", "Deployment", "NetworkPolicy"}
 EXPOSED: Object = {"port": 50051, "expose": {"gateway": {"name": "public"}, "hostnames": ["users.example.com"]}}
 LEFT = {"Deployment users", "NetworkPolicy users", "Service users", "ServiceAccount users"}
-
-
-@pytest.fixture(scope="module")
-def as_installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A kubeconfig of the operator's ServiceAccount, with the roles of the chart alone."""
-    wanted = [body for body in yaml.safe_load_all(rights.INSTALL.read_text()) if body["kind"] not in NOT_HERE]
-    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(wanted))
-    namespace, _, name = rights.ACCOUNT.partition("/")
-    token = cluster.kubectl("create", "token", name, "-n", namespace).strip()
-    whole = yaml.safe_load(cluster.kubeconfig.read_text())
-    whole["users"] = [{"name": user["name"], "user": {"token": token}} for user in whole["users"]]
-    kubeconfig = tmp_path_factory.mktemp("as-installed") / "kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(whole))
-    return kubeconfig
 
 
 @pytest.mark.usefixtures("gateway_api")
@@ -46,7 +31,7 @@ def test_rights_granted_and_used(
     """The operator uses every granted right, and needs no other."""
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(grant(home)))
     begun, log = datetime.now(UTC), tmp_path / "log"
-    with operators.running(as_installed, log):
+    with operators.running(as_installed, log, lease="freehold"):
         live_through(cluster, home)
         move_to_other_cluster(cluster, second, home)
 
@@ -75,6 +60,9 @@ def live_through(cluster: Cluster, home: str) -> None:
     cluster.says(home, "users", "Exposed", "WaitingForGateway")
     cluster.patch("Microservice", home, "users", {"spec": {"grpc": {"expose": None}}})
     cluster.ready(home)
+    binding = read_binding(cluster, home)
+    cluster.patch("Secret", home, "users-database", {"data": {"host": "ZWxzZXdoZXJl"}})
+    until(lambda: read_binding(cluster, home) == binding, "the binding is restored")
     cluster.patch("Microservice", home, "users", {"spec": {"database": None, "consumes": None, "replicas": 1}})
     until(lambda: without_data(cluster, home) == LEFT, lambda: f"the rest is gone of {without_data(cluster, home)}")
 
@@ -86,11 +74,16 @@ def move_to_other_cluster(cluster: Cluster, second: Cluster, home: str) -> None:
     second.create(microservice(home, "payments", placement={"fromCluster": "east"}))
     spec = {"serviceAccountName": "payments", "containers": [{"name": "it", "image": "none"}]}
     start(second, home, "payments-x", meta.selector("payments", meta.SERVICE), spec, "10.2.0.6")
-    introduce(cluster, home, "west", second.kubeconfig)
+    register(cluster, west=second)
+    introduce(cluster, home, "west", second)
     cluster.patch("Microservice", home, "payments", {"spec": {"placement": {"cluster": "west"}}})
     until(lambda: "EndpointSlice payments-remote" in cluster.owned(home), "it is known where its name may lead")
     cluster.patch("Microservice", home, "payments", {"spec": {"placement": None}})
     until(lambda: "EndpointSlice payments-remote" not in cluster.owned(home), "and is of no interest any more")
+
+
+def read_binding(cluster: Cluster, home: str) -> Object:
+    return (cluster.get("Secret", home, "users-database") or {})["data"]
 
 
 def claim(cluster: Cluster, home: str) -> Object:

@@ -59,6 +59,9 @@ NAME_FORM = "must be at most 40 lower-case letters, digits and hyphens, start wi
 REFUSED = [
     ("no image", microservice(image=None), "spec.image: Required value"),
     ("an image with a space", microservice(image="a b"), "spec.image"),
+    ("an image with an escape", microservice(image="users:\x1b]52;c;ZXZpbA==\x07"), "spec.image"),
+    ("a resource with a long name", microservice(resources={"limits": {"a" * 318: "1"}}), "317 characters"),
+    ("many resources", microservice(resources={"limits": {f"r{n}": "1" for n in range(17)}}), "at most 16"),
     (
         "neither gRPC nor HTTP",
         microservice(grpc=None),

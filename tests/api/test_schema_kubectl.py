@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freehold.core.model.resources import Object
 
-from tests.api.cluster import Cluster
+from tests.api.cluster import Cluster, until
 from tests.api.validation import microservice
 
 
@@ -18,7 +18,9 @@ def properties(schema: Object, path: str = "") -> list[tuple[str, Object]]:
 
 def test_schema_descriptions(cluster: Cluster) -> None:
     """Every field has a description."""
-    whole = cluster.request("GET", "/openapi/v3/apis/freehold.dev/v1alpha1")["components"]["schemas"]
+    path = "apis/freehold.dev/v1alpha1"  # the API server publishes the schema of a new definition after a while
+    until(lambda: path in cluster.request("GET", "/openapi/v3")["paths"], f"{path} is published")
+    whole = cluster.request("GET", f"/openapi/v3/{path}")["components"]["schemas"]
     schema = whole["dev.freehold.v1alpha1.Microservice"]
     mine = {part: schema["properties"][part] for part in ("spec", "status")}
     fields = properties({"properties": mine})

@@ -16,7 +16,7 @@ import pytest
 from hack.stage import choose, install, prepare
 from localcluster.locks import locked
 from localcluster.paths import cache
-from tests.e2e.support.cluster import BEGUN, OPERATOR, OURS, Cluster, Space
+from tests.e2e.support.cluster import BEGUN, OPERATOR_PODS, OURS, Cluster, Space
 from tests.e2e.support.microservices import front_end, payments, users
 from tests.e2e.support.storefront_client import Storefront, forwarded
 from tests.e2e.support.story_times import StoryTimes
@@ -131,7 +131,7 @@ def _evidence(cluster: Cluster, namespaces: set[str]) -> Iterator[tuple[str, str
         yield f"{name}: what there is", _said(cluster, "-n", name, "get", "msvc,pods,pvc,jobs", "-o", "wide")
         yield f"{name}: events", _said(cluster, "-n", name, "get", "events", "--sort-by=.lastTimestamp")
         yield f"{name}: services", _said(cluster, "-n", name, "describe", "msvc")
-    yield "operator", _said(cluster, "logs", *OPERATOR, f"--tail={LOG_LINES}")
+    yield "operator", _said(cluster, "logs", *OPERATOR_PODS, "--prefix", f"--tail={LOG_LINES}")
 
 
 def _said(cluster: Cluster, *arguments: str) -> str:

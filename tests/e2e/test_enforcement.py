@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,13 +9,12 @@ import pytest
 from hack.stage import SYSTEM_NAMESPACE
 from localcluster.cluster import enforce_policies
 from localcluster.paths import ClusterPaths
-from tests.e2e.support.cluster import Cluster, Object, Space
+from tests.e2e.support.cluster import Cluster, Space
 
 pytestmark = pytest.mark.alone
 
 SOON = 60
 """Seconds within which the operator must report the change."""
-OPERATOR_POD = "app.kubernetes.io/component=operator"
 
 
 @pytest.fixture
@@ -36,7 +34,7 @@ def switch(cluster: Cluster, shop: Space) -> Iterator[Callable[[bool], None]]:
 def test_enforcement_off_and_on(cluster: Cluster, shop: Space, switch: Callable[[bool], None]) -> None:
     """Within a minute, the operator reports that network policies are not enforced, and enforced again."""
     shop.until_condition("users", "IsolationVerified", "True")
-    operator = _operator_pod(cluster)
+    operator = _leader(cluster)
 
     switch(False)
 
@@ -55,12 +53,12 @@ def test_enforcement_off_and_on(cluster: Cluster, shop: Space, switch: Callable[
 
 
 def test_enforcement_off_at_start(cluster: Cluster, switch: Callable[[bool], None]) -> None:
-    """An operator that starts in a cluster without enforcement reports PoliciesNotEnforced."""
+    """An operator that begins to lead in a cluster without enforcement reports PoliciesNotEnforced."""
     switch(False)
-    before = _operator_pod(cluster)
+    before = _leader(cluster)
     cluster.kubectl("delete", "pod", "-n", SYSTEM_NAMESPACE, before, "--timeout=60s")
     cluster.operator_up()
-    after = _operator_pod(cluster)
+    after = _leader(cluster)
     assert after != before
 
     _names_a_pair(_told(cluster, after, "Warning", "PoliciesNotEnforced"), after)
@@ -74,12 +72,9 @@ def _names_a_pair(said: str, operator: str) -> None:
     assert "check that the cluster's network plugin enforces NetworkPolicies" in said
 
 
-def _operator_pod(cluster: Cluster) -> str:
-    """Return the name of the operator's running pod."""
-    listed = cluster.kubectl("get", "pods", "-n", SYSTEM_NAMESPACE, "-l", OPERATOR_POD, "-o", "json")
-    pods: list[Object] = json.loads(listed)["items"]
-    (name,) = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    return str(name)
+def _leader(cluster: Cluster) -> str:
+    """Return the name of the operator's pod that leads."""
+    return str(cluster.leader()["metadata"]["name"])
 
 
 def _told(cluster: Cluster, pod: str, kind: str, reason: str) -> str:

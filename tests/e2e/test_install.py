@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from hack.stage import ROOT, SYSTEM_NAMESPACE, Stage, install
-from tests.e2e.support.cluster import Cluster, Space, uids
+from tests.e2e.support.cluster import OPERATOR_PODS, Cluster, Space, uids
 from tests.e2e.support.storefront_client import Load, Storefront
 
 pytestmark = pytest.mark.alone
 
-MANIFESTS = str(ROOT / "manifests/install/freehold.yaml")
-OPERATOR_ONLY = ("-l", "app.kubernetes.io/component=operator")
+MANIFESTS = ROOT / "manifests/install/freehold.yaml"
+OPERATOR_ONLY = OPERATOR_PODS[2:]
 RELEASE = ("freehold", "--namespace", SYSTEM_NAMESPACE)
 
 
@@ -33,10 +35,11 @@ def test_install_helm_notes(cluster: Cluster) -> None:
 
 
 def test_install_upgrade(cluster: Cluster, shop: Space, put_back: Stage) -> None:
-    """An upgrade replaces the operator's pod and no pod or volume of a service."""
+    """An upgrade replaces the operator's pods and no pod or volume of a service."""
     before, operator = _running(shop), _operator(cluster)
 
     install(put_back, "--set", "logLevel=debug")
+    cluster.operator_up()
 
     assert not operator & _operator(cluster)
     _looks_after(shop)
@@ -48,7 +51,7 @@ def test_install_uninstalled(cluster: Cluster, shop: Space, storefront: Storefro
     before = _running(shop)
     with Load(storefront):
         put_back.run("helm", "uninstall", *RELEASE, "--wait")
-        cluster.kubectl("wait", "--for=delete", "pods", "-n", SYSTEM_NAMESPACE, *OPERATOR_ONLY, "--timeout=60s")
+        cluster.kubectl("wait", "--for=delete", "pods", *OPERATOR_PODS, "--timeout=60s")
         assert cluster.kubectl("get", "crd", "microservices.freehold.dev", "-o", "name")
         storefront.purchase()
 
@@ -58,17 +61,20 @@ def test_install_uninstalled(cluster: Cluster, shop: Space, storefront: Storefro
     assert _running(shop) == before
 
 
-def test_install_plain_manifests(cluster: Cluster, shop: Space, storefront: Storefront, put_back: Stage) -> None:
+def test_install_plain_manifests(
+    cluster: Cluster, shop: Space, storefront: Storefront, put_back: Stage, tmp_path: Path
+) -> None:
     """The plain manifests replace the chart and give way to the chart while every service runs on."""
     before = _running(shop)
     with Load(storefront):
         put_back.run("helm", "uninstall", *RELEASE, "--wait")
         # The definition, which Helm keeps, gets another field manager, and Helm takes it back afterwards.
-        cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", MANIFESTS)
+        manifests = _with_loaded_image(tmp_path)
+        cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", manifests)
         cluster.operator_up()
         _looks_after(shop)
 
-        cluster.kubectl("delete", "-f", MANIFESTS, *OPERATOR_ONLY)
+        cluster.kubectl("delete", "-f", manifests, *OPERATOR_ONLY)
         assert cluster.kubectl("get", "crd", "microservices.freehold.dev", "-o", "name")
         assert len(shop.find("microservices")) == 3
         install(put_back, "--take-ownership", "--force-conflicts")
@@ -92,7 +98,9 @@ def _running(shop: Space) -> set[str]:
 
 
 def _operator(cluster: Cluster) -> set[str]:
-    return uids(Space(cluster, SYSTEM_NAMESPACE).find("pods", OPERATOR_ONLY[1]))
+    """Return the UIDs of the operator's pods, without those that end."""
+    pods = Space(cluster, SYSTEM_NAMESPACE).find("pods", OPERATOR_ONLY[1])
+    return uids([pod for pod in pods if "deletionTimestamp" not in pod["metadata"]])
 
 
 def _looks_after(shop: Space) -> None:
@@ -100,3 +108,10 @@ def _looks_after(shop: Space) -> None:
     old = shop.get("networkpolicy/users")["metadata"]["uid"]
     shop.kubectl("delete", "networkpolicy", "users")
     shop.until("networkpolicy/users", lambda live: live["metadata"]["uid"] != old, within=60)
+
+
+def _with_loaded_image(folder: Path) -> str:
+    """Write the manifests with the tag of the image on the nodes, and return the file."""
+    text = re.sub(r"(localhost/freehold/operator):[0-9.]+", r"\1:dev", MANIFESTS.read_text())
+    (folder / "freehold.yaml").write_text(text)
+    return str(folder / "freehold.yaml")

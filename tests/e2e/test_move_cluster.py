@@ -84,7 +84,11 @@ def test_move_cluster_and_rollback(yard: Space, west: Cluster) -> None:
     there = meet(yard, west)
     start_users(yard)
     load, sides = calls(yard), between(yard, there)
-    there_and_back(sides, load)
+
+    def configured() -> None:
+        assert "users.service-config" in yard.get("configmap/caller-consumes")["data"], "a new consumer could not start"
+
+    there_and_back(sides, load, configured)
 
     there.delete("microservice/users")
     yard.gone("endpointslice/users-remote")

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from hack.stage import SYSTEM_NAMESPACE
 from tests.e2e.support import moves
-from tests.e2e.support.cluster import Object, Space
+from tests.e2e.support.cluster import OPERATOR_PODS, Object, Space
 from tests.e2e.support.moves import OTHER, move, reached
 from tests.e2e.support.pod_kills import kill, kill_as_it_begins, operator_pod, runs
 from tests.e2e.support.write_load import SERVERS, Checker, Writer, overlaps, turns
@@ -73,10 +72,9 @@ def test_move_party_killed(estate: Space, party: str, step: str) -> None:
 
 
 def _renew(space: Space, party: str) -> None:
-    """Replace the pod of a killed party, since the kubelet delays the next restart of a pod that crashed."""
+    """Replace the pods of a killed party, since the kubelet delays the next restart of a pod that crashed."""
     if party == "operator":
-        name = _pod(space, party, "", "")["metadata"]["name"]
-        space.cluster.kubectl("delete", "pod", name, "-n", SYSTEM_NAMESPACE)
+        space.cluster.kubectl("delete", "pods", *OPERATOR_PODS)
         space.cluster.operator_up()
     if party == "proxy":
         space.gone("statefulset/users-database-proxy", within=WITHIN)

@@ -1,7 +1,7 @@
 """The operator used every right that the chart grants, over all stories of a run.
 
 The stories here are marked `last`, because the final one judges the API server's audit log of the whole run. The two
-before it use every right to delete something.
+others use every right to delete something, and the right to create a Lease.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from datetime import datetime
 import pytest
 
 from hack import rights
+from hack.stage import SYSTEM_NAMESPACE
 from localcluster import audit
-from tests.e2e.support.cluster import Cluster, Space
+from tests.e2e.support.cluster import LEASE, Cluster, Space
 from tests.e2e.support.microservices import SIZE, database, idle, users
 
 pytestmark = [pytest.mark.alone, pytest.mark.last]
@@ -44,6 +45,12 @@ def test_rights_unused_objects_removed(yard: Space) -> None:
     for kind, name in before - {(kind, "modest") for kind in LEFT}:
         yard.gone(f"{kind}/{name}")
     assert _made(yard) == {(kind, "modest") for kind in LEFT}
+
+
+def test_rights_lease_deleted(cluster: Cluster) -> None:
+    """A Lease that somebody deletes is created again."""
+    cluster.kubectl("delete", LEASE, "-n", SYSTEM_NAMESPACE)
+    cluster.leader()
 
 
 def test_rights_all_used(cluster: Cluster, shop: Space, begun: datetime, capsys: pytest.CaptureFixture[str]) -> None:

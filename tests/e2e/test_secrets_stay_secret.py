@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from hack.stage import SYSTEM_NAMESPACE
-from tests.e2e.support.cluster import OPERATOR, Cluster, Object, Space
+from tests.e2e.support.cluster import OPERATOR_PODS, Cluster, Object, Space
 from tests.e2e.support.microservices import database, front_end, payments, users
 
 MUTUAL = {"tls": "Mutual"}
@@ -134,7 +134,7 @@ def test_secrets_masked_in_messages(spaces: Callable[..., Space], how: str) -> N
     assert shown in warned
 
     mine = [pod["metadata"]["name"] for pod in space.pods("leaky", "migrations")]
-    texts = _objects(space.cluster) | {"the operator's log": space.cluster.kubectl("logs", *OPERATOR)}
+    texts = _objects(space.cluster) | {"the operator's log": space.cluster.kubectl("logs", *OPERATOR_PODS, "--tail=-1")}
     leaked = _leaked(texts, _canaries(space))
     assert {where for where in leaked if not any(where.endswith(pod) for pod in mine)} == set()
 

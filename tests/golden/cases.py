@@ -20,6 +20,7 @@ from freehold.core.model.case import Case
 from freehold.core.model.findings import Findings
 from freehold.core.model.resources import Object, Observed, Plan, Platform, Service
 from freehold.core.objects import deployments
+from freehold.core.protobuf import checker
 from freehold.core.reconcile import reconcile, report
 from freehold.kube import certificate_authority, observation
 from freehold.kube.cache import Cache
@@ -82,7 +83,7 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
     service = observation.parse(_filled(subject))
     means = observation.Inputs(PLATFORM, AUTHORITY, {service.namespace} - NOT_GRANTED, Findings())
     seen = observation.observe(cache, service, means, subject.get("status", {}), NOW)
-    return service, replace(seen, passwords=PASSWORDS)
+    return service, replace(seen, passwords=PASSWORDS, checked=checker.run)
 
 
 def _declared(live: Object) -> observation.Declared:
@@ -107,6 +108,10 @@ def _filled(live: Object) -> Object:
     name = live.setdefault("metadata", {"name": "contract"})["name"]
     usual: Object = {"namespace": "shop", "uid": f"uid-of-{name}", "resourceVersion": "1", "generation": 1}
     labels = {"app.kubernetes.io/instance": "users", **live["metadata"].get("labels", {})}
+    if live["kind"] == "StatefulSet":  # a server belongs to its Microservice
+        usual["ownerReferences"] = [
+            {"kind": "Microservice", "uid": f"uid-of-{labels['app.kubernetes.io/instance']}", "controller": True}
+        ]
     return {**live, "metadata": {**usual, **live["metadata"], "labels": labels}}
 
 

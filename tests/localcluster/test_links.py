@@ -34,10 +34,12 @@ from tests.localcluster.pods import (
     populated,
 )
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("nft"),
-    reason="needs root and nft, to create network namespaces and load rules",
-)
+
+@pytest.fixture(scope="module", autouse=True)
+def _root_and_nft() -> None:
+    """Skip without root or nft. Judged when the first test runs, because the tests of the cluster install nft."""
+    if os.geteuid() != 0 or not shutil.which("nft"):
+        pytest.skip("needs root and nft, to create network namespaces and load rules")
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ class Server:
     def __post_init__(self) -> None:
         for name in ("bin", "tmp", "run", "freehold", "data"):
             (self.folder / name).mkdir(parents=True)
-        for name in ("start.sh", "roles.sql", "pg_hba.conf"):
+        for name in ("start.sh", "credentials.sh", "roles.sql", "pg_hba.conf"):
             (self.folder / "freehold" / name).write_text(self._elsewhere((SHIPPED / name).read_text()))
         self.lab.give(self.folder)
 
@@ -231,11 +231,10 @@ class Server:
             host="127.0.0.1",
             port=port or self.port,
             user=role,
-            password=PASSWORDS[role],
             dbname="postgres" if role == "replicator" else "app",
             sslmode="verify-full",
             sslrootcert=f"{self.lab.folder}/certificate/ca.crt",
-            **{"autocommit": True, "connect_timeout": 5, **options},
+            **{"autocommit": True, "connect_timeout": 5, "password": PASSWORDS[role], **options},
         )
 
     def ask(self, query: str, database: str = "postgres") -> Any:

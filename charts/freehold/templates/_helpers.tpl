@@ -10,7 +10,7 @@
 
 {{- define "freehold.image" -}}
 {{- $digest := ternary "" (printf "@%s" .Values.image.digest) (empty .Values.image.digest) -}}
-{{- printf "%s:%s%s" .Values.image.repository .Values.image.tag $digest -}}
+{{- printf "%s:%s%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) $digest -}}
 {{- end -}}
 
 {{/* What selects the operator's pod; it never changes, for a Deployment's selector cannot. */}}

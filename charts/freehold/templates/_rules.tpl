@@ -58,20 +58,22 @@ apply. No update; Secrets only with a grant, and without the right to delete cre
   verbs: [get, list, watch, create, patch]
 {{- end -}}
 
-{{/* For Freehold of another cluster, in each namespace that is introduced to it: it looks, and touches nothing. */}}
+{{/* For Freehold of another cluster, in each namespace that is linked: read access without Secrets. `kubectl freehold
+cluster link` adds a Role for the Secrets of the named services. */}}
 {{- define "freehold.rules.remoteReader" -}}
 - apiGroups: [freehold.dev]
   resources: [microservices]
   verbs: [list, watch]
 - apiGroups: [""]
-  resources: [configmaps, persistentvolumeclaims, pods, secrets, services]
+  resources: [configmaps, persistentvolumeclaims, pods, services]
   verbs: [list, watch]
 - apiGroups: [apps]
   resources: [statefulsets]
   verbs: [list, watch]
 {{- end -}}
 
-{{/* In the operator's own namespace: its certificate authority, and no other Secret; Events about its own pod. */}}
+{{/* In the operator's own namespace: its certificate authority, and no other Secret; the registry of remote clusters; its
+Lease; Events about its own pod. */}}
 {{- define "freehold.rules.home" -}}
 - apiGroups: [events.k8s.io]
   resources: [events]
@@ -83,6 +85,19 @@ apply. No update; Secrets only with a grant, and without the right to delete cre
   resources: [secrets]
   resourceNames: [freehold-ca]
   verbs: [get, patch]
+# The registry of remote clusters.
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [freehold-clusters]
+  verbs: [get]
+# A right to create cannot be limited to a name.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ include "freehold.fullname" . }}]
+  verbs: [get, patch]
 {{- end -}}
 
 {{/* What belongs to no namespace: labels of namespaces, for consent by selector, and the storage classes there are. */}}
@@ -93,4 +108,47 @@ apply. No update; Secrets only with a grant, and without the right to delete cre
 - apiGroups: [storage.k8s.io]
   resources: [storageclasses]
   verbs: [list, watch]
+{{- end -}}
+
+{{/* What the admission policies match: every kind that the operator may write, Events and statuses excepted. */}}
+{{- define "freehold.policy.rules" -}}
+{{- $operations := toJson . -}}
+- apiGroups: [""]
+  apiVersions: ["*"]
+  operations: {{ $operations }}
+  resources: [configmaps, persistentvolumeclaims, secrets, serviceaccounts, services]
+- apiGroups: [apps]
+  apiVersions: ["*"]
+  operations: {{ $operations }}
+  resources: [deployments, statefulsets]
+- apiGroups: [batch]
+  apiVersions: ["*"]
+  operations: {{ $operations }}
+  resources: [jobs]
+- apiGroups: [networking.k8s.io]
+  apiVersions: ["*"]
+  operations: {{ $operations }}
+  resources: [networkpolicies]
+- apiGroups: [gateway.networking.k8s.io]
+  apiVersions: ["*"]
+  operations: {{ $operations }}
+  resources: [grpcroutes]
+- apiGroups: [discovery.k8s.io]
+  apiVersions: ["*"]
+  operations: {{ $operations }}
+  resources: [endpointslices]
+- apiGroups: [policy]
+  apiVersions: ["*"]
+  operations: {{ $operations }}
+  resources: [poddisruptionbudgets]
+- apiGroups: [coordination.k8s.io]
+  apiVersions: ["*"]
+  operations: {{ $operations }}
+  resources: [leases]
+{{- end -}}
+
+{{/* Whose requests they judge: those of the operator's account. */}}
+{{- define "freehold.policy.conditions" -}}
+- name: operator
+  expression: request.userInfo.username == 'system:serviceaccount:{{ .Release.Namespace }}:{{ include "freehold.serviceAccount" . }}'
 {{- end -}}

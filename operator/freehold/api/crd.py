@@ -24,19 +24,29 @@ def structural(schema: Schema, definitions: Schema) -> Schema:
         (only,) = [option for option in schema["anyOf"] if option.get("type") != "null"]
         rest = {k: v for k, v in schema.items() if k != "anyOf"}
         return structural({**only, **rest}, definitions)
-    kept = {k: v for k, v in schema.items() if k not in {"title", "const", "$defs", "additionalProperties"}}
+    left_out = {"title", "const", "$defs", "additionalProperties", "propertyNames"}
+    kept = {k: v for k, v in schema.items() if k not in left_out}
     if kept.get("default", ...) is None:
         del kept["default"]
     if "const" in schema:
         kept["enum"] = [schema["const"]]
     if "description" in kept:
         kept["description"] = " ".join(kept["description"].split())
+    if "propertyNames" in schema:
+        bound = _bound_of_keys(schema["propertyNames"]["maxLength"])
+        kept["x-kubernetes-validations"] = [*kept.get("x-kubernetes-validations", []), bound]
     if "properties" in kept:
         kept["properties"] = {k: structural(v, definitions) for k, v in kept["properties"].items()}
     for nested in ("items", "additionalProperties"):
         if isinstance(schema.get(nested), dict):
             kept[nested] = structural(schema[nested], definitions)
     return kept
+
+
+def _bound_of_keys(most: int) -> Schema:
+    """Return the rule that bounds the keys of a map, since structural schemas have no `propertyNames`."""
+    message = f"has a key of more than {most} characters; shorten the key"
+    return {"rule": f"self.all(key, size(key) <= {most})", "message": message}
 
 
 def openapi_schema() -> Schema:

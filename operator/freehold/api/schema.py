@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+QualifiedName = Annotated[str, Field(max_length=317)]
+"""The key of a label, or the name of a resource: a prefix of 253 characters, a slash and a name of 63."""
+LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$", max_length=63)]
 
 
 def rules(*pairs: tuple[str, str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from freehold.cli.groups.contracts import client, contract
 from freehold.cli.groups.move import move
 from freehold.cli.groups.services import graph, matrix, status, why
 from freehold.cli.options import LANGUAGES
+from freehold.core.model import messages
 from freehold.views.errors import Failure
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -36,7 +37,7 @@ class Program(click.Group):
         try:
             return super().invoke(context)
         except Failure as failure:
-            raise CommandFailed(failure.message) from failure
+            raise CommandFailed(messages.visible_lines(failure.message)) from failure
 
 
 def main() -> None:
@@ -57,7 +58,13 @@ def freehold() -> None:
 
 @freehold.command()
 @click.option("--liveness", metavar="URL", default="http://0.0.0.0:8080/healthz", help="Address for liveness probes.")
-@click.option("--metrics-port", metavar="PORT", type=int, help="Port for Prometheus metrics, at /metrics.")
+@click.option(
+    "--metrics-port",
+    metavar="PORT",
+    type=int,
+    envvar="FREEHOLD_METRICS_PORT",
+    help="Port for Prometheus metrics, at /metrics; also by the variable FREEHOLD_METRICS_PORT.",
+)
 def operator(liveness: str, metrics_port: int | None) -> None:
     """Run the operator.
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import click
 import yaml
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from freehold.core.isolation.reachability import Access
+from freehold.core.model import messages
 
 MARKS = {
     Access.OPEN: Text("✓", "green"),
@@ -28,9 +30,21 @@ MISMATCH = Text("✗", "bold red")
 Cell = str | Text
 
 
+class Terminal(Console):
+    """A console that shows text of the cluster as it is: no markup, and a visible mark for each control character."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, quiet=quiet)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield the segments of a renderable."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else messages.visible_lines(text), style, control)
+
+
 def show(*parts: RenderableType) -> None:
     """Print to standard output; in colour only on a terminal and without NO_COLOR (no-color.org)."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Terminal()
     width, unlimited = console.width, console.options.update(width=10_000)
     for part in parts:
         # Tables, and all text in a pipe, are never cut: the terminal wraps long lines.
@@ -42,7 +56,12 @@ def show(*parts: RenderableType) -> None:
 def note(*notes: str) -> None:
     """Print notes to standard error."""
     for text in notes:
-        click.echo(f"Note: {text}", err=True)
+        click.echo(f"Note: {messages.visible_lines(text)}", err=True)
+
+
+def plain(*lines: str) -> None:
+    """Print lines to standard output."""
+    click.echo(messages.visible_lines("\n".join(lines)))
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], centred: Iterable[int] = ()) -> Table:
@@ -52,25 +71,43 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Cell]], centred: Itera
     for number, header in enumerate(headers):
         made.add_column(header, justify="center" if number in middle else "left", no_wrap=True)
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*map(_one_line, row))
     return made
+
+
+def _one_line(cell: Cell) -> Cell:
+    """Return a cell without line breaks, which would forge a row, and with control characters as wide as shown."""
+    return messages.visible(cell) if isinstance(cell, str) else cell
 
 
 class _Dumper(yaml.SafeDumper):
     """Quotes texts that are numbers in YAML 1.2 and not in 1.1, such as the digest 12e45678: kubectl reads YAML 1.2."""
 
 
+def _represented(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Return a text in double quotes if it has characters that `document` escapes."""
+    quoted = '"' if messages.CONTROL.search(text.replace("\n", "")) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=quoted)
+
+
+_Dumper.add_representer(str, _represented)
 _Dumper.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
 
 
 def document(content: Any, form: str) -> str:
-    """Content as JSON or YAML. form: `json` or `yaml`."""
+    """Content as JSON or YAML, with control characters escaped. form: `json` or `yaml`."""
     if form == "json":
-        return json.dumps(content, indent=2, ensure_ascii=False)
+        return _escaped(json.dumps(content, indent=2, ensure_ascii=False))
     text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-    return text.rstrip()
+    return _escaped(text.rstrip())
+
+
+def _escaped(document: str) -> str:
+    """Return a document with escapes for the control characters in quoted texts; line breaks are the layout."""
+    escape = {"\n": "\n"}
+    return messages.CONTROL.sub(lambda found: escape.get(found[0]) or json.dumps(found[0])[1:-1], document)
 
 
 def age(span: timedelta) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from freehold.controller.supervision import supervise
 from freehold.kube import kinds
 from freehold.kube.cache import Cache
 from freehold.kube.client import Api
@@ -50,7 +51,7 @@ class Grants:
     def _watch(self, namespace: str) -> tuple[Watch, asyncio.Task[None]]:
         put, drop = self._cache.put_owned, self._cache.drop_owned
         watch = Watch(self._api, kinds.SECRET, put, drop, namespace, kinds.SELECTOR, lambda: self._wake(namespace))
-        return watch, asyncio.create_task(watch.run())
+        return watch, asyncio.create_task(supervise("watch of secrets", watch.run))
 
     def _wake(self, namespace: str) -> None:
         self._cache.wake(*(key for key in self._cache.services if key.namespace == namespace))

@@ -6,11 +6,12 @@ state (kopf's documentation, 'Reconciliation', recommends the same for level-tri
 
 from __future__ import annotations
 
+import resource
 from typing import Any
 
 import kopf
 
-from freehold.controller import metrics
+from freehold.controller import leadership, metrics
 from freehold.controller.operator import Operator
 from freehold.controller.settings import from_environment
 from freehold.kube.client import Api, connect
@@ -26,7 +27,12 @@ async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
 @kopf.on.startup()
 async def start(memo: Any, **_: Any) -> None:
     """Start the operator. Returns after the first list of every watch."""
-    memo.operator = Operator(Api(await connect()), from_environment())
+    _allow_connections()
+    settings = from_environment()
+    # The lease has a connection of its own: a renewal waits for no other request.
+    lease = leadership.lease(Api(await connect()), settings) if settings.lease else None
+    api = Api(await connect(), lease.seconds_left) if lease else Api(await connect())
+    memo.operator = Operator(api, settings, lease)
     await memo.operator.start()
     if memo.get("metrics_port"):
         metrics.serve(memo.operator.totals, memo.metrics_port)
@@ -46,3 +52,10 @@ def watches(memo: Any, **_: Any) -> str:
     if silent:
         raise RuntimeError(f"the watches of {', '.join(silent)} have received no answer for too long")
     return "alive"
+
+
+def _allow_connections() -> None:
+    """Raise the limit of open files to the maximum: each watch holds a connection, and each namespace with services has
+    a watch. Container runtimes leave the soft limit at 1024 (systemd.io, 'File Descriptor Limits')."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from freehold.core.model.findings import Findings
 from freehold.kube.cache import Cache
+from freehold.kube.received import DROPPED
 
 REGISTRY = CollectorRegistry()
 DURATION = Histogram(
@@ -21,11 +22,25 @@ DURATION = Histogram(
     registry=REGISTRY,
 )
 FAILURES = Counter("freehold_reconcile_failures", "Reconciliations that failed and are retried", registry=REGISTRY)
+REGISTRY.register(DROPPED)
+LOOP_DELAY = Histogram(
+    "freehold_event_loop_delay_seconds",
+    "Delay of the event loop in seconds, measured every 20 ms",
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+    registry=REGISTRY,
+)
+RESTARTS = Counter(
+    "freehold_task_restarts",
+    "Background tasks that ended or failed and were started again",
+    ["task"],
+    registry=REGISTRY,
+)
 
 
 @dataclass(frozen=True)
 class Totals:
-    """The values of the gauges. verified: the number of services by status of condition IsolationVerified."""
+    """The values of the gauges. verified: the number of services by status of condition IsolationVerified. leader:
+    whether this operator acts."""
 
     services: int
     ready: int
@@ -33,9 +48,10 @@ class Totals:
     breached: int
     canaries: int
     unenforced: int
+    leader: bool
 
 
-def count(cache: Cache, findings: Findings) -> Totals:
+def count(cache: Cache, findings: Findings, leader: bool) -> Totals:
     """Return the current values of the gauges."""
     services = cache.local_services
     return Totals(
@@ -45,6 +61,7 @@ def count(cache: Cache, findings: Findings) -> Totals:
         len(findings.breaches),
         findings.canaries,
         len(findings.unenforced),
+        leader,
     )
 
 
@@ -66,6 +83,8 @@ class Services(Collector):
         yield GaugeMetricFamily("freehold_canaries", "Canaries that the operator reached", totals.canaries)
         text = "Canaries whose closed port was open"
         yield GaugeMetricFamily("freehold_canaries_unenforced", text, totals.unenforced)
+        text = "1 for the operator that acts, 0 for one that stands by"
+        yield GaugeMetricFamily("freehold_leader", text, totals.leader)
 
 
 def _family(name: str, text: str, label: str, values: Mapping[str, int]) -> GaugeMetricFamily:

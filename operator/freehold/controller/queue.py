@@ -1,12 +1,20 @@
-"""The work queue: each service is queued at most once, and processed by at most a single worker."""
+"""The work queue: the namespaces take turns, and each service is processed by at most a single worker.
+
+A namespace may hold a worker more only while fewer workers are held by the namespace than are free. One busy namespace
+so gets half of the workers, the next one half of the rest, and a namespace without work in progress always finds a
+worker until very many are busy (Choudhury and Hahne, 'Dynamic Queue Length Thresholds for Shared-Memory Packet
+Switches', 1998).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from freehold.controller.metrics import FAILURES
+from freehold.core.model.lanes import Lanes
 from freehold.core.model.resources import Key
 from freehold.kube.errors import TransientError
 
@@ -25,20 +33,22 @@ class Queue:
 
     def __init__(self, work: Callable[[Key], Awaitable[float | None]]) -> None:
         self._work = work
-        self._waiting: asyncio.Queue[Key] = asyncio.Queue()
-        self._queued: set[Key] = set()
+        self._waiting: Lanes[Key] = Lanes()
+        self._changed = asyncio.Event()
+        self._free = 0
+        self._held: Counter[str] = Counter()
         self._busy: set[Key] = set()
-        self._again: set[Key] = set()
+        self._again: dict[Key, set[str]] = {}
         self._failures: dict[Key, int] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
 
-    def wake(self, key: Key) -> None:
-        """Queue a service."""
+    def wake(self, key: Key, lane: str = "") -> None:
+        """Queue a service. lane: the namespace that pays for the work; the service's own by default."""
         if key in self._busy:
-            self._again.add(key)
-        elif key not in self._queued:
-            self._queued.add(key)
-            self._waiting.put_nowait(key)
+            self._again.setdefault(key, set()).add(lane)
+        else:
+            self._waiting.put(lane or key.namespace, key)
+            self._changed.set()
 
     def wake_in(self, key: Key, seconds: float) -> None:
         """Queue a service after some seconds, or earlier if an earlier timer exists."""
@@ -60,16 +70,34 @@ class Queue:
     async def run(self) -> None:
         """Process services until cancelled. Several may run concurrently."""
         while True:
-            key = await self._waiting.get()
-            self._queued.discard(key)
-            self._busy.add(key)
+            lane, key = await self._next()
             try:
                 await self._process(key)
             finally:
-                self._busy.discard(key)
-                if key in self._again:
-                    self._again.discard(key)
-                    self.wake(key)
+                self._release(lane, key)
+
+    async def _next(self) -> tuple[str, Key]:
+        """Wait for a service whose lane may hold a worker more, and mark both as busy."""
+        self._free += 1
+        try:
+            while not (taken := self._waiting.take(lambda lane: self._held[lane] < self._free)):
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            self._free -= 1
+        lane, key = taken
+        self._held[lane] += 1
+        self._busy.add(key)
+        return lane, key
+
+    def _release(self, lane: str, key: Key) -> None:
+        self._held[lane] -= 1
+        if not self._held[lane]:
+            del self._held[lane]
+        self._busy.discard(key)
+        for waker in self._again.pop(key, ()):
+            self.wake(key, waker)
+        self._changed.set()  # a lane that had its share may be admitted now
 
     def _expire(self, key: Key) -> None:
         self._timers.pop(key, None)

@@ -1,29 +1,58 @@
-"""Conditions and Events that the controller adds to those of the core."""
+"""Conditions, Events and reports that the controller adds to those of the core."""
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
-from freehold.core.model.conditions import Condition, Event, Reason, State, Type
+from freehold.core.model import messages
+from freehold.core.model.conditions import Condition, Reason, State, Type
+from freehold.core.model.events import Event
 from freehold.core.model.findings import Findings
+from freehold.core.model.resources import Key, Object
+from freehold.core.reconcile import Report, report_invalid
 from freehold.core.relocation import standby
-from freehold.core.verification.plan import ENFORCE
-from freehold.kube.errors import ClusterError, NameTakenError
+from freehold.core.verification.plan import ENFORCE, NAMED
+from freehold.kube import apply
+from freehold.kube.client import Api
+from freehold.kube.errors import ClusterError, ContestedError, NameTakenError
+from freehold.kube.kinds import MICROSERVICE
 
 
 def policy_event(findings: Findings) -> Event:
     """Return the Event on whether the cluster enforces network policies, for the operator's pod."""
     if findings.unenforced:
-        return Event("Warning", Reason.POLICIES_NOT_ENFORCED, f"{'; '.join(findings.unenforced)}; {ENFORCE}")
+        return Event(
+            "Warning", Reason.POLICIES_NOT_ENFORCED, f"{messages.listed(findings.unenforced, NAMED, '; ')}; {ENFORCE}"
+        )
     canaries = f"{findings.canaries} of {findings.canaries} canaries"
     return Event(
         "Normal", Reason.POLICIES_ENFORCED, f"network policies are enforced: the closed port is closed at {canaries}"
     )
 
 
+async def report_unusable(api: Api, key: Key, cause: str, now: datetime) -> None:
+    """Report a Microservice that the cache does not hold; the running objects stay unchanged. Raises ClusterError."""
+    live = await api.get(MICROSERVICE, *key)
+    if live is None or "deletionTimestamp" in live["metadata"]:
+        return
+    new = report_invalid(live["metadata"]["generation"], live.get("status", {}), now, cause)
+    if new.status != live.get("status", {}):
+        await write(api, live, new)
+
+
+async def write(api: Api, live: Object, new: Report) -> Object:
+    """Write the status of a Microservice, and the Events. Returns the resource as stored. Raises ClusterError."""
+    stored = await apply.write_status(api, live, new.status)
+    for event in new.events:
+        await apply.write_event(api, apply.reference(live), event)
+    return stored
+
+
 def refusal(error: ClusterError) -> Condition:
     """Return the condition for a refused object: Relocated for an object of a move, else Ready."""
-    reason = Reason.NAME_TAKEN if isinstance(error, NameTakenError) else Reason.CLUSTER_REFUSED
+    own = {NameTakenError: Reason.NAME_TAKEN, ContestedError: Reason.CONTESTED}
+    reason = own.get(type(error), Reason.CLUSTER_REFUSED)
     # The API server repeats the whole refused object before the cause.
     cause = re.sub(r"Invalid value: [{\[].*[}\]]: ", "", error.message, flags=re.DOTALL)
     if error.capability == standby.CAPABILITY:

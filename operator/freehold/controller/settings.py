@@ -17,7 +17,8 @@ class Settings:
     """The settings of the operator.
 
     namespaces: to manage; empty for all. home: the operator's namespace. pod: the reference to the operator's pod for
-    Events; empty outside a cluster. canaries: the host name of the canaries' Service; empty without canaries.
+    Events; empty outside a cluster. canaries: the host name of the canaries' Service; empty without canaries. lease:
+    the name of the Lease for leader election; empty for an operator that always acts.
     """
 
     namespaces: tuple[str, ...]
@@ -26,6 +27,7 @@ class Settings:
     canaries: str
     platform: Platform
     log_level: str
+    lease: str = ""
 
 
 def from_environment(environment: Mapping[str, str] = os.environ, resolver: Path = RESOLVER) -> Settings:
@@ -45,7 +47,8 @@ def from_environment(environment: Mapping[str, str] = os.environ, resolver: Path
     domain = environment.get("FREEHOLD_TRUST_DOMAIN") or Platform().trust_domain
     platform = Platform(image, operator_image, account, role, domain, cluster_domain(resolver, home))
     canaries = environment.get("FREEHOLD_CANARIES", "")
-    return Settings(tuple(filter(None, namespaces)), home, _pod(environment, home), canaries, platform, level)
+    pod, lease = _pod(environment, home), environment.get("FREEHOLD_LEASE", "")
+    return Settings(tuple(filter(None, namespaces)), home, pod, canaries, platform, level, lease)
 
 
 def cluster_domain(resolver: Path, home: str) -> str:

@@ -29,7 +29,8 @@ from freehold.core import (
     workload,
 )
 from freehold.core.model.case import Case
-from freehold.core.model.conditions import Condition, Event, Reason, State, Type
+from freehold.core.model.conditions import Condition, Reason, State, Type
+from freehold.core.model.events import Event
 from freehold.core.model.resources import Observed, Plan
 
 CAPABILITIES = (
@@ -81,9 +82,9 @@ def report(case: Case, plans: tuple[Plan, ...], refused: Condition | None = None
 
 def _marked_if_stale(condition: Condition, observed: Observed) -> Condition:
     """Return condition Relocated with a note while the remote cluster is silent; other conditions unchanged."""
-    if condition.type is not Type.RELOCATED or not observed.silent_cluster:
+    if condition.type is not Type.RELOCATED or not observed.remote_note:
         return condition
-    return replace(condition, message=f"{condition.message}; as last seen, without a view of {observed.silent_cluster}")
+    return replace(condition, message=f"{condition.message}; {observed.remote_note}")
 
 
 def report_invalid(generation: int, before: Mapping[str, Any], now: datetime, fault: str) -> Report:

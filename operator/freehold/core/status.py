@@ -11,14 +11,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from freehold.core.model.case import Case
-from freehold.core.model.conditions import Condition, Event, Reason, State, Type, blocks_ready
+from freehold.core.model.conditions import Condition, Reason, State, Type, blocks_ready
+from freehold.core.model.events import Event
 from freehold.core.model.resources import Ref
 from freehold.core.objects import meta, names
 
 PROGRESS_SOONEST, PROGRESS_LATEST = timedelta(seconds=10), timedelta(seconds=30)
 """Bounds of the pause before mere progress is written; the pause grows with the time in progress, so that a usual start
 takes few writes. A fault and a completed step are written at once."""
-OWN_REASONS = {Reason.INVALID_SPEC, Reason.NAME_TAKEN, Reason.CLUSTER_REFUSED}
+OWN_REASONS = {Reason.INVALID_SPEC, Reason.NAME_TAKEN, Reason.CLUSTER_REFUSED, Reason.CONTESTED}
 """Reasons of Ready itself; every other reason of Ready repeats another condition."""
 Status = dict[str, Any]
 

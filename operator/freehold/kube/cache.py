@@ -1,41 +1,52 @@
 """The cache of Freehold's objects, kept up to date by watches.
 
 Objects are stored compressed and without managedFields: each service has about fifteen, and they are rarely read.
+Anybody can label an object as Freehold's, so the objects of a namespace have a bounded size: what exceeds the bound is
+known by name alone.
 Services are indexed by consumer, so that a change of a provider wakes the consumers and vice versa.
 """
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
 from freehold.core.model import remote
 from freehold.core.model.conditions import State, Type
-from freehold.core.model.resources import EMPTY, CallNode, Key, Object, Ref, StorageClass
-from freehold.core.objects import meta, names
+from freehold.core.model.resources import EMPTY, CallNode, Key, Object, Peer, Ref, StorageClass
+from freehold.core.objects import names
+from freehold.kube.kinds import HOLDS_DATA
 from freehold.kube.relations import NOT_MOVING, Moves, Relations
-from freehold.kube.stored import Stored, store
+from freehold.kube.stored import Stored, service_and_ref, store, store_if_small
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+NAMESPACE_BYTES = 64 * 1024 * 1024
+"""The most bytes for the objects of a namespace; those of a service take about thirty KiB."""
 
 
 class Cache(Relations):
     """The objects of the cluster, and those of remote clusters under namespaces such as `shop@west`.
 
-    wake: called with each service that a change concerns. verified: the status of condition IsolationVerified.
-    addresses: of a service's ports, as `host:port`. audited: the services in audit mode.
+    wake: called with each service that a change concerns. wake_for: called instead, also with the namespace of the
+    change, for the services of other namespaces; by default wake. verified: the status of condition IsolationVerified.
+    addresses: of a service's ports, as `host:port`. audited: the services in audit mode. peers: what services may know
+    of each other. unusable: Microservices that cannot be used, with the cause. omitted: objects known by name alone.
     """
 
-    def __init__(self, wake: Callable[[Key], None]) -> None:
+    def __init__(self, wake: Callable[[Key], None], wake_for: Callable[[Key, str], None] | None = None) -> None:
         super().__init__()
         self._wake = wake
+        self._wake_for = wake_for or (lambda key, _: wake(key))
         self.services: dict[Key, Stored] = {}
+        self.peers: dict[Key, Peer] = {}
+        self.unusable: dict[Key, str] = {}
+        self.omitted: dict[Key, frozenset[Ref]] = {}
         self.owned: defaultdict[Key, dict[Ref, Stored]] = defaultdict(dict)
         self.ready: set[Key] = set()
         self.verified: dict[Key, str] = {}
         self.addresses: dict[Key, tuple[str, ...]] = {}
         self.audited: set[Key] = set()
+        self._bytes: defaultdict[str, int] = defaultdict(int)
         self._service_of: dict[tuple[str, Ref], Key] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
         self.storage_classes: dict[str, StorageClass] = {}
@@ -53,6 +64,7 @@ class Cache(Relations):
         audited: bool = False,
         node: CallNode = EMPTY,
         moves: Moves = NOT_MOVING,
+        peer: Peer | None = None,
     ) -> None:
         """Store a Microservice, and wake the service, the providers and the consumers.
 
@@ -63,19 +75,25 @@ class Cache(Relations):
         known, new = self.services.get(key), store(live)
         if known and known.uid == new.uid and known.version >= new.version:
             return
+        self.unusable.pop(key, None)
+        self.peers.pop(key, None)
+        if peer:
+            self.peers[key] = peer
         before = self.consumes.get(key, frozenset())
-        affected = [*self.set_node(key, node), *self.set_moves(key, moves)]
+        callers, others = self.set_node(key, node), self.set_moves(key, moves)
         self.services[key] = new
         (self.ready.add if _status_of(live, Type.READY) == State.TRUE else self.ready.discard)(key)
         self.verified[key] = _status_of(live, Type.ISOLATION_VERIFIED)
         self.set_consumed(key, consumes)
         self.addresses[key] = addresses
         (self.audited.add if audited else self.audited.discard)(key)
-        self.wake(key, *before, *consumes, *self.consumers(key), *affected)
+        self._wake_related(key, callers, (*before, *consumes, *others))
 
     def drop_service(self, key: Key) -> None:
         """Remove a Microservice, and wake the service, the providers and the consumers."""
         self.services.pop(key, None)
+        self.unusable.pop(key, None)
+        self.peers.pop(key, None)
         self.ready.discard(key)
         self.addresses.pop(key, None)
         self.audited.discard(key)
@@ -83,54 +101,89 @@ class Cache(Relations):
         before = self.consumes.get(key, frozenset())
         self.set_consumed(key, frozenset())
         self.consumes.pop(key, None)
-        affected = [*self.set_node(key, None), *self.affected_by_move(key)]
+        callers, others = self.set_node(key, None), self.affected_by_move(key)
         self.moves.pop(key, None)
-        self.wake(key, *before, *self.consumers(key), *affected)
+        self._wake_related(key, callers, (*before, *others))
+
+    def _wake_related(self, key: Key, callers: Iterable[Key], others: Iterable[Key]) -> None:
+        """Wake a service with its direct and transitive consumers, which pay, and others, for which it pays."""
+        asked = dict.fromkeys((key, *self.consumers(key), *callers))
+        self.wake(*asked)
+        self.wake(*(each for each in others if each not in asked), cause=key.namespace)
+
+    def put_unusable(self, key: Key, cause: str) -> None:
+        """Record a Microservice that cannot be used, and wake the service for the report to the owner."""
+        self.unusable[key] = cause
+        if not remote.is_remote(key.namespace):
+            self._wake(key)
+
+    def hidden_data(self, key: Key) -> str:
+        """Return the omitted objects of a service that hold data, as text; empty without one."""
+        return ", ".join(
+            f"{ref.kind} {ref.name}" for ref in sorted(self.omitted.get(key, ())) if ref.kind in HOLDS_DATA
+        )
 
     def put_owned(self, live: Object) -> None:
-        """Store an object of a service. An older version than the known one is ignored."""
-        key, ref = _service_and_ref(live)
+        """Store an object of a service. An older version than the known one is ignored; one that is too large, or for
+        which the namespace has no bytes left, is omitted."""
+        key, ref = service_and_ref(live)
         self._assign(key, ref)
-        known = self.owned[key].get(ref)
-        new = store(live)
-        if known and known.uid == new.uid and known.version >= new.version:
+        known, new = self.owned.get(key, {}).get(ref), store_if_small(live)
+        if known and new and known.uid == new.uid and known.version >= new.version:
             return
-        self.owned[key][ref] = new
-        self.wake(key, *self._readers_of(key, ref))
+        if new and self._bytes[key.namespace] + new.size - (known.size if known else 0) > NAMESPACE_BYTES:
+            new = None
+        was_omitted = ref in self.omitted.get(key, ())
+        self._set(key, ref, new, omitted=new is None)
+        if new or not was_omitted:
+            self._wake_readers(key, ref)
 
     def drop_owned(self, live: Object) -> None:
         """Remove an object of a service, unless a newer object has the same name."""
-        key, ref = _service_and_ref(live)
-        known = self.owned[key].get(ref)
-        if known and known.uid == live["metadata"]["uid"]:
-            del self.owned[key][ref]
+        key, ref = service_and_ref(live)
+        known = self.owned.get(key, {}).get(ref)
+        if known is None or known.uid == live["metadata"]["uid"]:
+            self._set(key, ref, None)
             self._service_of.pop((key.namespace, ref), None)
-        if not self.owned[key]:
-            del self.owned[key]
-        self.wake(key, *self._readers_of(key, ref))
+        self._wake_readers(key, ref)
 
-    def _readers_of(self, key: Key, ref: Ref) -> Iterator[Key]:
-        """Yield the other services whose plans depend on an object.
+    def _set(self, key: Key, ref: Ref, new: Stored | None, *, omitted: bool = False) -> None:
+        """Store an object, or remove it for None, and count the bytes of the namespace."""
+        objects, before = self.owned[key], self.owned[key].get(ref)
+        self._bytes[key.namespace] += (new.size if new else 0) - (before.size if before else 0)
+        if new:
+            objects[ref] = new
+        else:
+            objects.pop(ref, None)
+        if not objects:
+            del self.owned[key]
+        names_only = self.omitted.get(key, frozenset()) - {ref} | ({ref} if omitted else set())
+        if names_only:
+            self.omitted[key] = names_only
+        else:
+            self.omitted.pop(key, None)
+
+    def _wake_readers(self, key: Key, ref: Ref) -> None:
+        """Wake the service of an object, and the other services whose plans depend on the object.
 
         Consumers read the provider's contract and remote endpoints; a provider that moves to another cluster reads the
         pods of consumers; the counterpart of a move reads all objects.
         """
-        if (ref.kind == "ConfigMap" and names.is_contract(key.name, ref.name)) or ref.kind == "EndpointSlice":
-            yield from self.consumers(key)
-        if ref.kind == "Pod":
-            providers = self.consumes.get(key, ())
-            yield from (provider for provider in providers if remote.is_remote(self.move_of(provider).destination))
-        yield from (Key(namespace, key.name) for namespace in self.move_of(key) if namespace)
+        consumed = (ref.kind == "ConfigMap" and names.is_contract(key.name, ref.name)) or ref.kind == "EndpointSlice"
+        self.wake(key, *(self.consumers(key) if consumed else ()))
+        providers = self.consumes.get(key, ()) if ref.kind == "Pod" else ()
+        moving = (provider for provider in providers if remote.is_remote(self.move_of(provider).destination))
+        counterparts = (Key(namespace, key.name) for namespace in self.move_of(key) if namespace)
+        self.wake(*moving, *counterparts, cause=key.namespace)
 
     def forget_objects(self, kind: str | None, namespace: str) -> None:
         """Remove the objects of a kind, or of all kinds, in a namespace that is not watched any more; wake no
         service."""
-        for key in [key for key in self.owned if key.namespace == namespace]:
-            for ref in [ref for ref in self.owned[key] if kind in (None, ref.kind)]:
-                del self.owned[key][ref]
+        for key in {key for key in (*self.owned, *self.omitted) if key.namespace == namespace}:
+            refs = (*self.owned.get(key, ()), *self.omitted.get(key, ()))
+            for ref in [ref for ref in refs if kind in (None, ref.kind)]:
+                self._set(key, ref, None)
                 self._service_of.pop((namespace, ref), None)
-            if not self.owned[key]:
-                del self.owned[key]
 
     def forget_namespace(self, namespace: str) -> None:
         """Remove all services and objects of a remote namespace."""
@@ -146,7 +199,7 @@ class Cache(Relations):
         """Record the service of an object; an object whose labels changed is removed from the previous service."""
         before = self._service_of.get((key.namespace, ref))
         if before and before != key:
-            self.owned[before].pop(ref, None)
+            self._set(before, ref, None)
             self.wake(before)
         self._service_of[key.namespace, ref] = key
 
@@ -156,7 +209,7 @@ class Cache(Relations):
         if self.namespaces.get(name) != labels:
             self.namespaces[name] = labels
             inside = [key for key in self.services if key.namespace == name]
-            self.wake(*inside, *(provider for key in inside for provider in self.consumes.get(key, ())))
+            self.wake(*inside, *(provider for key in inside for provider in self.consumes.get(key, ())), cause=name)
 
     def drop_namespace(self, live: Object) -> None:
         self.namespaces.pop(live["metadata"]["name"], None)
@@ -174,20 +227,20 @@ class Cache(Relations):
         self.storage_classes.pop(live["metadata"]["name"], None)
         self.wake(*self.services)
 
-    def wake(self, *keys: Key) -> None:
-        """Wake the given services, if they are of this cluster and the service or an object of it exists."""
+    def wake(self, *keys: Key, cause: str = "") -> None:
+        """Wake the given services, if they are of this cluster and the service or an object of it exists.
+
+        cause: the namespace of the change, which pays for the work that it causes elsewhere; empty if each pays itself,
+        as consumers do: they chose to depend on a provider's changes.
+        """
         for key in dict.fromkeys(keys):
             if (key in self.services or key in self.owned) and not remote.is_remote(key.namespace):
-                self._wake(key)
+                if cause in ("", key.namespace):
+                    self._wake(key)
+                else:
+                    self._wake_for(key, cause)
 
 
 def _status_of(live: Object, kind: Type) -> str:
     conditions = live.get("status", {}).get("conditions", [])
     return str(next((c["status"] for c in conditions if c["type"] == kind), State.UNKNOWN))
-
-
-def _service_and_ref(live: Object) -> tuple[Key, Ref]:
-    metadata = live["metadata"]
-    # The JSON decoder creates a new string for each occurrence; these strings occur in every object.
-    key = Key(sys.intern(metadata["namespace"]), sys.intern(metadata["labels"].get(meta.INSTANCE, "")))
-    return key, Ref(sys.intern(live["kind"]), metadata["name"])

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from freehold.core import certificates
@@ -45,13 +45,17 @@ class CertificateAuthority:
         """Read the authority from the decoded data of the Secret. Raises UnusableAuthorityError."""
         try:
             self._certificate = x509.load_pem_x509_certificate(data["tls.crt"].encode())
-            key = serialization.load_pem_private_key(data["tls.key"].encode(), None)
+            self._key = _signing_key(data["tls.key"], self._certificate)
+            for bundle in filter(None, (data.get("ca.crt"), data.get("next.crt"))):
+                x509.load_pem_x509_certificates(bundle.encode())
         except (KeyError, ValueError, TypeError) as error:
-            cause = f"Secret {SECRET} must hold a certificate authority in tls.crt and tls.key, PEM"
+            cause = (
+                f"Secret {SECRET} must hold a certificate authority in tls.crt and tls.key, PEM: {str(error)[:200]!r}"
+            )
             raise UnusableAuthorityError(
                 f"{cause}; correct the Secret, or delete it to generate a new authority"
             ) from error
-        self._key, self._chain = key, data["tls.crt"]
+        self._chain = data["tls.crt"]
         trusted = "".join(dict.fromkeys((data.get("ca.crt") or self._chain, data.get("next.crt", ""))))
         self.public = Authority(trusted, trusted + self._chain)
 
@@ -60,7 +64,7 @@ class CertificateAuthority:
         key = ec.generate_private_key(ec.SECP256R1())
         identity = [x509.UniformResourceIdentifier(request.identity)] if request.identity else []
         names = [*(x509.DNSName(host) for host in request.hosts), *identity]
-        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH, *([ExtendedKeyUsageOID.CLIENT_AUTH] if identity else [])]
         certificate = (
             _builder(request.hosts[0], self._certificate, key, now)
             .not_valid_after(min(now + LEAF_LIFETIME, self._certificate.not_valid_after_utc))
@@ -68,10 +72,20 @@ class CertificateAuthority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage("digital_signature"), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-            .sign(self._key, hashes.SHA256())  # type: ignore[arg-type]
+            .sign(self._key, hashes.SHA256())
         )
         is_root = self._certificate.issuer == self._certificate.subject
         return Issued(_pem(certificate) + ("" if is_root else self._chain), _key_pem(key))
+
+
+def _signing_key(pem: str, certificate: x509.Certificate) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    """Return the private key of a certificate. Raises ValueError, TypeError for any other key."""
+    key = serialization.load_pem_private_key(pem.encode(), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise TypeError("the key is neither ECDSA nor RSA")
+    if key.public_key() != certificate.public_key():
+        raise ValueError("the key is not that of the certificate")
+    return key
 
 
 async def load(api: Api, namespace: str, now: datetime) -> CertificateAuthority:
@@ -89,8 +103,17 @@ async def load(api: Api, namespace: str, now: datetime) -> CertificateAuthority:
 def renew(data: dict[str, str], now: datetime) -> dict[str, str] | None:
     """Return the Secret's data after the next step of a renewal, or None if no step is due.
 
-    First a successor is generated and trusted; after TRUSTED_BEFORE_USE the successor signs.
+    First a successor is generated and trusted; after TRUSTED_BEFORE_USE the successor signs. No step is due for a
+    certificate that cannot be read: CertificateAuthority names that cause.
     """
+    try:
+        return _renewed(data, now)
+    except (KeyError, ValueError):
+        return None
+
+
+def _renewed(data: dict[str, str], now: datetime) -> dict[str, str] | None:
+    """Return the data after the next step, or None. Raises KeyError, ValueError for unreadable certificates."""
     certificate = x509.load_pem_x509_certificate(data["tls.crt"].encode())
     if "next.crt" not in data:
         if now < certificates.renewal(certificate):
@@ -170,4 +193,5 @@ def _is_generated(live: Object) -> bool:
 
 
 def _decoded(live: Object) -> dict[str, str]:
-    return {key: base64.b64decode(value).decode() for key, value in live.get("data", {}).items()}
+    """Return the decoded data; bytes that are not UTF-8 are replaced, and read as no certificate later."""
+    return {key: base64.b64decode(value).decode(errors="replace") for key, value in live.get("data", {}).items()}

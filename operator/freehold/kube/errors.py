@@ -3,6 +3,7 @@
 ClusterError           any unexpected answer
 ├── TransientError     passes by itself: the server is away or busy, or another writer was first; retry
 ├── RefusedError       the cluster refuses the object: a quota, an admission rule, an immutable field
+├── ContestedError     another writer keeps undoing an object; Freehold writes it again after a pause
 └── NameTakenError     an object with the name exists and was not made by Freehold
 """
 
@@ -40,8 +41,20 @@ class NameTakenError(ClusterError):
     """An object with the name exists and was not made by Freehold."""
 
 
+class ContestedError(ClusterError):
+    """Another writer keeps undoing an object. retry_after: the seconds until the object is written again."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(0, message)
+        self.retry_after = retry_after
+
+
+NO_MICROSERVICE_YET = "no params found for policy binding"
+"""The API server's words if its admission policy has not seen the Microservice of a namespace yet."""
+
+
 def from_status(status: int, message: str) -> ClusterError:
     """Return the error for an HTTP status. An expired watch (410) is neither transient nor refused."""
-    if status in TRANSIENT_STATUSES:
+    if status in TRANSIENT_STATUSES or NO_MICROSERVICE_YET in message:
         return TransientError(status, message)
     return ClusterError(status, message) if status == 410 else RefusedError(status, message)

@@ -64,9 +64,9 @@ OWNED: Final = (*PREREQUISITES, *WORKLOADS, *ROUTES)
 BY_NAME: Final = {kind.name: kind for kind in OWNED}
 MOVING: Final = (
     POD,
-    *(BY_NAME[name] for name in ("Secret", "ConfigMap", "PersistentVolumeClaim", "Service", "StatefulSet")),
+    *(BY_NAME[name] for name in ("ConfigMap", "PersistentVolumeClaim", "Service", "StatefulSet")),
 )
-"""The kinds that each side of a move between clusters reads from the other, besides Microservices."""
+"""The kinds that each side of a move between clusters watches in the other, besides Microservices."""
 HOLDS_DATA: Final = frozenset({"PersistentVolumeClaim", "Secret"})
 """Never pruned: volumes, and the credentials for the data."""
 OUTLIVES: Final = frozenset({"NetworkPolicy"})

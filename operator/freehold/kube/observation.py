@@ -6,7 +6,7 @@ Time, random passwords and new certificates enter here; the core is deterministi
 from __future__ import annotations
 
 import secrets
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -19,11 +19,11 @@ from freehold.core.latency import call_graph
 from freehold.core.model import remote
 from freehold.core.model.case import Case
 from freehold.core.model.findings import Findings
-from freehold.core.model.resources import EMPTY, CallNode, Key, Object, Observed, Platform, Ref, Service
+from freehold.core.model.resources import EMPTY, CallNode, Key, Object, Observed, Peer, Platform, Ref, Service
 from freehold.core.objects import observer
-from freehold.core.peers import aliases, counterpart
+from freehold.core.peers import aliases, consent, counterpart, shares
 from freehold.core.peers.ports import ports_of
-from freehold.kube import peers, pod_addresses
+from freehold.kube import peers, pod_addresses, shapes
 from freehold.kube.cache import Cache
 from freehold.kube.certificate_authority import CertificateAuthority
 from freehold.kube.kinds import HOLDS_DATA, POD
@@ -53,7 +53,7 @@ class Declared(NamedTuple):
     """The part of a resource that concerns other services.
 
     addresses: of the ports, as `host:port`. audited: whether the service is in audit mode. node: in the call graph.
-    moves: between namespaces.
+    moves: between namespaces. peer: what other services may know, if the resource is not being deleted.
     """
 
     consumes: frozenset[Key] = frozenset()
@@ -61,14 +61,19 @@ class Declared(NamedTuple):
     audited: bool = False
     node: CallNode = EMPTY
     moves: Moves = NOT_MOVING
+    peer: Peer | None = None
 
 
 def declared(live: Object) -> Declared:
-    """Return the declarations of a resource; empty for a resource that cannot be read."""
+    """Return the declarations of a resource; only the peer for a resource that cannot be parsed.
+
+    Raises ValueError for a resource whose fields have other types than the API's.
+    """
+    peer = peers.record(live)
     try:
         service = parse(live)
     except InvalidResource:
-        return Declared()
+        return Declared(peer=peer)
     node = call_graph.node_of(service)
     consumes = frozenset(call.provider for call in node.calls)
     status, target = live.get("status", {}), aliases.destination(service)
@@ -77,13 +82,18 @@ def declared(live: Object) -> Declared:
     origin = remote.origin(service.spec.placement, service.namespace)
     moves = Moves(target.namespace if target else recorded, origin)
     addresses = tuple(port.address for port in ports_of(service))
-    return Declared(consumes, addresses, observer.is_audited(service), node, moves)
+    return Declared(consumes, addresses, observer.is_audited(service), node, moves, peer)
 
 
 def declared_remotely(live: Object, cluster: str) -> Declared:
-    """Return the moves of a resource of another cluster, with namespaces as named in this cluster."""
+    """Return moves and peer of a resource of another cluster, with namespaces as named in this cluster.
+
+    Raises ValueError as `declared` does.
+    """
     destination, origin = (remote.as_seen_here(namespace, cluster) for namespace in declared(live).moves)
-    return Declared(moves=Moves(destination, origin))
+    seen_here = remote.namespace_in(live["metadata"]["namespace"], cluster)
+    peer = peers.record({**live, "metadata": {**live["metadata"], "namespace": seen_here}})
+    return Declared(moves=Moves(destination, origin), peer=peer)
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,9 @@ def _observed(cache: Cache, service: Service, inputs: Inputs, status: Object, no
     objects = {
         ref: live for ref, live in owned.items() if ref.kind in OBSERVED_UNTIL_GONE or not is_leaving(live, service)
     }
-    names = {*cache.consumes.get(service.key, ()), *cache.consumers(service.key)}
+    consumes = cache.consumes.get(service.key, frozenset())
+    crowds = cache.crowds({service.key, *consumes})
+    names = {*consumes, *_consumers(cache, service, crowds)}
     roles = engines.of(service.spec.database).roles if service.spec.database else ()
     return Observed(
         now=now,
@@ -146,8 +158,21 @@ def _observed(cache: Cache, service: Service, inputs: Inputs, status: Object, no
         connections=inputs.findings.connections.get(service.key, ()),
         gateway_api=inputs.gateway_api,
         copy_progress=inputs.copy_progress.get(service.key, {}),
+        crowds=crowds,
         status=status,
     )
+
+
+def _consumers(cache: Cache, service: Service, crowds: Mapping[Key, frozenset[Key]]) -> Iterable[Key]:
+    """Return the consumers to observe; of too many only those that may be admitted.
+
+    All for a service that replaces another, since the replaced service's consent counts as well.
+    """
+    crowd, known = crowds.get(service.key), cache.aliases
+    if crowd is None or aliases.predecessors(known, service.key):
+        return cache.consumers(service.key)
+    own = consent.as_peer(service)
+    return shares.shared(consent.admitted_among(own, crowd, known, cache.namespaces))
 
 
 def is_leaving(live: Object, service: Service) -> bool:
@@ -159,12 +184,12 @@ def is_leaving(live: Object, service: Service) -> bool:
 
 
 def _objects(cache: Cache, key: Key) -> dict[Ref, Object]:
-    """Return the objects of another service, except those that are being deleted."""
+    """Return the objects of a counterpart, except those that are being deleted and those of another form."""
     owned = {ref: stored.unpack() for ref, stored in cache.owned.get(key, {}).items()}
     return {
         ref: live
         for ref, live in owned.items()
-        if ref.kind in OBSERVED_UNTIL_GONE or "deletionTimestamp" not in live["metadata"]
+        if (ref.kind in OBSERVED_UNTIL_GONE or "deletionTimestamp" not in live["metadata"]) and shapes.fits(live)
     }
 
 

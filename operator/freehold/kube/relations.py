@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from freehold.core.model import remote
 from freehold.core.model.resources import CallNode, Key
-from freehold.core.peers import aliases
+from freehold.core.peers import aliases, shares
 
 
 class Moves(NamedTuple):
@@ -23,6 +23,8 @@ class Moves(NamedTuple):
 
 
 NOT_MOVING = Moves()
+MOST_CALLS = 2000
+"""The most declared calls that are followed from a changed service to the services above."""
 
 
 class Relations:
@@ -36,6 +38,7 @@ class Relations:
         self.graph: dict[Key, CallNode] = {}
         self.moves: dict[Key, Moves] = {}
         self._consumers: defaultdict[Key, set[Key]] = defaultdict(set)
+        self._crowds: dict[Key, frozenset[Key]] = {}
 
     @property
     def aliases(self) -> dict[Key, Key]:
@@ -51,19 +54,42 @@ class Relations:
         """Yield the moves of the services of the operator's cluster."""
         return (moves for key, moves in self.moves.items() if not remote.is_remote(key.namespace))
 
-    def consumers(self, provider: Key) -> Iterator[Key]:
-        """Return the services that consume a provider, by the current name or by an alias."""
-        names = aliases.all_names(self.aliases, provider)
+    def consumers(self, provider: Key, known: Mapping[Key, Key] | None = None) -> Iterator[Key]:
+        """Return the services that consume a provider, by the current name or by an alias. known: the aliases, for
+        callers that ask about many providers."""
+        names = aliases.all_names(self.aliases if known is None else known, provider)
         return iter(sorted({consumer for name in names for consumer in self._consumers.get(name, ())}))
 
+    def crowds(self, providers: Iterable[Key]) -> dict[Key, frozenset[Key]]:
+        """Return the consumers of each provider with more than `shares.MOST`."""
+        known = self.aliases
+        return {provider: crowd for provider in providers if (crowd := self._crowd(provider, known))}
+
+    def _crowd(self, provider: Key, known: Mapping[Key, Key]) -> frozenset[Key]:
+        """Return the consumers of a provider with more than `shares.MOST`, else none; kept until they change."""
+        names = aliases.all_names(known, provider)
+        if sum(len(self._consumers.get(name, ())) for name in names) <= shares.MOST:
+            return frozenset()
+        if len(names) > 1:
+            return frozenset(self.consumers(provider, known))
+        if provider not in self._crowds:
+            self._crowds[provider] = frozenset(self._consumers[provider])
+        return self._crowds[provider]
+
     def transitive_consumers(self, key: Key) -> dict[Key, None]:
-        """Return the services that consume a service directly or through others, the nearest first."""
-        found = dict.fromkeys(self.consumers(key))
-        waiting = deque(found)
-        while waiting:
-            further = [consumer for consumer in self.consumers(waiting.popleft()) if consumer not in found]
-            found.update(dict.fromkeys(further))
-            waiting.extend(further)
+        """Return the services that consume a service directly or through others, the nearest first.
+
+        After MOST_CALLS declared calls no further ones are followed: more distant consumers consider at most as many
+        calls themselves, and learn of the change when they are next reconciled.
+        """
+        known = self.aliases
+        found = dict.fromkeys(self.consumers(key, known))
+        waiting, followed = deque(found), len(found)
+        while waiting and followed < MOST_CALLS:
+            consumers = dict.fromkeys(self.consumers(waiting.popleft(), known))
+            followed += len(consumers)
+            waiting.extend(consumer for consumer in consumers if consumer not in found)
+            found.update(consumers)
         return found
 
     def affected_by_move(self, key: Key) -> dict[Key, None]:
@@ -76,6 +102,8 @@ class Relations:
         """Record the providers of a service."""
         before = self.consumes.get(consumer, frozenset())
         self.consumes[consumer] = providers
+        for provider in providers ^ before:
+            self._crowds.pop(provider, None)
         for provider in providers - before:
             self._consumers[provider].add(consumer)
         for provider in before - providers:

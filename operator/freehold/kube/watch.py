@@ -2,6 +2,7 @@
 
 A watch that ends continues from the last resourceVersion. After an expired watch (410 Gone) or an error status, the
 kind is listed again, and differences are delivered as changes. Only a kind that the cluster does not serve is polled.
+An object that cannot be used is dropped, and the list or watch goes on.
 """
 
 from __future__ import annotations
@@ -10,20 +11,33 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from freehold.core.model.resources import Object
 from freehold.core.objects import meta
-from freehold.kube.client import Api
-from freehold.kube.errors import ClusterError
+from freehold.kube.errors import ClusterError, TransientError
 from freehold.kube.kinds import Kind
+from freehold.kube.received import report_dropped, usable
 
 logger = logging.getLogger(__name__)
 FORBIDDEN, NOT_FOUND = 403, 404
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
+BURST_SECONDS = 0.002
+"""The time for which objects are delivered before other tasks of the event loop run. One object between two passes of a
+busy loop would be too few: the changes of one namespace would delay those of all others."""
+
+
+class Source(Protocol):
+    """The reads of a watch: of the operator's cluster (`client.Api`), or of a remote one (`remote_api.RemoteApi`)."""
+
+    def pages(self, kind: Kind, namespace: str | None, labels: str = "") -> AsyncIterator[tuple[list[Object], str]]: ...
+
+    def watch(
+        self, kind: Kind, namespace: str | None, labels: str, version: str
+    ) -> AsyncIterator[tuple[str, Object]]: ...
 
 
 class _Known(NamedTuple):
@@ -38,16 +52,18 @@ class Watch:
     """A watch of a kind in a namespace (None: in all), delivered to the callbacks put and drop.
 
     synced: set after the first list. refused: whether the server refused the last request (403). served: whether the
-    server serves the kind. on_change: called when synced, refused or served has changed.
+    server serves the kind. on_change: called when synced, refused or served has changed. on_dropped: called with an
+    object that cannot be used, and with the cause; `drop` was called before, if the object was usable earlier.
     """
 
-    api: Api
+    api: Source
     kind: Kind
     put: Callable[[Object], None]
     drop: Callable[[Object], None]
     namespace: str | None = None
     labels: str = ""
     on_change: Callable[[], None] = lambda: None
+    on_dropped: Callable[[Object, Exception], None] = lambda *_: None
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     refused: bool = False
     served: bool = True
@@ -57,6 +73,7 @@ class Watch:
     def __post_init__(self) -> None:
         self._known: dict[tuple[str, str], _Known] = {}
         self._version = ""
+        self._burst_end = 0.0
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -73,12 +90,12 @@ class Watch:
                     self._record_answer(refused=True)
                 elif error.status == NOT_FOUND and self.kind.optional:
                     reported = True
-                    self._drop_all(dict(self._known))
+                    self._drop_all(list(self._known))
                     self._record_answer(served=False)
                 level = logging.DEBUG if reported else logging.WARNING  # a lasting refusal is logged once
-                logger.log(level, "watch of %s failed: %s; retry in %.1f s", self.kind.plural, error.message, pause)
+                # The message may be that of another cluster's server.
+                logger.log(level, "watch of %s failed: %.200r; retry in %.1f s", self.kind.plural, error.message, pause)
             except Exception:
-                # An exception for a single object must not end the watch; the next list delivers the object again.
                 self._version = ""
                 logger.exception("watch of %s failed; retry in %.1f s", self.kind.plural, pause)
             else:
@@ -93,7 +110,8 @@ class Watch:
             version = current
             for live in page:
                 gone.pop(_identity(live), None)
-                self._put({"apiVersion": self.kind.api, "kind": self.kind.name, **live})
+                self._put(live)
+                await self._let_others_run()
         self._drop_all(gone)
         self._version = version
         self._record_answer()
@@ -111,26 +129,49 @@ class Watch:
     async def _follow(self) -> None:
         async for change, live in self.api.watch(self.kind, self.namespace, self.labels, self._version):
             self.last_answer = time.monotonic()
-            self._version = live["metadata"]["resourceVersion"]
+            self._version = _version(live)
             if change in ("ADDED", "MODIFIED"):
                 self._put(live)
             elif change == "DELETED":
-                self._drop(live)
+                self._drop(_identity(live))
+            del live  # nobody needs the object while the watch waits for the next change
+            await self._let_others_run()
         self.last_answer = time.monotonic()
 
-    def _put(self, live: Object) -> None:
-        metadata = live["metadata"]
-        instance = sys.intern(metadata.get("labels", {}).get(meta.INSTANCE, ""))
-        self._known[_identity(live)] = _Known(metadata.get("uid", ""), instance)
-        self.put(live)
+    async def _let_others_run(self) -> None:
+        """Let other tasks run if this one has delivered objects for BURST_SECONDS."""
+        if time.monotonic() >= self._burst_end:
+            await asyncio.sleep(0)
+            self._burst_end = time.monotonic() + BURST_SECONDS
 
-    def _drop(self, live: Object) -> None:
-        self._known.pop(_identity(live), None)
-        self.drop(live)
+    def _put(self, live: Any) -> None:
+        try:
+            checked = usable(self.kind, live)
+            self.put(checked)
+        except Exception as error:  # whatever is in an object, the objects after it are delivered
+            self._reject(live, error)
+        else:
+            metadata = checked["metadata"]
+            instance = sys.intern(metadata.get("labels", {}).get(meta.INSTANCE, ""))
+            self._known[_identity(checked)] = _Known(metadata.get("uid", ""), instance)
 
-    def _drop_all(self, gone: Mapping[tuple[str, str], _Known]) -> None:
-        for identity, known in gone.items():
-            self._drop(self._stub(*identity, known))
+    def _reject(self, live: Any, error: Exception) -> None:
+        """Drop an object that cannot be used; the state that was known before is out of date."""
+        report_dropped(self.kind, live, error)
+        identity = _identity(live)
+        self._drop(identity)
+        if identity[1]:
+            self._known[identity] = _Known("", "")  # for the report of the deletion
+            self.on_dropped(live, error)
+
+    def _drop(self, identity: tuple[str, str]) -> None:
+        known = self._known.pop(identity, None)
+        if known:
+            self.drop(self._stub(*identity, known))
+
+    def _drop_all(self, gone: Iterable[tuple[str, str]]) -> None:
+        for identity in gone:
+            self._drop(identity)
 
     def _stub(self, namespace: str, name: str, known: _Known) -> Object:
         """Return the minimal object that reports a deletion."""
@@ -141,5 +182,18 @@ class Watch:
         }
 
 
-def _identity(live: Object) -> tuple[str, str]:
-    return sys.intern(live["metadata"].get("namespace", "")), live["metadata"]["name"]
+def _identity(live: Any) -> tuple[str, str]:
+    """Return namespace and name of an object; the name is empty in an object that has none."""
+    try:
+        namespace, name = live["metadata"].get("namespace", ""), live["metadata"]["name"]
+    except (KeyError, TypeError, AttributeError):
+        return "", ""
+    return (sys.intern(namespace), name) if isinstance(namespace, str) and isinstance(name, str) else ("", "")
+
+
+def _version(live: Any) -> str:
+    """Return the resourceVersion of a change. Raises TransientError without one, after which the kind is listed."""
+    try:
+        return str(live["metadata"]["resourceVersion"])
+    except (KeyError, TypeError) as error:
+        raise TransientError(500, "a change of the watch has no resourceVersion") from error

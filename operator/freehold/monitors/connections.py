@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from itertools import islice
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import TypeAdapter
+from pydantic import Field, IPvAnyAddress, TypeAdapter
 
-from freehold.agents.connection_observer import PORT, RETENTION_SECONDS
+from freehold.agents.connection_observer import MAX_CONNECTIONS, PORT, RETENTION_SECONDS
 from freehold.core.model.resources import Key, Object, ObservedConnection, Ref
 from freehold.core.objects import meta, names, pods
 from freehold.kube.cache import Cache
+from freehold.monitors.answers import ask
 
-TIMEOUT_SECONDS = 2.0
+logger = logging.getLogger(__name__)
+PODS_PER_SERVICE = 50
+"""The most pods of a service that are asked, or whose ports are tried."""
 MAX_ANSWER_BYTES = 65536
 CLOCK_SKEW_SECONDS = 5.0
 """The tolerated difference between the clocks of two nodes."""
@@ -25,10 +30,10 @@ CLOCK_SKEW_SECONDS = 5.0
 class Reported(NamedTuple):
     """A connection that an observer reports. age: seconds since it was last seen."""
 
-    direction: str
-    peer: str
-    port: int
-    age: float
+    direction: Literal["in", "out"]
+    peer: IPvAnyAddress
+    port: Annotated[int, Field(ge=0, le=65535)]
+    age: Annotated[float, Field(ge=0, le=RETENTION_SECONDS + 60, allow_inf_nan=False)]
 
 
 class Holder(NamedTuple):
@@ -38,7 +43,7 @@ class Holder(NamedTuple):
     until: float
 
 
-ANSWER = TypeAdapter(list[Reported])
+ANSWER: TypeAdapter[list[Reported]] = TypeAdapter(Annotated[list[Reported], Field(max_length=MAX_CONNECTIONS)])
 
 
 class Addresses:
@@ -47,13 +52,16 @@ class Addresses:
     def __init__(self) -> None:
         self._holders: dict[str, Holder] = {}
 
-    def update(self, cache: Cache) -> None:
+    async def update(self, cache: Cache) -> None:
         """Read the addresses of all services' pods, and of the databases' Services, to which clients connect."""
-        now = time.time()
+        now, current = time.time(), []
+        for key in list(cache.owned):  # the cache changes in between
+            current += _holders(cache, key)
+            await asyncio.sleep(0)
         past = {address: holder._replace(until=min(holder.until, now)) for address, holder in self._holders.items()}
         remembered = {address: holder for address, holder in past.items() if holder.until >= now - RETENTION_SECONDS}
         # Of several pods that had an address, the last one counts.
-        self._holders = remembered | dict(sorted(_holders(cache), key=lambda one: one[1].until))
+        self._holders = remembered | dict(sorted(current, key=lambda one: one[1].until))
 
     def holder(self, address: str, moment: float) -> tuple[Key, str] | None:
         """Return the service and component that held an address at a time in Unix seconds, if known."""
@@ -62,20 +70,30 @@ class Addresses:
 
 
 def ready_pods(cache: Cache, key: Key) -> Iterator[Object]:
-    """Yield the ready pods of a service, except probes. Ready pods have an address."""
-    return (pod for pod in _pods(cache, key) if pods.is_ready(pod))
+    """Yield the ready pods of a service that have an address, except probes; at most PODS_PER_SERVICE."""
+    ready = (pod for pod in _pods(cache, key) if pods.is_ready(pod) and pod["status"].get("podIP"))
+    return islice(ready, PODS_PER_SERVICE)
 
 
-async def observed_by(cache: Cache, key: Key, addresses: Addresses) -> tuple[ObservedConnection, ...]:
-    """Return the connections of all pods of a service, except health checks by the node."""
-    connections = set()
-    for pod in list(ready_pods(cache, key)):  # the cache changes between the queries
-        status, component = pod["status"], pods.component_of(pod)
-        for direction, peer, port, age in await _query(status["podIP"]):
-            if peer != status.get("hostIP"):
-                known = addresses.holder(peer, time.time() - age)
-                connections.add(ObservedConnection(component, direction, port, peer, known))
-    return tuple(sorted(connections, key=str))
+async def observed_by(
+    cache: Cache, key: Key, addresses: Addresses, slots: asyncio.Semaphore
+) -> tuple[ObservedConnection, ...]:
+    """Return the connections of the pods of a service, except health checks by the node. slots: limits the queries."""
+    answers = [_observed_at(pod, addresses, slots) for pod in ready_pods(cache, key)]
+    return tuple(sorted({one for found in await asyncio.gather(*answers) for one in found}, key=str))
+
+
+async def _observed_at(pod: Object, addresses: Addresses, slots: asyncio.Semaphore) -> Iterable[ObservedConnection]:
+    status, component = pod["status"], pods.component_of(pod)
+    async with slots:
+        reported = await _query(status["podIP"])
+    now, node = time.time(), status.get("hostIP")
+    listed = ((one, str(one.peer)) for one in reported)
+    return [
+        ObservedConnection(component, one.direction, one.port, peer, addresses.holder(peer, now - one.age))
+        for one, peer in listed
+        if peer != node
+    ]
 
 
 def _pods(cache: Cache, key: Key) -> Iterator[Object]:
@@ -86,15 +104,23 @@ def _pods(cache: Cache, key: Key) -> Iterator[Object]:
             yield pod
 
 
-def _holders(cache: Cache) -> Iterator[tuple[str, Holder]]:
-    for key, objects in cache.owned.items():
-        for pod in _pods(cache, key):
-            address = pod.get("status", {}).get("podIP")
-            if address:
-                yield address, Holder((key, pods.component_of(pod)), _until(pod))
-        service = objects.get(Ref("Service", names.database(key.name)))
-        if service:
-            yield service.unpack()["spec"].get("clusterIP", ""), Holder((key, meta.DATABASE), math.inf)
+def _holders(cache: Cache, key: Key) -> list[tuple[str, Holder]]:
+    """Return the addresses of a service; none if an object of a remote cluster cannot be read."""
+    try:
+        return list(_read_holders(cache, key))
+    except Exception as error:
+        logger.warning("%s: the addresses cannot be read: %.200r", key, error)
+        return []
+
+
+def _read_holders(cache: Cache, key: Key) -> Iterator[tuple[str, Holder]]:
+    for pod in _pods(cache, key):
+        address = pod.get("status", {}).get("podIP")
+        if address:
+            yield address, Holder((key, pods.component_of(pod)), _until(pod))
+    service = cache.owned.get(key, {}).get(Ref("Service", names.database(key.name)))
+    if service:
+        yield service.unpack()["spec"].get("clusterIP", ""), Holder((key, meta.DATABASE), math.inf)
 
 
 def _until(pod: Object) -> float:
@@ -108,11 +134,4 @@ def _until(pod: Object) -> float:
 
 async def _query(host: str) -> list[Reported]:
     """Return the connections that an observer reports; empty if unreachable, or for any other answer."""
-    try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            reader, writer = await asyncio.open_connection(host, PORT)
-            answer = await reader.read(MAX_ANSWER_BYTES)
-            writer.close()
-        return ANSWER.validate_json(answer)
-    except (OSError, ValueError):
-        return []
+    return await ask(host, PORT, ANSWER, MAX_ANSWER_BYTES) or []

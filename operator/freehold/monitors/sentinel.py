@@ -13,6 +13,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple
 
 from freehold.agents.canary import CLOSED_PORT, OPEN_PORT
@@ -22,10 +23,12 @@ from freehold.core.model.resources import Key, Object
 from freehold.core.objects import meta, names, pods
 from freehold.kube.cache import Cache
 from freehold.monitors.connections import Addresses, observed_by, ready_pods
+from freehold.monitors.rotation import Rotation
 
 logger = logging.getLogger(__name__)
 ROUND_SECONDS = 10.0
 SERVICES_PER_ROUND = 25
+PORTS_PER_SERVICE = 50
 CONCURRENT_ATTEMPTS = 50
 CONFIRM_AFTER_SECONDS = 2.0
 """An open port is tried again after this time: a pod may be starting, or the address may belong to a new pod."""
@@ -51,17 +54,16 @@ class Sentinel:
         self._operator = operator
         self._canaries = canaries
         self._on_change = on_change
-        self._last: Key | None = None
+        self._tried, self._asked = Rotation(), Rotation()
         self._addresses = Addresses()
 
     async def run(self) -> None:
         while True:
-            try:
-                await self._try_canaries()
-                await self._try_services()
-                await self._read_observers()
-            except Exception:
-                logger.exception("a round of the sentinel failed; the next round follows")
+            for part in (self._try_canaries, self._try_services, self._read_observers):
+                try:
+                    await part()
+                except Exception:
+                    logger.exception("%s failed; the next round follows", part.__name__)
             await asyncio.sleep(ROUND_SECONDS)
 
     async def _try_canaries(self) -> None:
@@ -78,8 +80,11 @@ class Sentinel:
             self._on_change(self._cache.local_services if unenforced != before.unenforced else ())
 
     async def _try_services(self) -> None:
-        keys = [key for key in self._next_services() if self._is_enforced(key)]
-        ports = {key: list(self._closed_ports(key)) for key in keys}
+        keys = self._tried.next(filter(self._is_enforced, self._cache.local_services), SERVICES_PER_ROUND)
+        ports = {}
+        for key in keys:
+            ports[key] = self._closed_ports(key)
+            await asyncio.sleep(0)
         opened = set(await _confirmed_open([port for each in ports.values() for port in each]))
         found = {key: tuple(self._breach(port) for port in each if port in opened) for key, each in ports.items()}
         known = {key: messages for key, messages in self.findings.breaches.items() if self._is_enforced(key)}
@@ -98,31 +103,34 @@ class Sentinel:
         return key in self._cache.services and key not in self._cache.audited
 
     async def _read_observers(self) -> None:
-        """Read the connections of services in audit mode."""
-        audited = sorted(self._cache.audited)
-        if audited:
-            self._addresses.update(self._cache)
-        observed = {key: await observed_by(self._cache, key, self._addresses) for key in audited}
-        connections = {key: found for key, found in observed.items() if found}
-        before, self.findings = self.findings.connections, replace(self.findings, connections=connections)
-        self._on_change([key for key in observed if before.get(key) != connections.get(key)])
+        """Read the connections of some services in audit mode."""
+        asked = self._asked.next(self._cache.audited, SERVICES_PER_ROUND)
+        if asked:
+            await self._addresses.update(self._cache)
+        slots = asyncio.Semaphore(CONCURRENT_ATTEMPTS)
+        answers = (observed_by(self._cache, key, self._addresses, slots) for key in asked)
+        results = dict(zip(asked, await asyncio.gather(*answers, return_exceptions=True), strict=True))
+        for key, result in results.items():
+            if isinstance(result, BaseException):
+                logger.warning("%s: the connections cannot be read: %.200r", key, result)
+        found = {key: result for key, result in results.items() if not isinstance(result, BaseException)}
+        before = self.findings.connections
+        current = {key: found.get(key, before.get(key, ())) for key in self._cache.audited}
+        connections = {key: listed for key, listed in current.items() if listed}
+        self.findings = replace(self.findings, connections=connections)
+        self._on_change([key for key in found if before.get(key) != connections.get(key)])
 
-    def _next_services(self) -> list[Key]:
-        """Return SERVICES_PER_ROUND services after those of the last round, and continue at the beginning."""
-        keys = sorted(self._cache.local_services)
-        begin = next((index for index, key in enumerate(keys) if self._last is None or key > self._last), 0)
-        chosen = (keys[begin:] + keys[:begin])[:SERVICES_PER_ROUND]
-        self._last = chosen[-1] if chosen else None
-        return chosen
-
-    def _closed_ports(self, key: Key) -> Iterable[_Port]:
-        """Yield the ports of a service's ready pods that must be closed to the operator: database and gRPC."""
+    def _closed_ports(self, key: Key) -> list[_Port]:
+        """Return the ports of a service's ready pods that must be closed to the operator: database and gRPC."""
         ports = {meta.DATABASE: "postgresql", meta.SERVICE: "grpc"}
         services = {meta.DATABASE: names.database(key.name), meta.SERVICE: key.name}
-        for pod in ready_pods(self._cache, key):
-            component, host = pods.component_of(pod), pod["status"]["podIP"]
-            for port in _container_ports(pod, ports[component]) if component in ports else ():
-                yield _Port(f"{names.host(services[component], key.namespace)}:{port}", host, port)
+        closed = (
+            _Port(f"{names.host(services[component], key.namespace)}:{port}", pod["status"]["podIP"], port)
+            for pod in ready_pods(self._cache, key)
+            if (component := pods.component_of(pod)) in ports
+            for port in _container_ports(pod, ports[component])
+        )
+        return list(islice(closed, PORTS_PER_SERVICE))
 
 
 def _container_ports(pod: Object, name: str) -> Iterable[int]:

@@ -10,11 +10,12 @@ from freehold.core.model.conditions import Type
 from freehold.core.model.resources import Key, Object, Service
 from freehold.core.objects import deployments
 from freehold.core.peers import consent
-from freehold.core.protobuf import compatibility
-from freehold.core.protobuf.compatibility import Change, Contract
+from freehold.core.protobuf.checks import Change, Check, Kind, Method, Result
 from freehold.kube.client import Api
 from freehold.kube.errors import ClusterError
 from freehold.kube.kinds import BY_NAME
+from freehold.sandbox import process as sandbox
+from freehold.sandbox.frames import SandboxError
 from freehold.views import lookup
 from freehold.views.errors import Failure
 from freehold.views.snapshot import Snapshot, read_everything, to_failure
@@ -25,10 +26,11 @@ Callers = Mapping[Key, tuple[str, ...] | None]
 
 @dataclass(frozen=True)
 class Offer:
-    """A contract and its source: an image or a file."""
+    """A valid contract and its source: an image or a file. raw: a serialized FileDescriptorSet."""
 
     source: str
-    contract: Contract
+    raw: bytes
+    methods: tuple[Method, ...]
 
 
 @dataclass(frozen=True)
@@ -93,17 +95,36 @@ async def _get(api: Api, service: Service, kind: str, name: str) -> Object | Non
 
 def parse_offer(raw: bytes, source: str) -> Offer:
     """Parse a serialized descriptor set. source: the image or file, for messages. Raises Failure."""
+    result = _checked(Check(Kind.METHODS, raw))
+    if result.fault:
+        raise Failure(f"{source} holds no contract: {result.fault}")
+    return Offer(source, raw, result.methods)
+
+
+def files(offer: Offer) -> tuple[bytes, tuple[str, ...]]:
+    """Return the files of an offer with all imports, as a serialized FileDescriptorSet, and their names.
+
+    Raises Failure.
+    """
+    result = _checked(Check(Kind.FILES, offer.raw))
+    if result.fault:
+        raise Failure(f"{offer.source} cannot be used: {result.fault}")
+    return result.files, result.file_names
+
+
+def _checked(check: Check) -> Result:
+    """Return the result of a check, computed in a process of its own. Raises Failure."""
     try:
-        return Offer(source, compatibility.parse(raw))
-    except compatibility.ContractError as error:
-        raise Failure(f"{source} holds no contract: {error}") from error
+        return sandbox.run(check)
+    except SandboxError as error:
+        raise Failure(str(error)) from error
 
 
-def callers(provider: Service, snapshot: Snapshot, contract: Contract) -> Callers:
+def callers(provider: Service, snapshot: Snapshot, offer: Offer) -> Callers:
     """The services that declare to consume a provider and are admitted."""
-    peer = consent.as_peer(provider)
+    peer, offered = consent.as_peer(provider), [method.name for method in offer.methods]
     return {
-        service.key: rollout_gate.called_methods(consumed.methods, contract)
+        service.key: rollout_gate.called_methods(consumed.methods, offered)
         for service in snapshot.services.values()
         for consumed in service.spec.consumes
         if consent.provider_key(service, consumed) == provider.key
@@ -111,36 +132,36 @@ def callers(provider: Service, snapshot: Snapshot, contract: Contract) -> Caller
     }
 
 
-def differences(before: Contract, after: Contract, callers: Callers) -> tuple[Difference, ...]:
-    """All changes between two contracts, changes that break consumers first."""
+def differences(before: Offer, after: Offer, callers: Callers) -> tuple[Difference, ...]:
+    """All changes between two contracts, changes that break consumers first. Raises Failure."""
+    result = _checked(Check(Kind.CHANGES, before.raw, after.raw))
+    if result.fault:
+        raise Failure(f"{before.source} and {after.source} cannot be compared: {result.fault}")
 
     def broken(change: Change) -> tuple[Key, ...]:
         changed = set(change.methods)
         return tuple(key for key, calls in callers.items() if change.rule and (calls is None or changed & set(calls)))
 
-    listed = [Difference(change, broken(change)) for change in compatibility.changes(before, after)]
+    listed = [Difference(change, broken(change)) for change in result.changes]
     return tuple(sorted(listed, key=lambda difference: not difference.breaks))
 
 
 def content(service: Service, offer: Offer, callers: Callers) -> Object:
     """An offer as a document."""
-    levels = compatibility.idempotency(offer.contract)
 
-    def entry(path: str) -> Object:
-        method = offer.contract.method(path)
-        assert method is not None
+    def entry(method: Method) -> Object:
         return {
-            "method": path,
-            "request": method.input_type.full_name,
-            "response": method.output_type.full_name,
+            "method": method.name,
+            "request": method.request,
+            "response": method.response,
             "clientStreaming": method.client_streaming,
             "serverStreaming": method.server_streaming,
-            "idempotency": levels[path].value,
-            "calledBy": [str(key) for key, calls in callers.items() if calls is None or path in calls],
+            "idempotency": method.idempotency.value,
+            "calledBy": [str(key) for key, calls in callers.items() if calls is None or method.name in calls],
         }
 
-    methods = [entry(path) for path in compatibility.methods(offer.contract)]
-    digest = published.digest(offer.contract.raw)
+    methods = [entry(method) for method in offer.methods]
+    digest = published.digest(offer.raw)
     return {"service": str(service.key), "readFrom": offer.source, "digest": digest, "methods": methods}
 
 

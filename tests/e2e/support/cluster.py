@@ -17,6 +17,8 @@ from tests.e2e.support.waits import waiting, waits
 
 Object = dict[str, Any]
 OPERATOR = ("-n", SYSTEM_NAMESPACE, "deployment/freehold")
+OPERATOR_PODS = ("-n", SYSTEM_NAMESPACE, "-l", "app.kubernetes.io/component=operator")
+LEASE = "lease/freehold"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 OURS = "freehold.dev/e2e"
 """The label of every namespace that stories create; its value is the run, so that leftovers are found."""
@@ -57,18 +59,31 @@ class Cluster:
     @contextmanager
     def operator_down(self) -> Iterator[None]:
         """Scale the operator to zero for the duration of the block."""
+        replicas = self.kubectl("get", *OPERATOR, "-o", "jsonpath={.spec.replicas}")
         self.kubectl("scale", *OPERATOR, "--replicas=0")
-        pods = ("pods", "-n", SYSTEM_NAMESPACE, "-l", "app.kubernetes.io/component=operator")
-        self.kubectl("wait", "--for=delete", *pods, "--timeout=60s")
+        self.kubectl("wait", "--for=delete", "pods", *OPERATOR_PODS, "--timeout=60s")
         try:
             yield
         finally:
-            self.kubectl("scale", *OPERATOR, "--replicas=1")
+            self.kubectl("scale", *OPERATOR, f"--replicas={replicas}")
             self.operator_up()
 
     def operator_up(self) -> None:
-        """Wait until the operator's newest pod runs."""
+        """Wait until the operator's newest pods run, and one of them leads."""
         self.kubectl("rollout", "status", *OPERATOR, "--timeout=120s")
+        self.leader()
+
+    def leader(self) -> Object:
+        """Return the operator's pod that holds the Lease; wait until a pod that is there does."""
+        pods: dict[str, Object] = {}
+
+        def led(lease: Object) -> bool:
+            """held by a pod of the operator"""
+            found = json.loads(self.kubectl("get", "pods", *OPERATOR_PODS, "-o", "json"))["items"]
+            pods.update({pod["metadata"]["name"]: pod for pod in found if "deletionTimestamp" not in pod["metadata"]})
+            return _holder(lease) in pods
+
+        return pods[_holder(Space(self, SYSTEM_NAMESPACE).until(LEASE, led))]
 
 
 @dataclass(frozen=True)
@@ -181,6 +196,11 @@ class Space:
         """Return the result of a superuser's query inside the server's pod. server: its name, like `database-2`."""
         inside = ("--", "psql", "-h", "/var/run/postgresql", "-U", "postgres", "-v", "ON_ERROR_STOP=1")
         return self.kubectl("exec", f"{service}-{server}-0", "-c", "postgresql", *inside, "-Atqc", query, "app").strip()
+
+
+def _holder(lease: Object) -> str:
+    """Return the pod that holds a Lease; empty if none does. An identity is the pod's name and a random part."""
+    return str(lease["spec"].get("holderIdentity") or "").partition("_")[0]
 
 
 def conditions(live: Object) -> dict[str, Object]:

@@ -53,12 +53,11 @@ def start_writers(space: Space, zone: str | None = None) -> None:
         space.kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s")
 
 
-def checker(space: Space) -> Object:
-    """Return a pod with the credentials and the labels of users."""
+def checker(space: Space, binding: str = "users-database") -> Object:
+    """Return a pod with the credentials and the labels of users. binding: the Secret with the credentials."""
     variables = {"PGUSER": "username", "PGPASSWORD": "password", "PGDATABASE": "database"}
     secret = [
-        {"name": name, "valueFrom": {"secretKeyRef": {"name": "users-database", "key": key}}}
-        for name, key in variables.items()
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": binding, "key": key}}} for name, key in variables.items()
     ]
     environment = [*secret, {"name": "PGSSLMODE", "value": "require"}]
     return pod(CHECKER, behind_walls(space, "users"), image=IMAGES["users"], env=environment)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hack.stage import SYSTEM_NAMESPACE
 from localcluster.cgroups import trees
 from tests.e2e.support.cluster import Object, Space
 
@@ -36,10 +34,8 @@ def kill_as_it_begins(pod: Object, within: float = 60) -> None:
 
 
 def operator_pod(space: Space) -> Object:
-    """Return the operator's only pod."""
-    chosen = ("-n", SYSTEM_NAMESPACE, "-l", "app.kubernetes.io/component=operator")
-    (running,) = json.loads(space.cluster.kubectl("get", "pods", *chosen, "-o", "json"))["items"]
-    return dict(running)
+    """Return the operator's pod that leads."""
+    return space.cluster.leader()
 
 
 def runs(pod: Object) -> bool:

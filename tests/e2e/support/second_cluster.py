@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -9,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import yaml
+from freehold.kube.cluster_registry import CONFIG_MAP, KEY
 
 from hack.stage import SYSTEM_NAMESPACE, Stage, install
 from localcluster import cluster as local
-from localcluster import images, links
+from localcluster import images, links, network
 from localcluster.paths import DEFAULT_NAME, ClusterPaths
 from localcluster.progress import step
 from localcluster.run import run
@@ -38,8 +41,11 @@ def beside(first: Cluster) -> Iterator[Cluster]:
         cluster = Cluster(Stage("local", where.kubeconfig))
         _trust(first, cluster)
         install(cluster.stage)
+        register(first, NAME, cluster, where, _paths())
+        register(cluster, "east", first, _paths(), where)
         yield cluster
     finally:
+        first.kubectl("delete", "configmap", CONFIG_MAP, "-n", SYSTEM_NAMESPACE, "--ignore-not-found")
         local.down(where)
 
 
@@ -70,9 +76,26 @@ def _trust(one: Cluster, other: Cluster) -> None:
     other.apply(namespace, secret)
 
 
+def register(cluster: Cluster, name: str, other: Cluster, paths: ClusterPaths, own: ClusterPaths) -> None:
+    """Register the other cluster, as the platform team does. paths: of the other cluster. own: of the cluster."""
+    config = yaml.safe_load(other.stage.kubeconfig.read_text())["clusters"][0]["cluster"]
+    entry = {
+        "server": config["server"],
+        "certificateAuthority": base64.b64decode(config["certificate-authority-data"]).decode(),
+        "podCIDRs": [_pods(paths)],
+    }
+    data = {KEY: yaml.safe_dump({"clusters": {name: entry}, "localCIDRs": [_pods(own), str(network.SERVICES)]})}
+    metadata = {"name": CONFIG_MAP, "namespace": SYSTEM_NAMESPACE}
+    cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+
+
+def _pods(paths: ClusterPaths) -> str:
+    return str(local.describe(paths, local.settings(paths)).network.pods)
+
+
 def link(one: Space, name: str, other: Space) -> None:
-    """Link a namespace of one cluster to the other cluster, as a person does by the command."""
-    command = [str(FREEHOLD), "cluster", "link", name, "-n", one.name]
+    """Link service users of one cluster to the other cluster, as a person does by the command."""
+    command = [str(FREEHOLD), "cluster", "link", name, "users", "-n", one.name]
     done = subprocess.run(
         command, env=one.cluster.stage.environment(), capture_output=True, text=True, timeout=60, check=False
     )

@@ -54,7 +54,10 @@ class Sides:
         self.there.until("statefulset/users-database", lambda live: bool(live["spec"]), within=60)
         self.there.patch("microservice/users", HELD)
         self.there.until_condition("users", "Relocated", "Unknown", "MovePaused", within=120)
-        self.there.apply(moves.checker(self.there))
+        # The service's credentials come to the destination with the data; the attempts begin before.
+        data = self.here.get("secret/users-database")["data"]
+        self.there.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": CHECKER}, "data": data})
+        self.there.apply(moves.checker(self.there, CHECKER))
         self.there.kubectl("wait", f"pod/{CHECKER}", "--for=condition=Ready", "--timeout=60s")
         return Checker(self.there, "there", "database")
 

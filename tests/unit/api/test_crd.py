@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from freehold.api import crd
+from freehold.api.v1alpha1.microservice import MicroserviceSpec
 from freehold.core.model.resources import Object
+from pydantic import ValidationError
 
 ROOT = Path(__file__).parents[3]
 
@@ -53,3 +56,30 @@ def test_list_keys() -> None:
     assert (conditions["x-kubernetes-list-type"], conditions["x-kubernetes-list-map-keys"]) == ("map", ["type"])
     consumes = properties["spec"]["properties"]["consumes"]
     assert (consumes["x-kubernetes-list-type"], consumes["x-kubernetes-list-map-keys"]) == ("map", ["name"])
+
+
+def test_spec_bounded() -> None:
+    """No string, list or map of the spec is unbounded: a resource stays small, and so do the objects made from it."""
+    spec = crd.openapi_schema()["properties"]["spec"]
+    unbounded = [path for path, schema in schemas(spec, "spec") if not is_bounded(schema)]
+    assert unbounded == []
+
+
+def is_bounded(schema: Object) -> bool:
+    match schema["type"]:
+        case "string":
+            return "maxLength" in schema or "enum" in schema
+        case "array":
+            return "maxItems" in schema
+        case "object" if "properties" not in schema:
+            rules = [rule["rule"] for rule in schema.get("x-kubernetes-validations", [])]
+            return "maxProperties" in schema and "self.all(key, size(key) <= 317)" in rules
+        case _:
+            return True
+
+
+@pytest.mark.parametrize("image", ["users:\x1b]52;c;ZXZpbA==\x07", "users:1\u202e", "users: 1", "ü:1", "u" * 1025, ""])
+def test_image_is_printable(image: str) -> None:
+    """An image is printable ASCII: the name is shown on terminals, and no registry takes another."""
+    with pytest.raises(ValidationError):
+        MicroserviceSpec.model_validate({"image": image, "grpc": {}})

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from freehold.cli.commands import client
-from freehold.core.protobuf.compatibility import Contract, parse
+from freehold.views import contract
+from freehold.views.contract import Offer
 from freehold.views.errors import Failure
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
@@ -22,11 +23,11 @@ message User { string id = 1; google.protobuf.Timestamp created = 2; }
 """
 
 
-def offered(name: str = "shop/users/v1/users.proto") -> Contract:
+def offered(name: str = "shop/users/v1/users.proto") -> Offer:
     """A contract as returned by a server: without the files of protobuf. name: the name of its file."""
     listed = FileDescriptorSet.FromString(compiled(TEXT))
     listed.file[-1].name = name
-    return parse(FileDescriptorSet(file=[listed.file[-1]]).SerializeToString())
+    return contract.parse_offer(FileDescriptorSet(file=[listed.file[-1]]).SerializeToString(), "users:1")
 
 
 def test_client_python_stubs_import(tmp_path: Path) -> None:

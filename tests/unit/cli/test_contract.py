@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from freehold.cli.commands.contract import differences_text, offer_text
 from freehold.core.model.resources import Key
-from freehold.core.protobuf.compatibility import parse
 from freehold.views import contract
 from freehold.views.contract import Offer
 from freehold.views.errors import Failure
@@ -26,13 +25,13 @@ service UsersService {
 message GetUserRequest { string id = 1; }
 message User { string id = 1; string email = 2; }
 """
-NOW = Offer("users:1", parse(compiled(TEXT)))
+NOW = contract.parse_offer(compiled(TEXT), "users:1")
 
 
 def changed(before: str, after: str) -> Offer:
     """The offer of users:2, with a text of the contract replaced."""
     assert before in TEXT
-    return Offer("users:2", parse(compiled(TEXT.replace(before, after))))
+    return contract.parse_offer(compiled(TEXT.replace(before, after)), "users:2")
 
 
 def consumer(name: str, home: str = "shop", **consumed: Any) -> Any:
@@ -48,7 +47,7 @@ WORLD = snapshot(
     live("other", http={"port": 8080}),
 )
 SERVICE = WORLD.services[Key("shop", "users")]
-CALLERS = contract.callers(SERVICE, WORLD, NOW.contract)
+CALLERS = contract.callers(SERVICE, WORLD, NOW)
 
 
 def test_callers_declared_and_admitted() -> None:
@@ -72,7 +71,7 @@ def test_contract_show() -> None:
 def test_contract_diff_names_broken_consumers() -> None:
     """A breaking change is listed with its rule and the broken consumers."""
     other = changed("string email = 2;", "string phone = 3;")
-    found = contract.differences(NOW.contract, other.contract, CALLERS)
+    found = contract.differences(NOW, other, CALLERS)
     assert printed(differences_text(SERVICE, NOW, other, found)) == (
         "shop/users: users:1 serves, compared with users:2\n"
         "  ✗ field 2 'email' of shop.users.v1.User is gone  (FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED)\n"
@@ -86,7 +85,7 @@ def test_contract_diff_undeclared_method() -> None:
     """A change of a method without declared callers breaks no consumer."""
     other = changed("rpc AddUser(User) returns (google.protobuf.Empty);", "")
     watchers = {key: calls for key, calls in CALLERS.items() if calls}
-    found = contract.differences(NOW.contract, other.contract, watchers)
+    found = contract.differences(NOW, other, watchers)
     assert printed(differences_text(SERVICE, NOW, other, found)) == (
         "shop/users: users:1 serves, compared with users:2\n"
         f"  ! method {USERS}/AddUser is gone  (RPC_NO_DELETE)\n"
@@ -104,7 +103,7 @@ def test_contract_diff_without_changes(other: Offer | None, text: str) -> None:
 def test_contract_documents() -> None:
     """The documents have the same contents as the texts."""
     other = changed("string email = 2;", "string email = 2; string phone = 3;")
-    found = contract.differences(NOW.contract, other.contract, CALLERS)
+    found = contract.differences(NOW, other, CALLERS)
     assert contract.differences_content(SERVICE, NOW, other, found) == {
         "service": "shop/users",
         "serves": "users:1",

@@ -42,8 +42,9 @@ ELSEWHERE = Platform(
                 "FREEHOLD_TRUST_DOMAIN": "shop.example",
                 "FREEHOLD_POD": "mine-1",
                 "FREEHOLD_POD_UID": "1",
+                "FREEHOLD_LEASE": "mine",
             },
-            Settings((), "ops", POD, "canaries.ops.svc", ELSEWHERE, "INFO"),
+            Settings((), "ops", POD, "canaries.ops.svc", ELSEWHERE, "INFO", "mine"),
         ),
     ],
 )

@@ -14,7 +14,7 @@ from freehold.core.objects import deployments
 from freehold.core.reconcile import report
 
 from tests import offered
-from tests.unit.core.worlds import NOW, objects_of, observed, peer, peers, reader, reconcile, settled
+from tests.unit.core.worlds import NOW, objects_of, observed, peer, peers, reader, reconcile, settled, with_uid
 from tests.unit.core.worlds import service as declared
 
 OLD, NEW = "localhost/freehold/users:1.4.0", "localhost/freehold/users:1.5.0"
@@ -58,7 +58,7 @@ def with_answers(seen: Observed, subject: Service, *answers: str, ended: bool = 
     (job,) = reader_jobs(seen, subject)
     now = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
     done = {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": now}]} if ended else {}
-    objects = {**seen.objects, Ref("Job", job["metadata"]["name"]): {**job, "status": done}}
+    objects = {**seen.objects, Ref("Job", job["metadata"]["name"]): {**with_uid(job), "status": done}}
     return replace(seen, objects=objects, pods=(*seen.pods, reader(job, *answers)))
 
 

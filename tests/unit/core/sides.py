@@ -112,7 +112,7 @@ class Sides:
         stopped = moved["message"] if moved.get("status") == "False" else ""
         peer = replace(peer, move=service.annotations.get(meta.MOVE, ""), stopped=stopped)
         age, backup = service.spec.placement.max_backup_age or "", service.annotations.get(meta.LAST_BACKUP_AT, "")
-        return replace(peer, database=database, max_backup_age=age, last_backup_at=backup)
+        return replace(peer, database=database, max_backup_age=age, last_backup_at=backup, uid=service.uid)
 
 
 def _started(subject: Service, seen: Observed) -> Iterator[Object]:

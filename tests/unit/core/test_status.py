@@ -6,15 +6,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import jsonschema
 import pytest
+from freehold.api import crd
 from freehold.core import status
 from freehold.core.contracts import published
+from freehold.core.model import messages
 from freehold.core.model.case import Case
-from freehold.core.model.conditions import Condition, Event, Reason, State, Type
+from freehold.core.model.conditions import Condition, Reason, State, Type
+from freehold.core.model.events import Event
+from freehold.core.model.resources import Key
 from freehold.core.reconcile import report, report_invalid
 
 from tests import offered
-from tests.unit.core.worlds import DATABASE, IMAGE, NOW, observed, reconcile, service, settled
+from tests.unit.core.worlds import DATABASE, IMAGE, NOW, observed, peer, peers, reconcile, service, settled
 
 MET = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, "closed")
 IN_PROGRESS = Condition(Type.DATABASE_READY, State.UNKNOWN, Reason.STARTING, "waiting for PostgreSQL")
@@ -192,3 +197,29 @@ def test_refused_object_is_reported_by_ready() -> None:
     result = report(Case(subject, seen), reconcile(subject, seen), refused)
     assert result.status["conditions"][0]["reason"] == "NameTaken"
     assert result.events == (Event("Warning", "NameTaken", "Service users is not Freehold's"),)
+
+
+def test_status_of_many_consumers_can_be_written() -> None:
+    """The status of a provider with 700 consumers of the longest names passes the CRD's schema."""
+    subject, namespace = service(grpc={"consumers": {"from": "All"}}), "n" * 63
+    known = peers(*(peer(f"consumer-{number:031}", namespace, Key("shop", "users")) for number in range(700)))
+    seen = observed(peers=known)
+    result = report(Case(subject, seen), reconcile(subject, seen))
+    jsonschema.validate(result.status, crd.openapi_schema()["properties"]["status"])
+    enforced = next(c for c in result.status["conditions"] if c["type"] == "IsolationEnforced")
+    assert enforced["message"].endswith(" and 692 more")
+    assert all(len(c["message"].encode()) <= messages.LIMIT for c in result.status["conditions"])
+
+
+def test_foreign_words_are_bounded_and_visible() -> None:
+    """A log line of a tenant's pod reaches no condition and no Event raw, whatever its length and its characters."""
+    hostile = Condition(
+        Type.ENDPOINT_READY, State.FALSE, Reason.CRASH_LOOPING, "\x1b]52;c;ZXZpbA==\x07" + "é\n" * 40_000
+    )
+    wanted = written(hostile)
+    jsonschema.validate(wanted, crd.openapi_schema()["properties"]["status"])
+    notes = [event.note for event in status.events({}, wanted)]
+    for text in (*(entry["message"] for entry in wanted["conditions"]), *notes):
+        assert len(text.encode()) <= messages.LIMIT
+        assert text.isprintable()
+    assert notes[0].startswith("EndpointReady: ␛]52;c;ZXZpbA==␇é␊")

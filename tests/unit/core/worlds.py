@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from freehold.api.v1alpha1.grpc import Grpc
@@ -28,6 +28,8 @@ from freehold.core.model.resources import (
 )
 from freehold.core.objects import meta
 from freehold.core.objects.pods import job_of, of_job
+from freehold.core.protobuf import checker
+from freehold.core.protobuf.checks import Check, Result
 from freehold.kube import certificate_authority
 from hypothesis import strategies as st
 
@@ -59,8 +61,15 @@ def observed(objects: Iterable[Object] = (), **fields: Any) -> Observed:
         "platform": PLATFORM,
         "storage_classes": (STANDARD,),
         "passwords": PASSWORDS,
+        "checked": checked,
     }
     return Observed(objects=known, **{**defaults, "passwords": PASSWORDS, "authority": AUTHORITY.public, **fields})
+
+
+@lru_cache(maxsize=256)
+def checked(check: Check) -> Result:
+    """Return the result of a check of contracts, computed in this process."""
+    return checker.run(check)
 
 
 @cache
@@ -129,11 +138,24 @@ def _without_unwanted(seen: Observed, plans: Iterable[Plan]) -> tuple[dict[Ref, 
 
 def reader(job: Object, *messages: str) -> Object:
     """Return the ended pod of a Job, with a termination message for each container."""
-    name, now = job["metadata"]["name"], NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
     ended = [{"exitCode": 0, "finishedAt": now, "message": message} for message in messages]
     statuses = [{"name": f"reader-{n}", "state": {"terminated": state}} for n, state in enumerate(ended)]
-    labels = {**job["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
-    return {"metadata": {"name": f"{name}-x", "labels": labels}, "status": {"containerStatuses": statuses}}
+    return {**pod_of(job), "status": {"containerStatuses": statuses}}
+
+
+def pod_of(job: Object) -> Object:
+    """Return a pod as created by the Job's controller."""
+    template, name = job["spec"]["template"], job["metadata"]["name"]
+    labels = {**template["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
+    owner = {"kind": "Job", "name": name, "controller": True, "uid": f"uid-of-Job-{name}"}
+    return {"metadata": {"name": f"{name}-x", "labels": labels, "ownerReferences": [owner]}, "spec": template["spec"]}
+
+
+def with_uid(live: Object) -> Object:
+    """Return an object with the uid that `placed` gives."""
+    uid = f"uid-of-{live['kind']}-{live['metadata']['name']}"
+    return {**live, "metadata": {**live["metadata"], "uid": uid}}
 
 
 def running_status(live: Object) -> Object:

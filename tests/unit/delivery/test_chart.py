@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+
 import yaml
 from freehold.agents.canary import CLOSED_PORT, OPEN_PORT
 from freehold.api.crd import custom_resource_definition
-from freehold.api.v1alpha1.microservice import Microservice
+from freehold.kube import cluster_registry
+from freehold.kube.cluster_registry import CONFIG_MAP
 
 from hack.generate import CHART
-from tests.unit.delivery.helm import Object, of_kind, render, run, template, the
+from tests.unit.core.worlds import AUTHORITY
+from tests.unit.delivery.helm import Object, of_kind, render, run, the
 
 NOT_RESTRICTED = {"hostNetwork", "hostPID", "hostIPC", "hostUsers"}
 
@@ -39,29 +42,82 @@ def test_pod_security_restricted() -> None:
     assert [list(volume) for volume in spec["volumes"]] == [["name", "emptyDir"]]
 
 
-def test_single_operator_with_probes() -> None:
-    """At most a single operator runs, with probes and a memory limit."""
-    deployment = the(render(), "Deployment")["spec"]
-    (container,) = deployment["template"]["spec"]["containers"]
-    assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
-    assert container["ports"] == [{"name": "health", "containerPort": 8080}]
+def test_two_operators_with_probes() -> None:
+    """Two operators share a Lease, on different nodes if possible, with probes and a memory limit."""
+    objects = render()
+    deployment = the(objects, "Deployment")["spec"]
+    spec = deployment["template"]["spec"]
+    (container,) = spec["containers"]
+    assert deployment["replicas"] == 2
+    assert deployment["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    (apart,) = spec["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    selector = deployment["selector"]
+    assert apart["podAffinityTerm"] == {"topologyKey": "kubernetes.io/hostname", "labelSelector": selector}
+    budget = the(objects, "PodDisruptionBudget")["spec"]
+    assert (budget["maxUnavailable"], budget["selector"]) == (1, selector)
+    ports = [{"name": "health", "containerPort": 8080}, {"name": "metrics", "containerPort": 8081}]
+    assert container["ports"] == ports
     for probe in ("startupProbe", "livenessProbe"):
         assert container[probe]["httpGet"] == {"path": "/healthz", "port": "health"}
     assert container["resources"]["limits"]["memory"]
+
+
+def test_one_operator() -> None:
+    """A single operator keeps its Lease, for the time of an upgrade, and has no disruption budget."""
+    objects = render("replicas=1", "affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution={}")
+    assert the(objects, "Deployment")["spec"]["replicas"] == 1
+    assert list(pod(objects)["affinity"]) == ["nodeAffinity"]
+    assert {"name": "FREEHOLD_LEASE", "value": "freehold"} in pod(objects)["containers"][0]["env"]
+    assert not of_kind(objects, "PodDisruptionBudget")
+
+
+def test_metrics_scraped() -> None:
+    """The policy admits the named scrapers, to the port of the metrics alone; without a port there are none."""
+    monitoring = "namespaceSelector.matchLabels.kubernetes\\.io/metadata\\.name=monitoring"
+    policy = the(render(f"metrics.scrapers[0].{monitoring}", "metrics.port=9000"), "NetworkPolicy")["spec"]
+    admitted = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert policy["ingress"] == [{"from": [admitted], "ports": [{"protocol": "TCP", "port": "metrics"}]}]
+    objects = render("metrics.port=0", f"metrics.scrapers[0].{monitoring}")
+    (container,) = pod(objects)["containers"]
+    assert the(objects, "NetworkPolicy")["spec"]["ingress"] == []
+    assert [port["name"] for port in container["ports"]] == ["health"]
+    assert "FREEHOLD_METRICS_PORT" not in {entry["name"] for entry in container["env"]}
 
 
 def test_settings_passed() -> None:
     """Values reach the operator as environment variables."""
     (container,) = pod(render("logLevel=debug", "postgresql.image=postgres:{version}"))["containers"]
     assert {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry} == {
+        "FREEHOLD_LEASE": "freehold",
+        "FREEHOLD_METRICS_PORT": "8081",
         "FREEHOLD_NAMESPACES": "",
         "FREEHOLD_SECRETS_ROLE": "freehold-secrets",
         "FREEHOLD_TRUST_DOMAIN": "cluster.local",
-        "FREEHOLD_IMAGE": "localhost/freehold/operator:dev",
+        "FREEHOLD_IMAGE": "localhost/freehold/operator:0.1.0",
         "FREEHOLD_CANARIES": "freehold-canary.freehold-system.svc",
         "FREEHOLD_POSTGRESQL_IMAGE": "postgres:{version}",
         "FREEHOLD_LOG_LEVEL": "debug",
     }
+
+
+def test_image_tag_is_the_version() -> None:
+    """Without a tag, the image is that of the chart's version; a tag replaces the version."""
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    for settings, tag in (((), version), (("image.tag=dev",), "dev")):
+        (container,) = pod(render(*settings))["containers"]
+        assert container["image"] == f"localhost/freehold/operator:{tag}"
+
+
+def test_clusters_registered(tmp_path: Path) -> None:
+    """The registered clusters are a ConfigMap that the operator can read; without a cluster there is none."""
+    assert not [body for body in of_kind(render(), "ConfigMap") if body["metadata"]["name"] == CONFIG_MAP]
+    west = {"server": "https://west.example:6443", "certificateAuthority": AUTHORITY.public.trusted}
+    values = {"clusters": {"west": {**west, "podCIDRs": ["10.2.0.0/16"]}}, "localCIDRs": ["10.1.0.0/16"]}
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
+    config_map = the(render(values=str(tmp_path / "values.yaml")), "ConfigMap", CONFIG_MAP)
+    registry = cluster_registry.parse(config_map)
+    assert registry.cluster("west").certificate_authority == west["certificateAuthority"]
+    assert [str(block) for block in registry.local_cidrs] == ["10.1.0.0/16"]
 
 
 def test_image_digest() -> None:
@@ -141,62 +197,3 @@ def test_releases_share_no_cluster_names() -> None:
 
     first, second = names("freehold"), names("tenant")
     assert first and second and not first & second
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ("logLevel=loud", "at '/logLevel': value must be one of 'debug', 'info', 'warning', 'error'"),
-        ("namespaces={Shop}", "at '/namespaces/0': 'Shop' does not match pattern"),
-        ("namespaces=shop", "at '/namespaces': got string, want array"),
-        ("replicas=2", "additional properties 'replicas' not allowed"),
-        ("image.tag=", "at '/image/tag': '' does not match pattern"),
-        ("image.repository=freehold:dev", "at '/image/repository': 'freehold:dev' does not match pattern"),
-        ("postgresql.image=postgres:15", "at '/postgresql/image': 'postgres:15' does not match pattern"),
-        ("networkPolicy.apiServer.ports={0}", "at '/networkPolicy/apiServer/ports/0': minimum: got 0, want 1"),
-        ("crds.keep=maybe", "at '/crds/keep': got string, want boolean"),
-    ],
-)
-def test_invalid_value_refused(setting: str, message: str) -> None:
-    """An invalid value is refused by name."""
-    done = template(setting)
-    assert done.returncode != 0
-    assert message in done.stderr
-
-
-def test_old_kubernetes_refused() -> None:
-    """A Kubernetes version that is too old is refused."""
-    done = template(kube_version="1.30.9")
-    assert done.returncode != 0 and "1.31" in done.stderr
-
-
-def test_usable_as_dependency() -> None:
-    """Global values of a parent chart are accepted."""
-    assert render("global.team=platform")
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ((), ["manages every namespace", "kubectl -n freehold-system rollout status deployment/freehold"]),
-        (("namespaces={shop,accounts}",), ["the namespaces shop, accounts", "kubectl -n shop apply"]),
-        (("networkPolicy.enabled=false",), ["no NetworkPolicy"]),
-        (("crds.keep=false",), ["Take care: crds.keep is false"]),
-    ],
-)
-def test_notes(settings: tuple[str, ...], expected: list[str]) -> None:
-    """The notes name the next steps for the given values."""
-    sets = [part for setting in settings for part in ("--set", setting)]
-    where = ["--namespace", "freehold-system", "--dry-run=client"]
-    done = run("install", "freehold", str(CHART), *where, *sets)
-    notes = " ".join(done.stdout.partition("NOTES:")[2].split())
-    assert done.returncode == 0, done.stderr
-    assert [words for words in expected if words not in notes] == []
-
-
-def test_notes_example_valid() -> None:
-    """The Microservice in the notes is accepted by the models."""
-    text = (CHART / "templates/NOTES.txt").read_text()
-    example = text.partition("<<'EOF'\n")[2].partition("  EOF")[0]
-    body = yaml.safe_load(example)
-    Microservice.model_validate(body)

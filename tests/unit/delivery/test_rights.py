@@ -53,22 +53,49 @@ def test_cluster_role_exact() -> None:
     assert rights(the(objects, "ClusterRole", "freehold-secrets")["rules"]) == {("", "secrets"): WRITTEN}
 
 
+def test_admission_policy_covers_rights() -> None:
+    """The admission policies judge every kind that the operator may write, Events and statuses excepted, in each
+    operation; without the value there are none."""
+    objects = render()
+    policy = the(objects, "ValidatingAdmissionPolicy", "freehold-objects")["spec"]
+    rules = policy["matchConstraints"]["resourceRules"]
+    judged = {(group, plural) for rule in rules for group in rule["apiGroups"] for plural in rule["resources"]}
+    unjudged = {
+        resource(kinds.EVENT),
+        (kinds.MICROSERVICE.api.partition("/")[0], f"{kinds.MICROSERVICE.plural}/status"),
+    }
+    written = {key for key, verbs in namespace_rights().items() if "create" in verbs or "patch" in verbs}
+    assert judged == written - unjudged | {("", "secrets"), ("coordination.k8s.io", "leases")}
+    assert all(rule["operations"] == ["CREATE", "UPDATE", "DELETE"] for rule in rules)
+    (operator,) = policy["matchConditions"]
+    assert "'system:serviceaccount:freehold-system:freehold'" in operator["expression"]
+    bound = {one["spec"]["policyName"] for one in of_kind(objects, "ValidatingAdmissionPolicyBinding")}
+    assert bound == {one["metadata"]["name"] for one in of_kind(objects, "ValidatingAdmissionPolicy")}
+    assert not of_kind(render("admissionPolicy.enabled=false"), "ValidatingAdmissionPolicy")
+
+
 def test_remote_reader_exact() -> None:
-    """A remote cluster may list and watch the kinds of a move, and write nothing."""
+    """A remote cluster may list and watch the kinds of a move, without Secrets, and write nothing."""
     expected = {resource(kind): WATCHED for kind in (kinds.MICROSERVICE, *kinds.MOVING)}
     assert rights(the(render(), "ClusterRole", "freehold-remote-reader")["rules"]) == expected
 
 
 def test_secrets_need_grant() -> None:
-    """Without a grant, only Secret freehold-ca in the operator's namespace may be read."""
+    """Without a grant, only Secret freehold-ca and the registry in the operator's namespace may be read, and one Lease
+    be written."""
     objects = render()
     assert [binding["roleRef"]["name"] for binding in of_kind(objects, "ClusterRoleBinding")] == ["freehold"]
     (home,) = of_kind(objects, "Role")
     assert home["metadata"]["namespace"] == "freehold-system"
     named = [rule for rule in home["rules"] if rule.get("resourceNames") == ["freehold-ca"]]
-    others = [rule for rule in home["rules"] if rule not in named]
+    registry = [rule for rule in home["rules"] if rule.get("resourceNames") == ["freehold-clusters"]]
+    leases = [rule for rule in home["rules"] if rule.get("resourceNames") == ["freehold"]]
+    others = [rule for rule in home["rules"] if rule not in named + registry + leases]
     assert rights(named) == {("", "secrets"): {"get", "patch"}}
-    assert rights(others) == {("", "secrets"): {"create"}, ("events.k8s.io", "events"): {"create"}}
+    assert rights(registry) == {("", "configmaps"): {"get"}}
+    lease = ("coordination.k8s.io", "leases")
+    assert rights(leases) == {lease: {"get", "patch"}}
+    assert rights(others) == {("", "secrets"): {"create"}, ("events.k8s.io", "events"): {"create"}, lease: {"create"}}
 
 
 def test_named_namespaces() -> None:

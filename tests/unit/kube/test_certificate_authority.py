@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from freehold.core.certificates.plan import Request
 from freehold.core.model.resources import Authority, Issued
 from freehold.kube import certificate_authority
@@ -41,6 +46,16 @@ def test_certificate_trusted(tmp_path: Path) -> None:
     """An issued certificate is trusted with the authority's public certificates."""
     signer = CertificateAuthority(certificate_authority.generate(NOW))
     assert handshake(tmp_path, signer.issue(REQUEST, NOW), signer.public.trusted) == "TLSv1.3"
+
+
+@pytest.mark.parametrize("identity", ["", "spiffe://cluster.local/ns/shop/sa/users"])
+def test_client_usage_needs_identity(identity: str) -> None:
+    """A certificate without an identity, as a database's, proves no client."""
+    signer = CertificateAuthority(certificate_authority.generate(NOW))
+    issued = x509.load_pem_x509_certificate(signer.issue(replace(REQUEST, identity=identity), NOW).certificate.encode())
+    usages = issued.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert ExtendedKeyUsageOID.SERVER_AUTH in usages
+    assert (ExtendedKeyUsageOID.CLIENT_AUTH in usages) is bool(identity)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +105,27 @@ def test_supplied_authority_signs_with_chain(tmp_path: Path) -> None:
     assert handshake(tmp_path, brought.issue(REQUEST, NOW), brought.public.trusted) == "TLSv1.3"
 
 
-@pytest.mark.parametrize("data", [{}, {"tls.crt": "x", "tls.key": "y"}])
+GOOD = certificate_authority.generate(NOW)
+ED25519 = ed25519.Ed25519PrivateKey.generate().private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"tls.crt": "x", "tls.key": "y"},
+        {**GOOD, "tls.crt": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"},
+        {**GOOD, "tls.crt": "\ufffd\x00"},
+        {**GOOD, "tls.key": certificate_authority.generate(NOW)["tls.key"]},
+        {**GOOD, "tls.key": ED25519.decode()},
+        {**GOOD, "ca.crt": "x"},
+        {**GOOD, "next.crt": "x", "next.key": "y"},
+    ],
+)
 def test_unusable_authority_refused(data: dict[str, str]) -> None:
-    """A Secret without a usable authority is refused, with the action."""
+    """A Secret without a usable authority is not renewed, and is refused with the action."""
+    assert certificate_authority.renew(data, NOW) is None
     with pytest.raises(UnusableAuthorityError, match="or delete it to generate a new authority"):
         CertificateAuthority(data)

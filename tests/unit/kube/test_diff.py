@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 from freehold.core.model.resources import Object
@@ -117,6 +118,13 @@ def test_foreign(says: str, entries: tuple[Object, ...], foreign: bool) -> None:
     assert diff.foreign(live(*entries)) is foreign, says
 
 
+def test_created_secret_not_foreign() -> None:
+    """A Secret that Freehold has created without server-side apply is not foreign."""
+    created = entry("freehold", {"f:data": {".": {}, "f:password": {}}})
+    assert not diff.foreign(live(created, kind="Secret"))
+    assert diff.foreign(live(created, entry("kubectl-edit", {"f:data": {"f:password": {}}}), kind="Secret"))
+
+
 def test_bound_claim_not_foreign() -> None:
     """A claim that the cluster has bound is not foreign."""
     bound = entry("kube-controller-manager", {"f:spec": {"f:volumeName": {}}})
@@ -146,4 +154,61 @@ def test_unchanged_service_contained() -> None:
     """The objects of a service contain themselves."""
     subject = service()
     for body in objects_of(reconcile(subject, settled(subject, observed()))).values():
-        assert diff.contains(body, body)
+        assert diff.matches(body, body)
+
+
+POLICY: Object = {
+    "kind": "NetworkPolicy",
+    "spec": {
+        "podSelector": {"matchLabels": {"a": "b"}},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 5432}]}],
+        "egress": [],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("says", "path", "value", "same"),
+    [
+        ("an open range", ("ingress", 0, "ports", 0, "endPort"), 65535, False),
+        ("a selector that selects nothing", ("podSelector", "matchLabels", "no-such"), "pod", False),
+        ("an expression that selects nothing", ("podSelector", "matchExpressions"), [{"key": "x"}], False),
+        ("all namespaces", ("ingress", 0, "from", 0, "namespaceSelector"), {}, False),
+        ("a missing selector", ("ingress", 0, "from", 0), {}, False),
+        ("another protocol", ("ingress", 0, "ports", 0, "protocol"), "UDP", False),
+        ("an open direction", ("egress",), [{}], False),
+        ("a single direction", ("policyTypes",), ["Ingress"], False),
+        ("the default protocol", ("ingress", 0, "ports", 0, "protocol"), "TCP", True),
+    ],
+)
+def test_network_policy_exact(says: str, path: tuple[str | int, ...], value: object, same: bool) -> None:
+    """Each field that was added to a network policy is found, whoever manages it; the server's defaults are not."""
+    changed = copy.deepcopy(POLICY)
+    *parents, last = path
+    inner: Any = changed["spec"]
+    for step in parents:
+        inner = inner[step]
+    inner[last] = value
+    assert diff.matches(changed, POLICY) is same, says
+    omitted = {key: value for key, value in POLICY["spec"].items() if key != "egress"}
+    assert diff.matches({**POLICY, "spec": omitted}, POLICY)
+
+
+@given(SERVICES, INDEXES, INDEXES, st.sampled_from(["endPort", "except", "namespaceSelector", "x"]))
+def test_field_added_to_network_policy_found(subject: object, which: int, where: int, key: str) -> None:
+    """A field added anywhere in a planned network policy is found."""
+    planned = objects_of(reconcile(subject, settled(subject, observed()))).values()  # type: ignore[arg-type]
+    bodies = [body for body in planned if body["kind"] == "NetworkPolicy"]
+    live = copy.deepcopy(bodies[which % len(bodies)])
+    parts = _objects_in(live["spec"])
+    part = parts[where % len(parts)]
+    if key not in part:
+        part[key] = {}
+        assert not diff.matches(live, bodies[which % len(bodies)])
+
+
+def _objects_in(value: object) -> list[Object]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    own = [value] if isinstance(value, dict) else []
+    return [*own, *(found for each in inner for found in _objects_in(each))]

@@ -8,7 +8,7 @@ from freehold.core import engines
 from freehold.core.contracts import published
 from freehold.core.model.findings import Findings
 from freehold.core.model.resources import Call, CallNode, Key, Object, Peer, Platform, Ref
-from freehold.kube import observation
+from freehold.kube import observation, peers
 from freehold.kube.cache import Cache
 
 from tests import offered
@@ -98,6 +98,22 @@ def test_peers_are_providers_and_consumers() -> None:
     assert set(observation.observe(cache, observation.parse(mine), INPUTS, {}, NOW).peers) == {provider, caller}
 
 
+def test_peers_of_a_crowded_provider() -> None:
+    """Of more than 1000 consumers a share of each admitted namespace is observed, and both sides know the crowd."""
+    mine = microservice(grpc={"consumers": {"from": "All"}})
+    consumes = [{"name": "users", "namespace": "shop"}]
+    hostile = [microservice(Key("evil", f"c{number:04}"), consumes=consumes) for number in range(1100)]
+    fair = microservice(Key("accounts", "fair"), consumes=consumes)
+    cache = cache_with(mine, fair, *hostile)
+    seen = observation.observe(cache, observation.parse(mine), INPUTS, {}, NOW)
+    assert len(seen.peers) == 1000
+    assert Key("accounts", "fair") in seen.peers
+    assert len(seen.crowds[USERS]) == 1101
+    closed = observation.observe(cache, observation.parse(microservice(grpc={})), INPUTS, {}, NOW)
+    assert not closed.peers
+    assert observation.observe(cache, observation.parse(fair), INPUTS, {}, NOW).crowds == seen.crowds
+
+
 def test_peer_being_deleted_ignored() -> None:
     """A provider that is being deleted is no peer."""
     mine, provider = microservice(consumes=[{"name": "payments"}]), microservice(Key("shop", "payments"))
@@ -143,6 +159,24 @@ def test_peers_calls_and_contract() -> None:
     assert peers_of(PAYMENTS, deployment, other)[USERS].contract == b"", "the contract of another image does not count"
 
 
+def test_peer_contract_of_other_cluster() -> None:
+    """Consumers of a provider that moved to another cluster keep the contract that was published here last."""
+    users = observation.parse(microservice())
+    contract = published.config_map(users, IMAGE, offered.users(), "contracts")
+    contract["metadata"] |= {"uid": "c", "resourceVersion": "1"}
+    moved = microservice(placement={"cluster": "west"})
+    moved["status"] = {"endpointTarget": "shop@west", "contract": {"configMap": contract["metadata"]["name"]}}
+    there = microservice(placement={"fromCluster": "east"})
+    consumer = microservice(PAYMENTS, consumes=CALLS)
+    cache = cache_with(moved, consumer, contract)
+    declared = observation.declared_remotely(there, "west")
+    there["metadata"]["namespace"] = "shop@west"
+    cache.put_service(there, *declared)
+    assert cache.aliases == {USERS: Key("shop@west", "users")}
+    seen = observation.observe(cache, observation.parse(consumer), INPUTS, {}, NOW).peers
+    assert seen[USERS].contract == offered.users()
+
+
 def test_peer_backup_age_known() -> None:
     """The counterpart of a move knows the required and the last backup."""
     source, destination = (Key(namespace, "users") for namespace in ("shop", "people"))
@@ -157,7 +191,7 @@ def test_invalid_consumer_declares_no_calls() -> None:
     """A consumer that cannot be read declares no calls."""
     broken = microservice(PAYMENTS, consumes=[{"name": "users", "methods": "many"}])
     cache = cache_with(microservice())
-    cache.put_service(broken, frozenset({USERS}))
+    cache.put_service(broken, frozenset({USERS}), peer=peers.record(broken))
     assert observation.observe(cache, observation.parse(microservice()), INPUTS, {}, NOW).peers[PAYMENTS].calls == {}
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from freehold.core.model.resources import Call, CallNode, Key
 from freehold.kube.cache import Cache
-from freehold.kube.relations import Moves
+from freehold.kube.relations import MOST_CALLS, Moves, Relations
 
 from tests.unit.kube.caches import OTHER, PAYMENTS, USERS, known, microservice, owned
 
@@ -116,3 +118,22 @@ def test_remote_endpoint_wakes_consumers() -> None:
     cache, woken = known(USERS)
     cache.put_owned({**owned(USERS), "kind": "EndpointSlice"})
     assert woken == [USERS, PAYMENTS]
+
+
+def test_walk_to_transitive_consumers_is_bounded() -> None:
+    """A change wakes all direct consumers, and follows a bounded number of calls from them, however many there are."""
+    relations, services = Relations(), [Key("evil", f"s{index}") for index in range(400)]
+    for index, key in enumerate(services):
+        relations.set_consumed(key, frozenset(services[(index + step) % 400] for step in range(1, 33)))
+    followed, consumers = 0, relations.consumers
+
+    def counted(provider: Key, known: Mapping[Key, Key] | None = None) -> Iterator[Key]:
+        nonlocal followed
+        found = list(consumers(provider, known))
+        followed += len(found)
+        return iter(found)
+
+    relations.consumers = counted  # type: ignore[method-assign]
+    woken = relations.transitive_consumers(services[0])
+    assert followed <= MOST_CALLS + 32
+    assert {*consumers(services[0])} < {*woken}

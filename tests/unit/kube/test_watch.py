@@ -126,3 +126,78 @@ async def test_dropped_object_identified(kind: Kind, first: Object) -> None:
     stub = await relisted(kind, first, lambda _: None)
     assert (stub["kind"], stub["metadata"]["name"]) == (kind.name, first["metadata"]["name"])
     assert stub["metadata"]["namespace"] == first["metadata"].get("namespace", "")
+
+
+class Follows(Lists):
+    """A server with objects in the list, and changes in the first watch; records where each watch begins."""
+
+    def __init__(self, *first: Object, changes: tuple[tuple[str, Object], ...] = ()) -> None:
+        super().__init__(*first)
+        self.changes = list(changes)
+        self.versions: asyncio.Queue[str] = asyncio.Queue()
+
+    async def watch(self, *arguments: object) -> AsyncIterator[tuple[str, Object]]:
+        self.versions.put_nowait(str(arguments[-1]))
+        while self.changes:
+            yield self.changes.pop(0)
+        if self.versions.qsize() > 1:
+            await asyncio.Event().wait()
+
+
+async def followed(server: Follows, watch: Watch) -> str:
+    """Run a watch through the changes of a server. Returns the version from which the next watch begins."""
+    following = asyncio.create_task(watch.run())
+    try:
+        await asyncio.wait_for(server.versions.get(), 10)
+        return await asyncio.wait_for(server.versions.get(), 10)
+    finally:
+        following.cancel()
+
+
+UNUSABLE = {"metadata": {"name": "broken", "namespace": "evil", "resourceVersion": "8", "labels": "none"}}
+
+
+async def test_unusable_object_dropped_alone() -> None:
+    """Objects before and after an unusable one arrive, in the list and in the watch, which goes on behind it."""
+    put: list[str] = []
+    named_later = named("later", namespace="shop", resourceVersion="7")
+    server = Follows(named("a"), UNUSABLE, {}, named("z"), changes=(("ADDED", named_later), ("MODIFIED", UNUSABLE)))
+    causes: list[str] = []
+    watch = Watch(
+        cast(Api, server),
+        SERVICE,
+        lambda live: put.append(live["metadata"]["name"]),
+        lambda _: None,
+        on_dropped=lambda live, error: causes.append(f"{live['metadata']['name']}: {error}"),
+    )
+    assert await followed(server, watch) == "8"
+    assert put == ["a", "z", "later"] and watch.synced.is_set()
+    assert len(causes) == 2 and causes[0].startswith("broken: metadata.labels")
+
+
+async def test_object_that_becomes_unusable_leaves_cache() -> None:
+    """The state before is out of date, and leaves the cache; the deletion later is no error."""
+    cache = Cache(lambda _: None)
+    broken = {**OWNED, "metadata": {**OWNED["metadata"], "resourceVersion": "3", "ownerReferences": "none"}}
+    server = Follows(OWNED, changes=(("MODIFIED", broken), ("DELETED", broken)))
+    await followed(server, Watch(cast(Api, server), SERVICE, cache.put_owned, cache.drop_owned))
+    assert USERS not in cache.owned
+
+
+async def test_exception_of_callback_is_that_objects() -> None:
+    """An object at which the callback fails does not hide the objects after it."""
+    put: list[str] = []
+
+    def fail_at_first(live: Object) -> None:
+        put.append(live["metadata"]["name"])
+        if len(put) == 1:
+            raise RecursionError
+
+    server = Follows(named("a"), named("b"))
+    watch = Watch(cast(Api, server), SERVICE, fail_at_first, lambda _: None)
+    following = asyncio.create_task(watch.run())
+    try:
+        await asyncio.wait_for(watch.synced.wait(), 10)
+    finally:
+        following.cancel()
+    assert put == ["a", "b"]

@@ -79,6 +79,12 @@ def test_requests_denied_versus_not_found() -> None:
     assert [request.allowed for request in audit.requests(lines, "operator")] == [True, False]
 
 
+def test_requests_beside_any_content() -> None:
+    """Requests of others have any content, also JSON that is nested too deep for Python."""
+    other = '{"requestObject":' + '{"a":' * 2000 + "{}" + "}" * 2001
+    assert len(list(audit.requests([other, entry("list")], "operator"))) == 1
+
+
 def test_files_rotated_first(tmp_path: Path) -> None:
     """Rotated logs come before the current one, oldest first."""
     names = ["audit-2026-01-02T03-04-05.000.log", "audit-2026-01-02T04-00-00.000.log", "audit.log"]

@@ -85,8 +85,8 @@ async def test_connections_named(monkeypatch: pytest.MonkeyPatch) -> None:
     subject["status"]["hostIP"] = "10.0.0.1"
     cache = cache_with(subject, pod(PAYMENTS, "service", "10.0.0.7", 50052))
     addresses = connections.Addresses()
-    addresses.update(cache)
-    assert await connections.observed_by(cache, USERS, addresses) == (
+    await addresses.update(cache)
+    assert await connections.observed_by(cache, USERS, addresses, asyncio.Semaphore(9)) == (
         ObservedConnection("service", "in", 50051, "10.0.0.7", (PAYMENTS, "service")),
         ObservedConnection("service", "out", 443, "10.0.0.8"),
     )
@@ -100,19 +100,26 @@ async def test_connections_of_ended_pods(monkeypatch: pytest.MonkeyPatch) -> Non
     ended["status"] |= {"phase": "Succeeded", "containerStatuses": [{"state": finished}]}
     cache = cache_with(pod(USERS, "database", "10.0.0.5", 5432), ended, deleted)
     addresses = connections.Addresses()
-    addresses.update(cache)
+    await addresses.update(cache)
     cache.drop_owned(deleted)
-    addresses.update(cache)
+    await addresses.update(cache)
     for age, component in ((400.0, (USERS, "service")), (100.0, None)):
         _answers(monkeypatch, ("in", "10.0.0.6", 5432, age))
-        (found,) = await connections.observed_by(cache, USERS, addresses)
+        (found,) = await connections.observed_by(cache, USERS, addresses, asyncio.Semaphore(9))
         assert found.peer_service == component, age
     _answers(monkeypatch, ("in", "10.0.0.7", 5432, 1.0))
-    (found,) = await connections.observed_by(cache, USERS, addresses)
+    (found,) = await connections.observed_by(cache, USERS, addresses, asyncio.Semaphore(9))
     assert found.peer_service == (PAYMENTS, "service")
 
 
-@pytest.mark.parametrize("answer", [b"[1]", b"{}", b"[" * 2000, b'[["in", 7, "x", null]]', b"\xff"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(b"[1]", b"{}", b"", b"[" * 2000, b'[["in", 7, "x", null]]', b"\xff"),
+        *(b'[["in", "<script>", 1, 0.0]]', b'[["in", "10.0.0.7", 1, NaN]]'),
+        b'[["in", "10.0.0.7", 1, 0.0]' + b" " * 70_000 + b"]",
+    ],
+)
 async def test_connections_malformed_answer(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
     """An observer's answer of another form counts as none."""
 
@@ -129,7 +136,7 @@ def _answers(monkeypatch: pytest.MonkeyPatch, *listed: tuple[str, str, int, floa
     """Let every observer report these connections."""
 
     async def query(_: str) -> list[connections.Reported]:
-        return [connections.Reported(*entry) for entry in listed]
+        return connections.ANSWER.validate_python(listed)
 
     monkeypatch.setattr(connections, "_query", query)
 

@@ -120,6 +120,16 @@ async def test_rounds_cover_all_services(monkeypatch: pytest.MonkeyPatch) -> Non
         assert set(run.sentinel.findings.breaches) == {USERS, PAYMENTS}
 
 
+async def test_pod_without_address_concerns_its_service_alone() -> None:
+    """A ready pod without an address is not tried, and the ports of other services are."""
+    broken = pod(PAYMENTS, "service", "", 1)
+    del broken["status"]["podIP"]
+    async with listening("127.0.0.1") as port:
+        run = Run(cache_with(broken, pod(USERS, "database", "127.0.0.1", port)))
+        await run.round()
+        assert run.changed == [USERS]
+
+
 async def test_open_canary_shows_missing_enforcement(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

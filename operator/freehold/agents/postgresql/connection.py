@@ -1,6 +1,8 @@
 """A connection to the server of one instance as role replicator, for the switchover and the database proxy.
 
 A server may end or hang at any moment, so each query has a time limit; libpq limits only connecting and lost hosts.
+The server may be another tenant's: names mean the objects of pg_catalog, an answer is never part of a query's text, and
+an answer of another form than expected is an error of the query.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ CA_FILE = Path("/certificate/ca.crt")
 CONNECT_SECONDS = 2
 """The minimum that libpq accepts."""
 ANSWER_SECONDS = 2.0
+OPTIONS = "-c search_path=pg_catalog"
+LONGEST_LINE = 200
+"""Characters of a server's error message that are repeated."""
 STATE_QUERY = f"SELECT pg_is_in_recovery(), datallowconn FROM pg_database WHERE datname = '{constants.DATABASE}'"
 
 
@@ -61,19 +66,27 @@ class Connection:
         self._connection: psycopg.Connection[Any] | None = None
 
     def state(self) -> State:
-        """Query the state of the server. Raises ConnectionLostError."""
-        in_recovery, connections_allowed = self.query(STATE_QUERY)
-        return State(in_recovery == "t", connections_allowed == "t")
+        """Query the state of the server. Raises ConnectionLostError, QueryFailedError."""
+        match self.query(STATE_QUERY):
+            case (in_recovery, connections_allowed):
+                return State(in_recovery == "t", connections_allowed == "t")
+            case row:
+                raise QueryFailedError(f"{self.host}: {len(row)} columns instead of 2")
 
-    def query(self, query: str, timeout: float = ANSWER_SECONDS) -> tuple[str | None, ...]:
+    def value(self, query: str, *parameters: str | None, timeout: float = ANSWER_SECONDS) -> str | None:
+        """Return the first value of the answer; None without rows. As `query` otherwise."""
+        return next(iter(self.query(query, *parameters, timeout=timeout)), None)
+
+    def query(self, query: str, *parameters: str | None, timeout: float = ANSWER_SECONDS) -> tuple[str | None, ...]:
         """Return the first row of the answer in PostgreSQL's text format; () without rows.
 
-        timeout: seconds, once connected. Raises ConnectionLostError, QueryFailedError.
+        parameters: of the query, named $1 to $n. timeout: seconds, once connected. Raises ConnectionLostError,
+        QueryFailedError.
         """
         connection = self._connection or self._connect()
         self._connection = connection
         try:
-            return _query(connection, query, timeout)
+            return _query(connection, query, parameters, timeout)
         except (ConnectionLostError, psycopg.OperationalError) as error:
             self.close()
             raise ConnectionLostError(f"{self.host}: {_first_line(error)}") from error
@@ -94,6 +107,7 @@ class Connection:
                 dbname="postgres",
                 sslmode="verify-full",
                 sslrootcert=str(CA_FILE),
+                options=OPTIONS,
                 application_name=self._application_name,
                 connect_timeout=CONNECT_SECONDS,
                 keepalives_idle=2,
@@ -106,9 +120,11 @@ class Connection:
             raise ConnectionLostError(f"{self.host}: {_first_line(error)}") from error
 
 
-def _query(connection: psycopg.Connection[Any], query: str, timeout: float) -> tuple[str | None, ...]:
+def _query(
+    connection: psycopg.Connection[Any], query: str, parameters: tuple[str | None, ...], timeout: float
+) -> tuple[str | None, ...]:
     pgconn, deadline = connection.pgconn, time.monotonic() + timeout
-    pgconn.send_query(query.encode())
+    pgconn.send_query_params(query.encode(), [None if value is None else value.encode() for value in parameters])
     row: tuple[str | None, ...] = ()
     failure = ""
     while result := _next_result(pgconn, deadline):
@@ -118,7 +134,7 @@ def _query(connection: psycopg.Connection[Any], query: str, timeout: float) -> t
                 raise ConnectionLostError(failure)  # FATAL or PANIC: the server ends the connection
         elif result.ntuples:
             values = (result.get_value(0, column) for column in range(result.nfields))
-            row = tuple(None if value is None else value.decode() for value in values)
+            row = tuple(None if value is None else value.decode(errors="replace") for value in values)
     if failure:
         raise QueryFailedError(failure)
     return row
@@ -136,4 +152,4 @@ def _next_result(pgconn: PGconn, deadline: float) -> PGresult | None:
 
 
 def _first_line(text: object) -> str:
-    return str(text).strip().partition("\n")[0].strip()
+    return "".join(filter(str.isprintable, str(text).strip().partition("\n")[0].strip()[:LONGEST_LINE]))

@@ -36,9 +36,9 @@ def query(connection: Connection) -> Report | None:
         state = connection.state()
         if state.in_recovery:
             return Report(state)
-        numbers = (None if value is None else int(value) for value in connection.query(PROGRESS_QUERY))
-        return Report(state, *numbers)
-    except (ConnectionLostError, QueryFailedError):
+        copied, total, lag = (None if value is None else int(value) for value in connection.query(PROGRESS_QUERY))
+        return Report(state, copied, total, lag)
+    except (ConnectionLostError, QueryFailedError, ValueError):  # a ValueError of numbers that are none
         return None
 
 

@@ -124,8 +124,10 @@ class Switchover:
         """Return a server's state; None if unreachable. First, terminate sessions of earlier runs, as a slow server may
         still execute their queries."""
         try:
-            while connection.host not in self._connected and connection.query(
-                f"SELECT pg_terminate_backend(pid) {OTHER_SESSIONS}"
+            while (
+                connection.host not in self._connected
+                and time.monotonic() < self._deadline
+                and connection.query(f"SELECT pg_terminate_backend(pid) {OTHER_SESSIONS}")
             ):
                 time.sleep(PAUSE_SECONDS / 10)
             self._connected.add(connection.host)

@@ -6,6 +6,7 @@ standby.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,6 +32,14 @@ SESSIONS_QUERY = (
     f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{constants.DATABASE}' AND backend_type = 'client backend'"
 )
 MARKER_QUERY = "SELECT marker FROM freehold.switchover_marker"
+SMALL_LAG_QUERY = (
+    f"SELECT pg_wal_lsn_diff($1::pg_lsn, pg_last_wal_replay_lsn()) < {MAX_LAG}::numeric"
+    " FROM pg_stat_wal_receiver WHERE status = 'streaming'"
+)
+REPLAYED_QUERY = (
+    "SELECT EXISTS (SELECT FROM freehold.switchover_marker WHERE marker = $1::text) AND NOT datallowconn"
+    f" FROM pg_database WHERE datname = '{constants.DATABASE}'"
+)
 
 
 class Step(StrEnum):
@@ -88,7 +97,7 @@ def prepare(pair: Pair) -> str:
     log(Step.PREPARING, f"waiting until {target.host} has caught up with {source.host}")
     if not _catches_up(pair):
         return f"{target.host} has not caught up with {source.host} in {CATCH_UP_SECONDS:.0f} s"
-    source.query("SELECT freehold.checkpoint()", CHECKPOINT_SECONDS)
+    source.query("SELECT freehold.checkpoint()", timeout=CHECKPOINT_SECONDS)
     return "" if _catches_up(pair) else f"{target.host} fell behind {source.host} during a checkpoint"
 
 
@@ -100,12 +109,8 @@ def is_copy(pair: Pair) -> bool:
 def _catches_up(pair: Pair) -> bool:
     deadline = time.monotonic() + CATCH_UP_SECONDS
     while time.monotonic() < deadline:
-        (written,) = pair.source.query("SELECT pg_current_wal_flush_lsn()")
-        small_lag = pair.target.query(
-            f"SELECT pg_wal_lsn_diff('{written}', pg_last_wal_replay_lsn()) < {MAX_LAG} "
-            "FROM pg_stat_wal_receiver WHERE status = 'streaming'"
-        )
-        if small_lag == ("t",):
+        written = pair.source.value("SELECT pg_current_wal_flush_lsn()")
+        if pair.target.value(SMALL_LAG_QUERY, written) == "t":
             return True
         time.sleep(0.1)
     return False
@@ -117,37 +122,39 @@ def fence_and_promote(pair: Pair, progress: Progress) -> None:
     Each step may be repeated, after an earlier run fenced the source. Raises StepTimeoutError, ConnectionLostError.
     """
     source, target = pair.source, pair.target
-    progress.sessions = max(progress.sessions, int(source.query(SESSIONS_QUERY)[0] or 0))
+    progress.sessions = max(progress.sessions, _count(source.value(SESSIONS_QUERY)))
     log(Step.FENCING, f"forbidding new sessions at {source.host}, which has {progress.sessions}")
     progress.fenced_at = progress.fenced_at or time.monotonic()
     deadline = progress.fenced_at + REPLAY_SECONDS
-    source.query("SELECT freehold.fence()", _left(deadline))
+    source.query("SELECT freehold.fence()", timeout=_left(deadline))
     log(Step.TERMINATING, f"terminating the sessions at {source.host}")
-    _wait_for(source, "SELECT freehold.sessions_terminated()", deadline, "a session did not end")
+    _wait_for(source, deadline, "a session did not end", "SELECT freehold.sessions_terminated()")
     log(Step.MARKING, f"writing the switchover marker at {source.host}")
-    (marker,) = source.query(f"SELECT freehold.write_marker('{uuid4()}')", _left(deadline))
+    marker = source.value("SELECT freehold.write_marker($1::text)", str(uuid4()), timeout=_left(deadline))
     log(Step.CONFIRMING, f"waiting until {target.host} has replayed the switchover marker")
-    replayed = f"EXISTS (SELECT FROM freehold.switchover_marker WHERE marker = '{marker}')"
-    fenced = f"NOT datallowconn FROM pg_database WHERE datname = '{constants.DATABASE}'"
-    _wait_for(target, f"SELECT {replayed} AND {fenced}", deadline, "the switchover marker was not replayed in time")
-    (progress.replayed,) = target.query("SELECT pg_last_wal_replay_lsn()", _left(deadline))
+    _wait_for(target, deadline, "the switchover marker was not replayed in time", REPLAYED_QUERY, marker)
+    progress.replayed = target.value("SELECT pg_last_wal_replay_lsn()", timeout=_left(deadline))
     progress.confirmed = True
     log(Step.PROMOTING, f"promoting {target.host}")
     progress.promoted = True
-    target.query("SELECT pg_promote(false)", _left(deadline))
+    target.query("SELECT pg_promote(false)", timeout=_left(deadline))
     promoted_by = time.monotonic() + PROMOTION_SECONDS
-    _wait_for(target, "SELECT NOT pg_is_in_recovery()", promoted_by, "the promotion did not end in time")
+    _wait_for(target, promoted_by, "the promotion did not end in time", "SELECT NOT pg_is_in_recovery()")
 
 
-def _wait_for(connection: Connection, query: str, deadline: float, failure: str) -> None:
+def _wait_for(connection: Connection, deadline: float, failure: str, query: str, *parameters: str | None) -> None:
     """Repeat a query until it is true. Polls faster than pg_promote, which polls every 100 ms.
 
     deadline: on the monotonic clock. failure: the message of StepTimeoutError.
     """
-    while connection.query(query, max(LAST_ANSWER_SECONDS, _left(deadline))) != ("t",):
+    while connection.value(query, *parameters, timeout=max(LAST_ANSWER_SECONDS, _left(deadline))) != "t":
         if not _left(deadline):
             raise StepTimeoutError(f"{connection.host}: {failure}")
         time.sleep(POLL_SECONDS)
+
+
+def _count(answer: str | None) -> int:
+    return int(answer) if answer and re.fullmatch("[0-9]{1,9}", answer) else 0
 
 
 def _left(deadline: float) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from freehold.api.schema import Model, rules
+from freehold.api.schema import Model, QualifiedName, rules
 
 QUANTITY = r"^[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"
 
@@ -55,9 +55,9 @@ Amount = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[KMGTPE]i|[kMGTPE])
 class Resources(Model):
     """The resource requests and limits of a container, as in Kubernetes."""
 
-    requests: dict[str, Amount] = Field(default_factory=dict)
+    requests: dict[QualifiedName, Amount] = Field(default_factory=dict, max_length=16)
     """The resources reserved for the container, such as {cpu: 100m, memory: 128Mi}."""
-    limits: dict[str, Amount] = Field(default_factory=dict)
+    limits: dict[QualifiedName, Amount] = Field(default_factory=dict, max_length=16)
     """The most that the container may use, such as {memory: 512Mi}."""
 
 

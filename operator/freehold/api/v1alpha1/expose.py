@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from freehold.api.schema import Model, rules
+from freehold.api.schema import LabelValue, Model, QualifiedName, rules
 
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -35,10 +35,7 @@ class Proxies(Model):
     namespace: Namespace
     """The namespace of the proxies, such as envoy-gateway-system."""
     pod_labels: Annotated[
-        dict[
-            str,
-            Annotated[str, Field(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)],
-        ],
+        dict[QualifiedName, LabelValue],
         Field(
             min_length=1,
             max_length=8,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from freehold.api.schema import Model, rules
+from freehold.api.schema import LabelValue, Model, QualifiedName, rules
 from freehold.api.v1alpha1.expose import Expose, Namespace
 
 Latency = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}(ms|s)$", max_length=8)]
@@ -25,18 +25,18 @@ class ConsumersFrom(StrEnum):
 class SelectorRequirement(Model):
     """A requirement on a label: a key, an operator and values."""
 
-    key: str
+    key: QualifiedName
     """The key of the label."""
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
     """In and NotIn compare the label's value with values; Exists and DoesNotExist check only the key."""
-    values: list[str] = Field(default_factory=list, max_length=64)
+    values: list[LabelValue] = Field(default_factory=list, max_length=64)
     """The values for In and NotIn; empty for Exists and DoesNotExist."""
 
 
 class NamespaceSelector(Model):
     """A selector of namespaces by label. All requirements must hold."""
 
-    match_labels: dict[str, str] = Field(default_factory=dict)
+    match_labels: dict[QualifiedName, LabelValue] = Field(default_factory=dict, max_length=16)
     """Labels that a namespace must carry. Every namespace carries its name as kubernetes.io/metadata.name."""
     match_expressions: list[SelectorRequirement] = Field(default_factory=list, max_length=16)
     """Requirements on the labels of a namespace."""

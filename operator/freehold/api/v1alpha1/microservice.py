@@ -73,7 +73,7 @@ class MicroserviceSpec(Model):
         )
     )
 
-    image: str = Field(pattern=r"^[^\s]+$", min_length=1, max_length=1024)
+    image: str = Field(pattern="^[!-~]+$", min_length=1, max_length=1024)
     """The container image of the service. The image must run as a numeric user other than root, with a read-only root
     filesystem; /tmp is writable."""
     replicas: int = Field(default=1, ge=0, le=100)

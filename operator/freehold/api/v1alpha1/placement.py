@@ -6,12 +6,9 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from freehold.api.schema import Model, rules
+from freehold.api.schema import LabelValue, Model, QualifiedName, rules
 from freehold.api.v1alpha1.database import Duration
 from freehold.api.v1alpha1.expose import Namespace
-
-LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$", max_length=63)]
-
 
 SecretName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", max_length=63)]
 RULES = rules(
@@ -31,7 +28,7 @@ class Placement(Model):
 
     model_config = ConfigDict(json_schema_extra=RULES)
 
-    node_selector: dict[str, LabelValue] = Field(default_factory=dict, max_length=16)
+    node_selector: dict[QualifiedName, LabelValue] = Field(default_factory=dict, max_length=16)
     """Labels of the nodes for service and database, such as {topology.kubernetes.io/zone: b}. Default: any node."""
     namespace: Namespace | None = None
     """The namespace to move to. A Microservice of the same name must exist in the destination and name this namespace
@@ -40,12 +37,13 @@ class Placement(Model):
     """The namespace of the Microservice of the same name that this service replaces. The destination inherits the
     permissions of the source: the same consumers may call, and the same providers may be called."""
     cluster: SecretName | None = None
-    """The cluster to move to, into the namespace of the same name: the name of a Secret in this namespace with a
-    kubeconfig under the key `value` or `kubeconfig`. A Microservice of the same name must exist in the destination and
-    name this cluster in placement.fromCluster. Pods of both clusters must reach each other."""
+    """The cluster to move to, into the namespace of the same name: a cluster that the platform team has registered, and
+    the name of a Secret in this namespace with a kubeconfig under the key `value` or `kubeconfig`, for the token. A
+    Microservice of the same name must exist in the destination and name this cluster in placement.fromCluster. Pods of
+    both clusters must reach each other."""
     from_cluster: SecretName | None = None
-    """The cluster of the Microservice of the same name and namespace that this service replaces: the name of a Secret
-    in this namespace with a kubeconfig."""
+    """The cluster of the Microservice of the same name and namespace that this service replaces: a registered cluster,
+    and the name of a Secret in this namespace with a kubeconfig, for the token."""
     rollback_window: Duration = "1h"
     """The time after a switchover during which the old primary is kept as a standby, and a rollback needs no copy
     (default: 1h). Afterwards the instance is removed, and the volume is treated as deletionPolicy says."""

@@ -147,6 +147,8 @@ class MicroserviceStatus(Model):
     """The previous endpoint target, shortly after a change."""
     counterpart: str | None = None
     """The namespace of the Microservice of the same name that also has an instance with the data."""
+    withdrawn_at: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
+    """The time at which a move of the data was withdrawn, until its counterpart has no path to the data any more."""
     replaces: str | None = None
     """The namespace of the Microservice of the same name that this service replaces, and whose consumers are admitted
     here."""

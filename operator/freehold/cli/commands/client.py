@@ -13,15 +13,10 @@ from pathlib import Path
 from shutil import copyfile, which
 from tempfile import TemporaryDirectory
 
-import click
-from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-
+from freehold.cli import output
 from freehold.cli.connection import Connection
-from freehold.core.protobuf import descriptors
-from freehold.core.protobuf.descriptors import Contract
 from freehold.views import contract as contracts
-from freehold.views.contract import Offers
+from freehold.views.contract import Offer, Offers
 from freehold.views.errors import Failure
 
 PROTOC = "protoc"
@@ -38,10 +33,8 @@ COMMON = "google/"
 def run(connection: Connection, name: str, language: str, out: Path, *, force: bool) -> int:
     """Write the stubs and print their paths."""
     offers = asyncio.run(_read(connection, name))
-    written = generate(offers.serving.contract, language, out, force=force)
-    click.echo(f"{offers.service.key} as offered by {offers.serving.source}:")
-    for file in written:
-        click.echo(f"  {file}")
+    written = generate(offers.serving, language, out, force=force)
+    output.plain(f"{offers.service.key} as offered by {offers.serving.source}:", *(f"  {file}" for file in written))
     return 0
 
 
@@ -50,31 +43,24 @@ async def _read(connection: Connection, name: str) -> Offers:
         return await contracts.read(api, home, name)
 
 
-def generate(contract: Contract, language: str, out: Path, *, force: bool) -> list[Path]:
+def generate(offer: Offer, language: str, out: Path, *, force: bool) -> list[Path]:
     """Write the stubs and return their paths. Raises Failure before the first file is written."""
-    files, programs = descriptors.files(contract), _find_programs(language)
-    for file in files:
+    programs = _find_programs(language)
+    files, file_names = contracts.files(offer)
+    for name in file_names:
         # File names become arguments of protoc, and the image chose the names.
-        if not NAME.fullmatch(file.name):
-            raise Failure(f"the contract has a file named {file.name!r}, which protoc could read as an option")
+        if not NAME.fullmatch(name):
+            raise Failure(f"the contract has a file named {name!r}, which protoc could read as an option")
     with TemporaryDirectory() as folder:
         given, generated = Path(folder, "contract.binpb"), Path(folder, "generated")
-        given.write_bytes(_descriptor_set(files))
+        given.write_bytes(files)
         generated.mkdir()
-        names = [file.name for file in files if language == "node" or not file.name.startswith(COMMON)]
+        names = [name for name in file_names if language == "node" or not name.startswith(COMMON)]
         arguments = [f"--descriptor_set_in={given}", *_outputs(language, programs, generated, out, names), *names]
         done = subprocess.run([*_protoc(programs), *arguments], capture_output=True, text=True, check=False)
         if done.returncode:
             raise Failure(f"protoc refuses the contract: {done.stderr.strip() or f'exit code {done.returncode}'}")
         return _copy(generated, out, force=force)
-
-
-def _descriptor_set(files: Iterable[FileDescriptor]) -> bytes:
-    """The files with their imports, which a contract may omit, serialized."""
-    complete = FileDescriptorSet()
-    for file in files:
-        complete.file.append(FileDescriptorProto.FromString(file.serialized_pb))
-    return complete.SerializeToString()
 
 
 def _copy(generated: Path, out: Path, *, force: bool) -> list[Path]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import click
-from google.protobuf.descriptor import MethodDescriptor
 from rich.console import RenderableType
 from rich.text import Text
 
 from freehold.cli import output
 from freehold.cli.connection import Connection
 from freehold.core.model.resources import Key, Service
-from freehold.core.protobuf import compatibility
-from freehold.core.protobuf.compatibility import Idempotency
+from freehold.core.protobuf.checks import Idempotency, Method
 from freehold.views import contract
 from freehold.views.contract import Callers, Difference, Offer, Offers
 
@@ -32,9 +31,9 @@ def show(connection: Connection, name: str, form: str | None) -> int:
     offers = asyncio.run(_read(connection, name))
     service, serving = offers.service, offers.serving
     if form == "binpb":
-        click.echo(serving.contract.raw, nl=False)
+        click.echo(serving.raw, nl=False)
         return 0
-    callers = contract.callers(service, offers.snapshot, serving.contract)
+    callers = contract.callers(service, offers.snapshot, serving)
     output.note(*offers.snapshot.notes)
     if form:
         click.echo(output.document(contract.content(service, serving, callers), form))
@@ -49,8 +48,8 @@ def diff(connection: Connection, name: str, against: Path | None, form: str | No
     service, serving = offers.service, offers.serving
     other = contract.parse_offer(against.read_bytes(), str(against)) if against else offers.declared
     output.note(*offers.snapshot.notes)
-    callers = contract.callers(service, offers.snapshot, serving.contract)
-    found = contract.differences(serving.contract, other.contract, callers) if other else ()
+    callers = contract.callers(service, offers.snapshot, serving)
+    found = contract.differences(serving, other, callers) if other else ()
     if form:
         click.echo(output.document(contract.differences_content(service, serving, other, found), form))
     else:
@@ -65,23 +64,26 @@ async def _read(connection: Connection, name: str, *, declared: bool = False) ->
 
 def offer_text(service: Service, offer: Offer, callers: Callers) -> Iterator[RenderableType]:
     """Every method with request, response, idempotency and callers."""
-    levels = compatibility.idempotency(offer.contract)
     yield f"{service.key} offers, as read from {offer.source}"
-    for name, own in offer.contract.services.items():
+    for name, methods in groupby(offer.methods, lambda method: method.name.partition("/")[0]):
         yield Text(f"\n{name}", "bold")
-        paths = [(method, f"{name}/{method.name}") for method in own.methods]
         rows = [
-            (f"  {method.name}", *_messages(method), RETRY[levels[path]], _callers(service, callers, path))
-            for method, path in paths
+            (
+                f"  {method.name.partition('/')[2]}",
+                *_messages(method),
+                RETRY[method.idempotency],
+                _callers(service, callers, method.name),
+            )
+            for method in methods
         ]
         yield output.table(HEADERS, rows)
 
 
-def _messages(method: MethodDescriptor) -> tuple[str, str]:
+def _messages(method: Method) -> tuple[str, str]:
     """The names of request and response; names of the method's own package without the package."""
-    sides = ((method.client_streaming, method.input_type), (method.server_streaming, method.output_type))
-    package = f"{method.containing_service.file.package}."
-    request, response = (("stream " if stream else "") + kind.full_name.removeprefix(package) for stream, kind in sides)
+    sides = ((method.client_streaming, method.request), (method.server_streaming, method.response))
+    package = method.name.partition("/")[0].rpartition(".")[0] + "."
+    request, response = (("stream " if stream else "") + kind.removeprefix(package) for stream, kind in sides)
     return request, response
 
 

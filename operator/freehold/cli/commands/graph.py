@@ -37,7 +37,7 @@ def run(connection: Connection, form: str) -> int:
     elif form in ("json", "yaml"):
         click.echo(output.document(graph.content(services, edges, paths), form))
     else:
-        click.echo("\n".join((dot if form == "dot" else mermaid)(services, edges)))
+        output.plain(*(dot if form == "dot" else mermaid)(services, edges))
     return 0
 
 

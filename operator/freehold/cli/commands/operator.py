@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 
 import kopf
 
-from freehold.controller import handlers, settings
+from freehold.controller import handlers, logs, settings
 from freehold.views.errors import Failure
 
 QUIET_LOGGERS = ("kopf", "aiohttp.access")
@@ -20,7 +19,7 @@ def run(liveness: str, metrics_port: int | None) -> None:
         level = settings.from_environment().log_level
     except ValueError as error:
         raise Failure(str(error)) from error
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logs.configure(level)
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     registry = kopf.get_default_registry()

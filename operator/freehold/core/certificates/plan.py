@@ -37,22 +37,23 @@ class Request:
 def requests(case: Case) -> tuple[Request, ...]:
     """Return all certificates that a service needs."""
     needed: tuple[Request, ...] = ()
+    domain = case.observed.platform.cluster_domain
     if case.spec.database:
         services = (case.key, *filter(None, [counterpart.with_database(case)]))
-        hosts = tuple(dict.fromkeys(host for service in services for host in _database_hosts(service)))
+        hosts = tuple(dict.fromkeys(host for service in services for host in _database_hosts(service, domain)))
         needed += (Request(names.server_certificate(case.name), meta.DATABASE, hosts),)
     if consent.needs_identity(case):
         known_as = aliases.all_names(case.observed.aliases, case.key)
-        hosts = tuple(dict.fromkeys(host for key in known_as for host in names.hosts(*reversed(key))))
+        hosts = tuple(dict.fromkeys(host for key in known_as for host in names.hosts(key.name, key.namespace, domain)))
         identity = names.spiffe_id(case.observed.platform.trust_domain, case.key)
         needed += (Request(names.identity(case.name), meta.SERVICE, hosts, identity),)
     return needed
 
 
-def _database_hosts(service: Key) -> tuple[str, ...]:
+def _database_hosts(service: Key, domain: str) -> tuple[str, ...]:
     """The DNS names of a service's database, with a wildcard for the instances."""
     instances = f"*.{names.host(names.database_nodes(service.name), service.namespace)}"
-    return *names.hosts(names.database(service.name), service.namespace), instances
+    return *names.hosts(names.database(service.name), service.namespace, domain), instances
 
 
 def due(request: Request, observed: Observed) -> bool:

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from freehold.core.contracts import published, reader_job, rollout_gate
+from freehold.core.model import messages
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.resources import Object, Observed, Plan, Ref
 from freehold.core.objects import deployments, meta, names
-from freehold.core.protobuf import compatibility
-from freehold.core.protobuf.compatibility import Contract
+from freehold.core.protobuf.checks import Check
 
 CAPABILITY = "contracts"
 SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=1)
@@ -31,10 +31,16 @@ def plan(case: Case) -> Plan:
     objects: list[Object] = []
     keep: set[Ref] = set()
     pauses: list[float] = []
+    verdict = rollout_gate.verdict(case)
+    checks = [verdict.check] if verdict.check else list[Check]()
     for image in _images(case):
         outcome = reader_job.outcome(case, image)
         if outcome.contract:
             objects.append(published.config_map(case.service, image, outcome.contract.raw, CAPABILITY))
+            continue
+        if outcome.check:
+            checks.append(outcome.check)
+            keep |= _as_read(case, image)
             continue
         pause = _seconds_to_retry(case.observed, outcome.failed_at) if outcome.failed_at else None
         if pause is not None and pause <= 0:
@@ -54,6 +60,7 @@ def plan(case: Case) -> Plan:
         frozenset(keep) | _policy_in_use(case),
         status=shown,
         retry_after=again,
+        checks=tuple(checks),
     )
 
 
@@ -70,6 +77,13 @@ def _readers(case: Case, image: str, *, needed: bool) -> tuple[list[Object], set
     if not needed or Ref("Job", name) in existing or not case.observed.platform.operator_image:
         return [], existing
     return [reader_job.job(case, image, name, parts, CAPABILITY)], existing
+
+
+def _as_read(case: Case, image: str) -> set[Ref]:
+    """The objects that hold a contract until the check has a result: the ConfigMap, or the Jobs."""
+    config_map = Ref("ConfigMap", published.name(case.name, image, case.service.annotations))
+    refs = {config_map, *(Ref("Job", name) for name, _ in reader_job.jobs(case, image))}
+    return refs & case.observed.objects.keys()
 
 
 def _policy_in_use(case: Case) -> frozenset[Ref]:
@@ -96,6 +110,9 @@ def _state(case: Case) -> tuple[State, Reason, str]:
         return State.FALSE, Reason.BREAKS_CONSUMERS, verdict.message
     if verdict.accepted:
         return State.TRUE, Reason.CONTRACT_ACCEPTED, verdict.accepted
+    if verdict.fault:
+        message = f"the contract of {meta.image_name(case.spec.image)} is not compared: {verdict.fault}"
+        return State.FALSE, Reason.CONTRACT_INVALID, message
     outcome, image = reader_job.outcome(case, case.spec.image), meta.image_name(case.spec.image)
     if outcome.fault:
         reason, cause = outcome.fault
@@ -117,11 +134,11 @@ def _last_condition(observed: Observed) -> dict[str, Any]:
     return next((c for c in conditions if c["type"] == Type.CONTRACT_PUBLISHED), {})
 
 
-def _services(contract: Contract) -> str:
+def _services(contract: reader_job.Contract) -> str:
     """The gRPC services of a contract with their numbers of methods."""
-    counts = Counter(method.partition("/")[0] for method in compatibility.methods(contract))
+    counts = Counter(name.partition("/")[0] for name in contract.names())
     listed = (f"{name}: {count} method{'s' if count > 1 else ''}" for name, count in sorted(counts.items()))
-    return rollout_gate.summarize(listed) or "no method"
+    return messages.listed(listed, rollout_gate.NAMED) or "no method"
 
 
 def _to_status(case: Case) -> dict[str, Any]:

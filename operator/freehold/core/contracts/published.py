@@ -38,7 +38,10 @@ def content(live: Object | None) -> bytes | None:
         return None
     text = live.get("binaryData", {}).get(DESCRIPTORS, "")
     intact = live["metadata"].get("annotations", {}).get(meta.CONFIG_HASH) == meta.digest(text)
-    return base64.b64decode(text) if intact else None
+    try:
+        return base64.b64decode(text) if intact else None
+    except ValueError:
+        return None
 
 
 def digest(contract: bytes) -> str:

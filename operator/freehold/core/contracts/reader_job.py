@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import zlib
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from freehold.api.v1alpha1.grpc import ContractSource
@@ -21,8 +20,7 @@ from freehold.core.model.conditions import Reason
 from freehold.core.model.resources import Object, Observed, Ref, Service
 from freehold.core.objects import meta, names, pods
 from freehold.core.objects.jobs import ended as ended_at
-from freehold.core.protobuf import compatibility
-from freehold.core.protobuf.compatibility import Contract, ContractError
+from freehold.core.protobuf.checks import Check, Kind, Method
 
 MAX_PARTS = 3
 """Containers of a reader Job; more containers gain little room within the kubelet's bound for a pod."""
@@ -39,15 +37,28 @@ ACTION = f"let the image answer gRPC reflection without a database, or {OPT_OUT}
 Fault = tuple[Reason, str]
 
 
+class Contract(NamedTuple):
+    """A valid contract. raw: a serialized FileDescriptorSet."""
+
+    raw: bytes
+    methods: tuple[Method, ...]
+
+    def names(self) -> tuple[str, ...]:
+        """The methods as `package.Service/Method`, in order."""
+        return tuple(method.name for method in self.methods)
+
+
 class Outcome(NamedTuple):
     """The outcome of reading an image; all None while the reader runs.
 
     fault: why the contract is unknown. failed_at: when a reader failed in a way that may be temporary.
+    check: the check of a contract that was read, while the check has no result.
     """
 
     contract: Contract | None = None
     fault: Fault | None = None
     failed_at: datetime | None = None
+    check: Check | None = None
 
 
 class Answer(NamedTuple):
@@ -71,14 +82,14 @@ def outcome(case: Case, image: str) -> Outcome:
     """Return the contract of an image, from the ConfigMap or from a reader."""
     contract = published.of(case, image)
     if contract is not None:
-        return _parsed(contract)
+        return _checked(case, contract)
     job = jobs(case, image)[-1][0]
     answer, ended = _answer(case.observed, job), ended_at(case.observed.objects.get(Ref("Job", job)))
     if answer and answer.fault:
         fault = _with_cause(case.observed, job, answer.fault)
         return Outcome(fault=fault, failed_at=ended if answer.temporary else None)
     if answer and not answer.parts:
-        return _parsed(answer.contract)
+        return _checked(case, answer.contract)
     if ended is None:
         return Outcome()
     silent = (Reason.CONTRACT_UNREADABLE, "the reader ended without an answer")
@@ -94,12 +105,14 @@ def _with_cause(observed: Observed, job: str, fault: Fault) -> Fault:
     return reason, f"{trouble.message if trouble else message}; {ACTION}"
 
 
-@lru_cache(maxsize=4)  # One reconcile needs the same few contracts several times.
-def _parsed(contract: bytes) -> Outcome:
-    try:
-        return Outcome(compatibility.parse(contract))
-    except ContractError as error:
-        return Outcome(fault=(Reason.CONTRACT_INVALID, str(error)))
+def _checked(case: Case, contract: bytes) -> Outcome:
+    check = Check(Kind.METHODS, contract)
+    result = case.observed.checked(check)
+    if result is None:
+        return Outcome(check=check)
+    if result.fault:
+        return Outcome(fault=(Reason.CONTRACT_INVALID, result.fault))
+    return Outcome(Contract(contract, result.methods))
 
 
 def jobs(case: Case, image: str) -> tuple[tuple[str, int], ...]:
@@ -186,8 +199,8 @@ def assemble(answers: list[dict[str, Any]], readers: int) -> Answer | None:
         if answer.get("fault") in FAULTS:
             fault = FAULTS[answer["fault"]], str(answer.get("message", ""))
             return Answer(fault=fault, temporary=bool(answer.get("retry")))
-        if "parts" in answer:
-            return Answer(parts=min(int(answer["parts"]), MAX_PARTS))
+        if isinstance(answer.get("parts"), int):
+            return Answer(parts=min(answer["parts"], MAX_PARTS))
     if len(answers) < readers or len({answer.get("hash") for answer in answers}) > 1:
         return None
     try:

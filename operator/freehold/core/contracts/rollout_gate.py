@@ -11,18 +11,22 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 from freehold.core.contracts import published, reader_job
+from freehold.core.model import messages
 from freehold.core.model.case import Case, fact
 from freehold.core.model.conditions import Reason, Type
 from freehold.core.model.resources import Key, Observed, Service
 from freehold.core.objects import deployments, meta
 from freehold.core.peers import aliases, consent
-from freehold.core.protobuf.compatibility import Break, Contract, breaks, methods
+from freehold.core.protobuf.checks import Break, Check, Kind
 
 NAMED = 3
 """Items of each list in a message."""
+MAX_BROKEN = 10_000
+"""The most pairs of a consumer and a break that are looked at."""
 
 
 class Step(StrEnum):
@@ -34,11 +38,16 @@ class Step(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """A decision. message: the cause of a wait or hold. accepted: the message on a break that the owner accepts."""
+    """A decision. message: the cause of a wait or hold. accepted: the message on a break that the owner accepts.
+
+    check: the comparison of both contracts, while the comparison has no result. fault: why they cannot be compared.
+    """
 
     step: Step
     message: str = ""
     accepted: str = ""
+    check: Check | None = None
+    fault: str = ""
 
 
 @fact
@@ -55,7 +64,14 @@ def verdict(case: Case) -> Verdict:
     if before.contract is None or after.contract is None:
         old, new = meta.image_name(serving), meta.image_name(wanted)
         return Verdict(Step.WAIT, f"{old} goes on serving until the contract of {new} is read")
-    broken = _broken(case, callers, before.contract, after.contract)
+    check = Check(Kind.BREAKS, before.contract.raw, after.contract.raw)
+    compared = case.observed.checked(check)
+    if compared is None:
+        old, new = meta.image_name(serving), meta.image_name(wanted)
+        return Verdict(Step.WAIT, f"{old} goes on serving until the contract of {new} is compared", check=check)
+    if compared.fault:
+        return Verdict(Step.GO, fault=compared.fault)
+    broken = _broken(case, callers, before.contract.names(), compared.breaks)
     if not broken:
         return Verdict(Step.GO)
     if case.service.annotations.get(meta.ACCEPT_CONTRACT) not in (wanted, published.digest(after.contract.raw)):
@@ -80,26 +96,26 @@ def as_serving(case: Case) -> Case:
     return Case(serving, case.observed)
 
 
-def called_methods(declared: Iterable[str], offered: Contract) -> tuple[str, ...] | None:
+def called_methods(declared: Iterable[str], offered: Iterable[str]) -> tuple[str, ...] | None:
     """Return the offered methods that a declaration selects; None without a declaration, which selects all methods."""
     selected = set(declared)
     if not selected:
         return None
-    return tuple(m for m in methods(offered) if m in selected or f"{m.partition('/')[0]}/*" in selected)
+    return tuple(m for m in offered if m in selected or f"{m.partition('/')[0]}/*" in selected)
 
 
-def summarize(listed: Iterable[str], of: str = "") -> str:
-    """Join the first items, and count the rest."""
-    items = list(listed)
-    more = f" and {len(items) - NAMED} more{of}" if len(items) > NAMED else ""
-    return ", ".join(items[:NAMED]) + more
-
-
-def _broken(case: Case, callers: Iterable[Key], before: Contract, after: Contract) -> list[tuple[Key, Break]]:
-    """Return pairs of a broken consumer and a breaking change."""
-    declared = {key: called_methods(_calls(case, key), before) for key in callers}
-    by_calls = {calls: breaks(before, after, calls) for calls in set(declared.values())}
-    return [(key, change) for key, calls in declared.items() for change in by_calls[calls]]
+def _broken(
+    case: Case, callers: Iterable[Key], offered: tuple[str, ...], breaks: tuple[Break, ...]
+) -> list[tuple[Key, Break]]:
+    """Return pairs of a broken consumer and a breaking change. offered: the methods of the old contract."""
+    by_method: defaultdict[str, list[Break]] = defaultdict(list)
+    for each in breaks:
+        by_method[each.method].append(each)
+    declared = ((key, called_methods(_calls(case, key), offered)) for key in callers)
+    called = ((key, by_method if calls is None else calls) for key, calls in declared)
+    # Bounded, because consumers times breaks may be millions; a message names three of them.
+    pairs = ((key, each) for key, calls in called for method in calls for each in by_method.get(method, ()))
+    return [*islice(pairs, MAX_BROKEN)]
 
 
 def _calls(case: Case, caller: Key) -> tuple[str, ...]:
@@ -110,7 +126,7 @@ def _calls(case: Case, caller: Key) -> tuple[str, ...]:
 
 
 def _describe_held(service: Service, serving: str, broken: list[tuple[Key, Break]]) -> str:
-    consumers = summarize(sorted({_name(service, key) for key, _ in broken}))
+    consumers = messages.listed(sorted({_name(service, key) for key, _ in broken}), NAMED)
     old, new = meta.image_name(serving), meta.image_name(service.spec.image)
     return (
         f"{new} is held back: {_describe_breaks(service, broken)}; {old} goes on serving. "
@@ -129,7 +145,8 @@ def _describe_breaks(service: Service, broken: list[tuple[Key, Break]]) -> str:
         consumers = sorted({_name(service, key) for key, _ in calls})
         called = list(dict.fromkeys(method for _, method in calls))
         verb = "calls" if len(consumers) == 1 else "call"
-        parts.append(f"{summarize(consumers)} {verb} {called[0]}{_more(len(called) - 1)}, and {message} ({rule})")
+        named = messages.listed(consumers, NAMED)
+        parts.append(f"{named} {verb} {called[0]}{_more(len(called) - 1)}, and {message} ({rule})")
     more = len(changes) - NAMED
     return "; ".join(parts) + (f"; and {more} more change{'s' if more > 1 else ''}" if more > 0 else "")
 
@@ -146,4 +163,4 @@ def _is_announced(observed: Observed, message: str) -> bool:
     """Return whether the status holds this acceptance already."""
     conditions = observed.status.get("conditions", [])
     own = (c for c in conditions if c["type"] == Type.CONTRACT_PUBLISHED)
-    return any(c["reason"] == Reason.CONTRACT_ACCEPTED and c["message"] == message for c in own)
+    return any(c["reason"] == Reason.CONTRACT_ACCEPTED and c["message"] == messages.bounded(message) for c in own)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from freehold.api.v1alpha1.database import Database
 from freehold.core import engines
-from freehold.core.database import source, topology
+from freehold.core.database import passwords, source, topology
 from freehold.core.database.instance import Instance
 from freehold.core.model.case import Case
-from freehold.core.model.resources import Object, Ref, Service
+from freehold.core.model.resources import Object, Service
 from freehold.core.objects import meta, names, observer, pods
 
 
@@ -17,8 +17,9 @@ def statefulset(case: Case, database: Database, instance: Instance, capability: 
     Parallel management lets a corrected template replace a pod that never became ready.
     """
     engine, origin = engines.of(database), source.of(case, instance)
-    credentials = case.observed.objects[Ref("Secret", names.server_secret(case.name))].get("data")
-    annotations = {meta.CONFIG_HASH: meta.digest(meta.digest(credentials), engine.files())}
+    # The server sets a changed password of the replication role without a restart.
+    used = [passwords.of_data(case, role) for role in (engine.roles.service, engine.roles.owner)]
+    annotations = {meta.CONFIG_HASH: meta.digest(meta.digest(*used), engine.files())}
     if isinstance(origin, engines.Replica):
         annotations[meta.PRIMARY] = str(origin)
     nodes = _nodes(case.service, instance)

@@ -69,7 +69,7 @@ def _read(observed: Observed, name: str, ended: datetime | None) -> Attempt:
         for status in pod.get("status", {}).get("containerStatuses", []):
             answer = pods.termination_message(status)
             if answer and "outcome" in answer:
-                pause = int(answer["writePauseMs"]) if answer.get("writePauseMs") is not None else None
+                pause = answer["writePauseMs"] if isinstance(answer.get("writePauseMs"), int) else None
                 moved, discard = answer["outcome"] == "completed", bool(answer.get("discard"))
-                return Attempt(name, ended, moved, pause, answer.get("message", ""), discard)
+                return Attempt(name, ended, moved, pause, str(answer.get("message", "")), discard)
     return Attempt(name, ended)

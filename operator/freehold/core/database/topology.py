@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from freehold.core.database import switchover_jobs
+from freehold.core.database import confirmation, switchover_jobs
 from freehold.core.database.instance import FIRST, Instance, Location, dataset_of, discover, node_labels, replica_of
 from freehold.core.model import remote
 from freehold.core.model.case import Case, fact
@@ -41,8 +41,10 @@ class Topology(NamedTuple):
 @fact
 def primary(case: Case) -> Instance:
     """Return the instance with the highest epoch, or the first instance before any data exists."""
-    owned = [instance for instance in (*_local_instances(case), *_usable_remote_instances(case)) if instance.epoch]
-    return max(owned, key=lambda instance: instance.epoch, default=Instance(FIRST))
+    own = [instance for instance in local_instances(case) if instance.epoch]
+    theirs = [instance for instance in usable_remote_instances(case) if instance.epoch]
+    believed = [instance for instance in theirs if not own or not confirmation.is_denied(case, instance)]
+    return max((*own, *believed), key=lambda instance: instance.epoch, default=Instance(FIRST))
 
 
 @fact
@@ -51,7 +53,7 @@ def awaits_data_from(case: Case) -> Key | None:
     namespace = remote.origin(case.spec.placement, case.namespace)
     former = Key(namespace, case.name) if namespace else None
     peer = case.observed.peers.get(former) if former else None
-    owns = any(instance.epoch for instance in _local_instances(case))
+    owns = any(instance.epoch for instance in local_instances(case))
     return former if peer and peer.database and not owns else None
 
 
@@ -65,7 +67,7 @@ def conflicting_data(case: Case) -> str:
     """Return why the counterpart's data cannot be taken over: other data exists already. Empty without a conflict."""
     if counterpart.with_database(case) is None:
         return ""
-    own, remote_claim = _newest_claim(_local_instances(case)), _newest_claim(_remote_instances(case))
+    own, remote_claim = _newest_claim(local_instances(case)), _newest_claim(_remote_instances(case))
     if not (own and remote_claim) or dataset_of(own) == dataset_of(remote_claim):
         return ""
     name, namespace = own["metadata"]["name"], own["metadata"]["namespace"]
@@ -92,7 +94,7 @@ def is_misplaced(case: Case) -> bool:
 @fact
 def is_handing_over(case: Case) -> bool:
     """Return whether the counterpart is to take over the data that is here."""
-    leaves = bool(_usable_counterpart(case)) and not primary(case).counterpart
+    leaves = bool(usable_counterpart(case)) and not primary(case).counterpart
     return leaves and not counterpart.takes_data(case)
 
 
@@ -112,7 +114,7 @@ def is_moving(case: Case) -> bool:
 
 def is_paused(case: Case) -> bool:
     """Return whether either side pauses the move (annotation freehold.dev/move)."""
-    other = _usable_counterpart(case)
+    other = usable_counterpart(case)
     return case.service.annotations.get(meta.MOVE) == PAUSED or bool(
         other and case.observed.peers[other].move == PAUSED
     )
@@ -121,7 +123,7 @@ def is_paused(case: Case) -> bool:
 @fact
 def of(case: Case) -> Topology:
     """Return the instances by role."""
-    current, own = primary(case), _local_instances(case)
+    current, own = primary(case), local_instances(case)
     others = [instance for instance in own if instance != current]
     chosen = _candidate(case, others)
     rest = [instance for instance in others if chosen is None or chosen.counterpart or instance.number != chosen.number]
@@ -142,7 +144,7 @@ def _candidate(case: Case, others: list[Instance]) -> Instance | None:
             return instance
     if is_handing_over(case):
         source = replica_of(case.service, primary(case))
-        return next((i for i in _usable_remote_instances(case) if i.replicates_from == source), None)
+        return next((i for i in usable_remote_instances(case) if i.replicates_from == source), None)
     if not is_moving(case):
         return None
     fitting = [instance for instance in others if instance.fits(wanted_location(case.service))]
@@ -202,31 +204,31 @@ def service_nodes(case: Case) -> dict[str, str]:
     return dict(wanted_location(case.service).nodes if moves else primary(case).location.nodes)
 
 
-def is_in_transition(case: Case) -> bool:
-    """Return whether a second server, a database proxy or a counterpart exists, or a move is about to start."""
-    servers = [instance for instance in _local_instances(case) if instance.server]
-    two = len(servers) > 1 or bool(proxy(case)) or bool(_usable_counterpart(case))
-    return two or is_moving(case)
-
-
 @fact
-def _local_instances(case: Case) -> tuple[Instance, ...]:
+def local_instances(case: Case) -> tuple[Instance, ...]:
+    """Return the instances in the service's own namespace."""
     return tuple(discover(case.name, case.observed.objects))
 
 
 @fact
-def _usable_remote_instances(case: Case) -> tuple[Instance, ...]:
+def usable_remote_instances(case: Case) -> tuple[Instance, ...]:
     """Return the counterpart's instances; none if the data of both sides conflicts."""
     return () if conflicting_data(case) else _remote_instances(case)
+
+
+def remote_standbys(case: Case) -> tuple[Instance, ...]:
+    """Return the counterpart's instances whose servers were told to replicate from another server."""
+    return tuple(instance for instance in _remote_instances(case) if instance.replicates_from)
 
 
 @fact
 def _remote_instances(case: Case) -> tuple[Instance, ...]:
     other = counterpart.with_database(case)
-    return tuple(discover(case.name, case.observed.counterpart, other.namespace)) if other else ()
+    return tuple(discover(case.name, counterpart.objects(case), other.namespace)) if other else ()
 
 
-def _usable_counterpart(case: Case) -> Key | None:
+def usable_counterpart(case: Case) -> Key | None:
+    """Return the counterpart with the same database; None if the data of both sides conflicts."""
     return None if conflicting_data(case) else counterpart.with_database(case)
 
 
@@ -237,5 +239,5 @@ def _newest_claim(instances: Iterable[Instance]) -> Object | None:
 
 
 def _free_number(case: Case) -> int:
-    taken = {instance.number for instance in _local_instances(case)}
+    taken = {instance.number for instance in local_instances(case)}
     return next(number for number in range(FIRST, len(taken) + 2) if number not in taken)

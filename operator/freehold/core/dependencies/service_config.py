@@ -17,8 +17,7 @@ from freehold.core.model.case import Case
 from freehold.core.model.quantities import milliseconds
 from freehold.core.model.resources import EMPTY, Object, Peer
 from freehold.core.peers import consent
-from freehold.core.protobuf import compatibility
-from freehold.core.protobuf.compatibility import Idempotency
+from freehold.core.protobuf.checks import Check, Idempotency, Kind
 
 RETRY: Object = {
     "maxAttempts": 4,
@@ -38,7 +37,7 @@ def published(case: Case, consumed: Consumed) -> str | None:
     if consent.refusal(case, consumed):
         return None
     provider = case.observed.peers[consent.provider_key(case.service, consumed)]
-    levels = _levels(provider)
+    levels = _levels(case, provider)
     if levels is None:
         return None
     default = case.observed.graph.get(provider.key, EMPTY).budget
@@ -62,14 +61,12 @@ def text(levels: Levels, budget: int | None, hedge_after: int | None) -> str:
     return json.dumps({"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": methods}, separators=(",", ":"))
 
 
-def _levels(provider: Peer) -> Levels | None:
+def _levels(case: Case, provider: Peer) -> Levels | None:
     """The idempotency levels of a provider; empty without a contract; None while the contract is unknown."""
     if provider.grpc and provider.grpc.contract is ContractSource.NONE:
         return {}
-    try:
-        return compatibility.idempotency(compatibility.parse(provider.contract)) if provider.contract else None
-    except compatibility.ContractError:
-        return None
+    result = case.observed.checked(Check(Kind.METHODS, provider.contract)) if provider.contract else None
+    return {m.name: m.idempotency for m in result.methods} if result and not result.fault else None
 
 
 def _hedging(after: int) -> Object:

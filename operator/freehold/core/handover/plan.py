@@ -13,15 +13,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from freehold.core.database import copy_status, topology
-from freehold.core.handover import endpoint_slices, routing
-from freehold.core.model import quantities, remote
+from freehold.core.handover import endpoint_slices, routing, withdrawal
+from freehold.core.model import messages, quantities, remote
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.resources import Key, Object, Plan
 from freehold.core.objects import meta, names
-from freehold.core.peers import aliases, consent, counterpart
+from freehold.core.peers import aliases, consent
 
 CAPABILITY = "handover"
+NAMED = 8
+"""Consumers named in a message."""
 DNS_TTL = timedelta(seconds=7)
 """How long clients may use a cached DNS answer (CoreDNS: 5 s), rounded up for timestamps in seconds."""
 
@@ -47,9 +49,13 @@ def plan(case: Case) -> Plan:
         status["previousTarget"] = {"namespace": previous[0].namespace, "until": quantities.timestamp(previous[1])}
     if replaced:
         status["replaces"] = replaced.namespace
-    if namespace := _shared_counterpart(case):
-        status["counterpart"] = namespace
-    retry_after = (previous[1] - case.observed.now).total_seconds() if previous else None
+    tie = withdrawal.tie(case)
+    if tie:
+        status["counterpart"] = tie.namespace
+    if tie and tie.withdrawn_at:
+        status["withdrawnAt"] = quantities.timestamp(tie.withdrawn_at)
+    moments = [previous[1] if previous else None, tie.ends if tie else None]
+    retry_after = min(((moment - case.observed.now).total_seconds() for moment in moments if moment), default=None)
     objects = endpoint_slices.objects(case, CAPABILITY)
     return Plan(CAPABILITY, objects, condition, status=status, retry_after=retry_after)
 
@@ -75,14 +81,6 @@ def _data_progress(case: Case, destination: Object) -> Object:
     return {**known, **copy_status.reported(case.observed)} if topology.is_handing_over(case) else {}
 
 
-def _shared_counterpart(case: Case) -> str:
-    """Return, for the source, the namespace of the destination while a database instance exists there; else empty."""
-    other = counterpart.with_database(case)
-    if other is None or case.observed.aliases.get(case.key) != other:
-        return ""
-    return other.namespace if any(ref.kind == "StatefulSet" for ref in case.observed.counterpart) else ""
-
-
 def _source_condition(case: Case, destination: Key | None, target: Key | None) -> Condition | None:
     """Return Relocated of the source of a move, or of a service that returns; None without either."""
     if destination is None and target is None:
@@ -101,7 +99,7 @@ def _source_condition(case: Case, destination: Key | None, target: Key | None) -
     if target != destination:
         step = Reason.INITIAL_COPY if data_first else Reason.MOVING_PODS
         return _condition(State.UNKNOWN, step, routing.obstacle(case, destination))
-    consumers = ", ".join(map(str, consent.consumers(case)))
+    consumers = messages.listed(map(str, consent.consumers(case)), NAMED)
     remaining = f"consumers that use the old name: {consumers}" if consumers else "no consumer uses the old name"
     message = f"{names.host(case.name, case.namespace)} redirects to {destination}; {remaining}"
     return _condition(State.TRUE, Reason.RELOCATED, message)
@@ -118,7 +116,7 @@ def _destination_condition(case: Case, replaced: Key | None) -> Condition | None
         return None
     edit = f"spec.placement.namespace: {case.namespace}"
     if remote.is_remote(source.namespace):
-        edit = "spec.placement.cluster: SECRET (in that cluster, with a kubeconfig for this cluster)"
+        edit = "spec.placement.cluster: NAME (in that cluster, which has this cluster registered)"
     message = f"waits for the source of the move; set {edit} in {source}"
     return _condition(State.UNKNOWN, Reason.WAITING_FOR_CONSENT, message)
 

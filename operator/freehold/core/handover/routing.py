@@ -94,7 +94,7 @@ def blocked_reason(case: Case, target: Key) -> str:
 def _required_edit(service: Service, target: Key) -> str:
     """Return the field that the destination must set."""
     if remote.is_remote(target.namespace):
-        return "spec.placement.fromCluster: SECRET (in that cluster, with a kubeconfig for this cluster)"
+        return "spec.placement.fromCluster: NAME (in that cluster, which has this cluster registered)"
     return f"spec.placement.from: {service.namespace}"
 
 

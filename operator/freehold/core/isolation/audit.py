@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
+from freehold.core.model import messages
 from freehold.core.model.case import Case
 from freehold.core.model.resources import ObservedConnection, Service
 from freehold.core.objects import meta, names
@@ -24,8 +25,8 @@ def findings(case: Case) -> str:
     listed = sorted(set(_connections(case)) | set(_refused(case)))
     if not listed:
         return "no network policy exists (isolation: Audit); Enforced would cut none of the connections observed so far"
-    more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
-    return f"no network policy exists (isolation: Audit); Enforced would cut: {'; '.join(listed[:NAMED])}{more}"
+    cut = messages.listed(listed, NAMED, "; ")
+    return f"no network policy exists (isolation: Audit); Enforced would cut: {cut}"
 
 
 def _connections(case: Case) -> Iterator[str]:

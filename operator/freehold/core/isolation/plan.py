@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from freehold.api.v1alpha1.database import Database
 from freehold.core import engines
-from freehold.core.database import topology
+from freehold.core.database import connection
 from freehold.core.isolation import audit
-from freehold.core.model import remote
+from freehold.core.model import messages, remote
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.resources import Key, Object, Observed, Plan, Ref, Service
@@ -19,6 +19,8 @@ from freehold.core.objects import meta, names, observer
 from freehold.core.peers import consent, counterpart, gateways, remote_callers
 
 CAPABILITY = "isolation"
+NAMED = 8
+"""Admitted callers named in a message."""
 DNS_PODS = {
     "namespaceSelector": {"matchLabels": {meta.NAMESPACE_NAME: "kube-system"}},
     "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
@@ -44,9 +46,11 @@ def plan(case: Case) -> Plan:
             policies.append(_policy(case.service, names.migrations(case.name), meta.MIGRATIONS, [], egress))
     proxies = gateways.proxies(case.service)
     callers = (*consent.consumers(case), *remote_callers.remote_consumers(case))
-    admitted = ", ".join(map(str, [*callers, *([proxies] if proxies else [])])) or "nobody"
+    admitted = messages.listed(map(str, [*callers, *([proxies] if proxies else [])]), NAMED) or "nobody"
     count = "1 network policy denies" if len(policies) == 1 else f"{len(policies)} network policies deny"
-    message = f"{count} undeclared connections in both directions; gRPC admits {admitted}"
+    beyond = consent.refused_by_share(case)
+    refused = f", and refuses {beyond} beyond the most consumers of a service" if beyond else ""
+    message = f"{count} undeclared connections in both directions; gRPC admits {admitted}{refused}"
     condition = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, message)
     return Plan(CAPABILITY, tuple(policies), condition, _still_needed(case))
 
@@ -71,9 +75,9 @@ def _database_policy(case: Case, database: Database) -> Object:
     During a move, instances, database proxy and switchover Job of both sides also reach each other, and the operator
     reaches the progress port.
     """
-    moves = topology.is_in_transition(case)
+    moves = connection.is_in_transition(case)
     components = (meta.SERVICE, meta.MIGRATIONS, *([meta.DATABASE] if moves else []))
-    other = counterpart.with_database(case)
+    other = counterpart.with_database(case) if connection.is_connected(case) else None
     counterparts = _counterpart_pods(other, case.observed) if other else []
     callers = [*(_pods(case.key, component) for component in components), *counterparts]
     port = _tcp(engines.of(database).port)

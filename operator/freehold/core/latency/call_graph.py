@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple
 
 from freehold.core.model.quantities import milliseconds
@@ -13,17 +14,10 @@ Graph = Mapping[Key, CallNode]
 Path = tuple[Key, ...]
 
 
-class Limit(NamedTuple):
-    """The longest limit on a path, in milliseconds. path: from the start of the search to the limit."""
-
-    value: int
-    path: Path
-
-
 class Excess(NamedTuple):
-    """A limit that is shorter than a limit below, both in milliseconds. field: the field with the shorter limit."""
+    """A limit of a call that is shorter than a limit below, both in milliseconds. field: with the shorter limit."""
 
-    path: Path
+    provider: Key
     allowed: int
     field: str
     taken: int
@@ -39,9 +33,25 @@ def _parsed(budget: str | None) -> int | None:
     return milliseconds(budget) if budget else None
 
 
+def nearest(key: Key, graph: Graph, most_calls: int) -> tuple[Graph, bool]:
+    """Return the part of a call graph that a service reaches, the nearest services first, and whether it is complete.
+
+    The part ends before the service with which it would have more than most_calls calls; further services are absent.
+    """
+    part: dict[Key, CallNode] = {}
+    left = most_calls
+    for each in _breadth_first(key, graph, {key: key}):
+        node = graph.get(each, EMPTY)
+        left -= len(node.calls)
+        if left < 0:
+            return part, False
+        part[each] = node
+    return part, True
+
+
 def excesses(key: Key, graph: Graph) -> Iterator[Excess]:
     """Yield each call of a service with a limit shorter than a limit below."""
-    node = graph[key]
+    node, below = graph[key], _longest_limits(key, graph)
     for call in node.calls:
         own = f"spec.consumes[{call.provider.name}].latencyBudget"
         limits = [(call.budget, own), (node.budget, "spec.latencyBudget")]
@@ -49,23 +59,46 @@ def excesses(key: Key, graph: Graph) -> Iterator[Excess]:
         if not declared or call.provider == key:
             continue
         allowed, field = min(declared)
-        below = _longest_limit(call.provider, graph, without=key)
-        if call.budget is not None and (below is None or call.budget > below.value):
-            below = Limit(call.budget, (call.provider,))
-        if below and below.value > allowed:
-            yield Excess((key, *below.path), allowed, field, below.value)
+        taken = max(call.budget or 0, below.get(call.provider, 0))
+        if taken > allowed:
+            yield Excess(call.provider, allowed, field, taken)
 
 
-def _longest_limit(start: Key, graph: Graph, without: Key) -> Limit | None:
-    """Return the longest limit of a service and of all services below, without the service `without`."""
-    callers, longest = {start: start}, graph.get(start, EMPTY).budget
-    edge: Path = (start,)
-    for key in _breadth_first(start, graph, callers, without):
-        for provider, allowed in graph.get(key, EMPTY).calls:
-            for value in (allowed, graph.get(provider, EMPTY).budget):
-                if provider != without and value is not None and (longest is None or value > longest):
-                    longest, edge = value, (key, provider)
-    return None if longest is None else Limit(longest, (*_path(edge[0], callers), *edge[1:]))
+def path_of(key: Key, excess: Excess, graph: Graph) -> Path:
+    """Return the shortest path from a service to the limit that exceeds the limit of the service's call."""
+    callers = {excess.provider: excess.provider}
+    if graph.get(excess.provider, EMPTY).budget == excess.taken:
+        return key, excess.provider
+    for caller in _breadth_first(excess.provider, graph, callers, without=key):
+        for provider, allowed in graph.get(caller, EMPTY).calls:
+            if provider != key and excess.taken in (allowed, graph.get(provider, EMPTY).budget):
+                return (key, *_path(caller, callers), provider)
+    return key, excess.provider  # the limit of the call itself
+
+
+def _longest_limits(key: Key, graph: Graph) -> dict[Key, int]:
+    """Return the longest limit of each service below a service and of all services below that one, without the service
+    itself. Services without a limit below are absent.
+
+    Each call is considered twice: the longest limits are passed on to callers first, and each service keeps the first.
+    """
+    callers: defaultdict[Key, list[Key]] = defaultdict(list)
+    own: dict[Key, int] = {}
+    for each in _breadth_first(key, graph, {key: key}):
+        budget, calls = graph.get(each, EMPTY)
+        limits = [budget, *(allowed for provider, allowed in calls if provider != key)]
+        own[each] = max((limit for limit in limits if limit is not None), default=0)
+        for provider, _ in calls:
+            callers[provider].append(each)
+    del own[key]
+    longest: dict[Key, int] = {}
+    for each in sorted((each for each in own if own[each]), key=lambda each: own[each], reverse=True):
+        waiting = [each]
+        for service in waiting:
+            if service not in longest and service != key:
+                longest[service] = own[each]
+                waiting += callers[service]
+    return longest
 
 
 def cycle_of(key: Key, graph: Graph) -> Path:
@@ -120,7 +153,11 @@ def _providers(key: Key, graph: Graph) -> Iterator[Key]:
     return (call.provider for call in graph.get(key, EMPTY).calls)
 
 
-def describe(path: Path) -> str:
-    """Format a path for messages; services of other namespaces than the first are written with the namespace."""
+def describe(path: Path, hidden: Container[Key] = ()) -> str:
+    """Format a path for messages; services of other namespaces than the first are written with the namespace.
+
+    hidden: the services without a name in the message.
+    """
     home = path[0].namespace
-    return " → ".join(key.name if key.namespace == home else str(key) for key in path)
+    names = (key.name if key.namespace == home else str(key) for key in path)
+    return " → ".join("another service" if key in hidden else name for key, name in zip(path, names, strict=True))

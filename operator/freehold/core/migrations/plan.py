@@ -14,6 +14,7 @@ from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.resources import Object, Observed, Plan, Ref, Service
 from freehold.core.objects import deployments, jobs, meta, names, pods
+from freehold.core.peers import counterpart
 
 CAPABILITY = "migrations"
 ATTEMPTS = 5
@@ -35,7 +36,7 @@ def plan(case: Case) -> Plan:
         return _plan((), State.UNKNOWN, Reason.MIGRATING, message, keep=frozenset({running}))
     new = wanted and Ref("Job", wanted) not in case.observed.objects
     if new and (
-        switchover_jobs.is_under_way(case.observed.objects) or switchover_jobs.is_under_way(case.observed.counterpart)
+        switchover_jobs.is_under_way(case.observed.objects) or switchover_jobs.is_under_way(counterpart.objects(case))
     ):
         message = "waiting for the switchover of the database to end"
         return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, message, keep=_jobs(case.observed))
@@ -90,14 +91,14 @@ def _running_before(case: Case) -> Ref | None:
     wanted = applied.migrations_job(case)
     for pod in pods.component_pods(case.observed, meta.MIGRATIONS):
         job = pods.job_of(pod)
-        if job != wanted and Ref("Job", job) in case.observed.objects and pods.is_running(pod):
+        if job != wanted and pod in pods.of_job(case.observed, job) and pods.is_running(pod):
             return Ref("Job", job)
     return None
 
 
 def _outcome(case: Case, name: str) -> tuple[State, Reason, str]:
     job = case.observed.objects.get(Ref("Job", name))
-    own = [pod for pod in pods.component_pods(case.observed, meta.MIGRATIONS) if pods.job_of(pod) == name]
+    own = (pod for pod in pods.of_job(case.observed, name) if "deletionTimestamp" not in pod["metadata"])
     newest = sorted(own, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
     trouble = pods.trouble(newest, case.observed)
     if jobs.finished(job, "Complete"):

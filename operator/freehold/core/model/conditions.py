@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from freehold.core.model import messages
+
 
 class State(StrEnum):
     """The status of a condition: FALSE needs an action; UNKNOWN is in progress and ends without action."""
@@ -175,6 +177,8 @@ class Reason(StrEnum):
     """The provider declares no spec.grpc; declare it, or remove the entry of spec.consumes."""
     CONSUMER_NOT_ALLOWED = "ConsumerNotAllowed"
     """The provider does not admit this namespace; its owner changes spec.grpc.consumers."""
+    TOO_MANY_CONSUMERS = "TooManyConsumers"
+    """The provider has more than 1000 consumers, and this one is beyond its namespace's share; remove consumers."""
     BUDGET_TOO_SMALL = "BudgetTooSmall"
     """A limit further down a path exceeds a limit of the service; raise the latter or lower the former."""
     CALL_CYCLE = "CallCycle"
@@ -207,6 +211,8 @@ class Reason(StrEnum):
     """The operator cannot read the resource; correct the field, or bring operator and CRD to the same version."""
     CLUSTER_REFUSED = "ClusterRefused"
     """The API server refused an object; raise the quota, adapt the rule or restore the rights."""
+    CONTESTED = "Contested"
+    """Another writer keeps undoing an object; stop the field manager that the message names."""
 
 
 NOT_BLOCKING = frozenset({Type.PATHS_WITHIN_BUDGET, Type.RELOCATED})
@@ -221,24 +227,18 @@ BACKGROUND = frozenset({Type.ISOLATION_VERIFIED, Type.CONTRACT_PUBLISHED})
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition of the status. message: state, cause and action, for people."""
+    """A condition of the status. message: state, cause and action, for people; bounded by `messages.bounded`."""
 
     type: Type
     state: State
     reason: Reason
     message: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", messages.bounded(self.message))
+
 
 def blocks_ready(condition: Condition) -> bool:
     """Return whether Ready depends on a condition."""
     unknown = condition.type in BACKGROUND and condition.state is State.UNKNOWN
     return not (unknown or condition.type in NOT_BLOCKING or condition.reason in NOT_BLOCKING_REASONS)
-
-
-@dataclass(frozen=True)
-class Event:
-    """A change to report as a Kubernetes Event. type: Normal or Warning."""
-
-    type: str
-    reason: str
-    note: str

@@ -1,8 +1,9 @@
 """Names for the namespaces of remote clusters.
 
-A namespace of a remote cluster is written `shop@west`, a name that no local namespace can have. `west` is the Secret
-with the kubeconfig of the remote cluster, in the local namespace `shop`: equal namespaces belong together (KEP-1645,
-'namespace sameness'). A move to another cluster is therefore a move to another namespace, with the same rules.
+A namespace of a remote cluster is written `shop@west`, a name that no local namespace can have. `west` is a cluster
+that the platform team has registered, and the Secret with the token in the local namespace `shop`: equal namespaces
+belong together (KEP-1645, 'namespace sameness'). A move to another cluster is therefore a move to another namespace,
+with the same rules.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def local_name(namespace: str) -> str:
 
 
 def cluster(namespace: str) -> str:
-    """Return the Secret with the remote cluster's kubeconfig: `west` for `shop@west`; empty for a local namespace."""
+    """Return the registered cluster, and the Secret: `west` for `shop@west`; empty for a local namespace."""
     return namespace.partition(AT)[2]
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from freehold.api.v1alpha1.grpc import Grpc
 from freehold.api.v1alpha1.microservice import MicroserviceSpec
 from freehold.core.model.conditions import Condition
+from freehold.core.protobuf.checks import Check, Checked, nothing_checked
 
 Object = dict[str, Any]
 """A Kubernetes object, in the JSON form of the API."""
@@ -66,7 +67,9 @@ class Peer:
     replaces: the namespace of the service that this service replaces, as reported in the status.
     destination: the namespace to which the service is to move. database: engine and version; empty without a database.
     move: the value of annotation `meta.MOVE`. stopped: the message of a move that is blocked.
+    redirects: whether the status reports that the endpoint redirects to another service.
     max_backup_age: spec.placement.maxBackupAge. last_backup_at: the value of annotation `meta.LAST_BACKUP_AT`.
+    uid: of the Microservice.
     """
 
     key: Key
@@ -82,6 +85,8 @@ class Peer:
     stopped: str = ""
     max_backup_age: str = ""
     last_backup_at: str = ""
+    redirects: bool = False
+    uid: str = ""
 
 
 class Call(NamedTuple):
@@ -179,7 +184,9 @@ class Observed:
     database proxy (`freehold/agents/postgresql/proxy.py`), for people.
     callers: the pod addresses of each consumer, for a service that is called in another cluster.
     remote_targets: the pod addresses in another cluster to which a provider's name leads or may lead soon, by provider.
-    counterpart: the objects of the counterpart. silent_cluster: why the remote cluster of a move is silent; else empty.
+    checked: the known results of checks of contracts.
+    counterpart: the objects of the counterpart. remote_note: what limits the view of a move's remote cluster, if any.
+    crowds: the declared consumers of the service and of its providers, of each with more than `peers.shares.MOST`.
     status: the last written status.
     """
 
@@ -204,8 +211,10 @@ class Observed:
     copy_progress: Mapping[str, Any] = field(default_factory=dict)
     callers: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     remote_targets: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    checked: Checked = nothing_checked
     counterpart: Mapping[Ref, Object] = field(default_factory=dict)
-    silent_cluster: str = ""
+    remote_note: str = ""
+    crowds: Mapping[Key, frozenset[Key]] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -216,6 +225,7 @@ class Plan:
     capability: the value of label `meta.CAPABILITY`; objects with the label that are neither in `objects` nor in `keep`
     are removed. keep: objects to leave unchanged. discard: empty objects to delete and create anew.
     status: fields to add to the resource's status. retry_after: seconds until the next reconcile, or None.
+    checks: the checks of contracts that the plan needs and that have no result yet.
     """
 
     capability: str
@@ -225,3 +235,4 @@ class Plan:
     discard: frozenset[Ref] = frozenset()
     status: Mapping[str, Any] = field(default_factory=dict)
     retry_after: float | None = None
+    checks: tuple[Check, ...] = ()

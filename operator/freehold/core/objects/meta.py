@@ -58,6 +58,9 @@ identity, so migrations are not run again at the destination."""
 DATA_MOVED_TO = "freehold.dev/data-moved-to"
 """Annotation of a database's PersistentVolumeClaim: the namespace the data was moved to. Written by the operator; the
 volume holds a stale copy."""
+SHARED_PASSWORDS = "freehold.dev/shared-passwords"
+"""Annotation of a database server's Secret: the roles whose passwords the counterpart of a move knows. Written by the
+operator; only those are handed over. That of the replication role is changed after the move."""
 ENDPOINT_TARGET = "freehold.dev/endpoint-target"
 """Annotation of the Service of a Microservice that moved to another cluster: the target of the endpoint redirect,
 like shop@west. Written by the operator."""
@@ -75,6 +78,9 @@ LAST_BACKUP_AT = "freehold.dev/last-backup-at"
 compared with spec.placement.maxBackupAge."""
 POD_NAME = "statefulset.kubernetes.io/pod-name"
 """Label of a StatefulSet's pod: the pod's name. Written by Kubernetes; selects a single database instance."""
+RESTORED = "freehold.dev/restored"
+"""Label of an object that somebody restores from a backup before its Microservice. Written by people; the admission
+policies then let the object be created in a namespace without a Microservice."""
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """Label of a namespace: the namespace's name. Written by Kubernetes; selects the namespace in network policies."""
 
@@ -135,6 +141,12 @@ def owner(service: Service) -> Object:
         "controller": True,
         "blockOwnerDeletion": False,
     }
+
+
+def controller_uid(live: Object) -> str | None:
+    """Return the uid of the Microservice that controls an object; None without one."""
+    owners = live["metadata"].get("ownerReferences", [])
+    return next((str(one["uid"]) for one in owners if one.get("controller") and one.get("kind") == KIND), None)
 
 
 def build(

@@ -111,6 +111,11 @@ def server_certificate(service: str) -> str:
     return f"{service}-database-tls"
 
 
+def read_by_counterpart(service: str) -> tuple[str, ...]:
+    """The Secrets that the other side of a move between clusters reads, by these names alone."""
+    return server_secret(service), server_certificate(service)
+
+
 def identity(service: str) -> str:
     """The Secret with the certificate of a service for mutual TLS."""
     return f"{service}-identity"
@@ -171,10 +176,13 @@ def host(name: str, namespace: str) -> str:
     return f"{name}.{remote.local_name(namespace)}.svc"
 
 
-def hosts(name: str, namespace: str) -> tuple[str, ...]:
-    """The DNS names of a Service that clients may use, for certificates."""
+def hosts(name: str, namespace: str, domain: str) -> tuple[str, ...]:
+    """The DNS names of a Service that clients may use, for certificates. domain: of the cluster.
+
+    Without shorter names: the owner of a namespace `com` would get a certificate for a host of the internet.
+    """
     short = host(name, namespace)
-    return short, f"{short}.cluster.local", f"{name}.{remote.local_name(namespace)}", name
+    return short, f"{short}.{domain}"
 
 
 def endpoint(provider: Key, port: int) -> str:

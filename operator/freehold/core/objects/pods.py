@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from freehold.api.v1alpha1.database import Resources
 from freehold.core.model.conditions import Reason
-from freehold.core.model.resources import Object, Observed
+from freehold.core.model.resources import Object, Observed, Ref
 from freehold.core.objects import meta
 
 CONTAINER_SECURITY: Object = {
@@ -95,13 +95,35 @@ def component_of(pod: Object) -> str:
 
 
 def job_of(pod: Object) -> str:
-    """Return the Job of a pod; empty for other pods."""
+    """Return the Job that a pod's label names, without a proof (see `of_job`); empty for other pods."""
     return str(pod["metadata"]["labels"].get("batch.kubernetes.io/job-name", ""))
 
 
 def of_job(observed: Observed, job: str) -> list[Object]:
-    """Return the pods of a Job."""
-    return [pod for pod in observed.pods if job_of(pod) == job]
+    """Return the pods of a Job's controller that run the programs of the Job's template.
+
+    A label makes no pod a Job's: whoever may create pods in the namespace could otherwise report results.
+    """
+    live = observed.objects.get(Ref("Job", job))
+    return [pod for pod in observed.pods if live and _is_controlled_by(pod, live) and _runs_template(pod, live)]
+
+
+def _is_controlled_by(pod: Object, job: Object) -> bool:
+    owners = (owner for owner in pod["metadata"].get("ownerReferences", []) if owner.get("controller"))
+    return any((owner.get("kind"), owner.get("uid")) == ("Job", job["metadata"].get("uid")) for owner in owners)
+
+
+def _runs_template(pod: Object, job: Object) -> bool:
+    """Return whether each container of the Job's template is in the pod unchanged; others may be injected."""
+    programs = _programs(pod.get("spec", {}))
+    template = _programs(job.get("spec", {}).get("template", {}).get("spec", {}))
+    return all(programs.get(name) == program for name, program in template.items())
+
+
+def _programs(spec: Object) -> dict[str, tuple[Any, ...]]:
+    """Return image, command and arguments of each container."""
+    containers = [*spec.get("initContainers", []), *spec.get("containers", [])]
+    return {each["name"]: tuple(each.get(key) for key in ("image", "command", "args")) for each in containers}
 
 
 def termination_message(status: Object) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ A path opens only if the consumer declares `spec.consumes` and the provider admi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from freehold.api.v1alpha1.grpc import Consumed, Consumers, ConsumersFrom, NamespaceSelector, SelectorRequirement, Tls
 from freehold.core.model import remote
@@ -13,7 +13,7 @@ from freehold.core.model.case import Case, fact
 from freehold.core.model.conditions import Reason
 from freehold.core.model.resources import Key, Observed, Peer, Ref, Service
 from freehold.core.objects import names
-from freehold.core.peers import aliases
+from freehold.core.peers import aliases, shares
 
 DEFAULT_PORT = 50051
 
@@ -71,7 +71,40 @@ def refusal(case: Case, consumed: Consumed) -> tuple[Reason, str] | None:
         )
     if not _is_admitted(peer, case.key, case.observed):
         return Reason.CONSUMER_NOT_ALLOWED, not_admitted(provider, case.namespace)
+    if provider in _beyond_share(case):
+        state = f"{where} has too many consumers: {shares.MOST} are admitted, in equal shares of the namespaces"
+        return Reason.TOO_MANY_CONSUMERS, f"{state}; remove other consumers in namespace {case.namespace}"
     return None
+
+
+@fact
+def _beyond_share(case: Case) -> frozenset[Key]:
+    """Return the providers with too many consumers that do not admit the service for that reason."""
+    crowded = (peer for key, peer in case.observed.peers.items() if key in case.observed.crowds)
+    shared = {peer.key: shares.shared(_admitted_crowd(peer, case.observed)) for peer in crowded}
+    return frozenset(key for key, admitted in shared.items() if case.key not in admitted)
+
+
+def refused_by_share(case: Case) -> int:
+    """Return how many consumers the service would admit and refuses because of their number."""
+    return max(len(_admitted_crowd(as_peer(case.service), case.observed)) - shares.MOST, 0)
+
+
+def _admitted_crowd(provider: Peer, observed: Observed) -> list[Key]:
+    """Return the consumers in admitted namespaces, of a provider with more than `shares.MOST` consumers."""
+    crowd = observed.crowds.get(provider.key, frozenset())
+    return admitted_among(provider, crowd, observed.aliases, observed.namespace_labels)
+
+
+def admitted_among(
+    provider: Peer, consumers: Collection[Key], known: aliases.Aliases, labels: Mapping[str, Mapping[str, str]]
+) -> list[Key]:
+    """Return the consumers whose namespace, or that of a service that the consumer replaced, the provider admits."""
+    admitted = {name for name in {key.namespace for key in consumers} if admits(provider, name, labels)}
+    replacing = {*known.values()} & {*consumers}
+    formers = {key: aliases.predecessors(known, key) for key in replacing}
+    inherited = {key for key in replacing if any(admits(provider, old.namespace, labels) for old in formers[key])}
+    return [key for key in consumers if key.namespace in admitted or key in inherited]
 
 
 def not_admitted(provider: Key, namespace: str) -> str:
@@ -82,7 +115,7 @@ def not_admitted(provider: Key, namespace: str) -> str:
 
 @fact
 def consumers(case: Case) -> list[Key]:
-    """Return the admitted consumers of the service, sorted.
+    """Return the admitted consumers of the service, sorted, at most `shares.MOST`.
 
     A consumer may use the name of a replaced service; then the replaced service's rule counts.
     """
@@ -91,11 +124,12 @@ def consumers(case: Case) -> list[Key]:
     replaced = _predecessors(case.key, case.observed)
     same_port = (former for former in replaced if aliases.same_listener(former.grpc, case.spec.grpc))
     providers = [as_peer(case.service), *same_port]
-    return sorted(
+    admitted = (
         peer.key
         for peer in case.observed.peers.values()
         if any(known.key in peer.consumes and _is_admitted(known, peer.key, case.observed) for known in providers)
     )
+    return sorted(shares.shared(admitted))
 
 
 def _is_admitted(provider: Peer, consumer: Key, observed: Observed) -> bool:

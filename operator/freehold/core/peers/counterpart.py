@@ -7,12 +7,16 @@ claim with the highest epoch identifies the primary; the source's spec.placement
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 from freehold.core import engines
 from freehold.core.model import remote
 from freehold.core.model.case import Case, fact
-from freehold.core.model.resources import Key, Peer, Ref, Service
-from freehold.core.objects import names
+from freehold.core.model.resources import Key, Object, Peer, Ref, Service
+from freehold.core.objects import meta, names
+
+OWNED = frozenset({"StatefulSet", "Job"})
+"""Kinds that a Microservice always owns, unlike volumes and network policies."""
 
 
 @fact
@@ -28,6 +32,19 @@ def of(case: Case) -> Key | None:
     """Return the counterpart, as source or destination, if both declare the move; else None."""
     destination = case.observed.aliases.get(case.key)
     return destination or next((old for old, new in case.observed.aliases.items() if new == case.key), None)
+
+
+@fact
+def objects(case: Case) -> Mapping[Ref, Object]:
+    """Return the counterpart's objects, without servers and Jobs that the counterpart's Microservice does not own.
+
+    Whoever may create objects in the counterpart's namespace may also label them.
+    """
+    other = of(case)
+    peer = case.observed.peers.get(other) if other else None
+    uid = peer.uid if peer else ""
+    live = case.observed.counterpart.items()
+    return {ref: body for ref, body in live if ref.kind not in OWNED or meta.controller_uid(body) == uid}
 
 
 @fact

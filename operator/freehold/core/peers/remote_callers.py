@@ -9,6 +9,7 @@ from freehold.core.model.case import Case
 from freehold.core.model.resources import Key, Object, Observed, Ref
 from freehold.core.objects import names, pods
 from freehold.core.peers import counterpart
+from freehold.core.peers.shares import MOST
 
 
 def ip_blocks(addresses: Iterable[str]) -> list[Object]:
@@ -17,16 +18,21 @@ def ip_blocks(addresses: Iterable[str]) -> list[Object]:
 
 
 def remote_consumers(case: Case) -> Mapping[Key, tuple[str, ...]]:
-    """Return pod addresses of consumers in the counterpart's cluster that call the service by the former name."""
+    """Return pod addresses of consumers in the counterpart's cluster that call the service by the former name.
+
+    At most MOST consumers with MOST addresses in all, since the other cluster writes the list.
+    """
     other = counterpart.in_remote_cluster(case)
     if other is None or case.observed.aliases.get(other) != case.key:
         return {}
     published = case.observed.counterpart.get(Ref("ConfigMap", names.callers(case.name)), {}).get("data", {})
     cluster = remote.cluster(other.namespace)
     consumers: dict[Key, tuple[str, ...]] = {}
-    for consumer, addresses in sorted(published.items()):
+    left = MOST
+    for consumer, addresses in sorted(published.items())[:MOST]:
         namespace, _, name = consumer.partition(".")
-        consumers[Key(remote.namespace_in(namespace, cluster), name)] = tuple(addresses.split())
+        listed = consumers[Key(remote.namespace_in(namespace, cluster), name)] = tuple(addresses.split()[:left])
+        left -= len(listed)
     return consumers
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 
 from google.protobuf import (
@@ -20,9 +20,13 @@ from google.protobuf import (
     type_pb2,
     wrappers_pb2,
 )
-from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import FieldDescriptor, FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
+
+from freehold.core.protobuf import bounds
+from freehold.core.protobuf.checks import Idempotency
+from freehold.core.protobuf.errors import ContractError
 
 INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.", "grpc.channelz.")
 """Packages of gRPC's own services (grpc/grpc-proto), which are not part of a contract."""
@@ -45,24 +49,16 @@ WELL_KNOWN = {
 """The files of protobuf itself (protobuf.dev, 'Well-Known Types'), which some servers leave out."""
 
 
-class ContractError(ValueError):
-    """A descriptor set is not a valid contract; the message has the cause."""
-
-
-class Idempotency(StrEnum):
-    """The declared idempotency of a method (google/protobuf/descriptor.proto, MethodOptions.IdempotencyLevel)."""
-
-    UNKNOWN = "IDEMPOTENCY_UNKNOWN"
-    IDEMPOTENT = "IDEMPOTENT"
-    NO_SIDE_EFFECTS = "NO_SIDE_EFFECTS"
-
-
 @dataclass(frozen=True)
 class Contract:
-    """A valid descriptor set. raw: the serialized input. services: by full name, sorted, without INFRASTRUCTURE."""
+    """A valid descriptor set. raw: the serialized input. services: by full name, sorted, without INFRASTRUCTURE.
+
+    extensions: by the full name of the extended message.
+    """
 
     raw: bytes
     services: Mapping[str, ServiceDescriptor] = field(compare=False, repr=False)
+    extensions: Mapping[str, tuple[FieldDescriptor, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def method(self, name: str) -> MethodDescriptor | None:
         """Return the method `package.Service/Method`, None if the contract has no such method."""
@@ -71,23 +67,34 @@ class Contract:
 
 
 def parse(raw: bytes) -> Contract:
-    """Parse a serialized google.protobuf.FileDescriptorSet. Raises ContractError."""
-    try:
-        listed = descriptor_pb2.FileDescriptorSet.FromString(raw).file
-        files = {file.name: file for file in listed}
-    except (DecodeError, UnicodeDecodeError) as error:
-        raise ContractError(f"the bytes are not a google.protobuf.FileDescriptorSet: {error}") from error
+    """Parse a serialized google.protobuf.FileDescriptorSet within `bounds`. Raises ContractError."""
+    listed = _decoded(raw)
+    files = {file.name: file for file in listed}
     for file in listed:
         # protobuf returns names that are not UTF-8 as bytes.
         if not all(isinstance(name, str) for name in (file.name, file.package, *file.dependency)):
             raise ContractError(f"file {file.name!r} has names that are not UTF-8")
         if file != files[file.name]:
             raise ContractError(f"file {file.name} occurs twice with different content")
+    bounds.check_defaults(listed)
     pool = _pool(files)
     services = [name for file in listed for name in _services(file) if not name.startswith(INFRASTRUCTURE)]
     if not services:
         raise ContractError("the descriptors contain no gRPC service")
-    return Contract(raw, {name: pool.FindServiceByName(name) for name in sorted(set(services))})
+    found = {name: pool.FindServiceByName(name) for name in sorted(set(services))}
+    return Contract(raw, found, _extensions(pool, files.values()))
+
+
+def _decoded(raw: bytes) -> Sequence[descriptor_pb2.FileDescriptorProto]:
+    """The files of a serialized FileDescriptorSet within `bounds`. Raises ContractError."""
+    if len(raw) > bounds.MAX_BYTES:
+        raise ContractError(f"the descriptors take {len(raw)} bytes, more than {bounds.MAX_BYTES}")
+    try:
+        listed = descriptor_pb2.FileDescriptorSet.FromString(raw).file
+        bounds.check(listed)
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise ContractError(f"the bytes are not a google.protobuf.FileDescriptorSet: {error}") from error
+    return listed
 
 
 def methods(contract: Contract) -> tuple[str, ...]:
@@ -127,6 +134,21 @@ def _pool(files: Mapping[str, descriptor_pb2.FileDescriptorProto]) -> Descriptor
     return pool
 
 
+def _extensions(
+    pool: DescriptorPool, files: Iterable[descriptor_pb2.FileDescriptorProto]
+) -> Mapping[str, tuple[FieldDescriptor, ...]]:
+    """The extensions by the full name of the extended message.
+
+    Collected once: the pool would search all extensions for each message.
+    """
+    found: defaultdict[str, list[FieldDescriptor]] = defaultdict(list)
+    for name in bounds.extensions(files):
+        extension = pool.FindExtensionByName(name)
+        assert extension.containing_type, name
+        found[extension.containing_type.full_name].append(extension)
+    return {name: tuple(listed) for name, listed in found.items()}
+
+
 def _order(files: Mapping[str, descriptor_pb2.FileDescriptorProto]) -> list[str]:
     """Return the names of all files, each after its imports. Raises ContractError."""
     imports: dict[str, list[str]] = {}
@@ -151,14 +173,12 @@ def _order(files: Mapping[str, descriptor_pb2.FileDescriptorProto]) -> list[str]
 
 def files(contract: Contract) -> tuple[FileDescriptor, ...]:
     """The files of the contract's services, each after its imports; unrelated files are left out."""
-    listed: dict[str, FileDescriptor] = {}
-
-    def add(file: FileDescriptor) -> None:
-        if file.name not in listed:
-            for dependency in file.dependencies:
-                add(dependency)
-            listed[file.name] = file
-
-    for service in contract.services.values():
-        add(service.file)
-    return tuple(listed.values())
+    found: dict[str, FileDescriptor] = {}
+    waiting = [service.file for service in contract.services.values()]
+    while waiting:
+        file = waiting.pop()
+        if file.name not in found:
+            found[file.name] = file
+            waiting += file.dependencies
+    imports = {name: [other.name for other in file.dependencies] for name, file in sorted(found.items())}
+    return tuple(found[name] for name in TopologicalSorter(imports).static_order())

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 
@@ -44,6 +48,8 @@ VALUES = Rules(
     "ENUM_VALUE_SAME_NAME",
     "RESERVED_ENUM_NO_DELETE",
 )
+NAMED = 3
+"""Names of one value in a message."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,33 @@ class Numbers:
         return f"{self.owner}.{min(self.names[number])}"
 
     def is_reserved(self, number: int) -> bool:
-        return any(number in span for span in self.reserved)
+        starts, stops = self._spans
+        before = bisect_right(starts, number)
+        return before > 0 and number < stops[before - 1]
+
+    def other_number(self, names: frozenset[str], number: int) -> int | None:
+        """The first number other than `number` with one of the names; None without such a number."""
+        others = (next((n for n in self._by_name.get(name, ()) if n != number), None) for name in names)
+        return min((other for other in others if other is not None), key=self._order.__getitem__, default=None)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[int]]:
+        """The numbers of each name; extensions of different scopes may have the same name."""
+        index: defaultdict[str, list[int]] = defaultdict(list)
+        for number, names in self.names.items():
+            for name in names:
+                index[name].append(number)
+        return dict(index)
+
+    @cached_property
+    def _order(self) -> Mapping[int, int]:
+        return {number: place for place, number in enumerate(self.names)}
+
+    @cached_property
+    def _spans(self) -> tuple[list[int], list[int]]:
+        """The starts of the reserved ranges, sorted, and for each start the highest stop of the ranges so far."""
+        ordered = sorted(self.reserved, key=lambda span: span.start)
+        return [span.start for span in ordered], [*accumulate((span.stop for span in ordered), max)]
 
 
 def unchanged(old: Numbers, new: Numbers) -> list[int]:
@@ -91,7 +123,7 @@ def compare(old: Numbers, new: Numbers, rules: Rules) -> Iterator[Finding]:
     for number in sorted(new.names.keys() - old.names.keys()):
         if old.is_reserved(number):
             yield Finding(new.element(number), rules.taken, f"{new.describe(number)} has a number that was reserved")
-        elif not _other_number(number, new, old):
+        elif old.other_number(new.names[number], number) is None:
             yield Finding(new.element(number), "", f"{new.describe(number)} is new")
 
 
@@ -100,20 +132,16 @@ def _removal(number: int, old: Numbers, new: Numbers) -> str:
     names, new_names = old.names[number], new.names.get(number, frozenset())
     if names & new_names:
         return ""
-    if moved_to := _other_number(number, old, new):
+    moved_to = new.other_number(names, number)
+    if moved_to is not None:
         return f"{old.kind} '{_joined(names)}' of {old.owner} is renumbered from {number} to {moved_to}"
     if not new_names:
         return f"{old.describe(number)} is gone"
-    if names & new.reserved_names or _other_number(number, new, old):
+    if names & new.reserved_names or old.other_number(new_names, number) is not None:
         return f"{old.describe(number)} is gone, and its number is now that of '{_joined(new_names)}'"
     return ""
 
 
-def _other_number(number: int, numbers: Numbers, others: Numbers) -> int | None:
-    """The different number under which `others` has a name of this number."""
-    names = numbers.names[number]
-    return next((other for other, called in others.names.items() if other != number and names & called), None)
-
-
 def _joined(names: frozenset[str]) -> str:
-    return " = ".join(sorted(names))
+    more = " = …" if len(names) > NAMED else ""
+    return " = ".join(sorted(names)[:NAMED]) + more

@@ -5,8 +5,9 @@ On the wire a field is a number and one of six wire types. Names of fields, mess
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator, Set
+from typing import Any, NamedTuple
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FieldDescriptorProto
@@ -26,31 +27,58 @@ WITH_ENUM = {F.TYPE_ENUM, F.TYPE_INT32, F.TYPE_UINT32, F.TYPE_INT64, F.TYPE_UINT
 SCALARS = {int(number): name.removeprefix("TYPE_").lower() for name, number in FieldDescriptorProto.Type.items()}
 TEXT = {F.TYPE_STRING, F.TYPE_BYTES}
 Fields = dict[int, FieldDescriptor]
+Pair = tuple[Descriptor, Descriptor] | tuple[EnumDescriptor, EnumDescriptor]
+"""A type in the old and in the new contract."""
+Groups = dict[int, frozenset[int]]
 
 
-def compare(old: Descriptor, new: Descriptor, direction: Direction) -> Iterator[Finding]:
-    """Yield the differences between two versions of a message, without nested messages."""
-    old_fields, new_fields = _fields(old), _fields(new)
-    yield from differences.compare(_numbers(old, old_fields), _numbers(new, new_fields), FIELDS)
+class Versions(NamedTuple):
+    """A message in the old and in the new contract. fields: fields and extensions by number.
+
+    unchanged: the numbers with the same meaning in both.
+    """
+
+    old: Descriptor
+    new: Descriptor
+    fields: tuple[Fields, Fields]
+    numbers: tuple[Numbers, Numbers]
+    unchanged: list[int]
+
+
+def versions(old: Descriptor, new: Descriptor, old_fields: Fields, new_fields: Fields) -> Versions:
+    """Return both versions of a message."""
+    numbers = _numbers(old, old_fields), _numbers(new, new_fields)
+    return Versions(old, new, (old_fields, new_fields), numbers, differences.unchanged(*numbers))
+
+
+def compare(versions: Versions, direction: Direction) -> Iterator[Finding]:
+    """Yield the differences between two versions of a message, without nested messages and enums."""
+    old, new, (old_fields, new_fields), numbers, unchanged = versions
+    yield from differences.compare(*numbers, FIELDS)
     for number in sorted(new_fields.keys() - old_fields.keys()):
         if new_fields[number].is_required:
             name = new_fields[number].name
             message = f"field {number} '{name}' of {new.full_name} is new, and required"
             yield Finding(f"{new.full_name}.{name}", "MESSAGE_SAME_REQUIRED_FIELDS", message)
-    for old_field, new_field in _unchanged_fields(old, new):
-        yield from _compare_fields(old, old_field, new_field, direction, old_fields.keys() & new_fields.keys())
+    regrouped = _regrouped(old_fields, new_fields)
+    for number in unchanged:
+        yield from _compare_fields(old, old_fields[number], new_fields[number], direction, number in regrouped)
     if old.GetOptions().message_set_wire_format != new.GetOptions().message_set_wire_format:
         message = f"{old.full_name} has another message_set_wire_format"
         yield Finding(old.full_name, "MESSAGE_SAME_MESSAGE_SET_WIRE_FORMAT", message)
 
 
-def nested(old: Descriptor, new: Descriptor) -> Iterator[tuple[Descriptor, Descriptor]]:
-    """Yield the messages within a message, in pairs of old and new."""
-    for fields in _unchanged_fields(old, new):
-        for old_field, new_field in _encoded(*fields):
+def nested(message: Versions) -> Iterator[Pair]:
+    """Yield the messages and enums of a message's fields, in pairs of old and new."""
+    old_fields, new_fields = message.fields
+    for number in message.unchanged:
+        for old_field, new_field in _encoded(old_fields[number], new_fields[number]):
             inner, new_inner = old_field.message_type, new_field.message_type
             if inner and new_inner and old_field.type == new_field.type and not is_replaced(inner, new_inner):
                 yield inner, new_inner
+            enum, new_enum = old_field.enum_type, new_field.enum_type
+            if enum and new_enum and not is_replaced(enum, new_enum):
+                yield enum, new_enum
 
 
 def is_replaced(old: Descriptor | EnumDescriptor, new: Descriptor | EnumDescriptor) -> bool:
@@ -62,11 +90,6 @@ def is_replaced(old: Descriptor | EnumDescriptor, new: Descriptor | EnumDescript
     return old.name != new.name and not _is_entry(old) and not _is_entry(new)
 
 
-def _fields(owner: Descriptor) -> Fields:
-    """Fields and extensions by number; both are encoded alike."""
-    return {field.number: field for field in (*owner.fields, *owner.file.pool.FindAllExtensions(owner))}
-
-
 def _numbers(owner: Descriptor, fields: Fields) -> Numbers:
     proto = DescriptorProto()
     owner.CopyToProto(proto)
@@ -75,16 +98,10 @@ def _numbers(owner: Descriptor, fields: Fields) -> Numbers:
     return Numbers("field", owner.full_name, names, reserved, frozenset(proto.reserved_name))
 
 
-def _unchanged_fields(old: Descriptor, new: Descriptor) -> Iterator[tuple[FieldDescriptor, FieldDescriptor]]:
-    old_fields, new_fields = _fields(old), _fields(new)
-    for number in differences.unchanged(_numbers(old, old_fields), _numbers(new, new_fields)):
-        yield old_fields[number], new_fields[number]
-
-
 def _compare_fields(
-    owner: Descriptor, old: FieldDescriptor, new: FieldDescriptor, direction: Direction, common: set[int]
+    owner: Descriptor, old: FieldDescriptor, new: FieldDescriptor, direction: Direction, regrouped: bool
 ) -> Iterator[Finding]:
-    """Yield the differences of a field with an unchanged number. common: the numbers in both messages."""
+    """Yield the differences of a field with an unchanged number. regrouped: whether the field's oneof has changed."""
     element, name = f"{owner.full_name}.{old.name}", f"field {old.number} '{old.name}' of {owner.full_name}"
     changed = f"{name} was {_type_name(old)}, is {_type_name(new)}"
     readable = all(_is_readable(written, read, direction) for written, read in _encoded(old, new))
@@ -95,14 +112,11 @@ def _compare_fields(
     elif old.is_repeated == new.is_repeated:
         if _type_name(old) != _type_name(new):
             yield Finding(element, "", changed)
-        yield from _compare_presence(old, new, element, name, common)
-    for old_part, new_part in _encoded(old, new):
-        if old_part.enum_type and new_part.enum_type and not is_replaced(old_part.enum_type, new_part.enum_type):
-            yield from _compare_enums(old_part.enum_type, new_part.enum_type)
+        yield from _compare_presence(old, new, element, name, regrouped)
 
 
 def _compare_presence(
-    old: FieldDescriptor, new: FieldDescriptor, element: str, name: str, common: set[int]
+    old: FieldDescriptor, new: FieldDescriptor, element: str, name: str, regrouped: bool
 ) -> Iterator[Finding]:
     """Yield differences in `required`, in the oneof, and in the default of a field."""
     if old.is_required != new.is_required:
@@ -110,7 +124,7 @@ def _compare_presence(
         message = f"{name} was {need[old.is_required]}, is {need[new.is_required]}"
         yield Finding(element, "MESSAGE_SAME_REQUIRED_FIELDS", message)
     old_place, new_place = _place(old), _place(new)
-    if _exclusive_with(old, common) != _exclusive_with(new, common) and old_place != new_place:
+    if regrouped and old_place != new_place:
         yield Finding(element, "FIELD_SAME_ONEOF", f"{name} was {old_place}, is {new_place}")
     old_default, new_default = _default(old), _default(new)
     if old_default != new_default:
@@ -140,7 +154,7 @@ def _is_readable(old: FieldDescriptor, new: FieldDescriptor, direction: Directio
     return any(types <= group for group in ALIKE)
 
 
-def _compare_enums(old: EnumDescriptor, new: EnumDescriptor) -> Iterator[Finding]:
+def compare_enums(old: EnumDescriptor, new: EnumDescriptor) -> Iterator[Finding]:
     """Yield the differences of an enum, in both directions alike: unknown and missing values both mislead a client."""
     if old.is_closed != new.is_closed:
         kinds = {True: "closed", False: "open"}
@@ -159,13 +173,27 @@ def _values(owner: EnumDescriptor) -> Numbers:
     return Numbers("value", owner.full_name, names, reserved, frozenset(proto.reserved_name))
 
 
-def _exclusive_with(field: FieldDescriptor, common: set[int]) -> set[int]:
-    """The fields of the same oneof that both contracts have.
+def _regrouped(old: Fields, new: Fields) -> set[int]:
+    """The fields of both contracts that exclude other fields of both contracts than before, through a oneof.
 
     A oneof with a single field is explicit presence: moving a field in or out is compatible.
     """
-    oneof = field.containing_oneof
-    return {other.number for other in oneof.fields} & common - {field.number} if oneof else set()
+    common = old.keys() & new.keys()
+    groups, new_groups = _groups(old, common), _groups(new, common)
+    # Equal groups are one object, so that each group is compared once and not for each of its fields.
+    same = {group: group for group in groups.values()}
+    new_groups = {number: same.get(group, group) for number, group in new_groups.items()}
+    return {number for number in common if groups.get(number) is not new_groups.get(number)}
+
+
+def _groups(fields: Fields, common: Set[int]) -> Groups:
+    """The fields of the same oneof that both contracts have, by field; only where there are several."""
+    members: defaultdict[str, set[int]] = defaultdict(set)
+    for number in common:
+        if oneof := fields[number].containing_oneof:
+            members[oneof.name].add(number)
+    groups = [frozenset(group) for group in members.values() if len(group) > 1]
+    return {number: group for group in groups for number in group}
 
 
 def _place(field: FieldDescriptor) -> str:

@@ -8,7 +8,7 @@ becomes the rollback standby. Each step is derived from the live objects, so tha
 from __future__ import annotations
 
 from freehold.api.v1alpha1.database import Database
-from freehold.core.database import switchover_jobs, topology, volume
+from freehold.core.database import confirmation, switchover_jobs, topology, volume
 from freehold.core.database.instance import Instance
 from freehold.core.handover import routing
 from freehold.core.migrations import applied
@@ -63,9 +63,12 @@ def _step(case: Case, database: Database) -> Step | None:
         return Step(Reason.MOVE_PAUSED, f"not started; {progress.resume(case.service)}")
     attempts = [*switchover_jobs.attempts(case, primary, candidate)]
     last = attempts[-1] if attempts else None
+    objects = standby.objects(case, database, candidate)
+    if last and last.moved and confirmation.is_denied(case, candidate):
+        message = f"{last.name} reports success, and the database proxy another writable server; asked again"
+        return Step(Reason.SWITCHING_OVER, message, objects, again=2)
     if last and last.moved:
         return _promoted(case, database, candidate, last)
-    objects = standby.objects(case, database, candidate)
     if last and last.discard:
         message = f"{last.message}; the standby is not usable any more; the initial copy starts again"
         return Step(Reason.INITIAL_COPY, message, objects[2:])  # clients may use the proxy

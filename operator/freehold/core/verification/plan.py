@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from freehold.core.handover import routing
+from freehold.core.model import messages
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.resources import Observed, Plan, Ref
@@ -24,7 +25,7 @@ MIN_RETRY, MAX_RETRY = timedelta(seconds=30), timedelta(minutes=10)
 """The bounds of the time between probes while something differs; the time grows with the age of the difference."""
 AFTER_FAILURE = timedelta(minutes=5)
 NAMED = 3
-"""The number of pairs that a message lists; the status lists all."""
+"""Pairs, ports or nodes named in a message; the status lists the pairs."""
 ENFORCE = "check that the cluster's network plugin enforces NetworkPolicies"
 NO_RESULT = "the probe ended without a result"
 Verification = dict[str, Any]
@@ -97,9 +98,17 @@ def _policies(observed: Observed) -> dict[str, str]:
 def _state(case: Case, verification: Verification | None, job: Ref, *, failed: bool) -> tuple[State, Reason, str]:
     """Return status, reason and message of IsolationVerified."""
     if case.observed.breaches:
-        return State.FALSE, Reason.UNEXPECTEDLY_REACHABLE, f"{'; '.join(case.observed.breaches)}; {ENFORCE}"
+        return (
+            State.FALSE,
+            Reason.UNEXPECTEDLY_REACHABLE,
+            f"{messages.listed(case.observed.breaches, NAMED, '; ')}; {ENFORCE}",
+        )
     if case.observed.unenforced:
-        return State.FALSE, Reason.POLICIES_NOT_ENFORCED, f"{'; '.join(case.observed.unenforced)}; {ENFORCE}"
+        return (
+            State.FALSE,
+            Reason.POLICIES_NOT_ENFORCED,
+            f"{messages.listed(case.observed.unenforced, NAMED, '; ')}; {ENFORCE}",
+        )
     if verification and verification["differences"]:
         return _differing(verification)
     if verification:
@@ -128,9 +137,8 @@ def _differing(verification: Verification) -> tuple[State, Reason, str]:
     differences = verification["differences"]
     opened = [d for d in differences if d["found"] == "Open"]
     listed = [f"{d['from']} → {d['to']} is {d['found'].lower()}" for d in opened or differences]
-    more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
     state = f"{len(listed)} of {verification['pairs']} pairs {'is' if len(listed) == 1 else 'are'} not as declared"
-    message = f"{state}, found {verification['verifiedAt']}: {', '.join(listed[:NAMED])}{more}"
+    message = f"{state}, found {verification['verifiedAt']}: {messages.listed(listed, NAMED)}"
     if opened:
         return State.FALSE, Reason.MISMATCH, f"{message}; {ENFORCE}"
     return State.UNKNOWN, Reason.UNREACHABLE, f"{message}; check the provider's conditions and other network policies"

@@ -7,20 +7,31 @@ service's pods. A probe has no credentials, listens on no port and is never Read
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
 
 from freehold.core import engines
 from freehold.core.database import readiness
 from freehold.core.model.case import Case
-from freehold.core.model.resources import Object, Service
+from freehold.core.model.resources import Key, Object, Service
 from freehold.core.objects import meta, names, pods
 from freehold.core.peers import consent
 
 SAMPLE = 100
 """The maximum number of ports declared closed that a probe tries, however many services exist."""
+MOST_DIFFERENCES = 64
+"""The most differences in the status."""
 NEVER_READY = "freehold.dev/never-ready"
 """A readiness gate that is never met and so keeps a probe out of the endpoints (kubernetes.io, 'Pod readiness')."""
 RESOURCES: Object = {"requests": {"cpu": "10m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}}
+
+
+class Answer(BaseModel):
+    """The answer of a probe (agents/connectivity_probe.py): the number of tried ports, and those that differ."""
+
+    tried: int = Field(ge=0, le=10_000)
+    differences: list[tuple[Annotated[str, Field(max_length=300)], Literal["Open", "Closed"]]]
 
 
 def job(case: Case, name: str, capability: str) -> Object:
@@ -72,10 +83,20 @@ def _open_ports(case: Case) -> dict[str, bool]:
 
 
 def _closed_ports(case: Case, salt: str) -> list[str]:
-    """Return a random sample of the other services' ports that are declared closed, depending on `salt`."""
+    """Return a random sample of known services' ports that are declared closed, depending on `salt`."""
     opened, ports = _open_ports(case), case.observed.addresses
-    others = (port for key, listed in ports.items() for port in listed if key != case.key and port not in opened)
+    others = (port for key, listed in ports.items() for port in listed if _is_known(case, key) and port not in opened)
     return sorted(sorted(others, key=lambda address: meta.digest(salt, address))[:SAMPLE])
+
+
+def _is_known(case: Case, key: Key) -> bool:
+    """Return whether the owner may know another service: in the same namespace, declared as a provider, or a consumer.
+
+    Everyone who may read Jobs in the namespace reads the probe's arguments.
+    """
+    declared = {consent.provider_key(case.service, consumed) for consumed in case.spec.consumes}
+    near = key.namespace == case.namespace or key in declared or key in consent.consumers(case)
+    return near and key != case.key
 
 
 def _beside(service: Service) -> Object:
@@ -88,12 +109,20 @@ def result(case: Case, job: str) -> dict[str, Any] | None:
     """Return verifiedAt, pairs and differences of an ended probe, as in status.isolation; None without a result."""
     for pod in pods.of_job(case.observed, job):
         for status in pod.get("status", {}).get("containerStatuses", []):
-            answer = pods.termination_message(status)
-            if answer and {"tried", "differences"} <= answer.keys():
-                differences = [_difference(case.service, address, found) for address, found in answer["differences"]]
+            if answer := _answer(status):
+                listed = answer.differences[:MOST_DIFFERENCES]
+                differences = [_difference(case.service, address, found) for address, found in listed]
                 verified_at = status["state"]["terminated"]["finishedAt"]
-                return {"verifiedAt": verified_at, "pairs": answer["tried"], "differences": differences}
+                return {"verifiedAt": verified_at, "pairs": answer.tried, "differences": differences}
     return None
+
+
+def _answer(status: Object) -> Answer | None:
+    """Return the answer of an ended probe; None for any other termination message."""
+    try:
+        return Answer.model_validate(pods.termination_message(status))
+    except ValidationError:
+        return None
 
 
 def _difference(service: Service, address: str, found: str) -> dict[str, str]:

@@ -38,7 +38,7 @@ def build(case: Case) -> Object:
     target = routing.endpoint_target(case)
     if target and not remote.is_remote(target.namespace):
         body["spec"] = {"type": "ExternalName", "externalName": routing.alias(target, case.observed), "ports": ports}
-    elif target and endpoint_slices.is_attached(case):
+    elif target and (endpoint_slices.is_attached(case) or routing.current_target(case) == target):
         # A selector without pods, so that the cluster's own controller removes the local pods from the endpoints.
         body["spec"] = {**spec, "selector": meta.selector(case.name, meta.REMOTE)}
         body["metadata"]["annotations"] = {meta.ENDPOINT_TARGET: target.namespace}

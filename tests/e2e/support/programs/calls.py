@@ -1,14 +1,15 @@
 """A program for pods that calls a provider at a constant rate, like a consumer in Python, and prints a result as JSON.
 
-Arguments: RATE SECONDS PROVIDER METHOD REQUEST. The request is JSON; each call replaces KEY by a unique value. The
-program ends early with its input. It depends on the gRPC library, the files below /bindings and the provider's
-reflection alone.
+Arguments: RATE SECONDS PROVIDER METHOD REQUEST. The request is JSON; each call replaces KEY by a unique value. Failures
+are counted by second and error. The program ends early with its input. It depends on the gRPC library, the files below
+/bindings and the provider's reflection alone.
 """
 
 import asyncio
 import json
 import select
 import sys
+import time
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -53,7 +54,7 @@ async def main(rate: int, seconds: int, provider: str, method: str, text: str) -
             try:
                 await made(body, timeout=5)
             except grpc.aio.AioRpcError as error:
-                failed[f"{error.code().name}: {error.details()}"] += 1
+                failed[f"{time.strftime('%X')} {error.code().name}: {error.details()}"] += 1
 
         begun, calls = loop.time(), []
         for number in range(rate * seconds):

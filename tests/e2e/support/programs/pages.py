@@ -18,7 +18,7 @@ here = threading.local()
 
 
 def ask(host: str, path: str) -> str:
-    """Get a path; return an empty text on success, else the error.
+    """Get a path; return an empty text on success, else the error with its time.
 
     Each thread keeps its connection, as a browser does, and repeats the request on a new connection where the server
     has closed the old one (RFC 9112, 9.3.1).
@@ -33,9 +33,9 @@ def ask(host: str, path: str) -> str:
             here.connection.close()
             here.connection = None
             if not (kept and isinstance(error, ConnectionError)):
-                return repr(error)
+                return f"{time.strftime('%X')} {error!r}"
         else:
-            return "" if answer.status == 200 else f"{answer.status}: {text[:200]}"
+            return "" if answer.status == 200 else f"{time.strftime('%X')} {answer.status}: {text[:200]}"
     return "unreachable"
 
 

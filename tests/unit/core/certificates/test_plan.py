@@ -9,11 +9,12 @@ from datetime import timedelta
 import pytest
 from freehold.core import certificates
 from freehold.core.certificates.plan import Request
+from freehold.core.model.case import Case
 from freehold.core.model.resources import Authority, Issued, Object, Observed, Ref
 from freehold.core.objects import meta
 from freehold.kube import certificate_authority
 
-from tests.unit.core.worlds import AUTHORITY, DATABASE, NOW, objects_of, observed, reconcile, service, settled
+from tests.unit.core.worlds import AUTHORITY, DATABASE, NOW, PLATFORM, objects_of, observed, reconcile, service, settled
 
 REQUEST = Request("users-database-tls", meta.DATABASE, ("users-database.shop.svc",))
 SECRET = Ref("Secret", REQUEST.secret)
@@ -54,6 +55,28 @@ def test_due_for_other_names_and_identities() -> None:
     seen = Observed(NOW, objects={SECRET: secret(ISSUED)}, authority=AUTHORITY.public)
     assert certificates.due(other, seen)
     assert certificates.due(replace(REQUEST, identity="spiffe://cluster.local/ns/shop/sa/users"), seen)
+
+
+@pytest.mark.parametrize("namespace", ["shop", "com"])
+def test_names_end_in_svc(namespace: str) -> None:
+    """A certificate has the Service's names with `.svc` alone: no name of a namespace is one of the internet."""
+    subject = service("google", namespace, database=DATABASE, grpc={"tls": "Mutual"})
+    platform = replace(PLATFORM, cluster_domain="example.internal")
+    requested = certificates.requests(Case(subject, observed(platform=platform)))
+    assert [request.hosts for request in requested] == [
+        (
+            f"google-database.{namespace}.svc",
+            f"google-database.{namespace}.svc.example.internal",
+            f"*.google-database-nodes.{namespace}.svc",
+        ),
+        (f"google.{namespace}.svc", f"google.{namespace}.svc.example.internal"),
+    ]
+
+
+def test_certificate_with_short_names_is_due() -> None:
+    """A certificate with another set of names, such as the short names of an earlier version, is issued again."""
+    short = AUTHORITY.issue(replace(REQUEST, hosts=(*REQUEST.hosts, "users-database")), NOW)
+    assert certificates.due(REQUEST, Observed(NOW, objects={SECRET: secret(short)}, authority=AUTHORITY.public))
 
 
 def test_second_authority_changes_only_trust() -> None:

@@ -11,9 +11,11 @@ from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, State
 from freehold.core.model.resources import Key, Peer, Ref
 from freehold.core.objects import deployments, meta
+from freehold.core.protobuf.checks import Check, Kind, Result, nothing_checked
 from freehold.core.reconcile import report
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
-from tests import offered
+from tests import offered, sandboxed
 from tests.unit.core.offers import (
     ADDITIVE,
     BREAKING,
@@ -178,3 +180,55 @@ def test_consumers_of_an_alias_count() -> None:
     unaffected = replace(seen, peers={**seen.peers, compatible.key: compatible})
     assert planned_image(with_contract(unaffected, BREAKING), subject) == NEW
     assert planned_image(with_contract(replace(seen, aliases={}), BREAKING), subject) == NEW
+
+
+def test_unchecked_contract_holds_nothing_that_exists() -> None:
+    """Until a contract is checked, the plan asks for the check, and everything that was read is kept."""
+    seen = with_contract(serving(PAYMENTS), BREAKING)
+    unchecked = replace(seen, checked=nothing_checked)
+    plan = contracts.plan(Case(service(), unchecked))
+    assert plan.checks == (Check(Kind.METHODS, BREAKING), Check(Kind.METHODS, offered.users()))
+    assert {Ref("ConfigMap", published.name("users", image, {})) for image in (OLD, NEW)} <= plan.keep
+    assert not [body for body in plan.objects if body["kind"] == "Job"], "no image is read again"
+    assert planned_image(unchecked, service()) == OLD
+
+
+def test_comparison_is_checked_after_both_contracts() -> None:
+    """With both contracts known, the plan asks for the comparison, and the rollout waits."""
+    seen = with_contract(serving(PAYMENTS), BREAKING)
+
+    def methods_only(check: Check) -> Result | None:
+        return seen.checked(check) if check.kind is Kind.METHODS else None
+
+    compared = replace(seen, checked=methods_only)
+    assert contracts.plan(Case(service(), compared)).checks == (Check(Kind.BREAKS, offered.users(), BREAKING),)
+    assert planned_image(compared, service()) == OLD
+
+
+def test_comparison_without_a_result() -> None:
+    """Contracts that cannot be compared hold nobody, and the condition names the cause."""
+    seen = with_contract(serving(PAYMENTS), BREAKING)
+
+    def crashing(check: Check) -> Result | None:
+        return seen.checked(check) if check.kind is Kind.METHODS else Result(fault="it crashed")
+
+    failed = replace(seen, checked=crashing)
+    assert planned_image(failed, service()) == NEW
+    found = condition(failed, service())
+    assert (found.state, found.reason) == (State.FALSE, "ContractInvalid")
+    assert found.message == "the contract of users:1.5.0 is not compared: it crashed"
+
+
+def test_crashing_contract() -> None:
+    """A published contract that would crash protobuf's runtime is invalid, for this service alone."""
+    file = FileDescriptorProto(name="a.proto", package="a", syntax="proto2")
+    file.message_type.add(name="M").field.add(name="b", number=1, type=9, label=3, default_value="x")
+    file.service.add(name="S").method.add(name="Do", input_type=".a.M", output_type=".a.M")
+    hostile = FileDescriptorSet(file=[file]).SerializeToString()
+    with sandboxed.started() as sandbox:
+        seen = replace(serving(PAYMENTS), checked=lambda check: sandbox.run(check)[0])
+        poisoned = with_contract(with_contract(seen, hostile), hostile, OLD)
+        found = condition(poisoned, service())
+        assert (found.state, found.reason) == (State.FALSE, "ContractInvalid")
+        assert found.message.endswith("field a.M.b has a default, and is repeated or a message")
+        assert planned_image(poisoned, service()) == NEW

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from difflib import get_close_matches
+from importlib import import_module
 
 import pytest
 from freehold.core import dependencies
+from freehold.core.dependencies.plan import CANDIDATES, MAX_LETTERS
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Peer, Ref, Service
 
@@ -64,3 +67,23 @@ def test_methods_that_are_not_offered(title: str, contract: bytes, methods: tupl
     assert (found.reason, found.message) == expected, title
     policy = objects_of(reconcile(consumer(*methods), seen))[Ref("NetworkPolicy", "payments")]
     assert "users" in json.dumps(policy["spec"]["egress"]), "the network policy admits the call all the same"
+
+
+def test_suggestions_are_few_and_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many methods are misspelled and offered, three are explained, each compared with a bounded number."""
+    compared: list[int] = []
+
+    def counted(word: str, names: list[str], n: int) -> list[str]:
+        compared.append(len(word) * sum(map(len, names)))
+        return get_close_matches(word, names, n=n)
+
+    monkeypatch.setattr(import_module("freehold.core.dependencies.plan"), "get_close_matches", counted)
+    methods = "".join(f"rpc GetUserById{n:05}(Empty) returns (Empty);" for n in range(1990))
+    text = f'syntax = "proto3"; package a; message Empty {{}} service S {{ {methods} }}'
+    contract = offered.compiled("a/a.proto", f"{text} service {'L' * 120} {{ rpc Do(Empty) returns (Empty); }}")
+    seen = observed(peers=peers(provider(contract)))
+    found = dependencies.plan(Case(consumer(*(f"a.S/GetUserByld{n:05}" for n in range(64))), seen)).condition
+    assert found and found.message.count("; did you mean a.S/GetUserById") == 3
+    assert len(compared) == 3 and max(compared) <= CANDIDATES * MAX_LETTERS**2
+    found = dependencies.plan(Case(consumer(f"a.{'L' * 120}/Da"), seen)).condition
+    assert found and "; offered: " in found.message, "a long name has no suggestion"

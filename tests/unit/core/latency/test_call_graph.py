@@ -75,8 +75,9 @@ CHAIN: dict[str, Declared] = {
 )
 def test_excesses(title: str, declared: dict[str, Declared], expected: list[str]) -> None:
     """Each call with a limit shorter than a limit below is an excess."""
-    found = call_graph.excesses(key("a"), graph(declared))
-    listed = [f"{'→'.join(k.name for k in e.path)} {latency(e.allowed)}<{latency(e.taken)}" for e in found]
+    nodes = graph(declared)
+    found = [(e, call_graph.path_of(key("a"), e, nodes)) for e in call_graph.excesses(key("a"), nodes)]
+    listed = [f"{'→'.join(k.name for k in path)} {latency(e.allowed)}<{latency(e.taken)}" for e, path in found]
     assert listed == expected, title
 
 
@@ -139,7 +140,7 @@ def test_no_condition_without_calls_and_budget() -> None:
 
 
 def test_nothing_is_known_below_a_refusing_provider() -> None:
-    """A service learns about calls below a provider only with consent."""
+    """A service learns about calls below a provider only with consent, and then no names."""
     subject = service("a", latencyBudget="1s", consumes=[{"name": "ledger", "namespace": "bank"}])
     ledger, vault = Key("bank", "ledger"), Key("bank", "vault")
     below = {ledger: CallNode(5000, (Call(vault),)), vault: CallNode(9000)}
@@ -149,7 +150,9 @@ def test_nothing_is_known_below_a_refusing_provider() -> None:
 
     consenting = peer("ledger", "bank", vault, grpc={"consumers": {"from": "All"}})
     condition = budgets.plan(Case(subject, replace(refused, peers=peers(consenting)))).condition
-    assert condition is not None and "a → bank/ledger → bank/vault: bank/vault may take 9s" in condition.message
+    assert (
+        condition is not None and "a → bank/ledger → another service: another service may take 9s" in condition.message
+    )
 
 
 def test_excess_does_not_affect_ready() -> None:
@@ -201,7 +204,7 @@ def test_results_equal_exhaustive_search(nodes: dict[Key, CallNode]) -> None:
         lower = max((b for _, *both in walk for b in both if b is not None), default=0)
         if upper is not None and lower > upper:
             exceeded.add(first)
-    assert {excess.path[1] for excess in call_graph.excesses(start, nodes)} == exceeded
+    assert {excess.provider for excess in call_graph.excesses(start, nodes)} == exceeded
     listed = [(start, *(provider for provider, _, _ in walk)) for walk in paths]
     assert bool(call_graph.cycle_of(start, nodes)) == any(path[-1] == start for path in listed)
     simple = [(start,), *(path for path in listed if len(set(path)) == len(path))]
@@ -219,3 +222,29 @@ def test_a_thousand_services_take_less_than_a_second() -> None:
     assert len(call_graph.longest_from(names[0], nodes)) == 1000
     assert not list(call_graph.excesses(names[0], nodes)) and not call_graph.cycle_of(names[0], nodes)
     assert time.process_time() - begun < 1
+
+
+FOREIGN = Key("accounts", "people"), Key("secret", "ledger"), Key("shop", "stock")
+
+
+@pytest.mark.parametrize(
+    ("ledger", "words"),
+    [
+        ("1s", "the longest path is a → accounts/people → another service → stock, 3 hops"),
+        ("9s", "a → accounts/people → another service: another service may take 9s, 7s more"),
+    ],
+)
+def test_strangers_are_not_named(ledger: str, words: str) -> None:
+    """A path names the own namespace and the declared providers, not who these call in other namespaces."""
+    people, hidden, stock = FOREIGN
+    subject = service("a", latencyBudget="2s", consumes=[{"name": "people", "namespace": "accounts"}])
+    nodes = {
+        people: CallNode(None, (Call(hidden),)),
+        hidden: CallNode(milliseconds(ledger), (Call(stock),)),
+        stock: CallNode(None, ()),
+    }
+    known = peers(peer("people", "accounts", grpc={"consumers": {"from": "All"}}))
+    condition = budgets.plan(Case(subject, observed(peers=known, graph=nodes))).condition
+    assert condition
+    assert words in condition.message
+    assert "ledger" not in condition.message

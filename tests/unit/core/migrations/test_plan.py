@@ -10,7 +10,7 @@ from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Plan, Ref, Service
 from freehold.core.objects import meta
 
-from tests.unit.core.worlds import DATABASE, observed, placed, reconcile, service
+from tests.unit.core.worlds import DATABASE, observed, placed, pod_of, reconcile, service
 
 MORE = {"requests": {"memory": "1024Mi"}}
 
@@ -71,9 +71,8 @@ def test_other_resources_make_another_job() -> None:
 def test_running_job_is_not_interrupted() -> None:
     """The next migration waits until a running Job has ended."""
     seen, ref = _after({})
-    labels = {"app.kubernetes.io/component": "migrations", "batch.kubernetes.io/job-name": ref.name}
     status = {"containerStatuses": [{"name": "migrations", "state": {"running": {}}}]}
-    runs = replace(seen, pods=({"metadata": {"name": "one", "labels": labels}, "status": status},))
+    runs = replace(seen, pods=({**pod_of(seen.objects[ref]), "status": status},))
 
     plan = _planned(runs, resources=MORE)
 

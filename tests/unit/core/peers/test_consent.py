@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason
 from freehold.core.model.resources import Key, Object, Peer
-from freehold.core.peers import consent
+from freehold.core.peers import consent, shares
 
 from tests.unit.core.worlds import observed, peer, peers, reconcile, service
 
@@ -71,6 +72,16 @@ def test_consent_selector_unknown_namespace() -> None:
     """A selector does not admit a namespace with unknown labels."""
     consumers = {"from": "Selector", "selector": {"matchLabels": {"team": "sales"}}}
     assert not consent.admits(peer("users", "accounts", grpc={"consumers": consumers}), "sales", {})
+
+
+def test_shares_of_namespaces() -> None:
+    """Of too many consumers each namespace keeps an equal share, whatever the others declare; the choice is by name."""
+    hostile = [Key("evil", f"c{number:04}") for number in range(5000)]
+    shop, sales = [Key("shop", "payments")], [Key("sales", f"s{number:03}") for number in range(300)]
+    admitted = shares.shared([*hostile, *shop, *sales])
+    assert admitted == {*shop, *sales, *hostile[: shares.MOST - 301]}
+    assert shares.shared(reversed([*hostile, *sales, *shop])) == admitted
+    assert shares.shared(sales) == {*sales}
 
 
 USERS = Key("accounts", "users")
@@ -155,3 +166,27 @@ def test_consent_refusal_names_owner() -> None:
         "users in namespace accounts admits no consumers from namespace sales; "
         "its owner can add sales under spec.grpc.consumers",
     )
+
+
+def test_consumers_beyond_the_share() -> None:
+    """A provider admits 1000 of 5,001 consumers and says so; one beyond its share learns the reason."""
+    hostile, fair = [Key("evil", f"c{number:04}") for number in range(5000)], Key("shop", "payments")
+    crowds = {USERS: frozenset([*hostile, fair])}
+    provider = service("users", "accounts", grpc=OPEN)
+    callers = peers(*(peer(key.name, key.namespace, USERS) for key in crowds[USERS]))
+    seen = observed(peers=callers, crowds=crowds)
+    admitted = consent.consumers(Case(provider, seen))
+    assert admitted == [*hostile[:999], fair]
+    policies = reconcile(provider, seen)[1]
+    assert len(json.dumps(policies.objects[0])) < 1_000_000
+    assert policies.condition and policies.condition.message.endswith(
+        "and refuses 4001 beyond the most consumers of a service"
+    )
+    known = observed(peers=peers(peer("users", "accounts", grpc=OPEN)), crowds=crowds)
+    refusals = {}
+    for key in (hostile[0], hostile[-1], fair):
+        caller = service(key.name, key.namespace, consumes=[{"name": "users", "namespace": "accounts"}])
+        refusals[key] = consent.refusal(Case(caller, known), caller.spec.consumes[0])
+    refused = refusals.pop(hostile[-1])
+    assert refused and refused[0] is Reason.TOO_MANY_CONSUMERS
+    assert set(refusals.values()) == {None}

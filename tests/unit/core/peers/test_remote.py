@@ -10,12 +10,13 @@ import pytest
 from freehold.api.v1alpha1.placement import Placement
 from freehold.core import certificates
 from freehold.core.database.instance import Instance, replica_of
-from freehold.core.handover import endpoint_slices
+from freehold.core.handover import endpoint_slices, routing
 from freehold.core.model import remote
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Authority, Key, Object, Observed, Peer, Ref, Service
 from freehold.core.objects import meta, names
 from freehold.core.peers import counterpart, remote_callers
+from freehold.core.workload import service as workload_service
 from freehold.kube import certificate_authority
 from pydantic import ValidationError
 
@@ -134,6 +135,19 @@ def test_remote_consumers_from_source() -> None:
     assert remote_callers.remote_consumers(Case(moving(), replace(world, aliases={HERE: THERE}))) == {}
 
 
+def test_remote_consumers_bounded() -> None:
+    """However long the list from the other cluster is, the network policy stays small."""
+    addresses = " ".join(f"10.1.{number // 250}.{number % 250}" for number in range(2500))
+    many: Object = {"kind": "ConfigMap", "data": {f"evil.c{number:04}": addresses for number in range(2000)}}
+    destination = service(placement={"fromCluster": "east"})
+    source = Peer(Key("shop@east", "users"), GRPC, frozenset(), destination="shop")
+    world = replace(observed(), peers={source.key: source}, aliases={source.key: HERE})
+    callers = remote_callers.remote_consumers(
+        Case(destination, replace(world, counterpart={Ref("ConfigMap", "users-callers"): many}))
+    )
+    assert len(callers) == sum(map(len, callers.values())) == 1000
+
+
 def test_remote_ip_blocks() -> None:
     """An address of either IP family is a block with a single address."""
     assert [block["ipBlock"]["cidr"] for block in remote_callers.ip_blocks(["10.2.0.6", "fd00::6"])] == [
@@ -155,3 +169,16 @@ def test_remote_authorities_in_common() -> None:
     assert counterpart.untrusted(Case(moving(), trusting(other + own))) == "", "both are trusted during a rotation"
     assert "trusts another certificate authority" in counterpart.untrusted(Case(moving(), trusting(other)))
     assert counterpart.untrusted(Case(moving(), world)) == "", "the remote authority is unknown"
+
+
+def test_remote_redirect_outlives_addresses() -> None:
+    """An endpoint that redirects to another cluster still does without addresses there; no pods start instead."""
+    annotations = {meta.ENDPOINT_TARGET: "shop@west"}
+    live = {"kind": "Service", "metadata": {"name": "users", "annotations": annotations}, "spec": {}}
+    world = replace(paired(), objects={**observed().objects, Ref("Service", "users"): live})
+    case = Case(moving(), world)
+    assert not endpoint_slices.is_attached(case)
+    built = workload_service.build(case)
+    assert built["spec"]["selector"] == meta.selector("users", meta.REMOTE)
+    assert built["metadata"]["annotations"][meta.ENDPOINT_TARGET] == "shop@west"
+    assert not routing.runs_here(case)

@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import pytest
 from freehold.core.protobuf import descriptors
-from freehold.core.protobuf.descriptors import ContractError, Idempotency
+from freehold.core.protobuf.descriptors import Idempotency
+from freehold.core.protobuf.errors import ContractError
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from hypothesis import given
 from hypothesis import strategies as st

@@ -155,7 +155,7 @@ def test_backup_ages_during_namespace_move() -> None:
     two = apart()
     two.edit(sides.destination())
     two.edit(source)
-    for key in (THERE, HERE, THERE):
+    for key in (THERE, HERE, THERE, THERE):
         two.reconcile(key)
     assert SERVER in two.objects(THERE)
     two.edit(backed_up(source, OLD))

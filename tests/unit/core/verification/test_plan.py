@@ -15,7 +15,7 @@ from freehold.core.model.resources import Key, Object, Observed, Plan, Ref, Serv
 from freehold.core.reconcile import report
 from freehold.core.verification import probe_job
 
-from tests.unit.core.worlds import DATABASE, NOW, observed, peer, peers, reconcile, service, settled
+from tests.unit.core.worlds import DATABASE, NOW, observed, peer, peers, pod_of, reconcile, service, settled, with_uid
 
 ADDRESSES = {
     Key("shop", "users"): ("users.shop.svc:50051", "users-database.shop.svc:5432"),
@@ -51,10 +51,8 @@ def probed(seen: Observed, answer: object, subject: Service = PAYMENTS, after: t
     now = (NOW + after).strftime("%Y-%m-%dT%H:%M:%SZ")
     status = {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": now}]}
     ended = {"exitCode": 0, "finishedAt": now, "message": answer if isinstance(answer, str) else json.dumps(answer)}
-    labels = {**job["spec"]["template"]["metadata"]["labels"], "batch.kubernetes.io/job-name": job["metadata"]["name"]}
-    metadata = {"name": f"{job['metadata']['name']}-x", "labels": labels}
-    pod: Object = {"metadata": metadata, "status": {"containerStatuses": [{"state": {"terminated": ended}}]}}
-    objects = {**seen.objects, Ref("Job", job["metadata"]["name"]): {**job, "status": status}}
+    pod: Object = {**pod_of(job), "status": {"containerStatuses": [{"state": {"terminated": ended}}]}}
+    objects = {**seen.objects, Ref("Job", job["metadata"]["name"]): {**with_uid(job), "status": status}}
     return replace(seen, objects=objects, pods=(pod,), now=NOW + after)
 
 

@@ -116,7 +116,7 @@ async def _prepare(api: Api, live: Object, other: str) -> None:
 
 async def _follow(connection: Connection, edited: Object, progress: Progress, *, quiet: bool) -> Object:
     """The resource after the move has ended or stopped. edited: the resource after the edit. Raises Failure."""
-    console = Console(highlight=False, markup=False, emoji=False, quiet=quiet)
+    console = output.Terminal(quiet=quiet)
     changes: asyncio.Queue[Object | None] = asyncio.Queue()
     name, namespace = move.name(edited), edited["metadata"]["namespace"]
 
@@ -137,7 +137,7 @@ async def _follow(connection: Connection, edited: Object, progress: Progress, *,
                         console.print(text, soft_wrap=True)
                     if move.succeeded(live) is not None:
                         return live
-                    line.update(progress.current(live))
+                    line.update(Text(progress.current(live)))
         finally:
             watching.cancel()
     raise Failure(f"{name} was deleted during the move")

@@ -28,7 +28,7 @@ from freehold.core.objects import pods
 
 DATA = "/var/lib/postgresql/data"
 CONFIGURATION = "/freehold"
-SOURCES = ("start.sh", "roles.sql", "pg_hba.conf")
+SOURCES = ("start.sh", "credentials.sh", "roles.sql", "pg_hba.conf")
 DEFAULT_RESOURCES: Object = {"requests": {"cpu": "25m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
 RESERVED = 20
 """Connections beyond the service's: migrations, and an administrator in the pod."""

@@ -1,27 +1,55 @@
 -- Sets the roles and their passwords from the credentials; idempotent, run at every start.
 -- owner: owns the schema, for migrations. app: reads and writes rows, and cannot change tables. replicator: replicates,
 -- fences, unfences and promotes, and cannot connect to database app.
--- The statements contain passwords, so statements are not logged, neither on errors nor by the server's log settings.
+-- psql's \password reads a password twice from standard input and sends a SCRAM verifier, so that no password is in a
+-- statement, in pg_stat_activity or in the log. Verifiers are not logged either.
 SET log_statement = none;
 SET log_min_error_statement = panic;
 SET log_min_duration_statement = -1;
-\set app_password `cat /credentials/app`
-\set owner_password `cat /credentials/owner`
-\set replicator_password `cat /credentials/replicator`
 SET client_min_messages = warning;
+SET lock_timeout = '10s';
 
 BEGIN;
+-- A change of the replication role's password ends the sessions of whoever knew the old one, unless a switchover has
+-- begun: fencing writes pg_database, so it waits for the end of the transaction. No program of a move holds a transaction
+-- open, so one that does is ended first; its session could keep the lock from us.
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE usename = 'replicator' AND xact_start < clock_timestamp() - interval '5 seconds';
+LOCK TABLE pg_database IN SHARE MODE;
+DO $$ BEGIN
+  ASSERT (SELECT datallowconn FROM pg_database WHERE datname = 'app'), 'a switchover has begun';
+END $$;
 SELECT 'CREATE ROLE owner' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'owner') \gexec
 SELECT 'CREATE ROLE app' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'app') \gexec
 SELECT 'CREATE ROLE replicator' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'replicator') \gexec
-ALTER ROLE owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 10
-  PASSWORD :'owner_password';
-ALTER ROLE app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT :connections
-  PASSWORD :'app_password';
+ALTER ROLE owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 10;
+\password owner
+ALTER ROLE app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT :connections;
+\password app
 -- Database proxies, a switchover, a standby, and a base backup that restarts before its last connections are gone.
-ALTER ROLE replicator LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE REPLICATION NOBYPASSRLS CONNECTION LIMIT 16
-  PASSWORD :'replicator_password';
+ALTER ROLE replicator LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE REPLICATION NOBYPASSRLS CONNECTION LIMIT 16;
+\password replicator
 GRANT pg_monitor TO replicator;
+-- Roles may change their own settings and passwords; role replicator is lent to the counterpart of a move.
+ALTER ROLE replicator RESET ALL;
+ALTER ROLE replicator IN DATABASE postgres RESET ALL;
+-- With the password that the role had before, sessions go on, such as a base backup that begins as its source starts.
+\if :replaced
+DO $$ BEGIN
+  FOR attempt IN 1..100 LOOP
+    PERFORM pg_stat_clear_snapshot();
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'replicator';
+    IF NOT FOUND THEN
+      RETURN;
+    END IF;
+    PERFORM pg_sleep(0.02);
+  END LOOP;
+  RAISE 'sessions of role replicator do not end';
+END $$;
+\endif
+COMMIT;
+
+BEGIN;
 ALTER ROLE app SET statement_timeout = :'statement_timeout';
 ALTER ROLE app SET idle_in_transaction_session_timeout = :'idle_in_transaction_timeout';
 -- Cancel queries of clients that are gone, for example killed.
@@ -55,6 +83,8 @@ COMMIT;
 \connect postgres
 SET client_min_messages = warning;
 BEGIN;
+-- Before version 15 PUBLIC may create objects here, operators for the superuser's queries included.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 CREATE SCHEMA IF NOT EXISTS freehold;
 GRANT USAGE ON SCHEMA freehold TO replicator;
 
@@ -108,3 +138,6 @@ GRANT EXECUTE ON FUNCTION pg_promote TO replicator;
 GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), pg_read_binary_file(text),
   pg_read_binary_file(text, bigint, bigint, boolean) TO replicator;
 COMMIT;
+
+\connect template1
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;

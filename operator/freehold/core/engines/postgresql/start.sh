@@ -9,8 +9,20 @@ conninfo=""               # of the primary
 copy=$PGDATA.copy         # an incomplete base backup
 unusable=$PGDATA.unusable # exists while the data must not be used: during pg_rewind, or without the WAL to continue
 arguments=(-c wal_keep_size=256MB)
+# Names in the script's queries mean pg_catalog's objects, whatever roles and databases set (ALTER ROLE SET).
+export PGOPTIONS="-c search_path=pg_catalog"
+# Settings that a standby takes over from its primary: those by which rows are compared, formatted and searched, and
+# those that must not be lower than the primary's (PostgreSQL, 'Hot Standby'). The primary may be another tenant's.
+inherited="listen_addresses|shared_buffers|dynamic_shared_memory_type|(max|min)_wal_size|datestyle|timezone|log_timezone"
+inherited+="|lc_(messages|monetary|numeric|time)|default_text_search_config"
+inherited+="|max_(connections|worker_processes|wal_senders|prepared_transactions|locks_per_transaction)"
+# Settings of a standby by which a configuration file could run a program.
+inert=(restore_command= archive_mode=off archive_command= archive_cleanup_command= recovery_end_command=
+  shared_preload_libraries= session_preload_libraries= local_preload_libraries= ssl_passphrase_command=)
 
 log() { echo "start: $*" >&2; }
+
+source /freehold/credentials.sh
 
 # Runs a long command in the background, so that the signal traps of the pod's first process take effect meanwhile.
 run() { "$@" & wait $!; }
@@ -18,6 +30,14 @@ run() { "$@" & wait $!; }
 ask() { psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --no-password "$@"; }
 query_local() { ask --host /var/run/postgresql --username postgres "$@"; }
 query_primary() { ask --dbname "$conninfo dbname=postgres" --command "$1"; }
+
+# The primary's WAL position; fails for any other answer. An answer of another server is never part of a query: psql
+# quotes the variable :'written', which only a query from standard input can contain.
+query_primary_lsn() {
+  local answer
+  answer=$(query_primary 'SELECT pg_current_wal_flush_lsn()') && [[ $answer =~ ^[0-9A-F]{1,8}/[0-9A-F]{1,8}$ ]] &&
+    echo "$answer"
+}
 
 primary_is_writable() {
   [[ $(query_primary "SELECT NOT pg_is_in_recovery() AND datallowconn FROM pg_database WHERE datname = 'app'") == t ]]
@@ -41,21 +61,16 @@ local_state() {
 # Whether this standby lacks at most one WAL segment.
 has_caught_up() {
   local written
-  written=$(query_primary 'SELECT pg_current_wal_flush_lsn()') &&
-    [[ $(query_local --dbname postgres --command "SELECT
-      pg_wal_lsn_diff('$written', pg_last_wal_replay_lsn()) <= 16777216
+  written=$(query_primary_lsn) &&
+    [[ $(query_local --dbname postgres --set written="$written" <<<"SELECT
+      pg_wal_lsn_diff(:'written'::pg_lsn, pg_last_wal_replay_lsn()) <= 16777216::numeric
       FROM pg_stat_wal_receiver WHERE status = 'streaming'") == t ]]
-}
-
-set_roles() {
-  query_local --set connections="$CONNECTIONS" --set statement_timeout="$STATEMENT_TIMEOUT" \
-    --set idle_in_transaction_timeout="$IDLE_IN_TRANSACTION_TIMEOUT" \
-    --dbname "$POSTGRES_DB" --file /freehold/roles.sql >/dev/null
 }
 
 # Marks the server as ready once the roles are set. A standby replicates the roles, and on a fenced server no session can
 # set them. set_roles is retried, since the server may be fenced meanwhile.
 become_ready() {
+  local replaced=false
   # The entrypoint's temporary server listens on no address, so an answer comes from the final server.
   until pg_isready --quiet --host 127.0.0.1 --username app --dbname app; do sleep 0.1; done
   while true; do
@@ -70,13 +85,17 @@ become_ready() {
 }
 
 # Reloads a renewed certificate without a restart: the kubelet replaces the link ..data, and the server reads files on
-# SIGHUP. Restarts a former primary that could not reach the new primary at start.
-watch_certificate_and_primary() {
-  local loaded current round=0
+# SIGHUP. Sets the roles from changed credentials. Restarts a former primary that could not reach the new primary at
+# start. credentials: those that are set.
+watch_files_and_primary() {
+  local loaded current round=0 credentials=$1 replaced=false renewed="" old_sessions=0
   loaded=$(readlink /certificate/..data)
   while sleep 5; do
     current=$(readlink /certificate/..data)
     [[ $current == "$loaded" ]] || { kill -HUP $$ && loaded=$current; }
+    current=$(cat /credentials/*)
+    [[ $current == "$credentials" ]] || { use_credentials && credentials=$current; } || true
+    end_old_sessions || true
     ((++round % 6)) || ! is_former_primary || {
       log "fenced, and $PRIMARY_HOST is writable: restarting as a standby" && kill -INT $$
     }
@@ -97,10 +116,10 @@ watch_wal() {
 
 is_wal_missing() {
   local written
-  [[ -e $PGDATA/standby.signal ]] && written=$(query_primary 'SELECT pg_current_wal_flush_lsn()') &&
-    [[ $(query_local --dbname postgres --command "SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver
-      WHERE status = 'streaming') AND pg_wal_lsn_diff('$written', pg_last_wal_replay_lsn()) >
-      pg_size_bytes(current_setting('wal_keep_size'))") == t ]]
+  [[ -e $PGDATA/standby.signal ]] && written=$(query_primary_lsn) &&
+    [[ $(query_local --dbname postgres --set written="$written" <<<"SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver
+      WHERE status = 'streaming') AND pg_wal_lsn_diff(:'written'::pg_lsn, pg_last_wal_replay_lsn()) >
+      pg_size_bytes(current_setting('wal_keep_size'))::numeric") == t ]]
 }
 
 is_former_primary() {
@@ -109,15 +128,25 @@ is_former_primary() {
 }
 
 set_conninfo() {
-  local password host=${PRIMARY_HOST%:*} port=5432
+  local host=${PRIMARY_HOST%:*} port=5432
   [[ $PRIMARY_HOST != *:* ]] || port=${PRIMARY_HOST##*:}
-  password=$(</credentials/replicator)
-  password=${password//\\/\\\\}
-  (umask 077 && printf '*:*:*:replicator:%s\n' "${password//:/\\:}" >/tmp/replicator)
+  write_passfile
   conninfo="host=$host port=$port user=replicator passfile=/tmp/replicator"
   conninfo+=" sslmode=verify-full sslrootcert=/certificate/ca.crt"
   conninfo+=" application_name=$HOSTNAME connect_timeout=3 keepalives_idle=5 keepalives_interval=2 keepalives_count=3"
   arguments+=(-c "primary_conninfo=$conninfo")
+}
+
+# Reduces the configuration files that came with a primary's data to the inherited settings. Their values are words and
+# numbers: no quotes, no included files. The files are replaced, since either may be a symbolic link.
+keep_inherited_settings() {
+  local file settings
+  for file in "$1/postgresql.conf" "$1/postgresql.auto.conf"; do
+    settings=$([[ ! -f $file ]] || LC_ALL=C sed -nE \
+      "s/^(($inherited) *= *('[A-Za-z0-9_.,*\/ -]*'|[A-Za-z0-9]+))[[:space:]]*(#.*)?$/\1/p" "$file" | tr -d '\0')
+    rm -rf "$file"
+    (umask 077 && echo "$settings" >"$file")
+  done
 }
 
 # Takes a base backup of the primary. The folder gets its final name once complete; an interrupted backup starts again.
@@ -130,6 +159,7 @@ take_base_backup() {
   log "taking a base backup of $PRIMARY_HOST"
   run pg_basebackup --dbname "$conninfo" --no-password --pgdata "$copy" --wal-method=stream --write-recovery-conf \
     --checkpoint=fast
+  keep_inherited_settings "$copy"
   [[ ! -e $PGDATA ]] || rmdir "$PGDATA"
   mv "$copy" "$PGDATA"
   sync "${PGDATA%/*}"
@@ -149,6 +179,7 @@ rewind() {
   log "former primary: rewinding to become a standby of $PRIMARY_HOST"
   query_primary 'SELECT freehold.checkpoint()' >/dev/null # pg_rewind reads the timeline from the last checkpoint
   run pg_rewind --target-pgdata "$PGDATA" --source-server "$conninfo dbname=postgres" --write-recovery-conf || return 0
+  keep_inherited_settings "$PGDATA"
   sync "${PGDATA%/*}"
   rm "$unusable"
 }
@@ -173,10 +204,12 @@ can_reach_primary() {
 }
 
 become_standby() {
+  local setting
   rm -rf "$copy"
   [[ -s $PGDATA/PG_VERSION || -e $unusable ]] || take_base_backup
   if [[ ! -e $unusable && ! -e $PGDATA/standby.signal ]] && can_reach_primary && primary_is_writable; then rewind; fi
   [[ ! -e $unusable ]] || replace_data
+  [[ ! -e $PGDATA/standby.signal ]] || for setting in "${inert[@]}"; do arguments+=(-c "$setting"); done
 }
 
 rm -f /tmp/roles-are-set
@@ -188,8 +221,10 @@ elif [[ -e $unusable ]]; then
   log "cannot start: the data is unusable, and PRIMARY_HOST names no server for a new base backup"
   exit 1
 fi
-{ become_ready; watch_certificate_and_primary; } &
+credentials=$(cat /credentials/*)
+{ become_ready; watch_files_and_primary "$credentials"; } &
 [[ -z ${PRIMARY_HOST-} ]] || watch_wal &
+unset PGOPTIONS # only for the script's own connections
 exec docker-entrypoint.sh postgres -c hba_file=/freehold/pg_hba.conf -c password_encryption=scram-sha-256 \
   -c ssl=on -c ssl_cert_file=/certificate/tls.crt -c ssl_key_file=/certificate/tls.key \
   -c ssl_min_protocol_version=TLSv1.3 -c wal_retrieve_retry_interval=1s "${arguments[@]}" "$@"
