@@ -16,7 +16,7 @@ import click
 from freehold.api.crd import openapi_schema
 from freehold.cli.main import freehold
 from freehold.controller import metrics
-from freehold.core.model import conditions
+from freehold.core.model import conditions, reasons
 from freehold.core.objects import meta
 
 from hack import chart_values
@@ -36,13 +36,13 @@ def api() -> str:
 
 def conditions_page() -> str:
     """Every condition type and every reason."""
-    types, reasons = _documented(conditions, "Type"), _documented(conditions, "Reason")
+    types, causes = _documented(conditions, "Type"), _documented(reasons, "Reason")
     parts = [
         "## Types\n\n" + _table(("Type", "Meaning"), ((f"`{value}`", text) for value, text in types)),
-        "## Reasons\n\n" + _table(("Reason", "Meaning"), ((f"`{value}`", text) for value, text in sorted(reasons))),
+        "## Reasons\n\n" + _table(("Reason", "Meaning"), ((f"`{value}`", text) for value, text in sorted(causes))),
         "What to do about each is in [Troubleshooting](../operations/troubleshooting.md).\n",
     ]
-    return _page("Conditions and reasons", "`operator/freehold/core/model/conditions.py`", "", parts)
+    return _page("Conditions and reasons", "`operator/freehold/core/model/conditions.py` and `reasons.py`", "", parts)
 
 
 def labels() -> str:
@@ -62,7 +62,7 @@ def metrics_page() -> str:
     """Every metric of the operator."""
     families = [
         *metrics.REGISTRY.collect(),
-        *metrics.Services(lambda: metrics.Totals(0, 0, Counter(), 0, 0, 0, False)).collect(),
+        *metrics.Services(lambda: metrics.Totals(0, 0, Counter(), 0, 0, 0, leader=False, dns_closed=False)).collect(),
     ]
     rows = [
         (f"`{one.name}{'_total' if one.type == 'counter' else ''}`", one.type, one.documentation) for one in families
@@ -127,6 +127,8 @@ def _type(field: Schema) -> str:
     items = field.get("items", {})
     if values := field.get("enum") or items.get("enum"):
         return " or ".join(f"`{value}`" for value in values)
+    if "x-kubernetes-int-or-string" in field:
+        return "integer or string"
     return f"list of {items.get('type', 'object')}" if items else str(field.get("type", "object"))
 
 

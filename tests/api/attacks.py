@@ -147,7 +147,7 @@ ATTACKS: dict[str, tuple[Build, Edit, str]] = {
     "a label of a restored object": (account, metadata(labels={**LABELS, "freehold.dev/restored": "yes"}), "restored"),
     "a foreign Secret's name": (secret, metadata(name="admin"), "names derived"),
     "a role in a cloud": (account, metadata(annotations={"eks.amazonaws.com/role-arn": "admin"}), "annotates"),
-    "an account with a registry": (account, lambda live: live.update(imagePullSecrets=[{"name": "it"}]), "accounts"),
+    "an account with a registry": (account, lambda live: live.update(imagePullSecrets=[{"name": "it"}]), "to accounts"),
     "an address outside": (service, spec(externalIPs=["192.0.2.1"]), "Services lead"),
     "a port on every node": (service, spec(type="NodePort"), "Services lead"),
     "a name outside": (service, spec(type="ExternalName", externalName="evil.example"), "Services lead"),

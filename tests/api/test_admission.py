@@ -167,3 +167,22 @@ def test_admission_drift_restored(cluster: Cluster, as_installed: Path, home: st
         until(lambda: "'hostPID'" not in str(cluster.get("Deployment", home, "users")), "the field is taken out")
         cluster.patch("Deployment", home, "users", {"metadata": {"labels": None}}, fieldManager="kubectl-edit")
         until(lambda: "Deployment users" in cluster.owned(home), "the labels are restored")
+
+
+@pytest.mark.usefixtures("thief")
+def test_admission_pull_secret_of_others(cluster: Cluster, as_installed: Path, home: str, tmp_path: Path) -> None:
+    """The operator writes an account to which others link a pull Secret, and keeps the link."""
+    linked = {"imagePullSecrets": [{"name": "registry"}], "secrets": [{"name": "registry"}]}
+    part_of = {"app.kubernetes.io/part-of": "other"}
+    cluster.create(microservice(home))
+    with operators.running(as_installed, tmp_path / "log", home):
+        cluster.ready(home)
+        cluster.patch("ServiceAccount", home, "users", linked, fieldManager="platform")
+        cluster.patch("Microservice", home, "users", {"metadata": {"labels": part_of}})
+
+        def labelled() -> Object | None:
+            live = cluster.get("ServiceAccount", home, "users") or {}
+            return live if part_of.items() <= live["metadata"]["labels"].items() else None
+
+        live = until(labelled, "the account is labelled")
+        assert linked.items() <= live.items()

@@ -55,11 +55,10 @@ def put_right(cluster: Cluster, name: str, before: Object) -> None:
 # For each kind: an edited value, a removed field of Freehold's, an added field.
 PORT: Object = {"port": 9999, "protocol": "TCP"}
 TEMPLATE = {"containers": [{"name": "service", "image": "evil:1"}]}
-BARE: Object = {"matchLabels": None}
+NETWORK = {"k8s.v1.cni.cncf.io/networks": "other"}
 EDITS: list[tuple[str, str, Object]] = [
     ("ServiceAccount users", "edited", {"automountServiceAccountToken": True}),
     ("ServiceAccount users", "taken out", {"automountServiceAccountToken": None}),
-    ("ServiceAccount users", "added", {"imagePullSecrets": [{"name": "x"}]}),
     ("Service users", "edited", {"spec": {"selector": {"app.kubernetes.io/instance": "payments"}}}),
     ("Service users", "taken out", {"spec": {"selector": {"app.kubernetes.io/component": None}}}),
     ("Service users", "added", {"spec": {"externalIPs": ["192.0.2.1"]}}),
@@ -74,12 +73,15 @@ EDITS: list[tuple[str, str, Object]] = [
     ("NetworkPolicy users-database", "added", {"spec": {"egress": [{}]}}),
     ("NetworkPolicy users", "edited", {"spec": {"policyTypes": ["Ingress"]}}),
     ("PodDisruptionBudget users", "edited", {"spec": {"maxUnavailable": 2}}),
-    ("PodDisruptionBudget users", "added", {"spec": {"unhealthyPodEvictionPolicy": "AlwaysAllow"}}),
+    ("PodDisruptionBudget users", "edited policy", {"spec": {"unhealthyPodEvictionPolicy": "IfHealthyBudget"}}),
+    ("PodDisruptionBudget users", "taken out", {"spec": {"unhealthyPodEvictionPolicy": None}}),
     ("StatefulSet users-database", "edited", {"spec": {"replicas": 0}}),
     ("StatefulSet users-database", "added", {"spec": {"template": {"spec": {"hostNetwork": True}}}}),
     ("Deployment users", "edited", {"spec": {"replicas": 5}}),
     ("Deployment users", "edited in a list", {"spec": {"template": {"spec": TEMPLATE}}}),
     ("Deployment users", "added", {"spec": {"template": {"spec": {"nodeSelector": {"a": "b"}}}}}),
+    ("Deployment users", "a label of its pods", {"spec": {"template": {"metadata": {"labels": {"a": "b"}}}}}),
+    ("Deployment users", "a further network", {"spec": {"template": {"metadata": {"annotations": NETWORK}}}}),
     ("Deployment users", "its labels", {"metadata": {"labels": {"freehold.dev/capability": "other"}}}),
     ("Service users", "its owner", {"metadata": {"ownerReferences": None}}),
 ]

@@ -24,6 +24,7 @@ from freehold.core.protobuf import checker
 from freehold.core.reconcile import reconcile, report
 from freehold.kube import certificate_authority, observation
 from freehold.kube.cache import Cache
+from freehold.kube.refusals import Refusals
 
 from tests import offered
 
@@ -68,6 +69,7 @@ def _images(subject: Object, others: list[Object]) -> list[str]:
 
 def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]:
     cache = Cache(lambda _: None)
+    refusals = Refusals(cache, lambda _: None, lambda: NOW)
     for live in map(_filled, [subject, *others]):
         match live["kind"]:
             case "Contract":
@@ -76,12 +78,15 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
                 cache.put_service(live, *_declared(live))
             case "Namespace":
                 cache.put_namespace(live)
+            case "Event":  # about an object above it
+                refusals.put(live)
             case "StorageClass":
                 cache.put_storage_class(live)
             case _:
                 cache.put_owned(live)
     service = observation.parse(_filled(subject))
-    means = observation.Inputs(PLATFORM, AUTHORITY, {service.namespace} - NOT_GRANTED, Findings())
+    granted = {service.namespace} - NOT_GRANTED
+    means = observation.Inputs(PLATFORM, AUTHORITY, granted, Findings(), refusals=refusals)
     seen = observation.observe(cache, service, means, subject.get("status", {}), NOW)
     return service, replace(seen, passwords=PASSWORDS, checked=checker.run)
 

@@ -46,9 +46,10 @@ apply. No update; Secrets only with a grant, and without the right to delete cre
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
+# Read for refusals of pods, which the controllers of StatefulSets and Jobs report in Events alone.
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create]
+  verbs: [list, watch, create]
 {{- end -}}
 
 {{/* In each namespace whose administrator binds it. */}}
@@ -56,6 +57,16 @@ apply. No update; Secrets only with a grant, and without the right to delete cre
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch, create, patch]
+{{- end -}}
+
+{{/* In the namespace of DNS, where the operator does not have the rights of a managed namespace. */}}
+{{- define "freehold.rules.dns" -}}
+- apiGroups: [""]
+  resources: [services]
+  verbs: [list]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list]
 {{- end -}}
 
 {{/* For Freehold of another cluster, in each namespace that is linked: read access without Secrets. `kubectl freehold

@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 PORT = 9403
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-ROUTES = Path("/proc/net/route")
+ROUTES = (Path("/proc/net/route"), Path("/proc/net/ipv6_route"))
 INTERVAL_SECONDS = 1.0
 RETENTION_SECONDS = 3600.0
 MAX_CONNECTIONS = 500
 """The most recent connections are kept; without a limit a port scan would fill the memory."""
-DEFAULT_ROUTE = "00000000"
+DEFAULT_ROUTE, DEFAULT_ROUTE_IPV6 = "00000000", "0" * 32
 LISTEN, ESTABLISHED, TIME_WAIT = "0A", "01", "06"
 
 
@@ -65,7 +65,10 @@ async def _serve() -> None:
 
     async with await asyncio.start_server(answer, port=PORT):
         while not stopping.is_set():
-            current = connections([line for table in TABLES for line in _lines(table)], gateways(_lines(ROUTES)))
+            current = connections(
+                [line for table in TABLES for line in _lines(table)],
+                gateways([line for table in ROUTES for line in _lines(table)]),
+            )
             record(seen, current, time.monotonic())
             try:
                 await asyncio.wait_for(stopping.wait(), INTERVAL_SECONDS)
@@ -83,12 +86,16 @@ def record(seen: dict[Connection, float], current: Iterable[Connection], now: fl
 
 
 def gateways(lines: Sequence[str]) -> set[str]:
-    """Return the default gateways' addresses, from /proc/net/route.
+    """Return the default gateways' addresses, from /proc/net/route and /proc/net/ipv6_route.
 
     With many network plugins the kubelet's health checks come from the gateway, and no network policy can forbid them.
     """
-    routes = (line.split()[1:3] for line in lines[1:])
-    return {_address(gateway) for destination, gateway in routes if destination == DEFAULT_ROUTE != gateway}
+    words = [line.split() for line in lines]
+    routes = (line[1:3] for line in words if len(line) > 10)
+    found = {_address(gateway) for destination, gateway in routes if destination == DEFAULT_ROUTE != gateway}
+    # Destination, length of its prefix, source, length, gateway; the bytes in network order.
+    six = (line[4] for line in words if len(line) == 10 and (line[0], line[1]) == (DEFAULT_ROUTE_IPV6, "00"))
+    return found | {str(ip_address(bytes.fromhex(gateway))) for gateway in six if gateway != DEFAULT_ROUTE_IPV6}
 
 
 def connections(lines: Iterable[str], ignored: Container[str] = ()) -> set[Connection]:

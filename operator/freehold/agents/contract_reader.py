@@ -1,10 +1,11 @@
 """The contract reader: reads the contract of the service in its pod by gRPC Server Reflection (v1, else v1alpha).
 
-    python3 -m freehold.agents.contract_reader PORT PART PARTS
+    python3 -m freehold.agents.contract_reader PORT PART PARTS [SECONDS]
 
 The answer is one line of JSON, the container's termination message. A contract is a FileDescriptorSet, compressed and
 encoded as text, split into PARTS answers, of which the reader gives number PART (from 0). A contract that does not fit
 is answered with the number of parts that would do. Not included: google/protobuf/*, gRPC's own services, comments.
+SECONDS: how long to wait until the service listens.
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ class FaultError(Exception):
 
 
 def main() -> None:
-    port, part, parts = map(int, sys.argv[1:])
+    port, part, parts, *wait = map(int, sys.argv[1:])
     try:
-        result = answer(read(port), part, parts)
+        result = answer(read(port, *wait), part, parts)
     except FaultError as fault:
         result = {"fault": fault.kind, "message": str(fault)[:MAX_MESSAGE], "retry": fault.retry}
     text = json.dumps(result, separators=(",", ":"))
@@ -91,7 +92,7 @@ def read(port: int, timeout: float = CONNECT_SECONDS) -> bytes:
 
     timeout: seconds to wait until the service listens.
     """
-    with grpc.insecure_channel(f"127.0.0.1:{port}", options=OPTIONS) as channel:
+    with grpc.insecure_channel(f"localhost:{port}", options=OPTIONS) as channel:
         method, services = _services(channel, port, time.monotonic() + timeout)
         files: dict[str, FileDescriptorProto] = {}
         for service in services:

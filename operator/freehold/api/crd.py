@@ -32,7 +32,8 @@ def structural(schema: Schema, definitions: Schema) -> Schema:
         kept["enum"] = [schema["const"]]
     if "description" in kept:
         kept["description"] = " ".join(kept["description"].split())
-    if "propertyNames" in schema:
+    # A rule needs values of one type. Quantities have two (`v1alpha1/quantity.py`), so the operator bounds the keys.
+    if "propertyNames" in schema and "type" in schema["additionalProperties"]:
         bound = _bound_of_keys(schema["propertyNames"]["maxLength"])
         kept["x-kubernetes-validations"] = [*kept.get("x-kubernetes-validations", []), bound]
     if "properties" in kept:

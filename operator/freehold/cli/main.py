@@ -57,7 +57,7 @@ def freehold() -> None:
 
 
 @freehold.command()
-@click.option("--liveness", metavar="URL", default="http://0.0.0.0:8080/healthz", help="Address for liveness probes.")
+@click.option("--liveness", metavar="URL", default="http://[::]:8080/healthz", help="Address for liveness probes.")
 @click.option(
     "--metrics-port",
     metavar="PORT",

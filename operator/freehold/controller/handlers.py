@@ -1,4 +1,4 @@
-"""The kopf handlers: kopf hosts the process, with start, stop and liveness.
+"""The kopf handlers: kopf hosts the process, with start and stop.
 
 Events of resources are not handled by kopf. The operator's own watches wake `reconcile`, which considers the whole
 state (kopf's documentation, 'Reconciliation', recommends the same for level-triggered operators).
@@ -11,7 +11,7 @@ from typing import Any
 
 import kopf
 
-from freehold.controller import leadership, metrics
+from freehold.controller import leadership, liveness, metrics
 from freehold.controller.operator import Operator
 from freehold.controller.settings import from_environment
 from freehold.kube.client import Api, connect
@@ -34,6 +34,7 @@ async def start(memo: Any, **_: Any) -> None:
     api = Api(await connect(), lease.seconds_left) if lease else Api(await connect())
     memo.operator = Operator(api, settings, lease)
     await memo.operator.start()
+    memo.liveness = await liveness.serve(memo.liveness_url, memo.operator.silent_kinds)
     if memo.get("metrics_port"):
         metrics.serve(memo.operator.totals, memo.metrics_port)
 
@@ -43,15 +44,8 @@ async def stop(memo: Any, **_: Any) -> None:
     """Stop the operator. The next start continues unfinished work."""
     if "operator" in memo:
         await memo.operator.stop()
-
-
-@kopf.on.probe(id="watches")
-def watches(memo: Any, **_: Any) -> str:
-    """Check liveness: fail if the API server has been silent for too long; the kubelet then restarts the operator."""
-    silent = memo.operator.silent_kinds()
-    if silent:
-        raise RuntimeError(f"the watches of {', '.join(silent)} have received no answer for too long")
-    return "alive"
+    if "liveness" in memo:
+        await memo.liveness.cleanup()
 
 
 def _allow_connections() -> None:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from freehold.controller.liveness import any_address
 from freehold.core.model.findings import Findings
 from freehold.kube.cache import Cache
 from freehold.kube.received import DROPPED
@@ -40,7 +41,7 @@ RESTARTS = Counter(
 @dataclass(frozen=True)
 class Totals:
     """The values of the gauges. verified: the number of services by status of condition IsolationVerified. leader:
-    whether this operator acts."""
+    whether this operator acts. dns_closed: whether DNS is closed to pods, or to the operator."""
 
     services: int
     ready: int
@@ -49,9 +50,10 @@ class Totals:
     canaries: int
     unenforced: int
     leader: bool
+    dns_closed: bool
 
 
-def count(cache: Cache, findings: Findings, leader: bool) -> Totals:
+def count(cache: Cache, findings: Findings, *, leader: bool, dns_closed: bool) -> Totals:
     """Return the current values of the gauges."""
     services = cache.local_services
     return Totals(
@@ -62,6 +64,7 @@ def count(cache: Cache, findings: Findings, leader: bool) -> Totals:
         findings.canaries,
         len(findings.unenforced),
         leader,
+        dns_closed,
     )
 
 
@@ -83,6 +86,8 @@ class Services(Collector):
         yield GaugeMetricFamily("freehold_canaries", "Canaries that the operator reached", totals.canaries)
         text = "Canaries whose closed port was open"
         yield GaugeMetricFamily("freehold_canaries_unenforced", text, totals.unenforced)
+        text = "1 while DNS is closed to pods or to the operator, else 0"
+        yield GaugeMetricFamily("freehold_dns_closed", text, totals.dns_closed)
         text = "1 for the operator that acts, 0 for one that stands by"
         yield GaugeMetricFamily("freehold_leader", text, totals.leader)
 
@@ -95,6 +100,6 @@ def _family(name: str, text: str, label: str, values: Mapping[str, int]) -> Gaug
 
 
 def serve(totals: Callable[[], Totals], port: int) -> None:
-    """Serve the metrics at /metrics."""
+    """Serve the metrics at /metrics, on IPv4 and IPv6."""
     REGISTRY.register(Services(totals))
-    start_http_server(port, registry=REGISTRY)
+    start_http_server(port, any_address(), registry=REGISTRY)

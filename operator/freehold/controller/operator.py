@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 
 from freehold.controller import leadership, metrics, reporting
 from freehold.controller.contract_checks import ContractChecks
@@ -19,20 +20,22 @@ from freehold.controller.settings import Settings
 from freehold.controller.supervision import supervise
 from freehold.core.model.events import Event
 from freehold.core.model.resources import Key, Object
+from freehold.core.objects import troubles
 from freehold.kube import apply, certificate_authority, kinds, observation
 from freehold.kube.cache import Cache
 from freehold.kube.client import WATCH_SECONDS, Api
 from freehold.kube.errors import ClusterError
 from freehold.kube.lease import Lease
 from freehold.kube.observation import Inputs
+from freehold.kube.refusals import Refusals
 from freehold.kube.watch import Watch
+from freehold.monitors.dns import DnsMonitor, DnsState
 from freehold.monitors.replication import ReplicationMonitor
 from freehold.monitors.sentinel import Sentinel
 
 logger = logging.getLogger(__name__)
 WORKERS = 10
-"""The number of concurrent reconciliations; the services of one namespace get at most half. More would wait for each
-other's requests, of which `client.REQUESTS_AT_ONCE` are sent at a time, and each holds a plan in memory."""
+"""The number of concurrent reconciliations; the services of one namespace get at most half."""
 RESYNC_SECONDS = 600.0
 """The interval at which every service is reconciled without a wake, in case an event was missed."""
 SILENT_SECONDS = 3 * WATCH_SECONDS
@@ -49,12 +52,17 @@ class Operator:
         self.queue = Queue(lambda key: self.reconciler.work(key))
         self.loop_monitor = LoopMonitor()
         self.cache = Cache(self.queue.wake, self.queue.wake)
+        self.refusals = Refusals(self.cache, self._wake_after_refusal)
         self.watches = list(self._watches())
+        self.refusal_watches = [
+            Watch(api, kinds.REFUSAL, self.refusals.put, None, where) for where in settings.namespaces or (None,)
+        ]
         self.grants = Grants(api, self.cache)
         self.remote_clusters = RemoteClusters(api, self.cache, settings.home)
         self.contract_checks = ContractChecks(self.cache.wake)
         account = settings.platform.account.replace(":", "/")
         self.sentinel = Sentinel(self.cache, account, settings.canaries, self._on_findings)
+        self.dns = DnsMonitor(api, settings.dns, self._on_dns)
         self.replication = ReplicationMonitor(self.cache, lambda keys: self.cache.wake(*keys))
         self.planner = Planner(self.cache, self.remote_clusters, self.contract_checks, self.loop_monitor, self._inputs)
         self.reconciler = Reconciler(
@@ -70,7 +78,8 @@ class Operator:
             for kind in (*(kind for kind in kinds.OWNED if kind is not kinds.SECRET), kinds.POD):
                 on_change = self._wake_all if kind.optional else Watch.on_change
                 labels = ",".join(filter(None, (kinds.SELECTOR, kind.labels)))
-                yield Watch(self.api, kind, self.cache.put_owned, self.cache.drop_owned, namespace, labels, on_change)
+                put_owned = self._put_pod if kind is kinds.POD else self.cache.put_owned
+                yield Watch(self.api, kind, put_owned, self.cache.drop_owned, namespace, labels, on_change)
         yield Watch(self.api, kinds.NAMESPACE, self.cache.put_namespace, self.cache.drop_namespace)
         yield Watch(self.api, kinds.STORAGE_CLASS, self.cache.put_storage_class, self.cache.drop_storage_class)
 
@@ -79,9 +88,10 @@ class Operator:
         await self.remote_clusters.load()
         self._run("remote clusters", self.remote_clusters.run)
         self._run("loop monitor", self.loop_monitor.run)
-        for watch in self.watches:
-            self._run(f"watch of {watch.kind.plural}", watch.run)
-        await asyncio.gather(*(watch.synced.wait() for watch in self.watches))
+        for watches in (self.watches, self.refusal_watches):  # an Event about an object not known yet is ignored
+            for watch in watches:
+                self._run(f"watch of {watch.kind.plural}", watch.run)
+            await asyncio.gather(*(watch.synced.wait() for watch in watches))
         self._follow()
         names = self.settings.namespaces
         where = f"namespaces {', '.join(names)}" if names else "all namespaces"
@@ -95,6 +105,7 @@ class Operator:
     async def _lead(self) -> None:
         """Reconcile services and observe the cluster until cancelled."""
         await self._load_authority()
+        await self.dns.locate()
         self._wake_all()
         self.cache.wake(*self.cache.owned)  # objects of services that were deleted while no operator acted
         work = {
@@ -102,6 +113,7 @@ class Operator:
             "contract checks": self.contract_checks.run,
             "resync": self._resync,
             "replication": self.replication.run,
+            "DNS": self.dns.run,
         }
         if self.settings.pod:  # attempts from outside the cluster prove nothing
             work["sentinel"] = self.sentinel.run
@@ -121,12 +133,13 @@ class Operator:
 
     def totals(self) -> metrics.Totals:
         """Return the current values of the metrics."""
-        return metrics.count(self.cache, self.sentinel.findings, not self.lease or self.lease.held())
+        leader = not self.lease or self.lease.held()
+        return metrics.count(self.cache, self.sentinel.findings, leader=leader, dns_closed=bool(self.dns.state.warning))
 
     def silent_kinds(self) -> list[str]:
         """Return the kinds whose watches have received no answer for SILENT_SECONDS."""
         moment = time.monotonic()
-        watches = (*self.watches, *self.grants.watches())
+        watches = (*self.watches, *self.refusal_watches, *self.grants.watches())
         return [watch.kind.plural for watch in watches if moment - watch.last_answer > SILENT_SECONDS]
 
     def _put_service(self, live: Object) -> None:
@@ -134,6 +147,14 @@ class Operator:
         with self.loop_monitor.working_on(f"the change of {metadata['namespace']}/{metadata['name']}"):
             self.cache.put_service(live, *observation.declared(live))
         self._follow()
+
+    def _put_pod(self, live: Object) -> None:
+        self.cache.put_owned(live)
+        self.refusals.forget(live)
+
+    def _wake_after_refusal(self, key: Key) -> None:
+        """Wake a service once a refusal counts; most are over by then."""
+        asyncio.get_running_loop().call_later(troubles.SETTLES.total_seconds() + 1, self.cache.wake, key)
 
     def _drop_service(self, live: Object) -> None:
         key = Key(live["metadata"]["namespace"], live["metadata"]["name"])
@@ -163,9 +184,21 @@ class Operator:
         findings, reported = self.sentinel.findings, self._reported_unenforced
         if reported != findings.unenforced and (findings.canaries or reported):
             self._reported_unenforced = findings.unenforced
-            task = asyncio.create_task(self._report_event(reporting.policy_event(findings)))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._report(reporting.policy_event(findings))
+
+    def _on_dns(self, before: DnsState) -> None:
+        """Wake all services when DNS has moved, and report when it is closed, and when it is open again."""
+        state = self.dns.state
+        if (before.dns, before.closed) != (state.dns, state.closed):
+            logger.info("DNS: %s", state.dns)
+            self._wake_all()
+        if before.warning != state.warning:
+            self._report(reporting.dns_event(state))
+
+    def _report(self, event: Event) -> None:
+        task = asyncio.create_task(self._report_event(event))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _report_event(self, event: Event) -> None:
         """Log an Event, and write it about the operator's pod."""
@@ -190,10 +223,12 @@ class Operator:
     def _inputs(self) -> Inputs:
         """Return the current inputs of observations."""
         return Inputs(
-            self.settings.platform,
+            replace(self.settings.platform, dns=self.dns.state.dns),
             self.authority,
             self.grants,
             self.sentinel.findings,
             all(watch.served for watch in self.watches),
             self.replication.progress,
+            self.dns.state.closed,
+            self.refusals,
         )

@@ -17,6 +17,12 @@ from freehold.kube import apply
 from freehold.kube.client import Api
 from freehold.kube.errors import ClusterError, ContestedError, NameTakenError
 from freehold.kube.kinds import MICROSERVICE
+from freehold.monitors.dns import DnsState
+
+IMMUTABLE = re.compile(
+    r'(\w+)\S* "([^"]+)" is invalid: .*(immutable|may not change once set|for fields other than)', re.DOTALL
+)
+"""The API server's words for a field that is immutable: in Jobs and selectors, in Services, in StatefulSets."""
 
 
 def policy_event(findings: Findings) -> Event:
@@ -29,6 +35,13 @@ def policy_event(findings: Findings) -> Event:
     return Event(
         "Normal", Reason.POLICIES_ENFORCED, f"network policies are enforced: the closed port is closed at {canaries}"
     )
+
+
+def dns_event(state: DnsState) -> Event:
+    """Return the Event on whether DNS is open to pods, for the operator's pod."""
+    if state.warning:
+        return Event("Warning", Reason.DNS_CLOSED, state.warning)
+    return Event("Normal", Reason.DNS_OPEN, f"DNS is open to pods: {state.dns}")
 
 
 async def report_unusable(api: Api, key: Key, cause: str, now: datetime) -> None:
@@ -55,7 +68,17 @@ def refusal(error: ClusterError) -> Condition:
     reason = own.get(type(error), Reason.CLUSTER_REFUSED)
     # The API server repeats the whole refused object before the cause.
     cause = re.sub(r"Invalid value: [{\[].*[}\]]: ", "", error.message, flags=re.DOTALL)
+    if found := IMMUTABLE.match(error.message):
+        cause = f"{cause}; {_way_out(*found.group(1, 2))}"
     if error.capability == standby.CAPABILITY:
         message = f"{cause}; the service stays at the current location"
         return Condition(Type.RELOCATED, State.FALSE, Reason.MOVE_BLOCKED, message)
     return Condition(Type.READY, State.FALSE, reason, cause)
+
+
+def _way_out(kind: str, name: str) -> str:
+    """Return the action for an object with an immutable field."""
+    if kind == "PersistentVolumeClaim":
+        return "undo the change, or move the database to a volume as declared"
+    orphan = ", with --cascade=orphan so that the pods go on" if kind in ("StatefulSet", "Deployment") else ""
+    return f"delete {kind} {name}{orphan}; Freehold makes it again as declared"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
+from typing import NamedTuple
 
+from freehold.core.model.dns import Dns
 from freehold.core.model.resources import Object, Platform
+from freehold.monitors.dns import DnsSettings
 
 RESOLVER = Path("/etc/resolv.conf")
 
@@ -18,7 +22,7 @@ class Settings:
 
     namespaces: to manage; empty for all. home: the operator's namespace. pod: the reference to the operator's pod for
     Events; empty outside a cluster. canaries: the host name of the canaries' Service; empty without canaries. lease:
-    the name of the Lease for leader election; empty for an operator that always acts.
+    the name of the Lease for leader election; empty for an operator that always acts. dns: where DNS is.
     """
 
     namespaces: tuple[str, ...]
@@ -28,6 +32,7 @@ class Settings:
     platform: Platform
     log_level: str
     lease: str = ""
+    dns: DnsSettings = field(default_factory=DnsSettings)
 
 
 def from_environment(environment: Mapping[str, str] = os.environ, resolver: Path = RESOLVER) -> Settings:
@@ -45,18 +50,50 @@ def from_environment(environment: Mapping[str, str] = os.environ, resolver: Path
     role = environment.get("FREEHOLD_SECRETS_ROLE") or Platform().secrets_role
     operator_image = environment.get("FREEHOLD_IMAGE") or Platform().operator_image
     domain = environment.get("FREEHOLD_TRUST_DOMAIN") or Platform().trust_domain
-    platform = Platform(image, operator_image, account, role, domain, cluster_domain(resolver, home))
+    configured = _resolver(resolver, home)
+    cluster_domain = environment.get("FREEHOLD_CLUSTER_DOMAIN") or configured.domain or Platform().cluster_domain
+    dns = _dns(environment, configured, cluster_domain)
+    platform = Platform(image, operator_image, account, role, domain, cluster_domain, dns.given)
     canaries = environment.get("FREEHOLD_CANARIES", "")
     pod, lease = _pod(environment, home), environment.get("FREEHOLD_LEASE", "")
-    return Settings(tuple(filter(None, namespaces)), home, pod, canaries, platform, level, lease)
+    return Settings(tuple(filter(None, namespaces)), home, pod, canaries, platform, level, lease, dns)
 
 
-def cluster_domain(resolver: Path, home: str) -> str:
-    """Return the cluster domain from the search list of resolv.conf, which the kubelet writes for each pod
+class _Resolver(NamedTuple):
+    """The cluster domain and the nameservers; empty in a resolv.conf that is not of a pod."""
+
+    domain: str = ""
+    nameservers: tuple[str, ...] = ()
+
+
+def _resolver(file: Path, home: str) -> _Resolver:
+    """Read resolv.conf, which the kubelet writes for each pod with the cluster domain in the search list
     (kubernetes.io/docs/concepts/services-networking/dns-pod-service)."""
-    words = resolver.read_text().split() if resolver.exists() else []
-    domains = (word.partition(".svc.")[2] for word in words if word.startswith(f"{home}.svc."))
-    return next(domains, Platform().cluster_domain).rstrip(".")
+    lines = [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+    searched = (word for line in lines if line[:1] == ["search"] for word in line[1:])
+    domain = next((word.partition(".svc.")[2] for word in searched if word.startswith(f"{home}.svc.")), "")
+    # An address with a zone means nothing in a network policy.
+    named = (line[1] for line in lines if line[:1] == ["nameserver"] and len(line) > 1 and "%" not in line[1])
+    return _Resolver(domain.rstrip("."), tuple(str(ip_address(one)) for one in named)) if domain else _Resolver()
+
+
+def _dns(environment: Mapping[str, str], resolver: _Resolver, domain: str) -> DnsSettings:
+    """Read the variables FREEHOLD_DNS_…. Raises ValueError."""
+    usual, labels = Dns(), _words(environment.get("FREEHOLD_DNS_POD_LABELS", ""))
+    given = Dns(
+        environment.get("FREEHOLD_DNS_NAMESPACE") or usual.namespace,
+        dict(label.partition("=")[::2] for label in labels) or usual.pod_labels,
+        tuple(map(int, _words(environment.get("FREEHOLD_DNS_PORTS", "")))),
+        tuple(
+            str(ip_address(one)) for one in _words(environment.get("FREEHOLD_DNS_ADDRESSES", ",".join(usual.addresses)))
+        ),
+    )
+    name = f"kubernetes.default.svc.{domain}." if resolver.nameservers else ""
+    return DnsSettings(given, bool(labels), resolver.nameservers, name)
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
 
 
 def _pod(environment: Mapping[str, str], home: str) -> Object:

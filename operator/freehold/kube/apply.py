@@ -21,10 +21,10 @@ from freehold.core.model.events import Event
 from freehold.core.model.resources import Key, Object, Plan, Ref
 from freehold.core.objects import meta
 from freehold.core.status import Status
-from freehold.kube import diff
+from freehold.kube import diff, object_writes
 from freehold.kube.cache import Cache
 from freehold.kube.client import FIELD_MANAGER, Api
-from freehold.kube.errors import ContestedError, NameTakenError, RefusedError
+from freehold.kube.errors import ClusterError, ContestedError, NameTakenError, RefusedError
 from freehold.kube.helper_jobs import HelperJobs
 from freehold.kube.kinds import (
     BY_NAME,
@@ -34,7 +34,6 @@ from freehold.kube.kinds import (
     OUTLIVES,
     PREREQUISITES,
     ROUTES,
-    SECRET,
     WORKLOADS,
     Kind,
 )
@@ -42,8 +41,6 @@ from freehold.kube.observation import is_leaving
 from freehold.kube.rewrites import RECREATED, Rewrites
 
 logger = logging.getLogger(__name__)
-VERSIONED = ("uid", "resourceVersion")
-"""The fields of metadata by which the API server refuses a write that was decided on another version (409)."""
 
 
 async def apply(
@@ -52,7 +49,7 @@ async def apply(
     """Write the wanted objects that differ, delete unwanted ones, and write routes last.
 
     Returns whether an object was written, so that the observation of the case is out of date. Raises the first
-    ClusterError after all other writes were tried.
+    ClusterError after all other writes were tried that precede, and after the deletions.
     """
     plans = list(plans)
     wanted = [body for plan in plans for body in plan.objects]
@@ -61,13 +58,25 @@ async def apply(
         bodies = (body for body in wanted if BY_NAME[body["kind"]] in kinds)
         return await _run_all(_write(api, cache, case, body, rewrites, helpers) for body in bodies)
 
-    written = await write(PREREQUISITES)
-    written |= await write(WORKLOADS)
-    unwanted = list(_unwanted(case, plans))
+    try:
+        written = await write(PREREQUISITES)
+        written |= await write(WORKLOADS)
+    except ClusterError:
+        # An unwanted network policy may be the one that the refused one replaces.
+        await _prune(api, case, plans, rewrites, spared=OUTLIVES)
+        raise
+    await _prune(api, case, plans, rewrites)
+    return await write(ROUTES) or written
+
+
+async def _prune(
+    api: Api, case: Case, plans: Iterable[Plan], rewrites: Rewrites, spared: frozenset[str] = frozenset()
+) -> None:
+    """Delete the unwanted objects, except those of spared kinds."""
+    unwanted = [live for live in _unwanted(case, plans) if live["kind"] not in spared]
     for live in unwanted:
         rewrites.forget(case.key, Ref(live["kind"], live["metadata"]["name"]))
     await _run_all(_delete(api, case.namespace, live) for live in unwanted)
-    return await write(ROUTES) or written
 
 
 async def _run_all(work: Iterable[Coroutine[Any, Any, bool]]) -> bool:
@@ -95,8 +104,10 @@ async def _write(api: Api, cache: Cache, case: Case, wanted: Object, rewrites: R
         return False  # the deletion wakes the service, and the object is created again
     elif observed is None:
         return False  # newer than the observation of this case, and has woken the service already
-    elif not stored.foreign and diff.matches(observed, body):
-        return False
+    else:
+        body = diff.with_immutable(body, observed)
+        if not stored.foreign and (diff.matches(observed, body) or rewrites.is_admitted(case.key, observed, body)):
+            return False
     content = body["metadata"]["annotations"][meta.APPLIED_HASH]
     try:
         if stored or ref.kind not in RECREATED:
@@ -104,36 +115,18 @@ async def _write(api: Api, cache: Cache, case: Case, wanted: Object, rewrites: R
         logger.info("%s: write %s %s", case.key, ref.kind, ref.name)
         foreign = stored is None or stored.foreign
         written, managers = await (
-            _change(api, kind, body, observed, foreign) if observed else _create(api, kind, body)
+            object_writes.change(api, kind, body, observed, foreign)
+            if observed
+            else object_writes.create(api, kind, body)
         )
         cache.put_owned(written)
     except (RefusedError, ContestedError) as error:
         error.capability = wanted["metadata"]["labels"][meta.CAPABILITY]
         raise
     rewrites.record(case.key, ref, content, managers)
+    if observed:
+        rewrites.record_admitted(case.key, written, body)
     return True
-
-
-async def _create(api: Api, kind: Kind, body: Object) -> tuple[Object, list[str]]:
-    """Create an object; a Secret only if none exists. Returns the object as stored, and no field managers."""
-    # The content of Secrets is random: a second write would replace the passwords of a server that runs.
-    create = api.create(kind, body["metadata"]["namespace"], body) if kind is SECRET else api.apply(kind, body)
-    return await create, []
-
-
-async def _change(api: Api, kind: Kind, body: Object, observed: Object, foreign: bool) -> tuple[Object, list[str]]:
-    """Apply an object to its observed version. foreign: whether others own fields of it.
-
-    Returns the object as stored, and the field managers whose fields were taken over.
-    """
-    managers: list[str] = []
-    if foreign or kind is SECRET:
-        observed, managers = await _disown(api, kind, observed)
-    return await api.apply(kind, {**body, "metadata": {**body["metadata"], **_version(observed)}}), managers
-
-
-def _version(live: Object) -> Object:
-    return {key: live["metadata"][key] for key in VERSIONED}
 
 
 def _with_applied_hash(wanted: Object) -> Object:
@@ -157,25 +150,10 @@ async def _exists(api: Api, kind: Kind, body: Object) -> bool:
         state = f"{body['kind']} {metadata['name']} exists in namespace {metadata['namespace']} and is not Freehold's"
         raise NameTakenError(409, f"{state}; rename the Microservice or the object, or delete the object if unused")
     if not metadata["labels"].items() <= live["metadata"].get("labels", {}).items():
-        await api.merge(kind, metadata["namespace"], metadata["name"], _patch(live, labels=metadata["labels"]))
+        await api.merge(
+            kind, metadata["namespace"], metadata["name"], object_writes.patch(live, labels=metadata["labels"])
+        )
     return True
-
-
-async def _disown(api: Api, kind: Kind, observed: Object) -> tuple[Object, list[str]]:
-    """Take over the fields of other managers, so that the next apply removes them.
-
-    Returns the object as stored, and the managers.
-    """
-    metadata = observed["metadata"]
-    live = await api.get(kind, metadata["namespace"], metadata["name"]) or observed
-    # Without the hash the object differs until it is applied, also if this operator ends before.
-    patch = _patch(observed, managedFields=diff.disown(live), annotations={meta.APPLIED_HASH: None})
-    return await api.merge(kind, metadata["namespace"], metadata["name"], patch), diff.foreign_managers(live)
-
-
-def _patch(observed: Object, **metadata: Any) -> Object:
-    """Return a merge patch of metadata for the observed version of an object."""
-    return {"metadata": {**_version(observed), **metadata}}
 
 
 def _unwanted(case: Case, plans: Iterable[Plan]) -> Iterator[Object]:
@@ -195,7 +173,7 @@ def _unwanted(case: Case, plans: Iterable[Plan]) -> Iterator[Object]:
 
 async def _delete(api: Api, namespace: str, live: Object) -> bool:
     logger.info("%s: remove %s %s", namespace, live["kind"], live["metadata"]["name"])
-    await api.delete(BY_NAME[live["kind"]], namespace, live["metadata"]["name"], _version(live))
+    await api.delete(BY_NAME[live["kind"]], namespace, live["metadata"]["name"], object_writes.version(live))
     return True
 
 
@@ -213,7 +191,7 @@ async def write_status(api: Api, observed: Object, status: Status) -> Object:
     body = {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": KIND,
-        "metadata": {key: observed["metadata"][key] for key in ("name", "namespace", *VERSIONED)},
+        "metadata": {key: observed["metadata"][key] for key in ("name", "namespace", *object_writes.VERSIONED)},
         "status": status,
     }
     return await api.apply(MICROSERVICE, body, subresource="status")

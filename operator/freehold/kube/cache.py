@@ -17,6 +17,7 @@ from freehold.core.model.resources import EMPTY, CallNode, Key, Object, Peer, Re
 from freehold.core.objects import names
 from freehold.kube.kinds import HOLDS_DATA
 from freehold.kube.relations import NOT_MOVING, Moves, Relations
+from freehold.kube.server_changes import ServerChanges
 from freehold.kube.stored import Stored, service_and_ref, store, store_if_small
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -31,6 +32,7 @@ class Cache(Relations):
     change, for the services of other namespaces; by default wake. verified: the status of condition IsolationVerified.
     addresses: of a service's ports, as `host:port`. audited: the services in audit mode. peers: what services may know
     of each other. unusable: Microservices that cannot be used, with the cause. omitted: objects known by name alone.
+    service_of: the service of each object, by namespace.
     """
 
     def __init__(self, wake: Callable[[Key], None], wake_for: Callable[[Key, str], None] | None = None) -> None:
@@ -47,9 +49,10 @@ class Cache(Relations):
         self.addresses: dict[Key, tuple[str, ...]] = {}
         self.audited: set[Key] = set()
         self._bytes: defaultdict[str, int] = defaultdict(int)
-        self._service_of: dict[tuple[str, Ref], Key] = {}
+        self.service_of: dict[tuple[str, Ref], Key] = {}
         self.namespaces: dict[str, dict[str, str]] = {}
         self.storage_classes: dict[str, StorageClass] = {}
+        self.changes = ServerChanges()
 
     @property
     def local_services(self) -> list[Key]:
@@ -119,9 +122,8 @@ class Cache(Relations):
 
     def hidden_data(self, key: Key) -> str:
         """Return the omitted objects of a service that hold data, as text; empty without one."""
-        return ", ".join(
-            f"{ref.kind} {ref.name}" for ref in sorted(self.omitted.get(key, ())) if ref.kind in HOLDS_DATA
-        )
+        hidden = (ref for ref in sorted(self.omitted.get(key, ())) if ref.kind in HOLDS_DATA)
+        return ", ".join(f"{ref.kind} {ref.name}" for ref in hidden)
 
     def put_owned(self, live: Object) -> None:
         """Store an object of a service. An older version than the known one is ignored; one that is too large, or for
@@ -135,6 +137,8 @@ class Cache(Relations):
             new = None
         was_omitted = ref in self.omitted.get(key, ())
         self._set(key, ref, new, omitted=new is None)
+        if new:
+            self.changes.put(key, ref, live)
         if new or not was_omitted:
             self._wake_readers(key, ref)
 
@@ -144,12 +148,13 @@ class Cache(Relations):
         known = self.owned.get(key, {}).get(ref)
         if known is None or known.uid == live["metadata"]["uid"]:
             self._set(key, ref, None)
-            self._service_of.pop((key.namespace, ref), None)
+            self.service_of.pop((key.namespace, ref), None)
         self._wake_readers(key, ref)
 
     def _set(self, key: Key, ref: Ref, new: Stored | None, *, omitted: bool = False) -> None:
         """Store an object, or remove it for None, and count the bytes of the namespace."""
         objects, before = self.owned[key], self.owned[key].get(ref)
+        self.changes.drop(key, ref)
         self._bytes[key.namespace] += (new.size if new else 0) - (before.size if before else 0)
         if new:
             objects[ref] = new
@@ -183,7 +188,7 @@ class Cache(Relations):
             refs = (*self.owned.get(key, ()), *self.omitted.get(key, ()))
             for ref in [ref for ref in refs if kind in (None, ref.kind)]:
                 self._set(key, ref, None)
-                self._service_of.pop((namespace, ref), None)
+                self.service_of.pop((namespace, ref), None)
 
     def forget_namespace(self, namespace: str) -> None:
         """Remove all services and objects of a remote namespace."""
@@ -197,11 +202,11 @@ class Cache(Relations):
 
     def _assign(self, key: Key, ref: Ref) -> None:
         """Record the service of an object; an object whose labels changed is removed from the previous service."""
-        before = self._service_of.get((key.namespace, ref))
+        before = self.service_of.get((key.namespace, ref))
         if before and before != key:
             self._set(before, ref, None)
             self.wake(before)
-        self._service_of[key.namespace, ref] = key
+        self.service_of[key.namespace, ref] = key
 
     def put_namespace(self, live: Object) -> None:
         """Store the labels of a namespace, on which a provider's consent may depend."""
@@ -218,9 +223,8 @@ class Cache(Relations):
         """Store a storage class, and wake all services: some may wait for the class."""
         annotations = live["metadata"].get("annotations", {})
         name = live["metadata"]["name"]
-        self.storage_classes[name] = StorageClass(
-            name, annotations.get(DEFAULT_CLASS) == "true", bool(live.get("allowVolumeExpansion"))
-        )
+        is_default, expands = annotations.get(DEFAULT_CLASS) == "true", bool(live.get("allowVolumeExpansion"))
+        self.storage_classes[name] = StorageClass(name, is_default, expands)
         self.wake(*self.services)
 
     def drop_storage_class(self, live: Object) -> None:

@@ -18,7 +18,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from freehold.core import certificates
 from freehold.core.certificates.plan import Request
-from freehold.core.model.resources import Authority, Issued, Object
+from freehold.core.model.authority import Authority, Issued
+from freehold.core.model.resources import Object
 from freehold.core.objects import meta
 from freehold.kube.client import Api
 from freehold.kube.kinds import SECRET as KIND

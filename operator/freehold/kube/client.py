@@ -111,7 +111,7 @@ class Api:
         self, kind: Kind, namespace: str | None, labels: str = ""
     ) -> AsyncIterator[tuple[list[Object], str]]:
         """Yield the objects of a kind in pages, each with the resourceVersion from which to watch afterwards."""
-        query: dict[str, Any] = {"limit": PAGE, "labelSelector": labels}
+        query: dict[str, Any] = {"limit": PAGE, "labelSelector": labels, "fieldSelector": kind.fields}
         while True:
             largest = PAGE_BYTES if query["limit"] > 1 else LARGEST
             try:
@@ -140,6 +140,7 @@ class Api:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": seconds,
             "labelSelector": labels,
+            "fieldSelector": kind.fields,
             "resourceVersion": version,
         }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=seconds + 5)

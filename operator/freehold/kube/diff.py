@@ -1,20 +1,45 @@
 """Detection of drift without a write.
 
 An object has drifted if a field of Freehold's was changed or removed, so that the live object does not contain the
-desired one; or if another field manager owns fields of the spec
+desired one; or if another field manager owns fields that others may not own
 (kubernetes.io/docs/reference/using-api/server-side-apply/#field-management).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from freehold.core.model.quantities import as_number
 from freehold.core.model.resources import Object
+from freehold.core.objects import meta
 from freehold.kube.client import FIELD_MANAGER
 
-TOLERATED = "f:kubectl.kubernetes.io/restartedAt"
-"""Set by `kubectl rollout restart`, which asks for new pods and does not change them."""
+Path = tuple[str, ...]
+ANY = "*"
+OF_OTHERS: tuple[Path, ...] = (("f:metadata",), ("f:status",))
+"""The fields of every kind that others may own, as paths of managedFields; each field inside as well."""
+OF_OTHERS_IN: dict[str, tuple[Path, ...]] = {
+    "ServiceAccount": (("f:imagePullSecrets",), ("f:secrets",)),
+    "StatefulSet": (("f:spec", "f:template", "f:metadata", "f:annotations", ANY),),
+    "Deployment": (("f:spec", "f:template", "f:metadata", "f:annotations", ANY),),
+}
+"""Further fields that others may own, by kind. Pull Secrets are linked by people and by platforms; `kubectl rollout
+restart`, certificate and secret reloaders annotate templates. Every other field of others is removed."""
+OPENING = (
+    "f:k8s.v1.cni.cncf.io/",
+    "f:v1.multus-cni.io/",
+    "f:container.apparmor.security.beta.kubernetes.io/",
+)
+"""Annotations of templates that are removed: a further network, to which no network policy applies, and a container
+without its AppArmor profile."""
+IMMUTABLE: dict[str, tuple[str, ...]] = {
+    "PersistentVolumeClaim": ("accessModes", "storageClassName"),
+    "StatefulSet": ("selector", "serviceName", "podManagementPolicy"),
+    "Job": ("selector", "template"),
+    "Deployment": ("selector",),
+}
+"""The fields of the spec that are desired and that the API server changes in no existing object."""
 MAX_LEVELS = 60
 """The most levels of a set of fields that is written; the deepest field of Freehold's has about fifteen."""
 EXACT = frozenset({"NetworkPolicy"})
@@ -29,6 +54,29 @@ def matches(live: Object, desired: Object) -> bool:
     if desired["kind"] in EXACT and not _equal(live.get("spec"), desired["spec"]):
         return False
     return contains(live, desired)
+
+
+def with_immutable(desired: Object, live: Object) -> Object:
+    """Return desired with the immutable fields of live, unless other content is desired than was applied last.
+
+    They differ where admission changed them as the object was created.
+    """
+    if not is_applied(live, desired):
+        return desired
+    fixed = IMMUTABLE.get(desired["kind"], ())
+    kept = {field: live["spec"][field] for field in fixed if field in desired["spec"] and field in live["spec"]}
+    return {**desired, "spec": {**desired["spec"], **kept}} if kept else desired
+
+
+def is_applied(live: Object, desired: Object) -> bool:
+    """Return whether the content that was applied last is the desired one, whatever became of it."""
+    known, wanted = (body["metadata"].get("annotations", {}).get(meta.APPLIED_HASH) for body in (live, desired))
+    return known is not None and known == wanted
+
+
+def content(live: Object) -> str:
+    """Return a digest of an object, metadata and status excepted."""
+    return meta.digest({key: value for key, value in live.items() if key not in ("metadata", "status")})
 
 
 def _equal(live: Any, desired: Any) -> bool:
@@ -56,6 +104,15 @@ def contains(live: Any, desired: Any) -> bool:
     return live == desired or _same_quantity(live, desired)
 
 
+def has_more_items(live: Any, desired: Any) -> bool:
+    """Return whether a list of live has more items than the list of desired."""
+    if isinstance(desired, dict) and isinstance(live, dict):
+        return any(has_more_items(live.get(key), value) for key, value in desired.items())
+    if isinstance(desired, list) and isinstance(live, list):
+        return len(live) > len(desired) or any(map(has_more_items, live, desired))
+    return False
+
+
 def _same_quantity(live: Any, desired: Any) -> bool:
     try:
         return as_number(str(live)) == as_number(str(desired))
@@ -64,28 +121,30 @@ def _same_quantity(live: Any, desired: Any) -> bool:
 
 
 def foreign(live: Object) -> bool:
-    """Return whether another field manager owns part of the object, metadata and status excepted."""
+    """Return whether another field manager owns fields that others may not own."""
     if live["kind"] == "PersistentVolumeClaim":
         return False  # the cluster writes the volume's name into its spec
     return bool(foreign_managers(live))
 
 
 def foreign_managers(live: Object) -> list[str]:
-    """Return the other field managers that own part of the object, metadata and status excepted."""
+    """Return the other field managers that own fields that others may not own."""
     entries = live["metadata"].get("managedFields", [])
-    return [entry["manager"] for entry in entries if not _is_own(entry, live["kind"]) and _content(entry)]
+    return [entry["manager"] for entry in entries if _has_leaf(_divided(entry, live["kind"])[1])]
 
 
 def disown(live: Object) -> list[Object]:
-    """Return the managedFields of an object, with Freehold as the manager of all fields except status.
+    """Return the managedFields of an object, with Freehold as the manager of all fields that others may not own.
 
     The next server-side apply then removes the fields that are not desired.
     """
-    entries = live["metadata"].get("managedFields", [])
+    entries, kind = live["metadata"].get("managedFields", []), live["kind"]
     taken: Object = {}
+    left: list[Object] = []
     for entry in entries:
-        if entry.get("subresource") != "status":
-            _merge(taken, _fields(entry))
+        kept, rest = ({}, _fields(entry)) if _is_own(entry, kind) else _divided(entry, kind)
+        _merge(taken, rest)
+        left += [{**entry, "fieldsV1": kept}] if _has_leaf(kept) else []
     own = {
         "manager": FIELD_MANAGER,
         "operation": "Apply",
@@ -93,7 +152,7 @@ def disown(live: Object) -> list[Object]:
         "fieldsType": "FieldsV1",
         "fieldsV1": taken,
     }
-    return [own, *(entry for entry in entries if entry.get("subresource") == "status")]
+    return [own, *left]
 
 
 def _is_own(entry: Object, kind: str) -> bool:
@@ -102,10 +161,28 @@ def _is_own(entry: Object, kind: str) -> bool:
     return entry.get("manager") == FIELD_MANAGER and entry.get("operation") in operations
 
 
-def _content(entry: Object) -> bool:
-    if entry.get("subresource") == "status":
-        return False
-    return _has_leaf({k: v for k, v in _fields(entry).items() if k not in ("f:metadata", "f:status")})
+def _divided(entry: Object, kind: str) -> tuple[Object, Object]:
+    """Return the fields of an entry that their manager may own, all of Freehold's included, and the rest."""
+    if entry.get("subresource") == "status" or _is_own(entry, kind):
+        return _fields(entry), {}
+    return _divide(_fields(entry), [*OF_OTHERS, *OF_OTHERS_IN.get(kind, ())])
+
+
+def _divide(fields: Object, paths: Iterable[Path]) -> tuple[Object, Object]:
+    """Divide a FieldsV1 set into the fields at given paths and the rest. As deep as the longest path."""
+    kept: Object = {}
+    rest: Object = {}
+    for key, value in fields.items():
+        below = [path[1:] for path in paths if path[0] in (key, ANY) and not key.startswith(OPENING)]
+        if () in below:
+            kept[key] = value
+            continue
+        inner_kept, inner_rest = _divide(value, below) if below and isinstance(value, dict) else ({}, value)
+        if inner_kept:
+            kept[key] = inner_kept
+        if inner_rest or not inner_kept:
+            rest[key] = inner_rest
+    return kept, rest
 
 
 def _fields(entry: Object) -> Object:
@@ -115,11 +192,11 @@ def _fields(entry: Object) -> Object:
 
 
 def _has_leaf(fields: Object) -> bool:
-    """Return whether a FieldsV1 set contains a field other than TOLERATED."""
+    """Return whether a FieldsV1 set contains a field."""
     waiting = [fields]
     while waiting:  # an explicit stack, because a set may be nested deeper than Python's recursion limit
         for key, value in waiting.pop().items():
-            if key in (TOLERATED, "."):
+            if key == ".":
                 continue
             if not isinstance(value, dict) or not value:
                 return True

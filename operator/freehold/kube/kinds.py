@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from freehold.api.v1alpha1.microservice import GROUP, PLURAL, VERSION
@@ -14,7 +14,8 @@ class Kind:
     """A kind of object.
 
     api: `v1` or `group/version`. plural: the name in paths. optional: not every cluster serves the kind. labels: a
-    selector besides SELECTOR, where controllers copy Freehold's labels to objects of their own.
+    selector besides SELECTOR, where controllers copy Freehold's labels to objects of their own. fields: the field
+    selector of each list and watch.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Kind:
     namespaced: bool = True
     optional: bool = False
     labels: str = ""
+    fields: str = ""
 
     def path(self, namespace: str | None = None, name: str | None = None) -> str:
         """Return the path of a collection or, with a name, of an object."""
@@ -36,6 +38,10 @@ POD: Final = Kind("Pod", "v1", "pods")
 NAMESPACE: Final = Kind("Namespace", "v1", "namespaces", namespaced=False)
 STORAGE_CLASS: Final = Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", namespaced=False)
 EVENT: Final = Kind("Event", "events.k8s.io/v1", "events")
+REFUSAL: Final = replace(
+    EVENT, fields="reason=FailedCreate,type=Warning,regarding.kind!=ReplicaSet,regarding.kind!=DaemonSet"
+)
+"""Events of controllers whose pods are refused; a Deployment has a condition for those of its ReplicaSets."""
 
 SELECTOR: Final = f"{meta.MANAGED_BY}={meta.MANAGER}"
 """The label selector of Freehold's objects."""

@@ -20,6 +20,7 @@ from freehold.core.model import remote
 from freehold.core.model.case import Case
 from freehold.core.model.findings import Findings
 from freehold.core.model.resources import EMPTY, CallNode, Key, Object, Observed, Peer, Platform, Ref, Service
+from freehold.core.model.troubles import Refusal
 from freehold.core.objects import observer
 from freehold.core.peers import aliases, consent, counterpart, shares
 from freehold.core.peers.ports import ports_of
@@ -101,7 +102,8 @@ class Inputs:
     """The inputs of an observation that are not in the cache.
 
     granted: the namespaces with a grant for Secrets. gateway_api: whether the cluster serves GRPCRoutes. copy_progress:
-    of the database proxies, by service.
+    of the database proxies, by service. dns_closed: why policies close DNS; empty unless proven. refusals: of pods, by
+    namespace and object.
     """
 
     platform: Platform
@@ -110,6 +112,8 @@ class Inputs:
     findings: Findings
     gateway_api: bool = True
     copy_progress: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
+    dns_closed: str = ""
+    refusals: Mapping[tuple[str, Ref], Refusal] = field(default_factory=dict)
 
 
 def observe(cache: Cache, service: Service, inputs: Inputs, status: Object, now: datetime) -> Observed:
@@ -155,10 +159,12 @@ def _observed(cache: Cache, service: Service, inputs: Inputs, status: Object, no
         addresses=cache.addresses,
         breaches=inputs.findings.breaches.get(service.key, ()),
         unenforced=inputs.findings.unenforced,
+        dns_closed=inputs.dns_closed,
         connections=inputs.findings.connections.get(service.key, ()),
         gateway_api=inputs.gateway_api,
         copy_progress=inputs.copy_progress.get(service.key, {}),
         crowds=crowds,
+        refusals={ref: refusal for ref in objects if (refusal := inputs.refusals.get((service.namespace, ref)))},
         status=status,
     )
 

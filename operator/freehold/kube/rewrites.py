@@ -1,4 +1,5 @@
-"""The memory of written objects: an object that somebody keeps undoing is written again after growing pauses."""
+"""The memory of written objects: an object that somebody keeps undoing is written again after growing pauses, and a
+workload that admission changes is not written again."""
 
 from __future__ import annotations
 
@@ -7,8 +8,10 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from freehold.core.model import messages
-from freehold.core.model.resources import Key, Ref
+from freehold.core.model.resources import Key, Object, Ref
+from freehold.kube import diff
 from freehold.kube.errors import ContestedError
+from freehold.kube.kinds import WORKLOADS
 
 AT_ONCE = 3
 """The rewrites without a pause: somebody's edits by hand are undone at once."""
@@ -19,6 +22,11 @@ QUIET_SECONDS = 900.0
 RECREATED = frozenset({"Pod", "Job"})
 """Kinds that the cluster itself deletes, as when a node is drained; they are made again without a pause."""
 MOST_NAMES, LONGEST_NAME = 3, 60
+MOST_ADMITTED = 10_000
+"""The most workloads remembered as admission has changed them; one that is forgotten is written once more."""
+ADMITTED = frozenset(kind.name for kind in WORKLOADS)
+"""Kinds that a platform may change as they are written: it rounds requests up, or writes its own registry into images.
+Other kinds, such as network policies and Services, are written again and reported as contested."""
 
 
 class Written(NamedTuple):
@@ -37,6 +45,7 @@ class Rewrites:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._written: dict[tuple[Key, Ref], Written] = {}
+        self._admitted: dict[tuple[Key, Ref], str] = {}
 
     def check(self, key: Key, ref: Ref, content: str) -> None:
         """Raise ContestedError if the same content was written too often to be written again now."""
@@ -63,9 +72,31 @@ class Rewrites:
         if now - self._written[oldest].at > QUIET_SECONDS:
             del self._written[oldest]
 
+    def record_admitted(self, key: Key, written: Object, body: Object) -> None:
+        """Record the object that the API server returned for a change, if a workload is not as sent: by admission.
+
+        The answer to a creation does not count: admission may act on creations alone.
+        """
+        about = key, _ref(written)
+        self._admitted.pop(about, None)
+        if about[1].kind in ADMITTED and not diff.contains(written, body):
+            self._admitted[about] = diff.content(written)
+        if len(self._admitted) > MOST_ADMITTED:
+            del self._admitted[next(iter(self._admitted))]
+
+    def is_admitted(self, key: Key, live: Object, body: Object) -> bool:
+        """Return whether a workload is as the API server returned it when the same content was written."""
+        as_returned = self._admitted.get((key, _ref(live))) == diff.content(live)
+        return as_returned and diff.contains(live["metadata"], body["metadata"])
+
     def forget(self, key: Key, ref: Ref) -> None:
         """Forget an object that Freehold itself deletes."""
         self._written.pop((key, ref), None)
+        self._admitted.pop((key, ref), None)
+
+
+def _ref(live: Object) -> Ref:
+    return Ref(live["kind"], live["metadata"]["name"])
 
 
 def _as_text(managers: Iterable[str]) -> str:

@@ -51,6 +51,7 @@ class _Known(NamedTuple):
 class Watch:
     """A watch of a kind in a namespace (None: in all), delivered to the callbacks put and drop.
 
+    drop: None if deletions are of no interest; then no object is remembered for the report of its deletion.
     synced: set after the first list. refused: whether the server refused the last request (403). served: whether the
     server serves the kind. on_change: called when synced, refused or served has changed. on_dropped: called with an
     object that cannot be used, and with the cause; `drop` was called before, if the object was usable earlier.
@@ -59,7 +60,7 @@ class Watch:
     api: Source
     kind: Kind
     put: Callable[[Object], None]
-    drop: Callable[[Object], None]
+    drop: Callable[[Object], None] | None
     namespace: str | None = None
     labels: str = ""
     on_change: Callable[[], None] = lambda: None
@@ -151,6 +152,8 @@ class Watch:
         except Exception as error:  # whatever is in an object, the objects after it are delivered
             self._reject(live, error)
         else:
+            if self.drop is None:
+                return
             metadata = checked["metadata"]
             instance = sys.intern(metadata.get("labels", {}).get(meta.INSTANCE, ""))
             self._known[_identity(checked)] = _Known(metadata.get("uid", ""), instance)
@@ -160,13 +163,13 @@ class Watch:
         report_dropped(self.kind, live, error)
         identity = _identity(live)
         self._drop(identity)
-        if identity[1]:
+        if identity[1] and self.drop:
             self._known[identity] = _Known("", "")  # for the report of the deletion
             self.on_dropped(live, error)
 
     def _drop(self, identity: tuple[str, str]) -> None:
         known = self._known.pop(identity, None)
-        if known:
+        if known and self.drop:
             self.drop(self._stub(*identity, known))
 
     def _drop_all(self, gone: Iterable[tuple[str, str]]) -> None:

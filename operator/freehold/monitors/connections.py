@@ -15,6 +15,7 @@ from pydantic import Field, IPvAnyAddress, TypeAdapter
 
 from freehold.agents.connection_observer import MAX_CONNECTIONS, PORT, RETENTION_SECONDS
 from freehold.core.model.resources import Key, Object, ObservedConnection, Ref
+from freehold.core.objects import addresses as pod_addresses
 from freehold.core.objects import meta, names, pods
 from freehold.kube.cache import Cache
 from freehold.monitors.answers import ask
@@ -87,12 +88,12 @@ async def _observed_at(pod: Object, addresses: Addresses, slots: asyncio.Semapho
     status, component = pod["status"], pods.component_of(pod)
     async with slots:
         reported = await _query(status["podIP"])
-    now, node = time.time(), status.get("hostIP")
+    now, node = time.time(), {status.get("hostIP"), *(entry.get("ip") for entry in status.get("hostIPs", []))}
     listed = ((one, str(one.peer)) for one in reported)
     return [
         ObservedConnection(component, one.direction, one.port, peer, addresses.holder(peer, now - one.age))
         for one, peer in listed
-        if peer != node
+        if peer not in node
     ]
 
 
@@ -115,12 +116,13 @@ def _holders(cache: Cache, key: Key) -> list[tuple[str, Holder]]:
 
 def _read_holders(cache: Cache, key: Key) -> Iterator[tuple[str, Holder]]:
     for pod in _pods(cache, key):
-        address = pod.get("status", {}).get("podIP")
-        if address:
+        for address in pod_addresses.of_pod(pod):
             yield address, Holder((key, pods.component_of(pod)), _until(pod))
     service = cache.owned.get(key, {}).get(Ref("Service", names.database(key.name)))
     if service:
-        yield service.unpack()["spec"].get("clusterIP", ""), Holder((key, meta.DATABASE), math.inf)
+        spec = service.unpack()["spec"]
+        for address in spec.get("clusterIPs") or [spec.get("clusterIP", "")]:
+            yield address, Holder((key, meta.DATABASE), math.inf)
 
 
 def _until(pod: Object) -> float:

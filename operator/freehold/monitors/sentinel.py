@@ -20,7 +20,7 @@ from freehold.agents.canary import CLOSED_PORT, OPEN_PORT
 from freehold.agents.connectivity_probe import connects
 from freehold.core.model.findings import Findings
 from freehold.core.model.resources import Key, Object
-from freehold.core.objects import meta, names, pods
+from freehold.core.objects import addresses, meta, names, pods
 from freehold.kube.cache import Cache
 from freehold.monitors.connections import Addresses, observed_by, ready_pods
 from freehold.monitors.rotation import Rotation
@@ -68,11 +68,11 @@ class Sentinel:
 
     async def _try_canaries(self) -> None:
         hosts = await _resolve(self._canaries) if self._canaries else []
-        reached = await _open_ports([_Port(f"canary {host}", host, OPEN_PORT) for host in hosts])
+        canaries = [_Port(f"canary {names.address(host, CLOSED_PORT)}", host, OPEN_PORT) for host in hosts]
+        reached = await _open_ports(canaries)
         closed = [port._replace(port=CLOSED_PORT) for port in reached]
         unenforced = tuple(
-            f"{self._operator} → {port.name}:{port.port} is open despite a network policy"
-            for port in await _confirmed_open(closed)
+            f"{self._operator} → {port.name} is open despite a network policy" for port in await _confirmed_open(closed)
         )
         before = self.findings
         self.findings = replace(before, unenforced=unenforced, canaries=len(closed))
@@ -86,7 +86,9 @@ class Sentinel:
             ports[key] = self._closed_ports(key)
             await asyncio.sleep(0)
         opened = set(await _confirmed_open([port for each in ports.values() for port in each]))
-        found = {key: tuple(self._breach(port) for port in each if port in opened) for key, each in ports.items()}
+        found = {
+            key: tuple({self._breach(port): port for port in each if port in opened}) for key, each in ports.items()
+        }
         known = {key: messages for key, messages in self.findings.breaches.items() if self._is_enforced(key)}
         changed = [key for key in keys if known.get(key, ()) != found[key]]
         breaches = {key: messages for key, messages in {**known, **found}.items() if messages}
@@ -125,10 +127,11 @@ class Sentinel:
         ports = {meta.DATABASE: "postgresql", meta.SERVICE: "grpc"}
         services = {meta.DATABASE: names.database(key.name), meta.SERVICE: key.name}
         closed = (
-            _Port(f"{names.host(services[component], key.namespace)}:{port}", pod["status"]["podIP"], port)
+            _Port(f"{names.host(services[component], key.namespace)}:{port}", address, port)
             for pod in ready_pods(self._cache, key)
             if (component := pods.component_of(pod)) in ports
             for port in _container_ports(pod, ports[component])
+            for address in addresses.of_pod(pod)
         )
         return list(islice(closed, PORTS_PER_SERVICE))
 

@@ -36,7 +36,12 @@ def pool_of(contract: bytes) -> DescriptorPool:
 
 
 @contextmanager
-def listening(*names: str, answers: Answers | None = None, versions: tuple[str, ...] = (V1, V1ALPHA)) -> Iterator[int]:
+def listening(
+    *names: str,
+    answers: Answers | None = None,
+    versions: tuple[str, ...] = (V1, V1ALPHA),
+    host: str = "127.0.0.1",
+) -> Iterator[int]:
     """Run a server that lists the named services and describes the service users; yield the port."""
     handle = answers or reflection.ReflectionServicer(names, pool_of(offered.users())).ServerReflectionInfo
     handler = grpc.stream_stream_rpc_method_handler(
@@ -48,7 +53,7 @@ def listening(*names: str, answers: Answers | None = None, versions: tuple[str, 
     for version in versions:
         generic = grpc.method_handlers_generic_handler(version, {"ServerReflectionInfo": handler})
         server.add_generic_rpc_handlers((generic,))
-    port: int = server.add_insecure_port("127.0.0.1:0")
+    port: int = server.add_insecure_port(f"{host}:0")
     server.start()
     try:
         yield port
@@ -62,6 +67,13 @@ def fault(port: int, timeout: float = 5.0, *, retry: bool = False) -> tuple[str,
         contract_reader.read(port, timeout)
     assert raised.value.retry is retry
     return raised.value.kind, str(raised.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::]"])
+def test_contract_of_either_family(host: str) -> None:
+    """A service that listens on one family, or on both, is read."""
+    with listening(SERVICE, host=host) as port:
+        assert contract_reader.read(port)
 
 
 @pytest.mark.parametrize("versions", [(V1,), (V1ALPHA,), (V1, V1ALPHA)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from freehold.api import crd
+from freehold.api.v1alpha1.database import Resources
 from freehold.api.v1alpha1.microservice import MicroserviceSpec
 from freehold.core.model.resources import Object
 from pydantic import ValidationError
@@ -31,9 +32,9 @@ def test_manifest_current() -> None:
 
 
 def test_schema_structural() -> None:
-    """The schema is structural."""
+    """The schema is structural: each value has a type, or is a quantity, which may be a number or a string."""
     for path, schema in schemas(crd.openapi_schema()):
-        assert "type" in schema, path
+        assert schema.keys() & {"type", "x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields"}, path
         assert not {"$ref", "$defs", "anyOf", "allOf", "title", "const"} & schema.keys(), path
 
 
@@ -43,7 +44,7 @@ def test_fields_bounded_and_described() -> None:
     for path, schema in schemas(spec, "spec"):
         if not path.endswith("[]"):
             assert schema.get("description"), path
-        if schema["type"] == "array":
+        if schema.get("type") == "array":
             assert "maxItems" in schema, path
         for rule in schema.get("x-kubernetes-validations", []):
             assert rule.get("message") or rule.get("messageExpression"), path
@@ -66,11 +67,18 @@ def test_spec_bounded() -> None:
 
 
 def is_bounded(schema: Object) -> bool:
-    match schema["type"]:
+    match schema.get("type"):
+        case None if "x-kubernetes-int-or-string" in schema:
+            return "maxLength" in schema
+        case None:
+            bounds = {"pattern", "maxLength", "minimum", "maximum"}
+            return schema.keys() >= bounds and schema["maxProperties"] == schema["maxItems"] == 0
         case "string":
             return "maxLength" in schema or "enum" in schema
         case "array":
             return "maxItems" in schema
+        case "object" if "type" not in schema.get("additionalProperties", {"type": ""}):
+            return "maxProperties" in schema  # the keys are bounded by `test_resources_bounded`
         case "object" if "properties" not in schema:
             rules = [rule["rule"] for rule in schema.get("x-kubernetes-validations", [])]
             return "maxProperties" in schema and "self.all(key, size(key) <= 317)" in rules
@@ -83,3 +91,37 @@ def test_image_is_printable(image: str) -> None:
     """An image is printable ASCII: the name is shown on terminals, and no registry takes another."""
     with pytest.raises(ValidationError):
         MicroserviceSpec.model_validate({"image": image, "grpc": {}})
+
+
+def test_resources_bounded() -> None:
+    """The operator bounds the keys of resources: no rule of the schema sees a map with values of two types."""
+    with pytest.raises(ValidationError, match="at most 317 characters"):
+        Resources.model_validate({"limits": {"a" * 318: "1"}})
+
+
+AMOUNTS = [
+    (1, "1"),
+    (0, "0"),
+    (0.5, "0.5"),
+    (0.1, "0.1"),
+    (1e-7, "0.0000001"),
+    (10**18, "1000000000000000000"),
+    ("500m", "500m"),
+    ("0.5Gi", "0.5Gi"),
+    ("1e9", "1e9"),
+]
+
+
+@pytest.mark.parametrize(("written", "read"), AMOUNTS)
+def test_quantity_read(written: object, read: str) -> None:
+    """Numbers and strings are read as the strings that Kubernetes writes."""
+    assert Resources.model_validate({"limits": {"cpu": written}}).limits == {"cpu": read}
+
+
+@pytest.mark.parametrize(
+    "written", [True, None, -1, "-1", float("inf"), float("nan"), 1e19, "", "one", "1e3Mi", {}, []]
+)
+def test_quantity_refused(written: object) -> None:
+    """Anything else is refused, with examples."""
+    with pytest.raises(ValidationError, match=r"is not a quantity; write one like 500m, 0\.5 or 128Mi"):
+        Resources.model_validate({"limits": {"cpu": written}})

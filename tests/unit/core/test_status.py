@@ -25,6 +25,7 @@ MET = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, "c
 IN_PROGRESS = Condition(Type.DATABASE_READY, State.UNKNOWN, Reason.STARTING, "waiting for PostgreSQL")
 FURTHER = replace(IN_PROGRESS, reason=Reason.VOLUME_PENDING, message="waiting for a volume")
 BROKEN = Condition(Type.ENDPOINT_READY, State.FALSE, Reason.CRASH_LOOPING, "boom")
+REFUSED = Condition(Type.DATABASE_READY, State.FALSE, Reason.REFUSED_BY_ADMISSION, "no quota")
 WORSE = replace(BROKEN, reason=Reason.IMAGE_PULL_FAILED, message="no image")
 TAKEN = Condition(Type.READY, State.FALSE, Reason.NAME_TAKEN, "Job users-migrations is not Freehold's")
 SERVING = replace(BROKEN, state=State.TRUE, reason=Reason.AVAILABLE, message="1 of 1 pods serve")
@@ -42,6 +43,16 @@ SERVING = replace(BROKEN, state=State.TRUE, reason=Reason.AVAILABLE, message="1 
                 Reason.STARTING,
                 "1 of 2 conditions is not met; DatabaseReady: waiting for PostgreSQL",
             ),
+        ),
+        (
+            "a refused reader and a refused probe, which serve no call",
+            [MET, replace(REFUSED, type=Type.CONTRACT_PUBLISHED), replace(REFUSED, type=Type.ISOLATION_VERIFIED)],
+            (State.TRUE, Reason.READY, "1 of 1 conditions are met"),
+        ),
+        (
+            "a refused server",
+            [MET, REFUSED],
+            (State.FALSE, Reason.REFUSED_BY_ADMISSION, "1 of 2 conditions is not met; DatabaseReady: no quota"),
         ),
         (
             "a fault before progress",

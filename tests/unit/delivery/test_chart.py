@@ -7,6 +7,9 @@ from pathlib import Path
 import yaml
 from freehold.agents.canary import CLOSED_PORT, OPEN_PORT
 from freehold.api.crd import custom_resource_definition
+from freehold.controller.settings import from_environment
+from freehold.core.isolation import dns
+from freehold.core.model.dns import Dns
 from freehold.kube import cluster_registry
 from freehold.kube.cluster_registry import CONFIG_MAP
 
@@ -93,6 +96,11 @@ def test_settings_passed() -> None:
         "FREEHOLD_NAMESPACES": "",
         "FREEHOLD_SECRETS_ROLE": "freehold-secrets",
         "FREEHOLD_TRUST_DOMAIN": "cluster.local",
+        "FREEHOLD_CLUSTER_DOMAIN": "",
+        "FREEHOLD_DNS_NAMESPACE": "kube-system",
+        "FREEHOLD_DNS_POD_LABELS": "",
+        "FREEHOLD_DNS_PORTS": "",
+        "FREEHOLD_DNS_ADDRESSES": "169.254.20.10,169.254.25.10",
         "FREEHOLD_IMAGE": "localhost/freehold/operator:0.1.0",
         "FREEHOLD_CANARIES": "freehold-canary.freehold-system.svc",
         "FREEHOLD_POSTGRESQL_IMAGE": "postgres:{version}",
@@ -146,6 +154,35 @@ def test_operator_network_policy() -> None:
     assert not canaries["podSelector"]["matchLabels"].items() <= labels.items()
     assert [body["metadata"]["name"] for body in of_kind(render("networkPolicy.enabled=false"), "NetworkPolicy")] == [
         "freehold-canary"
+    ]
+
+
+def test_dns_elsewhere() -> None:
+    """Values say where DNS is, to the operator and in its own policy, with addresses of both families."""
+    label = "dns\\.operator\\.openshift\\.io/daemonset-dns=default"
+    objects = render(
+        "dns.namespace=openshift-dns",
+        f"dns.podLabels.{label}",
+        "dns.ports={5353}",
+        "dns.addresses={192.0.2.53,fd00::a}",
+    )
+    rule, *_ = the(objects, "NetworkPolicy")["spec"]["egress"]
+    (container,) = pod(objects)["containers"]
+    given = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+    where = from_environment(given, Path("/nowhere")).dns.given
+    assert where == Dns(
+        "openshift-dns", {"dns.operator.openshift.io/daemonset-dns": "default"}, (5353,), ("192.0.2.53", "fd00::a")
+    )
+    assert rule == dns.rule(where)
+
+
+def test_dns_of_any_pod_by_default() -> None:
+    """Without labels, the operator's own pods reach each pod of the namespace, since a Service may lead to others."""
+    rule, *_ = the(render(), "NetworkPolicy")["spec"]["egress"]
+    assert rule["to"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}},
+        {"ipBlock": {"cidr": "169.254.20.10/32"}},
+        {"ipBlock": {"cidr": "169.254.25.10/32"}},
     ]
 
 

@@ -39,7 +39,7 @@ def namespace_rights() -> Rights:
         (group, plural): WATCHED,
         (group, f"{plural}/status"): {"patch"},
         resource(kinds.POD): WATCHED,
-        resource(kinds.EVENT): {"create"},
+        resource(kinds.EVENT): WATCHED | {"create"},
     }
 
 
@@ -102,6 +102,9 @@ def test_named_namespaces() -> None:
     """Named namespaces get a Role each, and the ClusterRole only cluster-wide kinds."""
     objects = render("namespaces={shop,accounts}")
     assert rights(the(objects, "ClusterRole", "freehold")["rules"]) == CLUSTER_WIDE
+    found = the(objects, "Role", "freehold-dns")
+    assert found["metadata"]["namespace"] == "kube-system"
+    assert rights(found["rules"]) == {("", "services"): {"list"}, ("discovery.k8s.io", "endpointslices"): {"list"}}
     named = [role for role in of_kind(objects, "Role") if role["metadata"]["name"] == "freehold"]
     roles = {role["metadata"]["namespace"]: rights(role["rules"]) for role in named}
     assert roles == {"shop": namespace_rights(), "accounts": namespace_rights()}
@@ -118,7 +121,7 @@ def test_bindings_name_operator_only(namespaces: tuple[str, ...]) -> None:
     account = the(objects, "ServiceAccount")
     subject = {"kind": "ServiceAccount", "name": "freehold", "namespace": "freehold-system"}
     bindings = [*of_kind(objects, "ClusterRoleBinding"), *of_kind(objects, "RoleBinding")]
-    assert len(bindings) == 2 + 2 * len(namespaces)
+    assert len(bindings) == 2 + 2 * len(namespaces) + bool(namespaces)
     assert [binding["subjects"] for binding in bindings] == [[subject]] * len(bindings)
     assert account["automountServiceAccountToken"] is False
 

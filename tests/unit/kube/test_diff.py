@@ -1,4 +1,4 @@
-"""Comparison of live and desired objects, and owners of fields. managedFields are shortened real ones."""
+"""Comparison of live and desired objects."""
 
 from __future__ import annotations
 
@@ -74,80 +74,38 @@ def test_changed_or_lost_value_found(subject: object, which: int, where: int) ->
     assert not diff.contains(lost, body)
 
 
-def entry(manager: str, fields: Object, operation: str = "Update", **more: str) -> Object:
-    return {"manager": manager, "operation": operation, "apiVersion": "apps/v1", "fieldsV1": fields, **more}
-
-
-OURS = entry("freehold", {"f:spec": {"f:replicas": {}}}, "Apply")
-STATUS = entry("kube-controller-manager", {"f:status": {"f:replicas": {}}}, subresource="status")
-REVISION = entry(
-    "kube-controller-manager",
-    {"f:metadata": {"f:annotations": {".": {}, "f:deployment.kubernetes.io/revision": {}}}, "f:status": {}},
-    subresource="status",
-)
-RESTART_FIELDS: Object = {
-    "f:spec": {"f:template": {"f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/restartedAt": {}}}}}
-}
-
-
-def live(*entries: Object, kind: str = "Deployment") -> Object:
-    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"managedFields": list(entries)}}
+def job(content: str, template: str, **spec: object) -> Object:
+    annotations = {"freehold.dev/applied-hash": content}
+    return {"kind": "Job", "metadata": {"annotations": annotations}, "spec": {"template": template, **spec}}
 
 
 @pytest.mark.parametrize(
-    ("says", "entries", "foreign"),
+    ("says", "desired", "sent"),
     [
-        ("no manager", (), False),
-        ("Freehold only", (OURS,), False),
-        ("Freehold, and a controller that writes the status", (OURS, STATUS, REVISION), False),
-        ("scaled by kubectl", (OURS, entry("kubectl", {"f:spec": {"f:replicas": {}}}, subresource="scale")), True),
-        ("spec edited", (OURS, entry("kubectl-edit", {"f:spec": {"f:paused": {}}})), True),
-        ("data applied", (OURS, entry("argocd", {"f:data": {"f:key": {}}}, "Apply")), True),
-        ("labelled", (OURS, entry("kubectl-label", {"f:metadata": {"f:labels": {"f:a": {}}}})), False),
-        ("restarted", (OURS, entry("kubectl-rollout", RESTART_FIELDS)), False),
-        (
-            "restarted and edited",
-            (OURS, entry("kubectl-rollout", {"f:spec": {**RESTART_FIELDS["f:spec"], "f:paused": {}}})),
-            True,
-        ),
-        ("another client with the name freehold", (OURS, entry("freehold", {"f:spec": {"f:paused": {}}})), True),
+        ("the same content", job("a", "wanted"), job("a", "live")),
+        ("the same content, a changed field", job("a", "wanted", suspend=False), job("a", "live", suspend=False)),
+        ("other content", job("b", "wanted"), job("b", "wanted")),
     ],
 )
-def test_foreign(says: str, entries: tuple[Object, ...], foreign: bool) -> None:
-    """Fields of another manager are found, except metadata, status and restarts."""
-    assert diff.foreign(live(*entries)) is foreign, says
+def test_immutable_field_stays(says: str, desired: Object, sent: Object) -> None:
+    """An immutable field that is not as applied stays as it was created, unless other content is desired."""
+    assert diff.with_immutable(desired, job("a", "live", suspend=True)) == sent, says
 
 
-def test_created_secret_not_foreign() -> None:
-    """A Secret that Freehold has created without server-side apply is not foreign."""
-    created = entry("freehold", {"f:data": {".": {}, "f:password": {}}})
-    assert not diff.foreign(live(created, kind="Secret"))
-    assert diff.foreign(live(created, entry("kubectl-edit", {"f:data": {"f:password": {}}}), kind="Secret"))
-
-
-def test_bound_claim_not_foreign() -> None:
-    """A claim that the cluster has bound is not foreign."""
-    bound = entry("kube-controller-manager", {"f:spec": {"f:volumeName": {}}})
-    assert not diff.foreign(live(OURS, bound, kind="PersistentVolumeClaim"))
-
-
-def test_disown_takes_over_fields() -> None:
-    """All fields except status become Freehold's."""
-    edited = entry("kubectl-edit", {"f:spec": {"f:paused": {}, "f:template": {"f:x": {}}}})
-    also = entry("argocd", {"f:spec": {"f:template": {"f:y": {}}}}, "Apply")
-    own, *rest = diff.disown(live(OURS, edited, STATUS, also))
-    assert (own["manager"], own["operation"]) == ("freehold", "Apply")
-    assert own["fieldsV1"] == {"f:spec": {"f:replicas": {}, "f:paused": {}, "f:template": {"f:x": {}, "f:y": {}}}}
-    assert rest == [STATUS]
-    assert not diff.foreign(live(own, *rest))
-
-
-def test_disown_keeps_input() -> None:
-    """The object that is passed in does not change."""
-    before = live(OURS, entry("kubectl-edit", {"f:spec": {"f:paused": {}}}))
-    kept = copy.deepcopy(before)
-    diff.disown(before)
-    assert before == kept
+@pytest.mark.parametrize(
+    ("live", "desired", "more"),
+    [
+        ({"a": [{"b": 1}]}, {"a": [{"b": 2}]}, False),
+        ({"a": [{"b": [1, 2]}]}, {"a": [{"b": [1]}]}, True),
+        ({"a": [1]}, {"a": [1, 2]}, False),
+        ({"a": [1], "b": [1]}, {"a": [1]}, False),
+        ({"a": {"b": [1]}}, {"a": {"b": []}}, True),
+        ({"a": "b"}, {"a": ["b"]}, False),
+    ],
+)
+def test_more_items(live: Object, desired: Object, more: bool) -> None:
+    """Items that are added to a desired list are found."""
+    assert diff.has_more_items(live, desired) is more
 
 
 def test_unchanged_service_contained() -> None:

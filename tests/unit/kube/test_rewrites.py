@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from freehold.core.model.resources import Key, Ref
+from freehold.core.model.resources import Key, Object, Ref
 from freehold.kube.errors import ContestedError
-from freehold.kube.rewrites import AT_ONCE, LONGEST_PAUSE, QUIET_SECONDS, Rewrites
+from freehold.kube.rewrites import AT_ONCE, LONGEST_PAUSE, MOST_ADMITTED, QUIET_SECONDS, Rewrites
 
 USERS, POLICY = Key("shop", "users"), Ref("NetworkPolicy", "users")
 
@@ -90,3 +90,39 @@ def test_memory_is_bounded() -> None:
         undone.now += 10
         undone.rewrites.record(USERS, Ref("Secret", str(index)), "a")
     assert len(undone.rewrites._written) <= QUIET_SECONDS / 10 + 2
+
+
+def body(image: str, kind: str = "Deployment", name: str = "users", label: str = "a") -> Object:
+    return {"kind": kind, "metadata": {"name": name, "labels": {"a": label}}, "spec": {"image": image}, "status": {}}
+
+
+def test_workload_as_admission_changed_it() -> None:
+    """A workload is as written if it is as the API server returned it, and if its metadata are as declared."""
+    rewrites, wanted, returned = Rewrites(), body("users:1"), body("mirror.example/users:1")
+    assert not rewrites.is_admitted(USERS, returned, wanted)
+    rewrites.record_admitted(USERS, returned, wanted)
+    assert rewrites.is_admitted(USERS, {**returned, "status": {"replicas": 1}}, wanted)
+    assert not rewrites.is_admitted(USERS, body("evil:1"), wanted)
+    assert not rewrites.is_admitted(USERS, returned, body("users:1", label="b"))
+    assert not rewrites.is_admitted(Key("shop", "payments"), returned, wanted)
+    rewrites.record_admitted(USERS, wanted, wanted)
+    assert not rewrites.is_admitted(USERS, returned, wanted), "the last answer counts"
+
+
+@pytest.mark.parametrize("kind", ["NetworkPolicy", "Service", "Secret", "ServiceAccount"])
+def test_other_kind_as_admission_changed_it(kind: str) -> None:
+    """An object of another kind that admission changes is not as written."""
+    rewrites = Rewrites()
+    rewrites.record_admitted(USERS, body("b", kind), body("a", kind))
+    assert not rewrites.is_admitted(USERS, body("b", kind), body("a", kind))
+
+
+def test_memory_of_admission_is_bounded() -> None:
+    """The oldest answers are forgotten, and that of a deleted object at once."""
+    rewrites = Rewrites()
+    for index in range(MOST_ADMITTED + 1):
+        rewrites.record_admitted(USERS, body("b", name=str(index)), body("a", name=str(index)))
+    assert not rewrites.is_admitted(USERS, body("b", name="0"), body("a", name="0"))
+    assert rewrites.is_admitted(USERS, body("b", name="1"), body("a", name="1"))
+    rewrites.forget(USERS, Ref("Deployment", "1"))
+    assert not rewrites.is_admitted(USERS, body("b", name="1"), body("a", name="1"))

@@ -43,6 +43,10 @@ def test_connections_of_gateway() -> None:
     near = "eth0\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0"
     assert connection_observer.gateways([header, default, near]) == {"10.0.0.7"}
     assert connection_observer.connections([LISTENING, INBOUND], {"10.0.0.7"}) == set()
+    nowhere, gateway = "0" * 32, "fd000000000000000000000000000001"
+    route = f"{nowhere} 00 {gateway} 00000400 00000001 00000000 00000003 eth0".replace(" 00 ", f" 00 {nowhere} 00 ")
+    on_link = f"{nowhere} 00 {nowhere} 00 {nowhere} 00000400 00000001 00000000 00000003 eth0"
+    assert connection_observer.gateways([header, route, on_link]) == {"fd00::1"}
 
 
 def test_connections_retention() -> None:
@@ -80,9 +84,11 @@ async def test_connections_served(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_connections_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Known addresses get the names of services, and connections of the pod's node are left out."""
     listed = [("in", "10.0.0.7", 50051, 0.0), ("in", "10.0.0.1", 50051, 0.0), ("out", "10.0.0.8", 443, 0.0)]
+    listed.append(("in", "fd00::1", 50051, 0.0))
     _answers(monkeypatch, *listed)
     subject = pod(USERS, "service", "10.0.0.5", 50051)
-    subject["status"]["hostIP"] = "10.0.0.1"
+    subject["status"] |= {"hostIP": "10.0.0.1", "hostIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]}
+    subject["status"]["podIPs"] = [{"ip": "10.0.0.5"}, {"ip": "fd00::5"}]
     cache = cache_with(subject, pod(PAYMENTS, "service", "10.0.0.7", 50052))
     addresses = connections.Addresses()
     await addresses.update(cache)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from freehold.agents import connectivity_probe
@@ -91,6 +93,17 @@ async def test_breach_reported_once_and_when_over() -> None:
     assert (run.changed, run.sentinel.findings.breaches) == ([USERS], {})
 
 
+async def test_breach_by_either_family() -> None:
+    """Both addresses of a pod are tried, since network plugins have rules for each family."""
+    for host in ("127.0.0.1", "::1"):
+        async with listening(host) as port:
+            subject = pod(USERS, "database", "127.0.0.1", port)
+            subject["status"]["podIPs"] = [{"ip": "127.0.0.1"}, {"ip": "::1"}]
+            run = Run(cache_with(subject))
+            await run.round()
+            assert len(run.sentinel.findings.breaches[USERS]) == 1
+
+
 async def test_closed_ports_reported_to_none() -> None:
     """Closed ports are not reported."""
     port = closed_port("127.0.0.1")
@@ -167,6 +180,20 @@ async def test_probe_reports_differences(monkeypatch: pytest.MonkeyPatch) -> Non
         opened, closed = (f"localhost:{port}", f"localhost:{unused}"), (f"127.0.0.1:{port}", "nowhere.invalid:1")
         answer = await connectivity_probe._probe({**dict.fromkeys(opened, True), **dict.fromkeys(closed, False)})
     assert answer == {"tried": 3, "differences": [(f"localhost:{unused}", "Closed"), (f"127.0.0.1:{port}", "Open")]}
+
+
+def test_probe_without_nameserver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe whose nameservers do not answer has tried nothing, and says so rather than that all is as declared."""
+
+    def silent(*_: Any, **__: Any) -> list[Any]:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    monkeypatch.setattr(connectivity_probe, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(connectivity_probe, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(sys, "argv", ["probe", "--open=users.shop.svc:50051"])
+    with pytest.raises(SystemExit, match="no nameserver answers; DNS is down, or closed to the pods of the service"):
+        connectivity_probe.main()
 
 
 async def test_probe_waits_for_policies(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.pq import DiagnosticField, ExecStatus
@@ -61,7 +62,7 @@ class Connection:
     """A connection that is opened by the first query, and again after a loss. For one caller at a time."""
 
     def __init__(self, host: str, application_name: str) -> None:
-        """host: `name` or `name:port`. application_name: the name of the sessions in pg_stat_activity."""
+        """host: as `host_and_port` takes it. application_name: the name of the sessions in pg_stat_activity."""
         self.host, self._application_name = host, application_name
         self._connection: psycopg.Connection[Any] | None = None
 
@@ -97,11 +98,11 @@ class Connection:
         self._connection = None
 
     def _connect(self) -> psycopg.Connection[Any]:
-        name, _, port = self.host.partition(":")
+        name, port = host_and_port(self.host)
         try:
             return psycopg.connect(
                 host=name,
-                port=port or constants.PORT,
+                port=port,
                 user="replicator",
                 password=PASSWORD.read_text().strip(),
                 dbname="postgres",
@@ -118,6 +119,12 @@ class Connection:
             )
         except psycopg.OperationalError as error:
             raise ConnectionLostError(f"{self.host}: {_first_line(error)}") from error
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Return host and port of `host` or `host:port`; an IPv6 address is in brackets (RFC 3986, 3.2.2)."""
+    parts = urlsplit(f"//{text}")
+    return parts.hostname or "", parts.port or constants.PORT
 
 
 def _query(

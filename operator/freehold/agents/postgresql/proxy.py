@@ -19,7 +19,13 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from freehold.agents.postgresql import replication_progress
-from freehold.agents.postgresql.connection import Connection, ConnectionLostError, QueryFailedError, State
+from freehold.agents.postgresql.connection import (
+    Connection,
+    ConnectionLostError,
+    QueryFailedError,
+    State,
+    host_and_port,
+)
 from freehold.core.engines.postgresql import constants
 from freehold.core.objects import names
 
@@ -153,10 +159,9 @@ class Proxy:
         deadline = time.monotonic() + HELD_SECONDS
         while time.monotonic() < deadline:
             if host := await self._writable_host():
-                name, _, port = host.partition(":")
                 with contextlib.suppress(OSError):  # includes TimeoutError
                     async with asyncio.timeout(CONNECT_SECONDS):
-                        return await asyncio.open_connection(name, int(port or constants.PORT))
+                        return await asyncio.open_connection(*host_and_port(host))
             await asyncio.sleep(POLL_SECONDS)
         return None
 

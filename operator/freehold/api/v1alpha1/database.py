@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from freehold.api.schema import Model, QualifiedName, rules
-
-QUANTITY = r"^[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"
+from freehold.api.v1alpha1.quantity import Amount, Size
 
 
 class DeletionPolicy(StrEnum):
@@ -22,20 +21,9 @@ class DeletionPolicy(StrEnum):
 class Storage(Model):
     """The volume of the database."""
 
-    size: Annotated[
-        str,
-        Field(
-            pattern=QUANTITY,
-            max_length=20,
-            json_schema_extra=rules(
-                (
-                    "quantity(self).compareTo(quantity(oldSelf)) >= 0",
-                    "='cannot shrink from ' + oldSelf + ' to ' + self + '; a volume only grows'",
-                )
-            ),
-        ),
-    ]
-    """The size of the volume, such as 1Gi. A volume grows if the storage class allows expansion, and cannot shrink."""
+    size: Size
+    """The size of the volume, such as 1Gi. A number counts bytes. A volume grows if the storage class allows
+    expansion, and cannot shrink."""
     class_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """The storage class of the volume. Default: the default class of the cluster. A change moves the data."""
 
@@ -48,15 +36,11 @@ class Migrations(Model):
     the schema and must be safe to repeat. New pods start only after the command has succeeded."""
 
 
-Amount = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[KMGTPE]i|[kMGTPE])?$", max_length=20)]
-"""A quantity, zero included, such as 500m or 128Mi."""
-
-
 class Resources(Model):
     """The resource requests and limits of a container, as in Kubernetes."""
 
     requests: dict[QualifiedName, Amount] = Field(default_factory=dict, max_length=16)
-    """The resources reserved for the container, such as {cpu: 100m, memory: 128Mi}."""
+    """The resources reserved for the container, such as {cpu: 0.1, memory: 128Mi}; quantities as in pods."""
     limits: dict[QualifiedName, Amount] = Field(default_factory=dict, max_length=16)
     """The most that the container may use, such as {memory: 512Mi}."""
 
@@ -70,7 +54,8 @@ class Limits(Model):
     administration."""
 
     connections: int = Field(default=80, ge=1, le=1000)
-    """The number of concurrent connections of all the service's pods (default: 80). Migrations have ten more."""
+    """The number of concurrent connections of all the service's pods (default: 80). In a rollout, new pods have as many
+    besides. Migrations have ten more."""
     statement_timeout: Duration = "30s"
     """The longest duration of a statement of the service (default: 30s). Migrations are exempt."""
     idle_in_transaction_timeout: Duration = "60s"

@@ -27,6 +27,20 @@ PLURAL = "microservices"
 
 CIDR = r"^[0-9a-fA-F:.]+/[0-9]{1,3}$"
 Port = Annotated[int, Field(ge=1, le=65535)]
+StartupTimeout = Annotated[
+    str,
+    Field(
+        pattern=r"^[1-9][0-9]{0,3}(s|min|h)$",
+        max_length=7,
+        json_schema_extra=rules(
+            (
+                "!self.matches('^[0-9]{1,4}(s|min|h)$') || duration(self.replace('min', 'm')) <= duration('1h')",
+                "is longer than 1h; shorten the start of the service, such as by loading data after the start",
+            ),
+        ),
+    ),
+]
+"""A duration, such as 90s or 5min."""
 
 
 class IsolationMode(StrEnum):
@@ -96,6 +110,9 @@ class MicroserviceSpec(Model):
     latency_budget: Latency | None = None
     """The longest duration of a call to this service, all further calls included; passed in milliseconds as
     LATENCY_BUDGET_MS. Condition PathsWithinBudget names a budget that calls further down may exceed."""
+    startup_timeout: StartupTimeout | None = None
+    """The longest time from the start of a container until the health check succeeds, at most 1h (default: 120s). Then
+    the container is ended and started again."""
     egress: list[Egress] = Field(default_factory=list, max_length=32)
     """The destinations outside the cluster that the service may call. Default: none. Microservices inside the
     cluster stay closed by their own network policies."""

@@ -29,7 +29,6 @@ def run(liveness: str, metrics_port: int | None) -> None:
             registry=registry,
             clusterwide=True,
             standalone=True,
-            liveness_endpoint=liveness,
-            memo=kopf.Memo(metrics_port=metrics_port),
+            memo=kopf.Memo(liveness_url=liveness, metrics_port=metrics_port),
         )
     )

@@ -22,6 +22,8 @@ from freehold.core.protobuf.checks import Check
 CAPABILITY = "contracts"
 SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=1)
 """Bounds of the pause before an image is read again; the pause grows with the age of the fault."""
+REPEATED = {Reason.CONTRACT_UNREADABLE, Reason.REFUSED_BY_ADMISSION}
+"""Faults after which the image is read again."""
 
 
 def plan(case: Case) -> Plan:
@@ -119,13 +121,16 @@ def _state(case: Case) -> tuple[State, Reason, str]:
         return State.FALSE, reason, f"the contract of {image} is unknown, and rollouts are not checked: {cause}"
     if outcome.contract:
         return State.TRUE, Reason.PUBLISHED, f"{_services(outcome.contract)}, read from {image}"
+    if refused := reader_job.refusal(case, case.spec.image):
+        message = f"the contract of {image} is not read, and rollouts are not checked: {refused}"
+        return State.FALSE, Reason.REFUSED_BY_ADMISSION, message
     if not case.observed.platform.operator_image:
         message = "the contract is not read: the operator does not know its own image; set FREEHOLD_IMAGE"
         return State.UNKNOWN, Reason.CONTRACT_NOT_READ, message
     last = _last_condition(case.observed)
-    if last.get("reason") == Reason.CONTRACT_UNREADABLE and last["observedGeneration"] == case.service.generation:
+    if last.get("reason") in REPEATED and last["observedGeneration"] == case.service.generation:
         # The last fault is reported until the next reader has answered.
-        return State.FALSE, Reason.CONTRACT_UNREADABLE, last["message"]
+        return State.FALSE, Reason(last["reason"]), last["message"]
     return State.UNKNOWN, Reason.READING_CONTRACT, f"the contract of {image} is being read"
 
 

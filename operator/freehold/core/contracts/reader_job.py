@@ -18,7 +18,7 @@ from freehold.core.environment import container
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason
 from freehold.core.model.resources import Object, Observed, Ref, Service
-from freehold.core.objects import meta, names, pods
+from freehold.core.objects import meta, names, pods, troubles
 from freehold.core.objects.jobs import ended as ended_at
 from freehold.core.protobuf.checks import Check, Kind, Method
 
@@ -26,11 +26,13 @@ MAX_PARTS = 3
 """Containers of a reader Job; more containers gain little room within the kubelet's bound for a pod."""
 MAX_BYTES = 512 * 1024
 """The largest contract; a ConfigMap holds 1 MiB."""
+CONNECT_SECONDS = 40
+"""How long a reader waits until the service listens, unless a longer start is declared."""
 DEADLINE_SECONDS = 60
 """The deadline of the pod, from the start of the pod; pulling the image counts."""
 SPARE_SECONDS = 10
 """Later deadline of the Job: the kubelet ends the pod first, since a Job's deadline deletes the pod and the answer."""
-RESOURCES: Object = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}}
+RESOURCES: Object = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}
 FAULTS = {fault.value: fault for fault in (Reason.CONTRACT_UNREADABLE, Reason.CONTRACT_INVALID)}
 OPT_OUT = "set spec.grpc.contract: None"
 ACTION = f"let the image answer gRPC reflection without a database, or {OPT_OUT}"
@@ -101,8 +103,17 @@ def _with_cause(observed: Observed, job: str, fault: Fault) -> Fault:
     reason, message = fault
     if reason is not Reason.CONTRACT_UNREADABLE:
         return fault
-    trouble = pods.trouble(pods.of_job(observed, job), observed)
+    if refusal := troubles.of_creation(observed, Ref("Job", job)):
+        return refusal
+    trouble = troubles.of_pods(pods.of_job(observed, job), observed)
     return reason, f"{trouble.message if trouble else message}; {ACTION}"
+
+
+def refusal(case: Case, image: str) -> str:
+    """Return why the pod of an image's reader is refused; empty if it is not."""
+    job = jobs(case, image)[-1][0]
+    found = troubles.of_creation(case.observed, Ref("Job", job))
+    return found.message if found else ""
 
 
 def _checked(case: Case, contract: bytes) -> Outcome:
@@ -124,10 +135,11 @@ def jobs(case: Case, image: str) -> tuple[tuple[str, int], ...]:
 
 
 def _name(service: Service, image: str, parts: int) -> str:
-    """The name of a reader Job. Resources count, so that an image that ran out of memory is read again with more."""
+    """The name of a reader Job. Resources and time count, so that an image that had too little is read again."""
     port = service.spec.grpc.port if service.spec.grpc else 0
     resources = [service.spec.resources.model_dump(exclude_defaults=True)] if service.spec.resources else []
-    digest = meta.digest(published.digest_input(image, service.annotations), port, parts, *resources)
+    patience = [seconds] if (seconds := container.startup_seconds(service)) else []
+    digest = meta.digest(published.digest_input(image, service.annotations), port, parts, *resources, *patience)
     return names.contract_job(service.name, digest)
 
 
@@ -136,13 +148,16 @@ def job(case: Case, image: str, name: str, parts: int, capability: str) -> Objec
     assert case.spec.grpc
     version = meta.image_version(image)
     command = ["python3", "-m", "freehold.agents.contract_reader", str(case.spec.grpc.port)]
+    # An image that is declared to start slowly gets its time here as well.
+    more = max(0, (container.startup_seconds(case.service) or 0) - CONNECT_SECONDS)
+    wait = [str(CONNECT_SECONDS + more)] if more else []
     readers = [
         pods.container(
             f"reader-{part}",
             case.observed.platform.operator_image,
             None,
             RESOURCES,
-            command=[*command, str(part), str(parts)],
+            command=[*command, str(part), str(parts), *wait],
         )
         for part in range(parts)
     ]
@@ -151,13 +166,13 @@ def job(case: Case, image: str, name: str, parts: int, capability: str) -> Objec
         {},
         serviceAccountName=case.name,
         restartPolicy="Never",
-        activeDeadlineSeconds=DEADLINE_SECONDS,
+        activeDeadlineSeconds=DEADLINE_SECONDS + more,
         terminationGracePeriodSeconds=1,
         initContainers=[_service_container(case, image)],
         containers=readers,
         volumes=container.reader_volumes(case),
     )
-    spec = {"backoffLimit": 0, "activeDeadlineSeconds": DEADLINE_SECONDS + SPARE_SECONDS, "template": template}
+    spec = {"backoffLimit": 0, "activeDeadlineSeconds": DEADLINE_SECONDS + more + SPARE_SECONDS, "template": template}
     labels = meta.labels(case.service, meta.CONTRACT, capability, version)
     return meta.build(case.service, "batch/v1", "Job", name, labels, spec=spec)
 

@@ -15,7 +15,8 @@ from freehold.core.engines import Engine
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.resources import Object, Plan, Ref, Service
-from freehold.core.objects import meta, names, pods
+from freehold.core.model.troubles import Trouble, worst
+from freehold.core.objects import meta, names, troubles
 
 CAPABILITY = "database"
 
@@ -99,8 +100,7 @@ def _condition(case: Case, database: Database) -> Condition:
 def _state(case: Case, database: Database) -> tuple[State, Reason, str]:
     if elsewhere := location.data_elsewhere(case):
         return elsewhere
-    server_pods = topology.server_pods(case, topology.primary(case))
-    if trouble := volume.trouble(case, database) or pods.trouble(server_pods, case.observed):
+    if trouble := _trouble(case, database):
         return State.FALSE, *trouble
     title, growth = engines.describe(database), volume.growth(case, database)
     if readiness.database_ready(case):
@@ -114,6 +114,16 @@ def _state(case: Case, database: Database) -> tuple[State, Reason, str]:
         return State.UNKNOWN, Reason.VOLUME_PENDING, _unbound(claim)
     waiting = f"waiting for {title} to accept connections"
     return State.UNKNOWN, Reason.STARTING, f"{waiting}; {growth}" if growth else waiting
+
+
+def _trouble(case: Case, database: Database) -> Trouble | None:
+    """Return the worst trouble of the primary's volume, pod and StatefulSet. A pod that is leaving counts as well: on a
+    lost node it keeps the next one from starting."""
+    number = topology.primary(case).number
+    name, server = names.instance_pod(case.name, number), Ref("StatefulSet", names.instance(case.name, number))
+    own = [pod for pod in case.observed.pods if pod["metadata"]["name"] == name]
+    refusal = troubles.of_creation(case.observed, server)
+    return worst((volume.trouble(case, database), troubles.of_pods(own, case.observed), refusal))
 
 
 def _unbound(claim: Object) -> str:

@@ -9,8 +9,8 @@ from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason
 from freehold.core.model.quantities import as_number
 from freehold.core.model.resources import Object, Observed, Ref
+from freehold.core.model.troubles import Trouble
 from freehold.core.objects import meta, names
-from freehold.core.objects.pods import Trouble
 
 OWNERSHIP = (meta.EPOCH, meta.PROMOTED_AT, meta.WRITE_PAUSE, meta.DATASET_ID, meta.DATA_MOVED_TO)
 """Annotations of a claim that record which instance is primary."""

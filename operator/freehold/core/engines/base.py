@@ -57,7 +57,8 @@ class Engine(Protocol):
 
     name: the value of `spec.database.engine`, also used for containers, ports and binding types. title: for people.
     port: TCP port. user: the numeric user of the official image, whose group owns the volume. database: name of the
-    only database of a server. unreachable: a valid DATABASE_URL without a server, for the contract reader.
+    only database of a server. unreachable: a valid DATABASE_URL without a server, for the contract reader. exhausted: a
+    pattern of the words by which the server refuses a connection beyond the limit.
     """
 
     @property
@@ -74,6 +75,8 @@ class Engine(Protocol):
     def roles(self) -> Roles: ...
     @property
     def unreachable(self) -> str: ...
+    @property
+    def exhausted(self) -> str: ...
 
     def files(self) -> Mapping[str, str]:
         """Return the start script and access rules by file name, for the mount `configuration` of `container`."""

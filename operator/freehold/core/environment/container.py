@@ -9,12 +9,13 @@ from __future__ import annotations
 from freehold.api.v1alpha1.grpc import Tls
 from freehold.core import engines
 from freehold.core.model.case import Case
-from freehold.core.model.quantities import milliseconds
+from freehold.core.model.quantities import duration, milliseconds
 from freehold.core.model.resources import Object, Service
 from freehold.core.objects import meta, names
 from freehold.core.peers import consent, remote_callers
 
 TLS_SUFFIX = names.tls_variable("")
+DEFAULT_STARTUP_SECONDS = 120
 
 
 def variables(case: Case) -> list[Object]:
@@ -140,11 +141,18 @@ def probes(service: Service) -> Object:
     else:
         check = {"httpGet": {"path": "/healthz", "port": "http"}}
     listens = "grpc" if service.spec.grpc else "http"
+    seconds = startup_seconds(service) or DEFAULT_STARTUP_SECONDS
     return {
-        "startupProbe": {**check, "periodSeconds": 1, "failureThreshold": 120},
+        "startupProbe": {**check, "periodSeconds": 1, "failureThreshold": seconds},
         "readinessProbe": {**check, "periodSeconds": 5},
         "livenessProbe": {"tcpSocket": {"port": listens}, "periodSeconds": 10, "failureThreshold": 6},
     }
+
+
+def startup_seconds(service: Service) -> int | None:
+    """The declared time for the start of a container; None for the default."""
+    declared = service.spec.startup_timeout
+    return int(duration(declared).total_seconds()) if declared else None
 
 
 def _health_port(service: Service) -> int:

@@ -91,7 +91,7 @@ def _slice(
     """Return an EndpointSlice, or None without endpoints. attached: the Service of the endpoints; empty for none."""
     if not endpoints:
         return None
-    family = "IPv6" if ":" in endpoints[0]["addresses"][0] else "IPv4"
+    family = _family(endpoints[0])
     labels = {**labels, **meta.SLICE_MANAGED_BY, **({SERVICE_NAME: attached} if attached else {})}
     open_ports = [{"name": label, "port": port, "protocol": "TCP"} for label, port in ports]
     return meta.build(
@@ -101,6 +101,11 @@ def _slice(
         name,
         labels,
         addressType=family,
-        endpoints=endpoints,
+        endpoints=[endpoint for endpoint in endpoints if _family(endpoint) == family],
         ports=open_ports,
     )
+
+
+def _family(endpoint: Object) -> str:
+    """Return the addressType of an endpoint; a slice has one (discovery.k8s.io/v1)."""
+    return "IPv6" if ":" in endpoint["addresses"][0] else "IPv4"

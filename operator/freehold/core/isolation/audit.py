@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
-from freehold.core.model import messages
+from freehold.core.model import dns, messages
 from freehold.core.model.case import Case
 from freehold.core.model.resources import ObservedConnection, Service
 from freehold.core.objects import meta, names
 from freehold.core.peers import consent, gateways
 
-DNS_PORT = 53
 NAMED = 5
 """The number of connections that a message lists."""
 
@@ -35,7 +34,7 @@ def _connections(case: Case) -> Iterator[str]:
         if connection.direction == "in" and not _may_enter(case, connection):
             yield f"{_describe_peer(connection)} → {name}:{connection.port}{_exception(case.service, connection)}"
         if connection.direction == "out" and not _may_leave(case, connection):
-            yield f"{name} → {_describe_peer(connection)}:{connection.port}"
+            yield f"{name} → {names.address(_describe_peer(connection), connection.port)}"
 
 
 def _describe_peer(connection: ObservedConnection) -> str:
@@ -67,7 +66,7 @@ def _may_enter(case: Case, connection: ObservedConnection) -> bool:
 def _may_leave(case: Case, connection: ObservedConnection) -> bool:
     if connection.component == meta.DATABASE:
         return False
-    if connection.port == DNS_PORT or connection.peer_service == (case.key, meta.DATABASE):
+    if connection.port == dns.PORT or connection.peer_service == (case.key, meta.DATABASE):
         return True
     if connection.peer_service is None:
         return _is_outside(case.service, connection)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from freehold.api.v1alpha1.database import Database
 from freehold.core import engines
 from freehold.core.database import connection
-from freehold.core.isolation import audit
+from freehold.core.isolation import audit, dns
 from freehold.core.model import messages, remote
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
@@ -21,12 +21,6 @@ from freehold.core.peers import consent, counterpart, gateways, remote_callers
 CAPABILITY = "isolation"
 NAMED = 8
 """Admitted callers named in a message."""
-DNS_PODS = {
-    "namespaceSelector": {"matchLabels": {meta.NAMESPACE_NAME: "kube-system"}},
-    "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-}
-DNS_ON_THE_NODE = {"ipBlock": {"cidr": "169.254.20.10/32"}}
-"""The address of a node-local DNS cache (kubernetes.io/docs/tasks/administer-cluster/nodelocaldns)."""
 
 
 def plan(case: Case) -> Plan:
@@ -42,7 +36,7 @@ def plan(case: Case) -> Plan:
     if case.spec.database:
         policies.append(_database_policy(case, case.spec.database))
         if case.spec.database.migrations:
-            egress = [_dns(), _to_database(case.service, case.spec.database)]
+            egress = [dns.rule(case.observed.platform.dns), _to_database(case.service, case.spec.database)]
             policies.append(_policy(case.service, names.migrations(case.name), meta.MIGRATIONS, [], egress))
     proxies = gateways.proxies(case.service)
     callers = (*consent.consumers(case), *remote_callers.remote_consumers(case))
@@ -52,6 +46,8 @@ def plan(case: Case) -> Plan:
     refused = f", and refuses {beyond} beyond the most consumers of a service" if beyond else ""
     message = f"{count} undeclared connections in both directions; gRPC admits {admitted}{refused}"
     condition = Condition(Type.ISOLATION_ENFORCED, State.TRUE, Reason.POLICIES_APPLIED, message)
+    if case.observed.dns_closed:
+        condition = Condition(Type.ISOLATION_ENFORCED, State.FALSE, Reason.DNS_CLOSED, case.observed.dns_closed)
     return Plan(CAPABILITY, tuple(policies), condition, _still_needed(case))
 
 
@@ -86,7 +82,7 @@ def _database_policy(case: Case, database: Database) -> Object:
     if moves:
         ingress.append({"from": [_operator(case.observed)], "ports": [_tcp(names.PORT_PROGRESS)]})
         peers = [_pods(case.key, meta.DATABASE), *counterparts]
-        egress = [_dns(), {"to": peers, "ports": [port]}]
+        egress = [dns.rule(case.observed.platform.dns), {"to": peers, "ports": [port]}]
     return _policy(case.service, names.database(case.name), meta.DATABASE, ingress, egress)
 
 
@@ -122,7 +118,7 @@ def _ingress(case: Case) -> list[Object]:
 
 
 def _egress(case: Case) -> list[Object]:
-    allowed = [_dns()]
+    allowed = [dns.rule(case.observed.platform.dns)]
     if case.spec.database:
         allowed.append(_to_database(case.service, case.spec.database))
     for consumed in case.spec.consumes:
@@ -140,11 +136,6 @@ def _egress(case: Case) -> list[Object]:
 
 def _to_database(service: Service, database: Database) -> Object:
     return {"to": [_pods(service.key, meta.DATABASE)], "ports": [_tcp(engines.of(database).port)]}
-
-
-def _dns() -> Object:
-    ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
-    return {"to": [DNS_PODS, DNS_ON_THE_NODE], "ports": ports}
 
 
 def _pods(key: Key, component: str) -> Object:

@@ -13,7 +13,8 @@ from freehold.core.migrations import applied
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.resources import Object, Observed, Plan, Ref, Service
-from freehold.core.objects import deployments, jobs, meta, names, pods
+from freehold.core.model.troubles import Trouble, worst
+from freehold.core.objects import deployments, jobs, meta, names, pods, troubles
 from freehold.core.peers import counterpart
 
 CAPABILITY = "migrations"
@@ -100,7 +101,8 @@ def _outcome(case: Case, name: str) -> tuple[State, Reason, str]:
     job = case.observed.objects.get(Ref("Job", name))
     own = (pod for pod in pods.of_job(case.observed, name) if "deletionTimestamp" not in pod["metadata"])
     newest = sorted(own, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
-    trouble = pods.trouble(newest, case.observed)
+    refusal = troubles.of_creation(case.observed, Ref("Job", name))
+    trouble = worst((troubles.of_pods(newest, case.observed), refusal))
     if jobs.finished(job, "Complete"):
         return State.TRUE, Reason.APPLIED, f"the schema is the one {meta.image_name(case.spec.image)} needs"
     if jobs.finished(job, "Failed") or (trouble and trouble.reason is Reason.CRASH_LOOPING):
@@ -114,7 +116,7 @@ def _outcome(case: Case, name: str) -> tuple[State, Reason, str]:
     )
 
 
-def _failure(case: Case, job: str, trouble: pods.Trouble | None) -> str:
+def _failure(case: Case, job: str, trouble: Trouble | None) -> str:
     cause = trouble.message if trouble else "failed, and the pods are gone with their logs"
     cause = cause.removeprefix(f"{job}-").partition(" ")[2] if cause.startswith(job) else cause
     tries = case.observed.objects.get(Ref("Job", job), {}).get("status", {}).get("failed", 0)

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 _BINARY = {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", start=1)}
 _DECIMAL = {letter: Decimal(1000) ** power for power, letter in enumerate(("k", "M", "G", "T", "P", "E"), start=1)}
-_SUFFIXES = {"": Decimal(1), "m": Decimal("0.001"), **_BINARY, **_DECIMAL}
+_FRACTIONS = {letter: Decimal(1000) ** -power for power, letter in enumerate(("m", "u", "n"), start=1)}
+_SUFFIXES = {"": Decimal(1), **_FRACTIONS, **_BINARY, **_DECIMAL}
 _UNITS = {
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),
@@ -16,7 +17,7 @@ _UNITS = {
     "h": timedelta(hours=1),
 }
 _DURATION = re.compile(r"^(\d+)(ms|s|min|h)$")
-_FORM = re.compile(r"^([+-]?\d+(?:\.\d+)?)(|m|[KMGTPE]i|[kMGTPE])$")
+_FORM = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(|[num]|[KMGTPE]i|[kMGTPE]|[eE][+-]?[0-9]{1,2})")
 
 
 def as_number(text: str) -> Decimal:
@@ -24,10 +25,11 @@ def as_number(text: str) -> Decimal:
 
     Raises ValueError for other text.
     """
-    match = _FORM.match(text)
+    match = _FORM.fullmatch(text)
     if not match:
         raise ValueError(f"{text!r} is not a quantity, like 500m or 1Gi")
-    return Decimal(match[1]) * _SUFFIXES[match[2]]
+    number, suffix = match.groups()
+    return Decimal(number) * _SUFFIXES[suffix] if suffix in _SUFFIXES else Decimal(number + suffix)
 
 
 def milliseconds(text: str) -> int:

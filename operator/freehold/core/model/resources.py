@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from freehold.api.v1alpha1.grpc import Grpc
 from freehold.api.v1alpha1.microservice import MicroserviceSpec
 from freehold.core.model.conditions import Condition
+from freehold.core.model.dns import Dns
+from freehold.core.model.troubles import Refusal
 from freehold.core.protobuf.checks import Check, Checked, nothing_checked
 
 Object = dict[str, Any]
@@ -123,6 +125,7 @@ class Platform:
     operator_image: the image of probes and observers; without an image there are none. account: the operator's
     ServiceAccount, as `namespace:name`. secrets_role: the ClusterRole to bind where Secrets are kept.
     trust_domain: the trust domain of certificates (SPIFFE-ID, section 2.1). cluster_domain: the domain of DNS names.
+    dns: the servers that pods may reach.
     """
 
     postgresql_image: str = "docker.io/library/postgres:{version}"
@@ -131,6 +134,7 @@ class Platform:
     secrets_role: str = "freehold-secrets"
     trust_domain: str = "cluster.local"
     cluster_domain: str = "cluster.local"
+    dns: Dns = field(default_factory=Dns)
 
 
 class Issued(NamedTuple):
@@ -179,6 +183,7 @@ class Observed:
     addresses: the ports of all services as `host:port`, by service.
     breaches: messages on ports of the service that are unexpectedly reachable for the operator.
     unenforced: messages on nodes whose network plugin does not enforce policies.
+    dns_closed: why network policies close DNS to pods; empty unless that is proven.
     connections: the observed connections of a service in audit mode.
     gateway_api: whether the cluster serves GRPCRoutes. copy_progress: the progress of a move, as reported by the
     database proxy (`freehold/agents/postgresql/proxy.py`), for people.
@@ -187,7 +192,7 @@ class Observed:
     checked: the known results of checks of contracts.
     counterpart: the objects of the counterpart. remote_note: what limits the view of a move's remote cluster, if any.
     crowds: the declared consumers of the service and of its providers, of each with more than `peers.shares.MOST`.
-    status: the last written status.
+    refusals: the last refusals of pods of StatefulSets and Jobs. status: the last written status.
     """
 
     now: datetime
@@ -206,6 +211,7 @@ class Observed:
     addresses: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     breaches: tuple[str, ...] = ()
     unenforced: tuple[str, ...] = ()
+    dns_closed: str = ""
     connections: tuple[ObservedConnection, ...] = ()
     gateway_api: bool = True
     copy_progress: Mapping[str, Any] = field(default_factory=dict)
@@ -215,6 +221,7 @@ class Observed:
     counterpart: Mapping[Ref, Object] = field(default_factory=dict)
     remote_note: str = ""
     crowds: Mapping[Key, frozenset[Key]] = field(default_factory=dict)
+    refusals: Mapping[Ref, Refusal] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
 
 

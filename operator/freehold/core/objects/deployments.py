@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Ref
+from freehold.core.objects import meta
 
 
 def serving(case: Case) -> bool:
@@ -19,5 +20,6 @@ def serving_image(case: Case) -> str | None:
 
 
 def image_of(deployment: Object) -> str:
-    """Return the service's image in a Deployment."""
-    return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
+    """Return the image that Freehold declared in a Deployment; admission may have written another into the template."""
+    declared = deployment["metadata"].get("annotations", {}).get(meta.IMAGE)
+    return str(declared or deployment["spec"]["template"]["spec"]["containers"][0]["image"])

@@ -176,6 +176,11 @@ def host(name: str, namespace: str) -> str:
     return f"{name}.{remote.local_name(namespace)}.svc"
 
 
+def address(host: str, port: int) -> str:
+    """Host and port; an IPv6 address in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def hosts(name: str, namespace: str, domain: str) -> tuple[str, ...]:
     """The DNS names of a Service that clients may use, for certificates. domain: of the cluster.
 

@@ -7,7 +7,7 @@ from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Service
 from freehold.core.objects import pods
 
-RESOURCES: Object = {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}}
+RESOURCES: Object = {"requests": {"cpu": "5m", "memory": "24Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}}
 
 
 def is_audited(service: Service) -> bool:

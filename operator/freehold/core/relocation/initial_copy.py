@@ -8,8 +8,9 @@ from freehold.core.database import topology
 from freehold.core.database.instance import Instance
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason
-from freehold.core.model.resources import Object, Observed
-from freehold.core.objects import names, pods
+from freehold.core.model.resources import Object, Observed, Ref
+from freehold.core.model.troubles import worst
+from freehold.core.objects import names, troubles
 from freehold.core.relocation import progress
 from freehold.core.relocation.progress import Step
 
@@ -18,7 +19,8 @@ def step(case: Case, candidate: Instance, objects: tuple[Object, ...]) -> Step:
     """Return the progress of the copy, or the cause that prevents the copy."""
     server, server_pods = names.instance(case.name, candidate.number), topology.server_pods(case, candidate)
     copied, total = case.observed.copy_progress.get("copied", 0), case.observed.copy_progress.get("total", 0)
-    if trouble := pods.trouble(server_pods, case.observed):
+    refusal = troubles.of_creation(case.observed, Ref("StatefulSet", server))
+    if trouble := worst((troubles.of_pods(server_pods, case.observed), refusal)):
         return Step(Reason.INITIAL_COPY, f"{trouble.message}; the move continues once that is put right", objects)
     if candidate.server and not server_pods:
         action = f"kubectl describe statefulset {server} -n {case.namespace} names the cause"

@@ -17,7 +17,8 @@ from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason
 from freehold.core.model.quantities import duration
 from freehold.core.model.resources import Object, Observed, Plan, Ref
-from freehold.core.objects import meta, names, pods
+from freehold.core.model.troubles import worst
+from freehold.core.objects import meta, names, pods, troubles
 from freehold.core.peers import counterpart
 from freehold.core.relocation import backup_check, initial_copy, progress, source_side, standby, workloads
 from freehold.core.relocation.progress import Step
@@ -122,7 +123,7 @@ def _wait(
     if topology.is_paused(case) and not (last and last.ended is None):
         return Step(Reason.MOVE_PAUSED, f"{CAUGHT_UP}; {progress.resume(case.service)}", objects)
     if not topology.clients_use_proxy(case):
-        trouble = _pod_trouble(case.observed, workloads.PROXY)
+        trouble = _pod_trouble(case.observed, workloads.PROXY, Ref("StatefulSet", names.proxy(case.name)))
         return Step(Reason.CATCHING_UP, f"{CAUGHT_UP}; the database proxy starts{trouble}", objects)
     if not topology.primary(case).counterpart and not _pods_moved(case):
         return Step(Reason.MOVING_PODS, f"{CAUGHT_UP}; the service's pods start at the destination", objects)
@@ -132,10 +133,10 @@ def _wait(
     return None
 
 
-def _pod_trouble(observed: Observed, role: str) -> str:
+def _pod_trouble(observed: Observed, role: str, controller: Ref) -> str:
     """Return what keeps the proxy's or the switchover's pods from running, as the end of a message."""
     own = [pod for pod in observed.pods if pod["metadata"]["labels"].get(meta.ROLE) == role]
-    trouble = pods.trouble(own, observed)
+    trouble = worst((troubles.of_pods(own, observed), troubles.of_creation(observed, controller)))
     return f"; {trouble.message}" if trouble else ""
 
 
@@ -174,7 +175,7 @@ def _switchover(
     primary, exchange = topology.primary(case), "the two instances exchange roles"
     last = attempts[-1] if attempts else None
     if last and last.ended is None:
-        trouble = _pod_trouble(case.observed, switchover_jobs.ROLE)
+        trouble = _pod_trouble(case.observed, switchover_jobs.ROLE, Ref("Job", last.name))
         return Step(Reason.SWITCHING_OVER, exchange + trouble, objects)
     if last and len(attempts) == switchover_jobs.MAX_ATTEMPTS:
         cause = last.message or "the switchover ended without an outcome"

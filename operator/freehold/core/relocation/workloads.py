@@ -20,7 +20,8 @@ from freehold.core.objects import meta, names, pods
 PROXY = "database-proxy"
 USER = 65532
 """The user of the operator's image."""
-RESOURCES: Object = {"requests": {"cpu": "25m", "memory": "48Mi"}, "limits": {"memory": "192Mi"}}
+RESOURCES: Object = {"requests": {"cpu": "25m", "memory": "48Mi"}, "limits": {"cpu": "1", "memory": "192Mi"}}
+"""One core is all that a program of one thread can use; a quota may demand a limit."""
 DRAIN_SECONDS = 5
 """How long a proxy that is being deleted accepts clients: until no node routes them to it any more."""
 GRACE_SECONDS = 30

@@ -16,7 +16,7 @@ from freehold.core.model import messages
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.resources import Observed, Plan, Ref
-from freehold.core.objects import deployments, jobs, meta, names, observer, pods
+from freehold.core.objects import deployments, jobs, meta, names, observer, pods, troubles
 from freehold.core.verification import probe_job
 
 CAPABILITY = "verification"
@@ -45,7 +45,9 @@ def plan(case: Case) -> Plan:
     result = probe_job.result(case, job.name)
     verification = {**result, "policyHash": policy_hash} if result else last
     ended = None if result else jobs.ended(case.observed.objects.get(job))
-    condition = Condition(Type.ISOLATION_VERIFIED, *_state(case, verification, job, failed=ended is not None))
+    is_settled = verification and verification["policyHash"] == policy_hash and not verification["differences"]
+    refusal = "" if is_settled else _refusal(case.observed, job)
+    condition = Condition(Type.ISOLATION_VERIFIED, *_state(case, verification, job, refusal, failed=ended is not None))
     status = {"isolation": verification} if verification else {}
     if job not in case.observed.objects:
         objects = (probe_job.job(case, job.name, CAPABILITY),) if _is_due(case, policy_hash) else ()
@@ -95,8 +97,23 @@ def _policies(observed: Observed) -> dict[str, str]:
     return {name: live["metadata"].get("annotations", {}).get(meta.APPLIED_HASH, "") for name, live in policies.items()}
 
 
-def _state(case: Case, verification: Verification | None, job: Ref, *, failed: bool) -> tuple[State, Reason, str]:
-    """Return status, reason and message of IsolationVerified."""
+def _refusal(observed: Observed, job: Ref) -> str:
+    """Return why the pod of the probe is refused; empty if it is not.
+
+    Until a pod of the next probe exists, the reported refusal still holds.
+    """
+    if refusal := troubles.of_creation(observed, job):
+        return refusal.message
+    conditions = observed.status.get("conditions", [])
+    last: dict[str, Any] = next((c for c in conditions if c["type"] == Type.ISOLATION_VERIFIED), {})
+    awaited = job in observed.objects and not pods.of_job(observed, job.name)
+    return str(last["message"]) if awaited and last.get("reason") == Reason.REFUSED_BY_ADMISSION else ""
+
+
+def _state(
+    case: Case, verification: Verification | None, job: Ref, refusal: str, *, failed: bool
+) -> tuple[State, Reason, str]:
+    """Return status, reason and message of IsolationVerified. refusal: why the pod of the probe is refused."""
     if case.observed.breaches:
         return (
             State.FALSE,
@@ -109,6 +126,9 @@ def _state(case: Case, verification: Verification | None, job: Ref, *, failed: b
             Reason.POLICIES_NOT_ENFORCED,
             f"{messages.listed(case.observed.unenforced, NAMED, '; ')}; {ENFORCE}",
         )
+    opened = [d for d in verification["differences"] if d["found"] == "Open"] if verification else []
+    if refusal and not opened:
+        return State.FALSE, Reason.REFUSED_BY_ADMISSION, refusal
     if verification and verification["differences"]:
         return _differing(verification)
     if verification:
@@ -118,7 +138,7 @@ def _state(case: Case, verification: Verification | None, job: Ref, *, failed: b
         )
         return State.TRUE, Reason.VERIFIED, message
     if failed:
-        trouble = pods.trouble(pods.of_job(case.observed, job.name), case.observed)
+        trouble = troubles.of_pods(pods.of_job(case.observed, job.name), case.observed)
         cause = trouble.message if trouble else NO_RESULT
         return State.UNKNOWN, Reason.PROBE_FAILED, f"{cause}; another probe follows after five minutes"
     if job in case.observed.objects:
@@ -126,6 +146,8 @@ def _state(case: Case, verification: Verification | None, job: Ref, *, failed: b
     if not case.observed.platform.operator_image:
         message = "not probed: the operator does not know its own image; set FREEHOLD_IMAGE"
         return State.UNKNOWN, Reason.NOT_PROBED_YET, message
+    if not case.spec.replicas:
+        return State.UNKNOWN, Reason.NOT_PROBED_YET, "scaled to zero: nothing is probed until spec.replicas is raised"
     return State.UNKNOWN, Reason.NOT_PROBED_YET, "the probe starts once the pods serve"
 
 

@@ -24,7 +24,8 @@ MOST_DIFFERENCES = 64
 """The most differences in the status."""
 NEVER_READY = "freehold.dev/never-ready"
 """A readiness gate that is never met and so keeps a probe out of the endpoints (kubernetes.io, 'Pod readiness')."""
-RESOURCES: Object = {"requests": {"cpu": "10m", "memory": "24Mi"}, "limits": {"memory": "64Mi"}}
+RESOURCES: Object = {"requests": {"cpu": "10m", "memory": "24Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}}
+"""With a limit of each, since a quota of limits refuses pods without."""
 
 
 class Answer(BaseModel):

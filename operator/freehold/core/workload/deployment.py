@@ -12,6 +12,8 @@ from freehold.core.workload.service import labels
 
 DRAIN_SECONDS = 6
 """How long a pod serves on after leaving the endpoints: longer than DNS answers are cached (CoreDNS: 5 s)."""
+PROGRESS_SPARE_SECONDS = 60
+"""The time for all but the start of a container, such as the pull of its image, until a rollout counts as stalled."""
 
 
 def binding(case: Case) -> Object | None:
@@ -22,11 +24,12 @@ def binding(case: Case) -> Object | None:
 def build(case: Case) -> Object:
     """The Deployment; scaled to zero while the endpoint redirects to another service."""
     version = meta.image_version(case.spec.image)
+    startup_seconds = container.startup_seconds(case.service) or container.DEFAULT_STARTUP_SECONDS
     containers = [_container(case), *observer.containers(case)]
     pod: Object = {"containers": containers, "volumes": container.volumes(case)}
     if nodes := topology.service_nodes(case):
         pod["nodeSelector"] = nodes
-    return meta.build(
+    body = meta.build(
         case.service,
         "apps/v1",
         "Deployment",
@@ -35,6 +38,7 @@ def build(case: Case) -> Object:
         spec={
             "replicas": case.spec.replicas if routing.runs_here(case) else 0,
             "selector": {"matchLabels": meta.selector(case.name, meta.SERVICE)},
+            "progressDeadlineSeconds": startup_seconds + PROGRESS_SPARE_SECONDS,
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "template": pods.template(
                 meta.pod_labels(case.service, meta.SERVICE, version),
@@ -46,6 +50,8 @@ def build(case: Case) -> Object:
             ),
         },
     )
+    body["metadata"]["annotations"] = {meta.IMAGE: case.spec.image}
+    return body
 
 
 def config_hash(case: Case) -> dict[str, str]:

@@ -46,5 +46,7 @@ def build(case: Case) -> Object:
 
 
 def disruption_budget(service: Service) -> Object:
-    spec = {"maxUnavailable": 1, "selector": meta.serving(service.name)}
+    """The budget, which protects ready pods only: a drain ends, although no pod is ready (KEP-3017)."""
+    spec: Object = {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
+    spec["selector"] = meta.serving(service.name)
     return meta.build(service, "policy/v1", "PodDisruptionBudget", service.name, labels(service), spec=spec)

@@ -1,17 +1,18 @@
 """A gRPC server that describes a contract by reflection, well or badly, and implements none of it.
 
-    python contract_server.py plain|liar|garbage|mute|crash|curious|answering
+    python contract_server.py plain|liar|garbage|mute|crash|curious|answering|late=SECONDS
 
 The file `contract` beside the program is a serialized google.protobuf.FileDescriptorSet; google/protobuf/* may be left
 out. `curious` describes in addition, as methods of the service `found.Curious`, which resources the program could
 reach. `answering` answers every call with an empty message, and ends gracefully on SIGTERM. Stories build the program
-into an image.
+into an image. `late` is silent for some seconds, leaves well on SIGTERM meanwhile, and then serves.
 """
 
 import os
 import signal
 import socket
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -75,7 +76,10 @@ def opens(host: str, port: int) -> bool:
 
 
 def main() -> None:
-    how = sys.argv[1]
+    how, _, seconds = sys.argv[1].partition("=")
+    if how == "late":
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        time.sleep(float(seconds))
     if how == "crash":
         sys.exit("no such flag: --offer")
     listed = list(FileDescriptorSet.FromString(Path(__file__).with_name("contract").read_bytes()).file)
@@ -100,7 +104,7 @@ def main() -> None:
     if how == "answering":
         server.add_generic_rpc_handlers([Answering(names)])
         signal.signal(signal.SIGTERM, lambda *_: server.stop(5))
-    server.add_insecure_port(f"0.0.0.0:{os.environ['GRPC_PORT']}")
+    server.add_insecure_port(f"[::]:{os.environ['GRPC_PORT']}")
     server.start()
     server.wait_for_termination()
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from freehold.agents import contract_reader
 from freehold.core import contracts
 from freehold.core.contracts import published, reader_job
 from freehold.core.model.case import Case
@@ -214,3 +215,17 @@ def test_reader_has_the_resources_of_the_service() -> None:
     (sidecar,) = job["spec"]["template"]["spec"]["initContainers"]
     assert sidecar["resources"]["limits"]["memory"] == "2Gi"
     assert job["spec"]["template"]["spec"]["activeDeadlineSeconds"] == reader_job.DEADLINE_SECONDS
+
+
+def test_reader_has_the_time_of_the_service() -> None:
+    """A service that declares a longer start gets as much more time to answer, and is read again with it."""
+    assert contract_reader.CONNECT_SECONDS == reader_job.CONNECT_SECONDS
+    (usual,), (short,), (long,) = (
+        reader_jobs(observed(), service(startupTimeout=time)) for time in (None, "30s", "200s")
+    )
+    spec = long["spec"]["template"]["spec"]
+    assert spec["containers"][0]["command"][-4:] == ["50051", "0", "1", "200"]
+    assert spec["activeDeadlineSeconds"] == reader_job.DEADLINE_SECONDS + 160
+    assert long["spec"]["activeDeadlineSeconds"] == spec["activeDeadlineSeconds"] + reader_job.SPARE_SECONDS
+    assert usual["spec"] == short["spec"]
+    assert usual["metadata"]["name"] != long["metadata"]["name"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from freehold.core import migrations
 from freehold.core.model.case import Case
+from freehold.core.model.conditions import State
 from freehold.core.model.resources import Object, Observed, Plan, Ref, Service
+from freehold.core.model.troubles import Refusal
 from freehold.core.objects import meta
 
-from tests.unit.core.worlds import DATABASE, observed, placed, pod_of, reconcile, service
+from tests.unit.core.worlds import DATABASE, NOW, observed, placed, pod_of, reconcile, service
 
 MORE = {"requests": {"memory": "1024Mi"}}
 
@@ -78,3 +81,16 @@ def test_running_job_is_not_interrupted() -> None:
 
     assert plan.objects == ()
     assert plan.keep == {ref}
+
+
+def test_refused_job() -> None:
+    """A migration whose pod a quota refuses says so."""
+    seen, ref = _after({})
+    refusal = Refusal(
+        seen.objects[ref]["metadata"]["uid"], 'Error creating: pods "x" is forbidden: exceeded quota', NOW, NOW
+    )
+
+    condition = _planned(replace(seen, refusals={ref: refusal}, now=NOW + timedelta(minutes=1))).condition
+
+    assert condition and (condition.state, condition.reason) == (State.FALSE, "RefusedByAdmission")
+    assert condition.message == 'pods are refused: pods "x" is forbidden: exceeded quota'

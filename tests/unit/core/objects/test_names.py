@@ -87,6 +87,13 @@ def test_names_health_port_unused(grpc: int, http: int | None) -> None:
     assert port not in (grpc, http) and 1 <= port <= 65535
 
 
+def test_names_address() -> None:
+    """An IPv6 address is in brackets, so that the port can be told apart."""
+    assert names.address("10.0.0.1", 5432) == "10.0.0.1:5432"
+    assert names.address("fd00::1", 5432) == "[fd00::1]:5432"
+    assert names.address("users.shop.svc", 5432) == "users.shop.svc:5432"
+
+
 def test_names_endpoint_target_and_variable() -> None:
     """The address, the gRPC target and the variable of a provider."""
     users = Key("shop", "users")

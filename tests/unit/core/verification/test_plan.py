@@ -234,3 +234,11 @@ def test_ready_before_first_probe() -> None:
     seen = ready()
     condition = seen.status["conditions"][0]
     assert (condition["status"], condition_of(seen).state) == ("True", State.UNKNOWN)
+
+
+def test_scaled_to_zero() -> None:
+    """A service without pods waits for no probe."""
+    none = service("payments", replicas=0)
+    found = condition_of(ready(none), none)
+    assert (found.state, found.reason) == (State.UNKNOWN, "NotProbedYet")
+    assert found.message == "scaled to zero: nothing is probed until spec.replicas is raised"

@@ -32,6 +32,9 @@ SOURCES = ("start.sh", "credentials.sh", "roles.sql", "pg_hba.conf")
 DEFAULT_RESOURCES: Object = {"requests": {"cpu": "25m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
 RESERVED = 20
 """Connections beyond the service's: migrations, and an administrator in the pod."""
+IN_ROLLOUT = 2
+"""The factor of the service's connections: in a rollout new pods connect before old pods end, and a new pod that gets
+none is never ready."""
 READY_FILE = "/tmp/roles-are-set"
 MOUNTS = {
     "data": DATA,
@@ -58,24 +61,26 @@ class PostgreSQL:
     database: str = DATABASE
     roles: Roles = ROLES
     unreachable: str = "postgresql://nobody@127.0.0.1:1/nowhere"
+    exhausted: str = "too many connections for role|remaining connection slots are reserved"
 
     def files(self) -> Mapping[str, str]:
         return {name: files("freehold.core.engines.postgresql").joinpath(name).read_text() for name in SOURCES}
 
     def container(self, database: Database, platform: Platform, source: Source) -> Object:
         limits = database.limits
+        connections = IN_ROLLOUT * limits.connections
         return pods.container(
             self.name,
             platform.postgresql_image.format(version=database.version),
             database.resources,
             DEFAULT_RESOURCES,
-            command=["bash", f"{CONFIGURATION}/start.sh", "-c", f"max_connections={limits.connections + RESERVED}"],
+            command=["bash", f"{CONFIGURATION}/start.sh", "-c", f"max_connections={connections + RESERVED}"],
             env=[
                 {"name": "PGDATA", "value": f"{DATA}/pgdata"},
                 {"name": "POSTGRES_DB", "value": DATABASE},
                 {"name": "POSTGRES_PASSWORD_FILE", "value": "/credentials/postgres"},
                 {"name": "POSTGRES_INITDB_ARGS", "value": "--data-checksums --auth-host=scram-sha-256"},
-                {"name": "CONNECTIONS", "value": str(limits.connections)},
+                {"name": "CONNECTIONS", "value": str(connections)},
                 {"name": "STATEMENT_TIMEOUT", "value": limits.statement_timeout},
                 {"name": "IDLE_IN_TRANSACTION_TIMEOUT", "value": limits.idle_in_transaction_timeout},
                 *([{"name": "PRIMARY_HOST", "value": source.host}] if isinstance(source, Replica) else []),
