@@ -62,7 +62,9 @@ def metrics_page() -> str:
     """Every metric of the operator."""
     families = [
         *metrics.REGISTRY.collect(),
-        *metrics.Services(lambda: metrics.Totals(0, 0, Counter(), 0, 0, 0, leader=False, dns_closed=False)).collect(),
+        *metrics.Services(
+            lambda: metrics.Totals(0, 0, Counter(), 0, 0, 0, leader=False, dns_closed=False, changes={})
+        ).collect(),
     ]
     rows = [
         (f"`{one.name}{'_total' if one.type == 'counter' else ''}`", one.type, one.documentation) for one in families

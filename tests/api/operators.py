@@ -57,12 +57,16 @@ class Operator:
             return False
 
 
-def start(kubeconfig: Path, log: Path, *namespaces: str, image: str = "", lease: str = "") -> Operator:
+def start(
+    kubeconfig: Path, log: Path, *namespaces: str, image: str = "", lease: str = "", postgresql: str = ""
+) -> Operator:
     """Start an operator for these namespaces, or for all. image: the operator's; without one, neither isolation is
-    verified nor a contract read. lease: the name of the Lease for leader election; without one, the operator acts."""
+    verified nor a contract read. lease: the name of the Lease for leader election; without one, the operator acts.
+    postgresql: another image of database servers."""
     port = free_port()
     environment = {
         **PLATFORM,
+        **({"FREEHOLD_POSTGRESQL_IMAGE": postgresql} if postgresql else {}),
         "FREEHOLD_IMAGE": image,
         "KUBECONFIG": str(kubeconfig),
         "FREEHOLD_NAMESPACES": ",".join(namespaces),
@@ -74,9 +78,11 @@ def start(kubeconfig: Path, log: Path, *namespaces: str, image: str = "", lease:
 
 
 @contextmanager
-def running(kubeconfig: Path, log: Path, *namespaces: str, image: str = "", lease: str = "") -> Iterator[Operator]:
+def running(
+    kubeconfig: Path, log: Path, *namespaces: str, image: str = "", lease: str = "", postgresql: str = ""
+) -> Iterator[Operator]:
     """Run an operator for the duration of the block."""
-    operator = start(kubeconfig, log, *namespaces, image=image, lease=lease)
+    operator = start(kubeconfig, log, *namespaces, image=image, lease=lease, postgresql=postgresql)
     try:
         until(operator.alive, lambda: f"the operator works; it says:\n{log.read_text()}")
         yield operator

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from freehold.controller.database_rollout import DatabaseRollout
 from freehold.core.contracts import published
 from freehold.core.model import remote
 from freehold.core.model.case import Case
 from freehold.core.model.findings import Findings
 from freehold.core.model.resources import Object, Observed, Plan, Platform, Service
 from freehold.core.objects import deployments
+from freehold.core.objects.names import RECORDED
 from freehold.core.protobuf import checker
 from freehold.core.reconcile import reconcile, report
 from freehold.kube import certificate_authority, observation
@@ -88,7 +90,8 @@ def _observed(subject: Object, others: list[Object]) -> tuple[Service, Observed]
     granted = {service.namespace} - NOT_GRANTED
     means = observation.Inputs(PLATFORM, AUTHORITY, granted, Findings(), refusals=refusals)
     seen = observation.observe(cache, service, means, subject.get("status", {}), NOW)
-    return service, replace(seen, passwords=PASSWORDS, checked=checker.run)
+    turn = DatabaseRollout(cache, lambda _: None, lambda _: None).has_turn(service.key)
+    return service, replace(seen, passwords=PASSWORDS, checked=checker.run, database_turn=turn)
 
 
 def _declared(live: Object) -> observation.Declared:
@@ -132,7 +135,7 @@ def _words(case: Case, plans: tuple[Plan, ...]) -> Object:
 def _masked(body: Object) -> Object:
     """Remove start scripts, their digest, and certificates, which differ from run to run."""
     if body["metadata"]["name"].endswith("-database-configuration"):
-        return {**body, "data": dict.fromkeys(body["data"], "…")}
+        return {**body, "data": {key: value if key == RECORDED else "…" for key, value in body["data"].items()}}
     if "binaryData" in body:
         return {**body, "binaryData": dict.fromkeys(body["binaryData"], "…")}
     if body["kind"] == "Secret":
@@ -140,7 +143,10 @@ def _masked(body: Object) -> Object:
     if body["kind"] == "StatefulSet":
         template = body["spec"]["template"]
         metadata = {**template["metadata"], "annotations": {"freehold.dev/config-hash": "…"}}
-        return {**body, "spec": {**body["spec"], "template": {**template, "metadata": metadata}}}
+        spec = {**body["spec"], "template": {**template, "metadata": metadata}}
+        known = body["metadata"].get("annotations", {})
+        masked = {**known, "freehold.dev/template-hash": "…"} if known else {}
+        return {**body, "metadata": {**body["metadata"], "annotations": masked}, "spec": spec}
     return body
 
 

@@ -1,6 +1,4 @@
-"""PostgreSQL servers as in their pods: start.sh as shipped, with other folders, and an entrypoint in place of the
-official image's.
-"""
+"""PostgreSQL servers as in their pods: start.sh as shipped, with other folders and another entrypoint."""
 
 from __future__ import annotations
 
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from freehold.core.engines.postgresql.engine import SOURCES
 
 from tests.move.machine import (
     PATIENCE_SECONDS,
@@ -40,7 +39,6 @@ SETTINGS = (
     "dynamic_shared_memory_type=mmap",
 )
 """With mmap, the shared memory of a killed server is in its data folder."""
-STOP_SECONDS = 30.0
 
 
 @dataclass
@@ -87,18 +85,20 @@ class Lab:
 
 @dataclass
 class Server:
-    """A PostgreSQL server. started: the equivalent of the container's first process."""
+    """A PostgreSQL server. started: the container's first process. settings: arguments, which override the others."""
 
     lab: Lab
     name: str
     port: int
     started: subprocess.Popen[bytes] | None = None
+    settings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("bin", "tmp", "run", "freehold", "data"):
             (self.folder / name).mkdir(parents=True)
-        for name in ("start.sh", "credentials.sh", "roles.sql", "pg_hba.conf"):
+        for name in SOURCES:
             (self.folder / "freehold" / name).write_text(self._elsewhere((SHIPPED / name).read_text()))
+        (self.folder / "freehold/volume-mebibytes").write_text("384")  # by which a server keeps 48 MB of WAL
         self.lab.give(self.folder)
 
     def _elsewhere(self, text: str) -> str:
@@ -108,12 +108,14 @@ class Server:
             "/certificate/": f"{self.lab.folder}/certificate/",
             "/freehold/": f"{self.folder}/freehold/",
             "/tmp/": f"{self.folder}/tmp/",
+            "/dev/termination-log": f"{self.folder}/termination-log",
             "/var/run/postgresql": f"{self.folder}/run",
             " peer": " trust",
             "sleep 5": "sleep 0.2",
             "sleep 15": "sleep 0.5",
-            "wal_keep_size=256MB": "wal_keep_size=48MB",
             "sleep 2": "sleep 0.1",
+            "silent < 4": "silent < 20",
+            "sleep 60": "sleep 0.2",
         }
         return re.sub("|".join(moved), lambda found: moved[found.group()], text)
 
@@ -151,7 +153,7 @@ class Server:
             **({"PRIMARY_HOST": follow.host} if follow else {}),
         }
         (self.folder / "tmp/roles-are-set").unlink(missing_ok=True)
-        settings = (*SETTINGS, f"unix_socket_directories={self.folder}/run")
+        settings = (*SETTINGS, f"unix_socket_directories={self.folder}/run", *self.settings)
         with (self.folder / "log").open("ab") as log:
             self.started = subprocess.Popen(
                 ["bash", self.folder / "freehold/start.sh", *(f"-c{setting}" for setting in settings)],
@@ -214,7 +216,7 @@ class Server:
         if self.started:
             self.started.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.started.wait(STOP_SECONDS)
+                self.started.wait(PATIENCE_SECONDS)
         self.kill()
 
     def open(self) -> None:

@@ -90,6 +90,7 @@ def test_hostile_settings(primary: Server, standby: Server) -> None:
     primary.ask("ALTER SYSTEM SET default_text_search_config = 'pg_catalog.german'")
     with (primary.data / "postgresql.conf").open("a") as configuration:
         configuration.write("include_if_exists = 'other.conf'\nsession_preload_libraries = 'auto_explain'\n")
+    primary.ask("CREATE OR REPLACE FUNCTION freehold.losses() RETURNS SETOF text LANGUAGE sql AS 'SELECT NULL LIMIT 0'")
     standby.start(follow=primary)
     standby.wait_ready()
     assert not touched(standby).exists()

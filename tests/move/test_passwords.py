@@ -88,6 +88,20 @@ def test_passwords_change_ends_sessions(running: Server, lent: psycopg.Connectio
     assert server.is_open()
 
 
+def test_passwords_of_lost_secret(running: Server) -> None:
+    """New passwords of all roles reach a running server, whose sessions and data stay."""
+    server = running
+    with server.connect() as client:
+        started = server.ask("SELECT pg_postmaster_start_time()")
+        for role in PASSWORDS:
+            change_password(server, role, f"new {role}")
+        for role in ("app", "owner", "replicator"):
+            wait_until(lambda role=role: not refuses(server, f"new {role}", role), f"the password of {role} is set")  # type: ignore[misc]
+            assert refuses(server, PASSWORDS[role], role)
+        assert client.execute("SELECT 1").fetchone() == (1,)
+        assert server.ask("SELECT pg_postmaster_start_time()") == started
+
+
 def test_passwords_unchanged_keep_sessions(running: Server, lent: psycopg.Connection[Any]) -> None:
     """A replication session goes on while the roles are set with its own password, as at the start of a source."""
     change_password(running, "app", "another")

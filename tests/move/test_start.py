@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from freehold.core.database import loss
 
 from tests.move.machine import wait_until
 from tests.move.programs import outcome_of, start_switchover
@@ -91,7 +96,47 @@ def test_start_copy_killed(source: Server, copy: Server) -> None:
     copy.start(follow=source)
     follows(copy, "before")
     assert copy.log.count(f"base backup of {source.host} is complete") == 1
-    assert [entry.name for entry in copy.data.parent.iterdir()] == [copy.data.name]
+    assert {entry.name for entry in copy.data.parent.iterdir()} == {copy.data.name, "reserve"}
+
+
+def senders(source: Server) -> list[int]:
+    """Return the processes of the source that send a copy."""
+    found = source.ask("SELECT array_agg(pid) FROM pg_stat_activity WHERE backend_type = 'walsender'")
+    return list(found or ())
+
+
+def halted(source: Server, copy: Server) -> list[int]:
+    """Start a slow copy, and halt its senders on the source, whose connections stay alive; return the senders."""
+    copy.start_copying(source)
+    found = senders(source)
+    for process in found:
+        os.kill(process, signal.SIGSTOP)
+    copy.send(signal.SIGCONT)
+    return found
+
+
+def test_start_copy_slow(source: Server, copy: Server) -> None:
+    """A copy that makes no progress for a while is not ended, and goes on where it was."""
+    found = halted(source, copy)
+    time.sleep(2)
+    assert copy.started and copy.started.poll() is None
+    for process in found:
+        os.kill(process, signal.SIGCONT)
+    follows(copy, "before")
+    assert copy.log.count("taking a base backup") == 1
+
+
+def test_start_copy_stalled(source: Server, copy: Server) -> None:
+    """A copy without any progress for long is ended, so that the next start copies again."""
+    found = halted(source, copy)
+    try:
+        assert copy.ended()
+    finally:
+        for process in found:
+            os.kill(process, signal.SIGCONT)
+    assert "pg_basebackup has made no progress for 30 minutes: ending it" in copy.log
+    copy.start(follow=source)
+    follows(copy, "before")
 
 
 def test_start_disk_full(source: Server, copy: Server, small_disk: Path) -> None:
@@ -195,3 +240,36 @@ def test_start_two_primaries(moved: tuple[Server, Server]) -> None:
     left.start()
     left.wait_ready()
     assert left.ask(ROWS, "app") == "before elsewhere"
+
+
+@pytest.fixture
+def emptied(source: Server) -> Server:
+    """A server whose volume is known to hold the data, after the loss of the volume's content."""
+    (source.folder / "freehold/recorded").write_text(source.name)
+    source.stop()
+    shutil.rmtree(source.data)
+    return source
+
+
+def test_start_volume_emptied(emptied: Server) -> None:
+    """A server whose volume has held the data does not start on an empty one, until the record is gone."""
+    emptied.start()
+    assert emptied.ended()
+    assert "the volume has held the data of this service, and is empty" in emptied.log
+    assert json.loads((emptied.folder / "termination-log").read_text())["outcome"] == loss.EMPTY
+    assert not emptied.data.exists()
+    (emptied.folder / "freehold/recorded").unlink()
+    emptied.start()
+    emptied.wait_ready()
+    assert emptied.ask("SELECT to_regclass('entries')", "app") is None
+
+
+def test_start_recorded_data(source: Server, copy: Server) -> None:
+    """A recorded server starts with its data, and a standby on its empty volume."""
+    for server in (source, copy):
+        (server.folder / "freehold/recorded").write_text(source.name)
+    source.stop()
+    source.start()
+    source.wait_ready()
+    copy.start(follow=source)
+    follows(copy, "before")

@@ -1,11 +1,11 @@
 """The contract reader: reads the contract of the service in its pod by gRPC Server Reflection (v1, else v1alpha).
 
-    python3 -m freehold.agents.contract_reader PORT PART PARTS [SECONDS]
+    python3 -m freehold.agents.contract_reader PORT PART PARTS INJECTED SECONDS
 
 The answer is one line of JSON, the container's termination message. A contract is a FileDescriptorSet, compressed and
 encoded as text, split into PARTS answers, of which the reader gives number PART (from 0). A contract that does not fit
-is answered with the number of parts that would do. Not included: google/protobuf/*, gRPC's own services, comments.
-SECONDS: how long to wait until the service listens.
+is answered with the number of parts that would do, in a pod with INJECTED containers of others. Not included:
+google/protobuf/*, gRPC's own services, comments. SECONDS: how long to wait until the service listens.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class FaultError(Exception):
 
 
 def main() -> None:
-    port, part, parts, *wait = map(int, sys.argv[1:])
+    port, part, parts, injected, seconds = map(int, sys.argv[1:])
     try:
-        result = answer(read(port, *wait), part, parts)
+        result = answer(read(port, seconds), part, parts, injected)
     except FaultError as fault:
         result = {"fault": fault.kind, "message": str(fault)[:MAX_MESSAGE], "retry": fault.retry}
     text = json.dumps(result, separators=(",", ":"))
@@ -70,21 +70,22 @@ def main() -> None:
     ANSWER.write_text(text)
 
 
-def answer(contract: bytes, part: int, parts: int) -> dict[str, object]:
+def answer(contract: bytes, part: int, parts: int, injected: int = 0) -> dict[str, object]:
     """Return part number `part` of a contract, or the number of parts required, or the size of a contract too large."""
     packed = base64.b85encode(zlib.compress(contract, 9)).decode()
-    fits = next((count for count in range(1, MAX_PARTS + 1) if len(packed) <= count * part_size(count)), None)
+    counts = range(1, MAX_PARTS + 1)
+    fits = next((count for count in counts if len(packed) <= count * part_size(count, injected)), None)
     if fits is None or len(contract) > MAX_BYTES:
         return {"tooLarge": len(contract)}
     if fits > parts:
         return {"parts": fits}
-    size = part_size(parts)
+    size = part_size(parts, injected)
     return {"hash": hashlib.sha256(contract).hexdigest()[:10], "part": packed[part * size : (part + 1) * size]}
 
 
-def part_size(parts: int) -> int:
-    """Return the characters of a contract that fit into each answer, for a number of parts."""
-    return min(CONTAINER_BYTES, POD_BYTES // (parts + 1)) - OVERHEAD
+def part_size(parts: int, injected: int) -> int:
+    """Return the characters of a contract that fit into each answer, for a number of parts and of other containers."""
+    return min(CONTAINER_BYTES, POD_BYTES // (parts + 1 + injected)) - OVERHEAD
 
 
 def read(port: int, timeout: float = CONNECT_SECONDS) -> bytes:

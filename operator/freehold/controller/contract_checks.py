@@ -127,7 +127,8 @@ class ContractChecks:
     def _remember(self, namespace: str, digest: bytes, result: Result, *, ended: bool) -> None:
         results = self._remembered.setdefault(namespace, OrderedDict())
         # Plans need no messages of methods, which may be long.
-        result = replace(result, methods=tuple(each._replace(request="", response="") for each in result.methods))
+        methods = tuple(each._replace(request="", response="") for each in result.methods)
+        result = replace(result, methods=methods, unfinished=not ended)
         results[digest] = Remembered(result, None if ended else time.monotonic() + RETRY_SECONDS, _length(result))
         while len(results) > 1 and sum(each.size for each in results.values()) > MAX_REMEMBERED:
             results.popitem(last=False)

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from freehold.controller.database_rollout import Progress
 from freehold.controller.liveness import any_address
 from freehold.core.model.findings import Findings
 from freehold.kube.cache import Cache
@@ -41,7 +42,8 @@ RESTARTS = Counter(
 @dataclass(frozen=True)
 class Totals:
     """The values of the gauges. verified: the number of services by status of condition IsolationVerified. leader:
-    whether this operator acts. dns_closed: whether DNS is closed to pods, or to the operator."""
+    whether this operator acts. dns_closed: whether DNS is closed to pods, or to the operator. changes: the number of
+    databases that the platform changes, by state."""
 
     services: int
     ready: int
@@ -51,9 +53,10 @@ class Totals:
     unenforced: int
     leader: bool
     dns_closed: bool
+    changes: Mapping[str, int]
 
 
-def count(cache: Cache, findings: Findings, *, leader: bool, dns_closed: bool) -> Totals:
+def count(cache: Cache, findings: Findings, rollout: Progress, *, leader: bool, dns_closed: bool) -> Totals:
     """Return the current values of the gauges."""
     services = cache.local_services
     return Totals(
@@ -65,6 +68,7 @@ def count(cache: Cache, findings: Findings, *, leader: bool, dns_closed: bool) -
         len(findings.unenforced),
         leader,
         dns_closed,
+        {state: len(keys) for state, keys in rollout._asdict().items()},
     )
 
 
@@ -90,6 +94,8 @@ class Services(Collector):
         yield GaugeMetricFamily("freehold_dns_closed", text, totals.dns_closed)
         text = "1 for the operator that acts, 0 for one that stands by"
         yield GaugeMetricFamily("freehold_leader", text, totals.leader)
+        text = "Databases in a change of the platform: waiting, under_way, and of these stopped for 10 minutes"
+        yield _family("freehold_database_changes", text, "state", totals.changes)
 
 
 def _family(name: str, text: str, label: str, values: Mapping[str, int]) -> GaugeMetricFamily:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from freehold.controller import leadership, metrics, reporting
 from freehold.controller.contract_checks import ContractChecks
+from freehold.controller.database_rollout import DatabaseRollout, Progress
 from freehold.controller.grants import Grants
 from freehold.controller.loop_monitor import LoopMonitor
 from freehold.controller.planner import Planner, now
@@ -64,9 +65,19 @@ class Operator:
         self.sentinel = Sentinel(self.cache, account, settings.canaries, self._on_findings)
         self.dns = DnsMonitor(api, settings.dns, self._on_dns)
         self.replication = ReplicationMonitor(self.cache, lambda keys: self.cache.wake(*keys))
-        self.planner = Planner(self.cache, self.remote_clusters, self.contract_checks, self.loop_monitor, self._inputs)
+        self.rollout = DatabaseRollout(self.cache, self.cache.wake, self._on_rollout, settings.databases_at_once)
+        self.planner = Planner(
+            self.cache, self.remote_clusters, self.contract_checks, self.loop_monitor, self.rollout, self._inputs
+        )
         self.reconciler = Reconciler(
-            api, self.cache, self.grants, self.remote_clusters, self.contract_checks, self.planner, self._put_service
+            api,
+            self.cache,
+            self.grants,
+            self.remote_clusters,
+            self.contract_checks,
+            self.planner,
+            self.rollout,
+            self._put_service,
         )
         self._reported_unenforced: tuple[str, ...] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -133,8 +144,9 @@ class Operator:
 
     def totals(self) -> metrics.Totals:
         """Return the current values of the metrics."""
-        leader = not self.lease or self.lease.held()
-        return metrics.count(self.cache, self.sentinel.findings, leader=leader, dns_closed=bool(self.dns.state.warning))
+        leader, closed = not self.lease or self.lease.held(), bool(self.dns.state.warning)
+        progress = self.rollout.progress(now())
+        return metrics.count(self.cache, self.sentinel.findings, progress, leader=leader, dns_closed=closed)
 
     def silent_kinds(self) -> list[str]:
         """Return the kinds whose watches have received no answer for SILENT_SECONDS."""
@@ -194,6 +206,9 @@ class Operator:
             self._wake_all()
         if before.warning != state.warning:
             self._report(reporting.dns_event(state))
+
+    def _on_rollout(self, progress: Progress) -> None:
+        self._report(reporting.rollout_event(progress))
 
     def _report(self, event: Event) -> None:
         task = asyncio.create_task(self._report_event(event))

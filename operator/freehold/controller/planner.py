@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from freehold.controller.contract_checks import ContractChecks
+from freehold.controller.database_rollout import DatabaseRollout
 from freehold.controller.loop_monitor import LoopMonitor
 from freehold.controller.remote_clusters import RemoteClusters
 from freehold.core.model.case import Case
@@ -28,12 +29,14 @@ class Planner:
         remote_clusters: RemoteClusters,
         contract_checks: ContractChecks,
         monitor: LoopMonitor,
+        rollout: DatabaseRollout,
         inputs: Callable[[], Inputs],
     ) -> None:
         self._cache = cache
         self._remote_clusters = remote_clusters
         self._contract_checks = contract_checks
         self._monitor = monitor
+        self._rollout = rollout
         self._inputs = inputs
         self._turns = Turns(1)
 
@@ -51,8 +54,11 @@ class Planner:
                 observed = observation.observe(self._cache, service, self._inputs(), status, now())
                 note = self._remote_clusters.note(service)
                 checked = self._contract_checks.known(service.key.namespace)
-                case = Case(service, replace(observed, remote_note=note, checked=checked))
-                return case, reconcile(case)
+                turn = self._rollout.has_turn(service.key)
+                case = Case(service, replace(observed, remote_note=note, checked=checked, database_turn=turn))
+                plans = reconcile(case)
+                self._rollout.record(service.key, plans)
+                return case, plans
 
 
 def now() -> datetime:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from freehold.controller import metrics, reporting
 from freehold.controller.contract_checks import ContractChecks
+from freehold.controller.database_rollout import DatabaseRollout
 from freehold.controller.grants import Grants
 from freehold.controller.planner import Planner, now
 from freehold.controller.remote_clusters import RemoteClusters
@@ -38,6 +39,7 @@ class Reconciler:
         remote_clusters: RemoteClusters,
         contract_checks: ContractChecks,
         planner: Planner,
+        rollout: DatabaseRollout,
         put_service: Callable[[Object], None],
     ) -> None:
         self._api = api
@@ -46,14 +48,18 @@ class Reconciler:
         self._remote_clusters = remote_clusters
         self._contract_checks = contract_checks
         self._planner = planner
+        self._rollout = rollout
         self._put_service = put_service
         self._rewrites = Rewrites()
         self._helpers = HelperJobs(cache)
 
     async def work(self, key: Key) -> float | None:
         """Reconcile a service. Returns the seconds until the next reconciliation, or None to wait for a wake."""
-        with metrics.DURATION.time():
-            return await self._process(key)
+        try:
+            with metrics.DURATION.time():
+                return await self._process(key)
+        finally:
+            self._rollout.end(key, now())
 
     async def _process(self, key: Key) -> float | None:
         stored = self._cache.services.get(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from freehold.controller.database_rollout import Progress
 from freehold.core.model import messages
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.events import Event
@@ -42,6 +43,15 @@ def dns_event(state: DnsState) -> Event:
     if state.warning:
         return Event("Warning", Reason.DNS_CLOSED, state.warning)
     return Event("Normal", Reason.DNS_OPEN, f"DNS is open to pods: {state.dns}")
+
+
+def rollout_event(progress: Progress) -> Event:
+    """Return the Event on a change of the platform that one database stops, for the operator's pod."""
+    if not progress.stopped:
+        return Event("Normal", Reason.DATABASE_CHANGE_CONTINUES, "the change of the databases goes on")
+    state = f"{messages.listed(sorted(map(str, progress.stopped)), NAMED)} is not Ready after a change of the platform"
+    action = "repair it or change the image again; to go past it, raise the chart value postgresql.maxUnavailable"
+    return Event("Warning", Reason.DATABASE_CHANGE_STOPPED, f"{state}; other databases are not changed; {action}")
 
 
 async def report_unusable(api: Api, key: Key, cause: str, now: datetime) -> None:

@@ -23,6 +23,7 @@ class Settings:
     namespaces: to manage; empty for all. home: the operator's namespace. pod: the reference to the operator's pod for
     Events; empty outside a cluster. canaries: the host name of the canaries' Service; empty without canaries. lease:
     the name of the Lease for leader election; empty for an operator that always acts. dns: where DNS is.
+    databases_at_once: how many databases may be down for a change of the platform.
     """
 
     namespaces: tuple[str, ...]
@@ -33,6 +34,7 @@ class Settings:
     log_level: str
     lease: str = ""
     dns: DnsSettings = field(default_factory=DnsSettings)
+    databases_at_once: int = 1
 
 
 def from_environment(environment: Mapping[str, str] = os.environ, resolver: Path = RESOLVER) -> Settings:
@@ -56,7 +58,8 @@ def from_environment(environment: Mapping[str, str] = os.environ, resolver: Path
     platform = Platform(image, operator_image, account, role, domain, cluster_domain, dns.given)
     canaries = environment.get("FREEHOLD_CANARIES", "")
     pod, lease = _pod(environment, home), environment.get("FREEHOLD_LEASE", "")
-    return Settings(tuple(filter(None, namespaces)), home, pod, canaries, platform, level, lease, dns)
+    at_once = int(environment.get("FREEHOLD_DATABASES_AT_ONCE") or 1)
+    return Settings(tuple(filter(None, namespaces)), home, pod, canaries, platform, level, lease, dns, at_once)
 
 
 class _Resolver(NamedTuple):

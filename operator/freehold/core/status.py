@@ -21,6 +21,8 @@ PROGRESS_SOONEST, PROGRESS_LATEST = timedelta(seconds=10), timedelta(seconds=30)
 takes few writes. A fault and a completed step are written at once."""
 OWN_REASONS = {Reason.INVALID_SPEC, Reason.NAME_TAKEN, Reason.CLUSTER_REFUSED, Reason.CONTESTED}
 """Reasons of Ready itself; every other reason of Ready repeats another condition."""
+RECORDS = ("isolation", "migrations")
+"""Results of Jobs in the status: written at once, because the Jobs may be removed by others."""
 Status = dict[str, Any]
 
 
@@ -84,7 +86,7 @@ def pause(before: Mapping[str, Any], wanted: Status, now: datetime) -> float:
     same_shape = set(_by_type(before)) == set(_by_type(wanted))
     if not same_shape or before.get("observedGeneration") != wanted["observedGeneration"]:
         return 0.0
-    if _urgent(before) != _urgent(wanted) or before.get("isolation") != wanted.get("isolation"):
+    if _urgent(before) != _urgent(wanted) or any(before.get(field) != wanted.get(field) for field in RECORDS):
         return 0.0
     last = max(_time(entry["lastTransitionTime"]) for entry in before["conditions"])
     in_progress = last - _time(_by_type(before)[Type.READY]["lastTransitionTime"])

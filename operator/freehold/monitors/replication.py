@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field
 
 from freehold.core.model.resources import Key, Ref
 from freehold.core.objects import names, pods
@@ -31,7 +31,8 @@ class Server(BaseModel):
 
 
 class Report(BaseModel):
-    """The answer of a database proxy (`freehold/agents/postgresql/replication_progress.py`); numbers are bytes."""
+    """The answer of a database proxy (`freehold/agents/postgresql/replication_progress.py`); numbers are bytes, except
+    those of connections: sessions, and held ones. in_use: whether the proxy has any."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -39,6 +40,14 @@ class Report(BaseModel):
     copied: Bytes | None = None
     total: Bytes | None = None
     lag: Bytes | None = None
+    losses: Annotated[str, Field(max_length=500)] | None = None
+    sessions: Annotated[Bytes, Field(exclude=True)] = 0
+    held: Annotated[Bytes, Field(exclude=True)] = 0
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def in_use(self) -> bool:
+        return self.sessions + self.held > 0
 
 
 REPORT = TypeAdapter(Report)
@@ -47,7 +56,7 @@ REPORT = TypeAdapter(Report)
 class ReplicationMonitor:
     """A monitor that queries all database proxies until cancelled, PROXIES_PER_ROUND in each round.
 
-    progress: the last report of each proxy, only for display. on_change: called with the services whose report has
+    progress: the last report of each proxy. on_change: called with the services whose report has
     changed.
     """
 

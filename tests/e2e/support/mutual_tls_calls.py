@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cryptography import x509
 from freehold.core.certificates.plan import Request
-from freehold.core.model.resources import Issued
+from freehold.core.model.authority import Issued
 from freehold.kube.certificate_authority import CertificateAuthority
 
 from tests.e2e.support.cluster import Object, Space

@@ -165,9 +165,9 @@ def test_contract_no_answer() -> None:
         assert fault(port) == (contract_reader.UNREADABLE, "the service ends reflection without an answer")
 
 
-def truncated(answers: list[dict[str, object]]) -> list[str]:
+def truncated(answers: list[dict[str, object]], injected: int = 0) -> list[str]:
     """Return the messages as a kubelet truncates them (status_manager.go): equal shares of 12 KiB, with the service."""
-    size = min(4096, 12 * 1024 // (len(answers) + 1))
+    size = min(4096, 12 * 1024 // (len(answers) + 1 + injected))
     return [json.dumps(answer, separators=(",", ":"))[:size] for answer in answers]
 
 
@@ -179,6 +179,16 @@ def test_contract_in_parts(size: int, parts: int) -> None:
     assert first.get("parts", 1) == parts
     messages = truncated([contract_reader.answer(contract, part, parts) for part in range(parts)])
     assembled = reader_job.assemble([json.loads(message) for message in messages], parts)
+    assert assembled and assembled.contract == contract
+
+
+@pytest.mark.parametrize(("size", "injected", "parts"), [(3000, 1, 1), (3000, 2, 2), (4300, 2, 3), (3000, 4, 3)])
+def test_contract_beside_injected_containers(size: int, injected: int, parts: int) -> None:
+    """Containers of others share the kubelet's bound, and more parts are necessary."""
+    contract = random.Random(size).randbytes(size)
+    assert contract_reader.answer(contract, 0, 1, injected).get("parts", 1) == parts
+    answers = [contract_reader.answer(contract, part, parts, injected) for part in range(parts)]
+    assembled = reader_job.assemble([json.loads(message) for message in truncated(answers, injected)], parts)
     assert assembled and assembled.contract == contract
 
 

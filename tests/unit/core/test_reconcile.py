@@ -206,3 +206,13 @@ def test_database_restart_keeps_pods() -> None:
     wanted = objects_of(reconcile(subject, down))
     assert {Ref("Deployment", "users"), server} <= wanted.keys()
     assert any(ref.kind == "Job" for ref in wanted)
+
+
+@given(SERVICES)
+def test_objects_without_owner_left_alone(subject: Service) -> None:
+    """An object without an owner asks Argo CD neither to prune nor to delete it; an owned one says nothing of it."""
+    for ref, body in settled(subject, observed()).objects.items():
+        annotations = body["metadata"].get("annotations", {})
+        asked = annotations.get("argocd.argoproj.io/sync-options") == "Prune=false,Delete=false"
+        ignored = annotations.get("argocd.argoproj.io/compare-options") == "IgnoreExtraneous"
+        assert asked is ignored is ("ownerReferences" not in body["metadata"]), ref

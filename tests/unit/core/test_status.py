@@ -172,6 +172,12 @@ def test_status_of_a_ready_service() -> None:
         "contract": {"digest": DIGEST, "image": IMAGE, "configMap": "users-contract-873a616ef6"},
         "binding": {"name": "users-database"},
         "database": "postgresql 15, 1Gi",
+        "data": {
+            "claim": "users-database-data",
+            "uid": "uid-of-PersistentVolumeClaim-users-database-data",
+            "epoch": 1,
+            "since": "2026-01-02T03:04:05Z",
+        },
     }
     assert [c["type"] for c in conditions] == [
         "Ready",

@@ -27,7 +27,7 @@ from freehold.core.model.resources import (
     StorageClass,
 )
 from freehold.core.objects import meta
-from freehold.core.objects.pods import job_of, of_job
+from freehold.core.objects.jobs import job_of, pods_of
 from freehold.core.protobuf import checker
 from freehold.core.protobuf.checks import Check, Result
 from freehold.kube import certificate_authority
@@ -114,7 +114,7 @@ def placed(seen: Observed, plans: Iterable[Plan], *, running: bool = True) -> Ob
         objects[ref] = {**live, "status": running_status(live)} if running else live
         if running and body["metadata"]["labels"].get(meta.COMPONENT) == meta.CONTRACT and ref.kind == "Job":
             pods.append(reader(body, offered.answer(offered.users())))
-        if running and ref.kind == "Job" and _role(body) == "switchover" and not of_job(seen, ref.name):
+        if running and ref.kind == "Job" and _role(body) == "switchover" and not pods_of(seen, ref.name):
             pods.append(reader(body, MOVED))
     return replace(seen, objects=objects, pods=tuple(pods))
 
@@ -140,7 +140,8 @@ def reader(job: Object, *messages: str) -> Object:
     """Return the ended pod of a Job, with a termination message for each container."""
     now = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
     ended = [{"exitCode": 0, "finishedAt": now, "message": message} for message in messages]
-    statuses = [{"name": f"reader-{n}", "state": {"terminated": state}} for n, state in enumerate(ended)]
+    names = [container["name"] for container in job["spec"]["template"]["spec"]["containers"]]
+    statuses = [{"name": name, "state": {"terminated": state}} for name, state in zip(names, ended, strict=False)]
     return {**pod_of(job), "status": {"containerStatuses": statuses}}
 
 

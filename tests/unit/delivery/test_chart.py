@@ -104,6 +104,7 @@ def test_settings_passed() -> None:
         "FREEHOLD_IMAGE": "localhost/freehold/operator:0.1.0",
         "FREEHOLD_CANARIES": "freehold-canary.freehold-system.svc",
         "FREEHOLD_POSTGRESQL_IMAGE": "postgres:{version}",
+        "FREEHOLD_DATABASES_AT_ONCE": "1",
         "FREEHOLD_LOG_LEVEL": "debug",
     }
 

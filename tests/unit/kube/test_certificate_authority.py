@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from freehold.core.certificates.plan import Request
-from freehold.core.model.resources import Authority, Issued
+from freehold.core.model.authority import Authority, Issued
 from freehold.kube import certificate_authority
 from freehold.kube.certificate_authority import CertificateAuthority, UnusableAuthorityError
 

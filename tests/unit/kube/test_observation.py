@@ -149,7 +149,7 @@ def test_peers_calls_and_contract() -> None:
     assert peers_of(USERS)[PAYMENTS].calls == {USERS: (offered.GET_USER,)}
     users = observation.parse(microservice())
     deployment = owned("Deployment")
-    deployment["spec"] = {"template": {"spec": {"containers": [{"image": IMAGE}]}}}
+    deployment["spec"] = {"template": {"spec": {"containers": [{"name": "service", "image": IMAGE}]}}}
     contract = published.config_map(users, IMAGE, offered.users(), "contracts")
     contract["metadata"] |= {"uid": "c", "resourceVersion": "1"}
     assert peers_of(PAYMENTS, deployment, contract)[USERS].contract == offered.users()

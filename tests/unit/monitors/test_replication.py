@@ -17,7 +17,7 @@ from freehold.monitors.rotation import Rotation
 
 from tests.unit.monitors.test_sentinel import PAYMENTS, USERS, cache_with, closed_port
 
-REPORT = {"servers": {}, "copied": 5, "total": 9, "lag": None}
+REPORT = {"servers": {}, "copied": 5, "total": 9, "lag": None, "losses": None, "in_use": False}
 HOSTS = {USERS: "127.0.0.2", PAYMENTS: "127.0.0.3"}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import signal
 import socket
@@ -18,7 +19,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from freehold.agents.postgresql import replication_progress
+from freehold.agents.postgresql import losses, replication_progress
 from freehold.agents.postgresql.connection import (
     Connection,
     ConnectionLostError,
@@ -40,6 +41,8 @@ QUIET_SECONDS = 0.1
 DRAIN_SECONDS = 20.0
 PROGRESS_SECONDS = 1.0
 """Between two queries of the progress, plus the time limits of a server that hangs."""
+LOSSES_ROUNDS = 5
+"""Queries of the progress for each query of what a move would lose, which opens a session of database app."""
 CHUNK = 64 * 1024
 KEEPALIVE = {socket.TCP_KEEPIDLE: 5, socket.TCP_KEEPINTVL: 2, socket.TCP_KEEPCNT: 3, socket.TCP_USER_TIMEOUT: 11_000}
 """A lost host is detected after some eleven seconds; client and server do not see each other's host."""
@@ -120,6 +123,7 @@ class Proxy:
         self._servers = [Server(host) for host in hosts]
         self._progress_connections = {host: Connection(host, NAME) for host in hosts}
         self._progress = replication_progress.summary(dict.fromkeys(hosts))
+        self._losses: str | None = None
         self._sessions: set[Session] = set()
         self._held = 0
 
@@ -192,21 +196,35 @@ class Proxy:
             session.close()
 
     async def _send_progress(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        counts = {"held": self._held, "sessions": len(self._sessions)}
+        counts = {"losses": self._losses, "held": self._held, "sessions": len(self._sessions)}
         writer.write(json.dumps(self._progress | counts).encode() + b"\n")
         with contextlib.suppress(OSError):
             await writer.drain()
         writer.close()
 
     async def _monitor_progress(self) -> None:
-        while True:
+        for number in itertools.count():
             queries = (
                 asyncio.to_thread(replication_progress.query, connection)
                 for connection in self._progress_connections.values()
             )
             reports = await asyncio.gather(*queries)
-            self._progress = replication_progress.summary(dict(zip(self._progress_connections, reports, strict=True)))
+            known = dict(zip(self._progress_connections, reports, strict=True))
+            self._progress = replication_progress.summary(known)
+            writable = [host for host, report in known.items() if report and report.state.is_writable]
+            if not writable:
+                self._losses = None
+            elif number % LOSSES_ROUNDS == 0:
+                self._losses = await asyncio.to_thread(_losses, self._progress_connections[writable[0]])
             await asyncio.sleep(PROGRESS_SECONDS)
+
+
+def _losses(connection: Connection) -> str | None:
+    """Return what a move from a server would lose; None if unknown."""
+    try:
+        return losses.query(connection)
+    except (ConnectionLostError, QueryFailedError):
+        return None
 
 
 def _set_keepalive(writer: asyncio.StreamWriter) -> None:

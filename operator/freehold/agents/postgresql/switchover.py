@@ -167,7 +167,7 @@ class Switchover:
             if not is_copy(self._pair):
                 return Failed(f"{self._target} holds other data and is not a copy of {self._source}", discard=True)
             if message := prepare(self._pair):
-                return Failed(f"{message}; see the log of {self._target}, then try again")
+                return Failed(message)
         try:
             fence_and_promote(self._pair, self._progress)
         except StepTimeoutError as error:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import uuid4
 
-from freehold.agents.postgresql.connection import Connection
+from freehold.agents.postgresql import losses
+from freehold.agents.postgresql.connection import Connection, QueryFailedError
 from freehold.core.engines.postgresql import constants
 
 CATCH_UP_SECONDS = 60.0
@@ -89,16 +90,24 @@ def log(step: Step, message: str) -> None:
 
 
 def prepare(pair: Pair) -> str:
-    """Do everything slow while clients are served. Return '' once the target's lag is small, else the reason why not.
+    """Do everything slow while clients are served. Return '' once the target's lag is small and the target has all that
+    the source has, else the reason why not.
 
-    Raises ConnectionLostError.
+    Raises ConnectionLostError, QueryFailedError.
     """
     source, target = pair.source, pair.target
+    action = f"see the log of {target.host}, then try again"
     log(Step.PREPARING, f"waiting until {target.host} has caught up with {source.host}")
     if not _catches_up(pair):
-        return f"{target.host} has not caught up with {source.host} in {CATCH_UP_SECONDS:.0f} s"
+        return f"{target.host} has not caught up with {source.host} in {CATCH_UP_SECONDS:.0f} s; {action}"
     source.query("SELECT freehold.checkpoint()", timeout=CHECKPOINT_SECONDS)
-    return "" if _catches_up(pair) else f"{target.host} fell behind {source.host} during a checkpoint"
+    if not _catches_up(pair):
+        return f"{target.host} fell behind {source.host} during a checkpoint; {action}"
+    try:
+        lost = losses.query(source)
+    except QueryFailedError as error:
+        return f"{source.host} does not say what a move would lose: {error}"
+    return f"the move would lose {lost}" if lost else ""
 
 
 def is_copy(pair: Pair) -> bool:

@@ -22,8 +22,8 @@ class Storage(Model):
     """The volume of the database."""
 
     size: Size
-    """The size of the volume, such as 1Gi. A number counts bytes. A volume grows if the storage class allows
-    expansion, and cannot shrink."""
+    """The size of the volume, such as 1Gi; a number counts bytes. At least 64Mi, and 256Mi where the storage class
+    enforces sizes. A volume grows if the storage class allows expansion, and cannot shrink. The size bounds the WAL."""
     class_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """The storage class of the volume. Default: the default class of the cluster. A change moves the data."""
 

@@ -67,6 +67,10 @@ Size = Annotated[
                     "!isQuantity(string(self)) || quantity(string(self)).compareTo(quantity(string(oldSelf))) >= 0",
                     "='cannot shrink from ' + string(oldSelf) + ' to ' + string(self) + '; a volume only grows'",
                 ),
+                (
+                    "!isQuantity(string(self)) || quantity(string(self)).compareTo(quantity('64Mi')) >= 0",
+                    "='size ' + string(self) + ' is less than 64Mi, which an empty database takes'",
+                ),
             ),
         }
     ),

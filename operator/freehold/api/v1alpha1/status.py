@@ -54,6 +54,22 @@ class Binding(Model):
     """The Secret with the service's credentials for the database."""
 
 
+class Data(Model):
+    """The claim that has held the data of the database."""
+
+    claim: str = Field(max_length=63)
+    """The PersistentVolumeClaim. If it is gone, or its volume, no empty one takes its place."""
+    uid: str = Field(max_length=63)
+    """The uid of the claim."""
+    volume: str | None = Field(default=None, max_length=253)
+    """The PersistentVolume of the claim."""
+    epoch: Annotated[int, Field(json_schema_extra={"format": "int64"})]
+    """The epoch of the primary; each switchover of a move raises it."""
+    since: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """The time since which the data is known. Annotation freehold.dev/accept-data-loss with this value accepts that the
+    data is lost."""
+
+
 class ConditionStatus(Model):
     """A condition, with a reason for programs and a message for people."""
 
@@ -97,6 +113,15 @@ class Isolation(Model):
     """A digest of the network policies at the time of the probe; a change of the policies makes a new probe due."""
 
 
+class Migrated(Model):
+    """The last migration that was applied to the data."""
+
+    image: str
+    """The image that the schema is for."""
+    hash: str
+    """A digest of image, command and data; any other image, command or data makes a migration due."""
+
+
 class Published(Model):
     """The contract of the serving image, as read from the image by gRPC Server Reflection."""
 
@@ -132,10 +157,14 @@ class MicroserviceStatus(Model):
     """The label selector of the service's pods, for autoscalers."""
     database: str | None = None
     """The engine, version and size of the database, for tables."""
+    data: Data | None = None
+    """The claim that holds the data, recorded when the database was first ready."""
     consumes: str | None = None
     """The names of the consumed services, for tables."""
     isolation: Isolation | None = None
     """The result of the last probe of the network policies."""
+    migrations: Migrated | None = None
+    """The last migration that was applied, empty while another runs."""
     contract: Published | None = None
     """The published contract of the serving image."""
     move: Move | None = None

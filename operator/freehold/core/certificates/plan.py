@@ -15,9 +15,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from freehold.core.model import grants
+from freehold.core.model.authority import Authority, Issued
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
-from freehold.core.model.resources import Authority, Issued, Key, Object, Observed, Plan, Ref
+from freehold.core.model.resources import Key, Object, Observed, Plan, Ref
 from freehold.core.objects import meta, names
 from freehold.core.peers import aliases, consent, counterpart
 

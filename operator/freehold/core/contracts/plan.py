@@ -1,8 +1,8 @@
 """The contracts of the declared and of the serving image: read, published, and compared before a rollout.
 
 A Job reads the contract of an image before the first pod starts (reader_job.py). A ConfigMap for each image publishes
-the contract (published.py), and a new image is compared with the serving image (rollout_gate.py). An unreadable
-contract is reported and does not hold a rollout back; reading is repeated if the fault may be temporary.
+the contract (published.py), and a new image is compared with the serving image (rollout_gate.py). An image that answers
+no reflection is reported and not held back; reading is repeated if the fault may be temporary.
 """
 
 from __future__ import annotations
@@ -73,18 +73,17 @@ def _images(case: Case) -> list[str]:
 
 def _readers(case: Case, image: str, *, needed: bool) -> tuple[list[Object], set[Ref]]:
     """Return the reader Job to create, if any, and the existing Jobs, whose pods hold the answer."""
-    jobs = reader_job.jobs(case, image)
-    existing = {ref for name, _ in jobs if (ref := Ref("Job", name)) in case.observed.objects}
-    name, parts = jobs[-1]
-    if not needed or Ref("Job", name) in existing or not case.observed.platform.operator_image:
+    readings = reader_job.readings(case, image)
+    existing = {ref for reading in readings if (ref := Ref("Job", reading.name)) in case.observed.objects}
+    if not needed or Ref("Job", readings[-1].name) in existing or not case.observed.platform.operator_image:
         return [], existing
-    return [reader_job.job(case, image, name, parts, CAPABILITY)], existing
+    return [reader_job.job(case, image, readings[-1], CAPABILITY)], existing
 
 
 def _as_read(case: Case, image: str) -> set[Ref]:
     """The objects that hold a contract until the check has a result: the ConfigMap, or the Jobs."""
     config_map = Ref("ConfigMap", published.name(case.name, image, case.service.annotations))
-    refs = {config_map, *(Ref("Job", name) for name, _ in reader_job.jobs(case, image))}
+    refs = {config_map, *(Ref("Job", reading.name) for reading in reader_job.readings(case, image))}
     return refs & case.observed.objects.keys()
 
 
@@ -112,10 +111,11 @@ def _state(case: Case) -> tuple[State, Reason, str]:
         return State.FALSE, Reason.BREAKS_CONSUMERS, verdict.message
     if verdict.accepted:
         return State.TRUE, Reason.CONTRACT_ACCEPTED, verdict.accepted
-    if verdict.fault:
-        message = f"the contract of {meta.image_name(case.spec.image)} is not compared: {verdict.fault}"
-        return State.FALSE, Reason.CONTRACT_INVALID, message
     outcome, image = reader_job.outcome(case, case.spec.image), meta.image_name(case.spec.image)
+    if verdict.fault:
+        reason = outcome.fault[0] if outcome.fault else Reason.CONTRACT_INVALID
+        through = f"{image} is let through by {meta.ACCEPT_CONTRACT}, and nobody knows whether it breaks consumers"
+        return State.FALSE, reason, verdict.message or f"{through}: {verdict.fault}"
     if outcome.fault:
         reason, cause = outcome.fault
         return State.FALSE, reason, f"the contract of {image} is unknown, and rollouts are not checked: {cause}"

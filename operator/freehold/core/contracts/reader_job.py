@@ -2,7 +2,8 @@
 
 The pod runs the image beside a reader, which calls gRPC Server Reflection over loopback and answers in the termination
 message. The pod has no credentials, no token and no network. The kubelet keeps 4 KiB of a termination message and
-12 KiB per pod (kubernetes.io, 'Customizing the termination message'); a larger answer is read again in parts.
+12 KiB per pod, divided by the number of containers (kubernetes.io, 'Customizing the termination message'); a larger
+answer is read again in parts.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Any, NamedTuple
 
 from freehold.api.v1alpha1.grpc import ContractSource
 from freehold.core.contracts import published
+from freehold.core.contracts.reading import Reading
 from freehold.core.environment import container
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason
 from freehold.core.model.resources import Object, Observed, Ref, Service
-from freehold.core.objects import meta, names, pods, troubles
-from freehold.core.objects.jobs import ended as ended_at
+from freehold.core.objects import jobs, meta, names, pods, troubles
 from freehold.core.protobuf.checks import Check, Kind, Method
 
 MAX_PARTS = 3
@@ -54,12 +55,14 @@ class Outcome(NamedTuple):
     """The outcome of reading an image; all None while the reader runs.
 
     fault: why the contract is unknown. failed_at: when a reader failed in a way that may be temporary.
+    undecided: whether the fault is no answer of the image: the reader or the check failed, or ran out of time.
     check: the check of a contract that was read, while the check has no result.
     """
 
     contract: Contract | None = None
     fault: Fault | None = None
     failed_at: datetime | None = None
+    undecided: bool = False
     check: Check | None = None
 
 
@@ -85,34 +88,33 @@ def outcome(case: Case, image: str) -> Outcome:
     contract = published.of(case, image)
     if contract is not None:
         return _checked(case, contract)
-    job = jobs(case, image)[-1][0]
-    answer, ended = _answer(case.observed, job), ended_at(case.observed.objects.get(Ref("Job", job)))
+    reading = readings(case, image)[-1]
+    answer, ended = _answer(case.observed, reading), jobs.ended_at(case.observed, reading.name, *reading.readers)
     if answer and answer.fault:
-        fault = _with_cause(case.observed, job, answer.fault)
-        return Outcome(fault=fault, failed_at=ended if answer.temporary else None)
+        fault = _with_cause(case.observed, reading, answer.fault)
+        return Outcome(fault=fault, failed_at=ended if answer.temporary else None, undecided=answer.temporary)
     if answer and not answer.parts:
         return _checked(case, answer.contract)
     if ended is None:
         return Outcome()
     silent = (Reason.CONTRACT_UNREADABLE, "the reader ended without an answer")
-    return Outcome(fault=_with_cause(case.observed, job, silent), failed_at=ended)
+    return Outcome(fault=_with_cause(case.observed, reading, silent), failed_at=ended, undecided=True)
 
 
-def _with_cause(observed: Observed, job: str, fault: Fault) -> Fault:
+def _with_cause(observed: Observed, reading: Reading, fault: Fault) -> Fault:
     """Return an unreadable contract's fault with the pod's trouble as the cause, and with the action."""
     reason, message = fault
     if reason is not Reason.CONTRACT_UNREADABLE:
         return fault
-    if refusal := troubles.of_creation(observed, Ref("Job", job)):
+    if refusal := troubles.of_creation(observed, Ref("Job", reading.name)):
         return refusal
-    trouble = troubles.of_pods(pods.of_job(observed, job), observed)
+    trouble = troubles.of_pods(jobs.pods_of(observed, reading.name, *reading.readers), observed)
     return reason, f"{trouble.message if trouble else message}; {ACTION}"
 
 
 def refusal(case: Case, image: str) -> str:
     """Return why the pod of an image's reader is refused; empty if it is not."""
-    job = jobs(case, image)[-1][0]
-    found = troubles.of_creation(case.observed, Ref("Job", job))
+    found = troubles.of_creation(case.observed, Ref("Job", readings(case, image)[-1].name))
     return found.message if found else ""
 
 
@@ -122,44 +124,60 @@ def _checked(case: Case, contract: bytes) -> Outcome:
     if result is None:
         return Outcome(check=check)
     if result.fault:
-        return Outcome(fault=(Reason.CONTRACT_INVALID, result.fault))
+        return Outcome(fault=(Reason.CONTRACT_INVALID, result.fault), undecided=result.unfinished)
     return Outcome(Contract(contract, result.methods))
 
 
-def jobs(case: Case, image: str) -> tuple[tuple[str, int], ...]:
-    """The reader Jobs of an image as (name, number of readers); the answer of the last Job counts."""
-    first = _name(case.service, image, 1), 1
-    answer = _answer(case.observed, first[0])
-    parts = answer.parts if answer else 0
-    return (first, (_name(case.service, image, parts), parts)) if parts else (first,)
+def readings(case: Case, image: str) -> tuple[Reading, ...]:
+    """The reader Jobs of an image, first to last; the answer of the last Job counts."""
+    found = [_reading(case.service, image)]
+    while following := _following(case, image, found[-1]):
+        found.append(following)
+    return tuple(found)
 
 
-def _name(service: Service, image: str, parts: int) -> str:
-    """The name of a reader Job. Resources and time count, so that an image that had too little is read again."""
+def _following(case: Case, image: str, last: Reading) -> Reading | None:
+    """The next reader Job, if the answer of the last one did not fit into the kubelet's bound."""
+    answer = _answer(case.observed, last)
+    if (answer and not answer.parts) or not jobs.ended_at(case.observed, last.name, *last.readers):
+        return None
+    found = last.injected_in(case.observed)
+    if found > last.injected:
+        return _reading(case.service, image, injected=found)
+    # Only more parts are another Job: the text of an answer is not trusted to end the chain.
+    more = answer is not None and answer.parts > last.parts
+    return _reading(case.service, image, answer.parts, last.injected) if answer and more else None
+
+
+def _reading(service: Service, image: str, parts: int = 1, injected: int = 0) -> Reading:
+    """A reader Job. Resources and time count, so that an image that had too little is read again."""
     port = service.spec.grpc.port if service.spec.grpc else 0
     resources = [service.spec.resources.model_dump(exclude_defaults=True)] if service.spec.resources else []
     patience = [seconds] if (seconds := container.startup_seconds(service)) else []
-    digest = meta.digest(published.digest_input(image, service.annotations), port, parts, *resources, *patience)
-    return names.contract_job(service.name, digest)
+    shared = [injected] if injected else []
+    digest = meta.digest(
+        published.digest_input(image, service.annotations), port, parts, *shared, *resources, *patience
+    )
+    return Reading(names.contract_job(service.name, digest), parts, injected)
 
 
-def job(case: Case, image: str, name: str, parts: int, capability: str) -> Object:
+def job(case: Case, image: str, reading: Reading, capability: str) -> Object:
     """The reader Job, with one container per part; runs once and is not retried by Kubernetes."""
     assert case.spec.grpc
     version = meta.image_version(image)
     command = ["python3", "-m", "freehold.agents.contract_reader", str(case.spec.grpc.port)]
     # An image that is declared to start slowly gets its time here as well.
     more = max(0, (container.startup_seconds(case.service) or 0) - CONNECT_SECONDS)
-    wait = [str(CONNECT_SECONDS + more)] if more else []
+    sizes = [str(number) for number in (reading.parts, reading.injected, CONNECT_SECONDS + more)]
     readers = [
         pods.container(
-            f"reader-{part}",
+            name,
             case.observed.platform.operator_image,
             None,
             RESOURCES,
-            command=[*command, str(part), str(parts), *wait],
+            command=[*command, str(part), *sizes],
         )
-        for part in range(parts)
+        for part, name in enumerate(reading.readers)
     ]
     template = pods.template(
         meta.pod_labels(case.service, meta.CONTRACT, version),
@@ -174,7 +192,7 @@ def job(case: Case, image: str, name: str, parts: int, capability: str) -> Objec
     )
     spec = {"backoffLimit": 0, "activeDeadlineSeconds": DEADLINE_SECONDS + more + SPARE_SECONDS, "template": template}
     labels = meta.labels(case.service, meta.CONTRACT, capability, version)
-    return meta.build(case.service, "batch/v1", "Job", name, labels, spec=spec)
+    return meta.build(case.service, "batch/v1", "Job", reading.name, labels, spec=spec)
 
 
 def _service_container(case: Case, image: str) -> Object:
@@ -195,12 +213,12 @@ def network_policy(service: Service, capability: str) -> Object:
     return meta.network_policy(service, names.contract_policy(service.name), meta.CONTRACT, capability, [], [])
 
 
-def _answer(observed: Observed, job: str) -> Answer | None:
+def _answer(observed: Observed, reading: Reading) -> Answer | None:
     """Return the joint answer of all readers of a Job; None until each reader has ended with an answer."""
-    for pod in pods.of_job(observed, job):
-        statuses = sorted(pod.get("status", {}).get("containerStatuses", []), key=lambda status: str(status["name"]))
-        answers = [pods.termination_message(status) for status in statuses]
-        if answers and (answer := assemble([answer for answer in answers if answer], len(answers))):
+    for pod in jobs.pods_of(observed, reading.name, *reading.readers):
+        statuses = sorted(pod["status"]["containerStatuses"], key=lambda status: str(status["name"]))
+        messages = [message for status in statuses if (message := jobs.termination_message(status))]
+        if messages and (answer := assemble(messages, reading.parts)):
             return answer
     return None
 

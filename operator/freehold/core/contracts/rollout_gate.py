@@ -1,8 +1,8 @@
 """The rollout gate: whether a new image may replace the serving image without breaking consumers.
 
 A new image waits until both contracts are known, and is held back while the new contract would break an admitted
-consumer. An unreadable contract holds nothing back. The first image of a service, and each image of a service without
-consumers, passes at once.
+consumer. An image that answers that its contract cannot be read is let through; the failure of a reader or of a check
+is no such answer. The first image of a service, and each image of a service without consumers, passes at once.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Step(StrEnum):
 class Verdict(NamedTuple):
     """A decision. message: the cause of a wait or hold. accepted: the message on a break that the owner accepts.
 
-    check: the comparison of both contracts, while the comparison has no result. fault: why they cannot be compared.
+    check: the comparison of both contracts, while the comparison has no result. fault: why nobody knows whether the new
+    contract breaks consumers, for an image that waits therefore, or is let through.
     """
 
     step: Step
@@ -59,8 +60,10 @@ def verdict(case: Case) -> Verdict:
         return Verdict(Step.GO)
     assert serving
     before, after = (reader_job.outcome(case, image) for image in (serving, wanted))
-    if before.fault or after.fault:
+    if before.fault or (after.fault and not after.undecided):
         return Verdict(Step.GO)
+    if after.fault:
+        return _unjudged(case, serving, after.fault[1])
     if before.contract is None or after.contract is None:
         old, new = meta.image_name(serving), meta.image_name(wanted)
         return Verdict(Step.WAIT, f"{old} goes on serving until the contract of {new} is read")
@@ -70,7 +73,7 @@ def verdict(case: Case) -> Verdict:
         old, new = meta.image_name(serving), meta.image_name(wanted)
         return Verdict(Step.WAIT, f"{old} goes on serving until the contract of {new} is compared", check=check)
     if compared.fault:
-        return Verdict(Step.GO, fault=compared.fault)
+        return _unjudged(case, serving, f"the contracts cannot be compared: {compared.fault}")
     broken = _broken(case, callers, before.contract.names(), compared.breaks)
     if not broken:
         return Verdict(Step.GO)
@@ -80,6 +83,17 @@ def verdict(case: Case) -> Verdict:
     message = f"{meta.image_name(wanted)} is let through by {meta.ACCEPT_CONTRACT}, although {described}"
     # Condition and Event come before the rollout: afterwards the old contract is gone, and nothing can be compared.
     return Verdict(Step.GO if _is_announced(case.observed, message) else Step.WAIT, message, accepted=message)
+
+
+def _unjudged(case: Case, serving: str, cause: str) -> Verdict:
+    """Return the decision on an image that nobody could judge, since a reader or a check failed."""
+    wanted = case.spec.image
+    if case.service.annotations.get(meta.ACCEPT_CONTRACT) == wanted:
+        return Verdict(Step.GO, fault=cause)
+    old, new = meta.image_name(serving), meta.image_name(wanted)
+    state = f"{new} waits, as nobody knows whether its contract breaks consumers: {cause}; {old} goes on serving"
+    action = f"this is tried again; {meta.ACCEPT_CONTRACT}={wanted} lets the image through unread"
+    return Verdict(Step.WAIT, f"{state}; {action}", fault=cause)
 
 
 def is_checked(case: Case) -> bool:

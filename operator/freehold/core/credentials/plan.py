@@ -106,8 +106,7 @@ def _decoded(encoded: str) -> str:
 def _server(case: Case, values: dict[str, str], shared: frozenset[str]) -> Object:
     """Return the server's Secret. shared: the roles whose passwords the counterpart knows."""
     secret = _secret(case.service, names.server_secret(case.name), "Opaque", values)
-    annotations = {"annotations": {meta.SHARED_PASSWORDS: " ".join(sorted(shared))}} if shared else {}
-    return {**secret, "metadata": {**secret["metadata"], **annotations}}
+    return meta.annotated(secret, {meta.SHARED_PASSWORDS: " ".join(sorted(shared))} if shared else {})
 
 
 def _binding(case: Case, engine: Engine, name: str, role: str, values: dict[str, str]) -> Object:

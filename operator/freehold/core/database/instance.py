@@ -125,7 +125,7 @@ def discover(service: str, objects: Mapping[Ref, Object], counterpart: str = "")
 
     counterpart: the namespace of the objects, if they belong to the counterpart.
     """
-    claim_form = re.compile(rf"{re.escape(names.instance_volume(service, FIRST))}(?:-([0-9]+))?")
+    claim_form = _claim_form(service)
     server_form = re.compile(rf"{re.escape(names.instance(service, FIRST))}(?:-([0-9]+))?")
     forms = {"PersistentVolumeClaim": claim_form, "StatefulSet": server_form}
     matches = (forms[ref.kind].fullmatch(ref.name) for ref in objects if ref.kind in forms)
@@ -135,6 +135,16 @@ def discover(service: str, objects: Mapping[Ref, Object], counterpart: str = "")
         default = 1 if number == FIRST else 0
         server = objects.get(Ref("StatefulSet", names.instance(service, number)))
         yield Instance(number, int(epoch) if epoch else default, claim, server, counterpart)
+
+
+def number_of_claim(service: str, claim: str) -> int | None:
+    """Return the number of the instance with a claim; None for a name that no instance's claim has."""
+    match = _claim_form(service).fullmatch(claim)
+    return int(match[1] or FIRST) if match else None
+
+
+def _claim_form(service: str) -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(names.instance_volume(service, FIRST))}(?:-([0-9]{{1,9}}))?")
 
 
 def node_labels(selector: object) -> tuple[tuple[str, str], ...]:

@@ -33,15 +33,6 @@ def is_awaited(case: Case, roles: Roles) -> bool:
     return arrived and any(in_use(case, role) is None for role in (roles.service, roles.owner))
 
 
-def of_data(case: Case, role: str) -> str | None:
-    """Return the password of a role of the data, base64, for a digest: also one that is not handed over yet, since a
-    password that comes with the data restarts no server."""
-    own, theirs = _data(_secret(case)).get(role), _data(_counterpart_secret(case)).get(role)
-    if topology.primary(case).counterpart:
-        return theirs or own
-    return own or (theirs if connection.came_from_counterpart(case) else None)
-
-
 def in_use(case: Case, role: str) -> str | None:
     """Return the password of a role of the data that moves or has moved, base64; None if not known here."""
     own, shared = _data(_secret(case)), lent(case)

@@ -9,38 +9,90 @@ from collections.abc import Iterable
 
 from freehold.api.v1alpha1.database import Database
 from freehold.core import engines
-from freehold.core.database import location, readiness, statefulset, topology, volume
+from freehold.core.database import location, loss, readiness, record, statefulset, topology, turn, volume
 from freehold.core.database.instance import Instance, refs_of
+from freehold.core.database.record import Record
 from freehold.core.engines import Engine
+from freehold.core.model import quantities
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
+from freehold.core.model.quantities import as_number
 from freehold.core.model.resources import Object, Plan, Ref, Service
 from freehold.core.model.troubles import Trouble, worst
 from freehold.core.objects import meta, names, troubles
 
 CAPABILITY = "database"
+VOLUME_SIZE = "volume-mebibytes"
+"""A file of the server, outside the pod template: a larger volume restarts no server."""
 
 
 def plan(case: Case) -> Plan:
     """Return the Services, the volume, and the server once the credentials exist."""
     database = case.spec.database
+    known = _known_data(case)
+    recorded = {"data": known.to_status()} if known else {}
     if database is None:
-        return Plan(CAPABILITY, ())
-    condition, status = _condition(case, database), {"database": _summary(case, database)}
+        return Plan(CAPABILITY, (), status=recorded)
+    condition, status = _condition(case, database), {"database": _summary(case, database), **recorded}
     engine = engines.of(database)
-    shared = (_account(case.service), _configuration(case.service, engine))
+    shared = (_account(case.service), _configuration(case, database, engine, known))
     services = (_client_service(case, engine), _nodes_service(case.service, engine))
     state = topology.of(case)
-    keep = _refs(case, (state.candidate, *state.rollback_standbys))
+    keep = _refs(case, (state.candidate, *state.rollback_standbys)) | turn.held(case)
+    if loss.found(case):
+        kept, replaced = _after_loss(case)
+        return Plan(CAPABILITY, (*shared, *services), condition, kept, replaced, status)
     if location.data_elsewhere(case):
         stale = _refs(case, (state.primary,)) if topology.data_moved_to(case) else frozenset()
         return Plan(CAPABILITY, (*shared, *services), condition, keep | stale, status=status)
     objects: tuple[Object, ...] = (*shared, volume.claim(case, database, state.primary, CAPABILITY), *services)
-    if Ref("Secret", names.server_secret(case.name)) in case.observed.objects:
+    if _may_change_server(case):
         objects += (statefulset.statefulset(case, database, state.primary, CAPABILITY),)
-    else:  # without its credentials a running server is left as it is
+    else:
         keep |= _refs(case, (state.primary,))
-    return Plan(CAPABILITY, objects, condition, keep, volume.replaceable_claims(case, database), status)
+    objects, again = turn.without(turn.held(case), objects), turn.seconds_until_stopped(case)
+    return Plan(
+        CAPABILITY,
+        objects,
+        condition,
+        keep,
+        volume.replaceable_claims(case, database),
+        status,
+        again if again and again > 0 else None,
+        turn=turn.of(case),
+    )
+
+
+def _after_loss(case: Case) -> tuple[frozenset[Ref], frozenset[Ref]]:
+    """Return what to keep and which claims to remove after a loss of the data: all is kept until the loss is accepted;
+    then the primary's claim and server are removed, and created anew once they are gone."""
+    instances = topology.local_instances(case)
+    if not record.is_accepted(case):
+        return _refs(case, instances), frozenset()
+    others = (instance for instance in instances if instance != topology.primary(case))
+    return _refs(case, others), volume.lost_claims(case)
+
+
+def _known_data(case: Case) -> Record | None:
+    """Return the record of the data: of the primary's claim, once the server is ready.
+
+    None before, and while the data is in another namespace or cluster.
+    """
+    primary, known = topology.primary(case), record.current(case)
+    if primary.counterpart or topology.data_moved_to(case):
+        return None
+    if not primary.claim or not primary.holds_data or not readiness.database_ready(case):
+        return known
+    metadata, volume_name = primary.claim["metadata"], primary.claim["spec"].get("volumeName", "")
+    since = known.since if known else quantities.timestamp(case.observed.now)
+    return Record(primary.number, metadata["name"], metadata["uid"], volume_name, primary.epoch, since)
+
+
+def _may_change_server(case: Case) -> bool:
+    """Return whether the primary's server may be created or changed: not without its credentials, and not while its
+    claim is being deleted, since the data goes with the server's next stop."""
+    has_credentials = Ref("Secret", names.server_secret(case.name)) in case.observed.objects
+    return has_credentials and not volume.is_being_deleted(volume.primary_claim(case))
 
 
 def _refs(case: Case, instances: Iterable[Instance | None]) -> frozenset[Ref]:
@@ -52,14 +104,20 @@ def _summary(case: Case, database: Database) -> str:
     return f"{database.engine} {database.version}, {volume.size(case, database)}"
 
 
-def _configuration(service: Service, engine: Engine) -> Object:
+def _configuration(case: Case, database: Database, engine: Engine, known: Record | None) -> Object:
+    """Return the ConfigMap of the server's files, the declared size of the volume in MiB, and the recorded pod.
+
+    All are read at a start. known: the record of the data.
+    """
+    size = {VOLUME_SIZE: str(int(as_number(database.storage.size) / 2**20))}
+    recorded = {names.RECORDED: names.instance_pod(case.name, known.number)} if known else {}
     return meta.build(
-        service,
+        case.service,
         "v1",
         "ConfigMap",
-        names.database_configuration(service.name),
-        meta.labels(service, meta.DATABASE, CAPABILITY),
-        data=dict(engine.files()),
+        names.database_configuration(case.name),
+        meta.labels(case.service, meta.DATABASE, CAPABILITY),
+        data={**engine.files(), **size, **recorded},
     )
 
 
@@ -94,12 +152,13 @@ def _nodes_service(service: Service, engine: Engine) -> Object:
 
 def _condition(case: Case, database: Database) -> Condition:
     state, reason, message = _state(case, database)
-    return Condition(Type.DATABASE_READY, state, reason, message)
+    note = turn.note(case)
+    return Condition(Type.DATABASE_READY, state, reason, f"{message}; {note}" if note else message)
 
 
 def _state(case: Case, database: Database) -> tuple[State, Reason, str]:
-    if elsewhere := location.data_elsewhere(case):
-        return elsewhere
+    if stated := loss.condition(case) or location.data_elsewhere(case):
+        return stated
     if trouble := _trouble(case, database):
         return State.FALSE, *trouble
     title, growth = engines.describe(database), volume.growth(case, database)
@@ -122,8 +181,8 @@ def _trouble(case: Case, database: Database) -> Trouble | None:
     number = topology.primary(case).number
     name, server = names.instance_pod(case.name, number), Ref("StatefulSet", names.instance(case.name, number))
     own = [pod for pod in case.observed.pods if pod["metadata"]["name"] == name]
-    refusal = troubles.of_creation(case.observed, server)
-    return worst((volume.trouble(case, database), troubles.of_pods(own, case.observed), refusal))
+    of_volume = (volume.full(case, own), volume.trouble(case, database))
+    return worst((*of_volume, troubles.of_pods(own, case.observed), troubles.of_creation(case.observed, server)))
 
 
 def _unbound(claim: Object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from freehold.core.database import topology
+from freehold.core.database import loss, topology
 from freehold.core.model.case import Case, fact
 
 
@@ -14,4 +14,4 @@ def database_ready(case: Case) -> bool:
     """
     primary, proxy = topology.primary(case), topology.proxy(case) or {}
     reachable = not primary.counterpart or bool(proxy.get("status", {}).get("readyReplicas"))
-    return primary.is_ready and reachable and not topology.data_moved_to(case)
+    return primary.is_ready and reachable and not topology.data_moved_to(case) and not loss.found(case)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from freehold.core.database.instance import Instance
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Ref, Service
-from freehold.core.objects import jobs, meta, names, pods
+from freehold.core.objects import jobs, meta, names
 
 ROLE = "switchover"
 MAX_ATTEMPTS = 4
@@ -65,10 +65,11 @@ def is_under_way(objects: Mapping[Ref, Object]) -> bool:
 
 def _read(observed: Observed, name: str, ended: datetime | None) -> Attempt:
     """Read the outcome of an attempt from the termination message of its pod (agents/postgresql/switchover.py)."""
-    for pod in pods.of_job(observed, name):
-        for status in pod.get("status", {}).get("containerStatuses", []):
-            answer = pods.termination_message(status)
+    for pod in jobs.pods_of(observed, name, ROLE):
+        for status in pod["status"]["containerStatuses"]:
+            answer = jobs.termination_message(status)
             if answer and "outcome" in answer:
+                ended = ended or jobs.container_ended(status)
                 pause = answer["writePauseMs"] if isinstance(answer.get("writePauseMs"), int) else None
                 moved, discard = answer["outcome"] == "completed", bool(answer.get("discard"))
                 return Attempt(name, ended, moved, pause, str(answer.get("message", "")), discard)

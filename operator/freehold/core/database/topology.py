@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from freehold.core.database import confirmation, switchover_jobs
+from freehold.core.database import confirmation, record, switchover_jobs
 from freehold.core.database.instance import FIRST, Instance, Location, dataset_of, discover, node_labels, replica_of
 from freehold.core.model import remote
 from freehold.core.model.case import Case, fact
@@ -206,8 +206,14 @@ def service_nodes(case: Case) -> dict[str, str]:
 
 @fact
 def local_instances(case: Case) -> tuple[Instance, ...]:
-    """Return the instances in the service's own namespace."""
-    return tuple(discover(case.name, case.observed.objects))
+    """Return the instances in the service's own namespace; also that of a recorded claim which does not exist any
+    more, with its epoch, so that no older copy counts as the primary."""
+    own, lost = tuple(discover(case.name, case.observed.objects)), record.missing(case)
+    if lost is None:
+        return own
+    server = next((instance.server for instance in own if instance.number == lost.number), None)
+    others = [instance for instance in own if instance.number != lost.number]
+    return (*others, Instance(lost.number, lost.epoch, None, server))
 
 
 @fact

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from freehold.api.v1alpha1.database import Database, DeletionPolicy
-from freehold.core.database import topology
+from freehold.core.database import record, topology
 from freehold.core.database.instance import FIRST, Instance
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Reason
@@ -14,6 +14,8 @@ from freehold.core.objects import meta, names
 
 OWNERSHIP = (meta.EPOCH, meta.PROMOTED_AT, meta.WRITE_PAUSE, meta.DATASET_ID, meta.DATA_MOVED_TO)
 """Annotations of a claim that record which instance is primary."""
+NO_SPACE = "No space left on device"
+"""The text of error ENOSPC, in the log of a server that has ended for a full volume (errno(3))."""
 RESIZING, FILE_SYSTEM_PENDING = "Resizing", "FileSystemResizePending"
 """Conditions of a claim during an expansion (core/v1, PersistentVolumeClaimConditionType)."""
 
@@ -47,7 +49,7 @@ def claim(
     record = annotations or {key: value for key in OWNERSHIP if (value := instance.annotation(key))}
     if instance.number != FIRST:
         record.setdefault(meta.EPOCH, "1")
-    return {**body, "metadata": {**body["metadata"], **({"annotations": record} if record else {})}}
+    return meta.annotated(body, record)
 
 
 def _class_to_claim(case: Case, database: Database, instance: Instance) -> str | None:
@@ -66,9 +68,18 @@ def primary_claim(case: Case) -> Object | None:
 
 
 def replaceable_claims(case: Case, database: Database) -> frozenset[Ref]:
-    """Return the primary's claim if it is unbound and its storage class is not the wanted one: it holds no data."""
+    """Return the primary's claim if it was never bound and its storage class is not the wanted one: it holds no
+    data."""
     live = primary_claim(case)
-    if live is None or is_bound(live) or not _has_other_class(live, database):
+    if live is None or is_bound(live) or record.current(case) or not _has_other_class(live, database):
+        return frozenset()
+    return frozenset({Ref("PersistentVolumeClaim", live["metadata"]["name"])})
+
+
+def lost_claims(case: Case) -> frozenset[Ref]:
+    """Return the primary's claim, whose data is lost and whose loss was accepted, unless it is being deleted."""
+    live = primary_claim(case)
+    if live is None or is_being_deleted(live):
         return frozenset()
     return frozenset({Ref("PersistentVolumeClaim", live["metadata"]["name"])})
 
@@ -76,6 +87,11 @@ def replaceable_claims(case: Case, database: Database) -> frozenset[Ref]:
 def is_bound(live: Object) -> bool:
     """Return whether a volume is bound to the claim."""
     return bool(live.get("status", {}).get("phase") == "Bound")
+
+
+def is_being_deleted(live: Object | None) -> bool:
+    """Return whether somebody has deleted the claim, which exists until no pod uses it."""
+    return bool(live and "deletionTimestamp" in live["metadata"])
 
 
 def size(case: Case, database: Database) -> str:
@@ -89,13 +105,39 @@ def trouble(case: Case, database: Database) -> Trouble | None:
     live = primary_claim(case)
     if live is None or not is_bound(live):
         return storage_class_trouble(database, case.observed)
-    if "deletionTimestamp" in live["metadata"]:
-        state = f"volume claim {live['metadata']['name']} is being deleted"
-        cause = "Kubernetes removes the claim when the server stops"
-        return Trouble(Reason.VOLUME_BEING_DELETED, f"{state}; {cause}; take a copy of the data first")
+    if is_being_deleted(live):
+        return Trouble(Reason.VOLUME_BEING_DELETED, _deletion(case, live))
     if not _can_resize(live, database, case.observed):
         return Trouble(Reason.VOLUME_CANNOT_GROW, _resize_obstacle(live, database))
     return None
+
+
+def _deletion(case: Case, live: Object) -> str:
+    """Return what the deletion of the primary's claim means, and the action to take."""
+    name, pod = live["metadata"]["name"], names.instance_pod(case.name, topology.primary(case).number)
+    cause = f"the data goes with the claim when pod {pod} next stops; changes of the server wait"
+    action = "copy the data now, or move the service to other nodes or another storage class"
+    return f"volume claim {name} is being deleted, which cannot be taken back; {cause}; {action}"
+
+
+def full(case: Case, server_pods: list[Object]) -> Trouble | None:
+    """Return the action that frees a server which does not start because its volume is full; None for any other."""
+    live = primary_claim(case)
+    if live is None or not is_bound(live) or not any(map(_has_ended_for_space, server_pods)):
+        return None
+    state = f"volume {live['metadata']['name']} of {_capacity(live)} is full, and the server does not start"
+    if _class(live) in {c.name for c in case.observed.storage_classes if c.expandable}:
+        return Trouble(Reason.VOLUME_FULL, f"{state}; raise spec.database.storage.size, and the volume grows")
+    cause = f"storage class {_class(live)} does not allow expansion"
+    action = "set allowVolumeExpansion: true on the class and raise spec.database.storage.size"
+    other = "once the server runs again, read-only, a larger size and another className move the data"
+    return Trouble(Reason.VOLUME_FULL, f"{state}; {cause}; {action}; or {other}")
+
+
+def _has_ended_for_space(pod: Object) -> bool:
+    statuses = (status for status in pod.get("status", {}).get("containerStatuses", []) if not status.get("ready"))
+    states = (status.get(key, {}) for status in statuses for key in ("state", "lastState"))
+    return any(NO_SPACE in state.get("terminated", {}).get("message", "") for state in states)
 
 
 def _resize_obstacle(live: Object, database: Database) -> str:

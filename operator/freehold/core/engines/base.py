@@ -97,5 +97,8 @@ class Engine(Protocol):
     def switchover(self, primary: str, candidate: str) -> list[str]:
         """Return the command that switches over from the server at host `primary` to its standby at `candidate`."""
 
+    def is_lock_timeout(self, log: str) -> bool:
+        """Return whether the end of a migration's log tells that it waited for a lock in vain."""
+
     def proxy(self, hosts: list[str]) -> list[str]:
         """Return the command of the database proxy, which passes connections to the writable server of two hosts."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from freehold.core.database import copy_status, topology
+from freehold.core.database import copy_status, rollback, topology
 from freehold.core.handover import endpoint_slices, routing, withdrawal
 from freehold.core.model import messages, quantities, remote
 from freehold.core.model.case import Case
@@ -40,7 +40,8 @@ def plan(case: Case) -> Plan:
     status: dict[str, Any] = {}
     if condition:
         start, end = ({"namespace": key.namespace} for key in (case.key, destination or case.key))
-        status["move"] = {"from": start, "to": end, "step": condition.reason.value, **_data_progress(case, end)}
+        step = Reason.RELOCATED if condition.reason is Reason.ROLLBACK_UNAVAILABLE else condition.reason
+        status["move"] = {"from": start, "to": end, "step": step.value, **_data_progress(case, end)}
     elif reports:
         condition = _destination_condition(case, replaced)
     if target:
@@ -102,6 +103,8 @@ def _source_condition(case: Case, destination: Key | None, target: Key | None) -
     consumers = messages.listed(map(str, consent.consumers(case)), NAMED)
     remaining = f"consumers that use the old name: {consumers}" if consumers else "no consumer uses the old name"
     message = f"{names.host(case.name, case.namespace)} redirects to {destination}; {remaining}"
+    if fault := rollback.fault(case):
+        return _condition(State.TRUE, Reason.ROLLBACK_UNAVAILABLE, f"{message}; no rollback is possible: {fault}")
     return _condition(State.TRUE, Reason.RELOCATED, message)
 
 

@@ -1,12 +1,14 @@
 """The migrations Job, which runs the service's image before new pods start.
 
-There is one Job per image, command, resources and volume; a complete Job is the record of applied migrations. After a
-failure the previous image serves on, and the condition holds the last lines of the log.
+There is one Job per image, command, resources and volume; the status records the last migration that was applied. After
+a failure the previous image serves on, the kubelet runs the command again with growing pauses, and the condition holds
+the last lines of the log.
 """
 
 from __future__ import annotations
 
-from freehold.api.v1alpha1.database import Migrations
+from freehold.api.v1alpha1.database import Database, Migrations
+from freehold.core import engines
 from freehold.core.contracts import rollout_gate
 from freehold.core.database import readiness, switchover_jobs, topology
 from freehold.core.migrations import applied
@@ -18,8 +20,12 @@ from freehold.core.objects import deployments, jobs, meta, names, pods, troubles
 from freehold.core.peers import counterpart
 
 CAPABILITY = "migrations"
-ATTEMPTS = 5
-"""With a Job's pauses (10 s, doubling) about three minutes, longer than a restart of a database."""
+Outcome = tuple[State, Reason, str]
+NEVER_GIVES_UP = 2**31 - 1
+"""The Job's backoffLimit. The kubelet restarts the container with pauses from 10 s to 5 minutes, and does so within the
+pod, since an injected container that goes on keeps the pod from failing."""
+LOCK_ATTEMPTS = 5
+"""Attempts that may wait in vain for a lock before a person has to act; with the kubelet's pauses some minutes."""
 
 
 def plan(case: Case) -> Plan:
@@ -29,29 +35,54 @@ def plan(case: Case) -> Plan:
         return Plan(CAPABILITY, ())
     verdict = rollout_gate.verdict(case)
     if verdict.step is not rollout_gate.Step.GO:
-        return _plan((), *_held(case, verdict), keep=_jobs(case.observed))
-    running = _running_before(case)
-    wanted = applied.migrations_job(case)
-    if running:
+        return _plan(case, _held(case, verdict), keep=_jobs(case.observed))
+    if applied.recorded(case):
+        return _plan(case, _applied(case), keep=_ended(case))
+    if running := _running_before(case):
         message = f"waiting for {running.name} to end before the next migration starts"
-        return _plan((), State.UNKNOWN, Reason.MIGRATING, message, keep=frozenset({running}))
-    new = wanted and Ref("Job", wanted) not in case.observed.objects
-    if new and (
-        switchover_jobs.is_under_way(case.observed.objects) or switchover_jobs.is_under_way(counterpart.objects(case))
-    ):
+        return _plan(case, (State.UNKNOWN, Reason.MIGRATING, message), keep=frozenset({running}))
+    wanted = applied.migrations_job(case)
+    if wanted and Ref("Job", wanted) in case.observed.objects:
+        return _outcome(case, database, wanted)
+    return _begin(case, database.migrations, wanted)
+
+
+def _begin(case: Case, migrations: Migrations, wanted: str | None) -> Plan:
+    """Return the Job that does not exist yet, or what it waits for."""
+    if switchover_jobs.is_under_way(case.observed.objects) or switchover_jobs.is_under_way(counterpart.objects(case)):
         message = "waiting for the switchover of the database to end"
-        return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, message, keep=_jobs(case.observed))
-    if new and topology.primary(case).counterpart:
+        return _plan(case, (State.UNKNOWN, Reason.WAITING_FOR_DATABASE, message), keep=_jobs(case.observed))
+    if topology.primary(case).counterpart:
         message = "migrations run at the counterpart, which has the data"
-        return _plan((), State.TRUE, Reason.APPLIED, message, keep=_jobs(case.observed))
-    if wanted and (readiness.database_ready(case) or Ref("Job", wanted) in case.observed.objects):
-        job = _job(case.service, database.migrations, wanted)
-        job = _with_live_template(job, case.observed.objects.get(Ref("Job", wanted)))
-        return _plan((job,), *_outcome(case, wanted))
-    return _plan((), State.UNKNOWN, Reason.WAITING_FOR_DATABASE, "waiting for the database to be ready")
+        return _plan(case, (State.TRUE, Reason.APPLIED, message), keep=_jobs(case.observed))
+    if not wanted or not readiness.database_ready(case):
+        return _plan(case, (State.UNKNOWN, Reason.WAITING_FOR_DATABASE, "waiting for the database to be ready"))
+    if name := _unfinished(case):
+        message = f"waiting for {name} of an earlier migration to be gone before the next one starts"
+        return _plan(case, (State.UNKNOWN, Reason.MIGRATING, message))
+    if applied.last_record(case):
+        # First the record goes: once another migration has begun, the schema is not known to be the recorded one.
+        return Plan(CAPABILITY, (), _condition(_running(case, wanted)), retry_after=1)
+    return Plan(CAPABILITY, (_job(case.service, migrations, wanted),), _condition(_running(case, wanted)))
 
 
-def _held(case: Case, verdict: rollout_gate.Verdict) -> tuple[State, Reason, str]:
+def _outcome(case: Case, database: Database, name: str) -> Plan:
+    """Return condition and record of an existing Job, which is never written again: its template is immutable."""
+    keep = frozenset({Ref("Job", name)})
+    if applied.migrated(case):
+        return Plan(CAPABILITY, (), _condition(_applied(case)), keep, status={"migrations": applied.record(case)})
+    return Plan(CAPABILITY, (), _condition(_progress(case, database, name)), keep)
+
+
+def _applied(case: Case) -> Outcome:
+    return State.TRUE, Reason.APPLIED, f"the schema is the one {meta.image_name(case.spec.image)} needs"
+
+
+def _running(case: Case, name: str) -> Outcome:
+    return State.UNKNOWN, Reason.MIGRATING, f"{name} migrates the schema for {meta.image_name(case.spec.image)}"
+
+
+def _held(case: Case, verdict: rollout_gate.Verdict) -> Outcome:
     """Return the condition while the rollout gate holds the new image, and so the migration, back."""
     if verdict.step is rollout_gate.Step.WAIT:
         return State.UNKNOWN, Reason.READING_CONTRACT, verdict.message
@@ -61,7 +92,7 @@ def _held(case: Case, verdict: rollout_gate.Verdict) -> tuple[State, Reason, str
 
 
 def _jobs(observed: Observed) -> frozenset[Ref]:
-    """All existing migrations Jobs, with the record for the serving image."""
+    """All existing migrations Jobs."""
     labelled = (
         ref
         for ref, live in observed.objects.items()
@@ -70,63 +101,97 @@ def _jobs(observed: Observed) -> frozenset[Ref]:
     return frozenset(ref for ref in labelled if ref.kind == "Job")
 
 
-def _plan(
-    objects: tuple[Object, ...],
-    state: State,
-    reason: Reason,
-    message: str,
-    keep: frozenset[Ref] = frozenset(),
-) -> Plan:
-    return Plan(CAPABILITY, objects, Condition(Type.MIGRATIONS_APPLIED, state, reason, message), keep)
+def _ended(case: Case) -> frozenset[Ref]:
+    """Return the recorded migration's Job, for its log; without a Job that an injected container keeps from ending."""
+    job = applied.migrations_job(case)
+    own = [pod for pod in case.observed.pods if jobs.job_of(pod) == job]
+    goes_on = any(jobs.has_succeeded(pod, applied.CONTAINER) and pods.running(pod) for pod in own)
+    return _jobs(case.observed) & {Ref("Job", str(job))} if not goes_on else frozenset()
 
 
-def _with_live_template(job: Object, live: Object | None) -> Object:
-    """Return the Job with the template of the live Job, since a template is immutable (batch/v1)."""
-    template = live.get("spec", {}).get("template") if live else None
-    unchanged = live and live["metadata"].get("annotations", {}).get(meta.APPLIED_HASH) == meta.digest(job)
-    return {**job, "spec": {**job["spec"], "template": template}} if template and not unchanged else job
+def _plan(case: Case, outcome: Outcome, keep: frozenset[Ref] = frozenset()) -> Plan:
+    """Return a plan that begins no migration and leaves the record as it is."""
+    record = applied.last_record(case)
+    return Plan(CAPABILITY, (), _condition(outcome), keep, status={"migrations": record} if record else {})
+
+
+def _condition(outcome: Outcome) -> Condition:
+    return Condition(Type.MIGRATIONS_APPLIED, *outcome)
 
 
 def _running_before(case: Case) -> Ref | None:
-    """Return an earlier Job that is still running, None without."""
+    """Return an earlier Job whose migration still runs, None without."""
     wanted = applied.migrations_job(case)
-    for pod in pods.component_pods(case.observed, meta.MIGRATIONS):
-        job = pods.job_of(pod)
-        if job != wanted and pod in pods.of_job(case.observed, job) and pods.is_running(pod):
-            return Ref("Job", job)
-    return None
+    runs = {jobs.job_of(pod) for pod in _pods_of_migrations(case) if applied.CONTAINER in pods.running(pod)}
+    return next((ref for ref in sorted(_jobs(case.observed)) if ref.name != wanted and ref.name in runs), None)
 
 
-def _outcome(case: Case, name: str) -> tuple[State, Reason, str]:
-    job = case.observed.objects.get(Ref("Job", name))
-    own = (pod for pod in pods.of_job(case.observed, name) if "deletionTimestamp" not in pod["metadata"])
-    newest = sorted(own, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
+def _unfinished(case: Case) -> str:
+    """Return an earlier Job, or a pod that outlives its Job, whose command may run or be restarted; empty without.
+
+    Such a Job is removed first, since two migrations must not run at the same time.
+    """
+    pods_there = _pods_of_migrations(case)
+    started = {jobs.job_of(pod) for pod in pods_there}
+    for ref in sorted(_jobs(case.observed)):
+        live = case.observed.objects[ref]
+        if ref.name not in started and not any(jobs.finished(live, outcome) for outcome in ("Complete", "Failed")):
+            return f"Job {ref.name}"
+    going = (pod for pod in pods_there if not jobs.has_succeeded(pod, applied.CONTAINER))
+    return next((f"pod {pod['metadata']['name']}" for pod in going if not _has_ended(pod)), "")
+
+
+def _has_ended(pod: Object) -> bool:
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+
+def _pods_of_migrations(case: Case) -> list[Object]:
+    """Return all pods with the label, also terminating ones and ones that admission changed: they may be running."""
+    return [pod for pod in case.observed.pods if pods.component_of(pod) == meta.MIGRATIONS]
+
+
+def _progress(case: Case, database: Database, name: str) -> Outcome:
+    """Return the condition of a Job whose migration has not succeeded."""
+    newest = sorted(_pods(case, name), key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
     refusal = troubles.of_creation(case.observed, Ref("Job", name))
     trouble = worst((troubles.of_pods(newest, case.observed), refusal))
-    if jobs.finished(job, "Complete"):
-        return State.TRUE, Reason.APPLIED, f"the schema is the one {meta.image_name(case.spec.image)} needs"
-    if jobs.finished(job, "Failed") or (trouble and trouble.reason is Reason.CRASH_LOOPING):
-        return State.FALSE, Reason.MIGRATION_FAILED, _failure(case, name, trouble)
+    failed = jobs.finished(case.observed.objects.get(Ref("Job", name)), "Failed")
+    if not failed and any(_waits_for_lock(database, pod) for pod in newest[:1]):
+        return State.UNKNOWN, Reason.WAITING_FOR_LOCK, _waiting(case, name)
+    if failed or (trouble and trouble.reason is Reason.CRASH_LOOPING):
+        return State.FALSE, Reason.MIGRATION_FAILED, _failure(case, name, trouble, ended=failed)
     if trouble:
         return State.FALSE, *trouble
-    return (
-        State.UNKNOWN,
-        Reason.MIGRATING,
-        f"{name} migrates the schema for {meta.image_name(case.spec.image)}",
-    )
+    return _running(case, name)
 
 
-def _failure(case: Case, job: str, trouble: Trouble | None) -> str:
+def _pods(case: Case, job: str) -> list[Object]:
+    """Return the pods of a Job that are not being deleted."""
+    own = jobs.pods_of(case.observed, job, applied.CONTAINER)
+    return [pod for pod in own if "deletionTimestamp" not in pod["metadata"]]
+
+
+def _waits_for_lock(database: Database, pod: Object) -> bool:
+    """Return whether the last attempt ended because another session held a lock, and few attempts have."""
+    statuses = pod.get("status", {}).get("containerStatuses", [])
+    states = (status.get(key, {}) for status in statuses for key in ("state", "lastState"))
+    log = next((state["terminated"].get("message", "") for state in states if "terminated" in state), "")
+    few = all(status.get("restartCount", 0) < LOCK_ATTEMPTS for status in statuses)
+    return few and engines.of(database).is_lock_timeout(log)
+
+
+def _waiting(case: Case, job: str) -> str:
+    state = f"{job} waits for a lock that another session holds, and gives up early, so that calls are not held up"
+    return f"{state}. {_serving(case)}the migration is tried again; if this lasts, end the session's transaction"
+
+
+def _failure(case: Case, job: str, trouble: Trouble | None, *, ended: bool) -> str:
+    """Return cause and action of a failure. ended: whether the Job tries no more."""
     cause = trouble.message if trouble else "failed, and the pods are gone with their logs"
     cause = cause.removeprefix(f"{job}-").partition(" ")[2] if cause.startswith(job) else cause
-    tries = case.observed.objects.get(Ref("Job", job), {}).get("status", {}).get("failed", 0)
-    ended = jobs.finished(case.observed.objects.get(Ref("Job", job)), "Failed")
-    hint = (
-        f"apply a corrected image to try again, or delete Job {job} to run this one again"
-        if ended
-        else f"attempt {max(tries, 1)} of {ATTEMPTS}, the Job tries again"
-    )
-    return f"{meta.image_name(case.spec.image)} {cause}. {_serving(case)}{hint}"
+    again = f"delete Job {job} to run this one again" if ended else "this one is tried again within 5 minutes"
+    action = f"apply a corrected image; {again}"
+    return f"{meta.image_name(case.spec.image)} {cause}. {_serving(case)}{action}"
 
 
 def _serving(case: Case) -> str:
@@ -144,11 +209,11 @@ def _job(service: Service, migrations: Migrations, name: str) -> Object:
         name,
         meta.labels(service, meta.MIGRATIONS, CAPABILITY, version),
         spec={
-            "backoffLimit": ATTEMPTS - 1,
+            "backoffLimit": NEVER_GIVES_UP,
             "template": pods.template(
                 meta.pod_labels(service, meta.MIGRATIONS, version),
                 {},
-                restartPolicy="Never",
+                restartPolicy="OnFailure",
                 serviceAccountName=service.name,
                 containers=[_container(service, migrations)],
                 volumes=[
@@ -163,7 +228,7 @@ def _job(service: Service, migrations: Migrations, name: str) -> Object:
 def _container(service: Service, migrations: Migrations) -> Object:
     url = {"secretKeyRef": {"name": names.owner_secret(service.name), "key": "uri"}}
     return pods.container(
-        "migrations",
+        applied.CONTAINER,
         service.spec.image,
         service.spec.resources,
         pods.SERVICE,

@@ -50,9 +50,7 @@ class Type(StrEnum):
 
 NOT_BLOCKING = frozenset({Type.PATHS_WITHIN_BUDGET, Type.RELOCATED})
 """Types that never affect Ready."""
-NOT_BLOCKING_REASONS = frozenset(
-    {Reason.AUDIT, Reason.CONTRACT_UNREADABLE, Reason.CONTRACT_INVALID, Reason.CONTRACT_TOO_LARGE}
-)
+NOT_BLOCKING_REASONS = {Reason.AUDIT, Reason.CONTRACT_UNREADABLE, Reason.CONTRACT_INVALID, Reason.CONTRACT_TOO_LARGE}
 """Reasons of conditions that are False and do not affect Ready."""
 BACKGROUND = frozenset({Type.ISOLATION_VERIFIED, Type.CONTRACT_PUBLISHED})
 """Types that do not affect Ready while their status is Unknown, or while their own pods are refused."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import Any, NamedTuple
 
 from freehold.api.v1alpha1.grpc import Grpc
 from freehold.api.v1alpha1.microservice import MicroserviceSpec
+from freehold.core.model.authority import Authority, Issued
 from freehold.core.model.conditions import Condition
 from freehold.core.model.dns import Dns
 from freehold.core.model.troubles import Refusal
@@ -137,24 +139,6 @@ class Platform:
     dns: Dns = field(default_factory=Dns)
 
 
-class Issued(NamedTuple):
-    """A certificate with the chain, and the private key, both PEM."""
-
-    certificate: str
-    key: str
-
-
-@dataclass(frozen=True)
-class Authority:
-    """The public part of the certificate authority, PEM.
-
-    trusted: the authorities to trust. signers: the authorities that may have signed certificates in use.
-    """
-
-    trusted: str = ""
-    signers: str = ""
-
-
 class ObservedConnection(NamedTuple):
     """A connection of a service in audit mode.
 
@@ -192,7 +176,8 @@ class Observed:
     checked: the known results of checks of contracts.
     counterpart: the objects of the counterpart. remote_note: what limits the view of a move's remote cluster, if any.
     crowds: the declared consumers of the service and of its providers, of each with more than `peers.shares.MOST`.
-    refusals: the last refusals of pods of StatefulSets and Jobs. status: the last written status.
+    refusals: the last refusals of pods of StatefulSets and Jobs. database_turn: whether a change of the platform may
+    restart the database now. status: the last written status.
     """
 
     now: datetime
@@ -205,7 +190,7 @@ class Observed:
     namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     storage_classes: tuple[StorageClass, ...] = ()
     passwords: Mapping[str, str] = field(default_factory=dict)
-    authority: Authority = Authority()
+    authority: Authority = field(default_factory=Authority)
     certificates: Mapping[str, Issued] = field(default_factory=dict)
     secrets_granted: bool = True
     addresses: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
@@ -222,7 +207,16 @@ class Observed:
     remote_note: str = ""
     crowds: Mapping[Key, frozenset[Key]] = field(default_factory=dict)
     refusals: Mapping[Ref, Refusal] = field(default_factory=dict)
+    database_turn: bool = True
     status: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Turn(Enum):
+    """Whether a plan restarts a ready database for a change of the platform: it does not, it does, or it would."""
+
+    NONE = "None"
+    TAKEN = "Taken"
+    WAITING = "Waiting"
 
 
 @dataclass(frozen=True)
@@ -232,7 +226,7 @@ class Plan:
     capability: the value of label `meta.CAPABILITY`; objects with the label that are neither in `objects` nor in `keep`
     are removed. keep: objects to leave unchanged. discard: empty objects to delete and create anew.
     status: fields to add to the resource's status. retry_after: seconds until the next reconcile, or None.
-    checks: the checks of contracts that the plan needs and that have no result yet.
+    checks: the checks of contracts that the plan needs and that have no result yet. turn: of the database.
     """
 
     capability: str
@@ -243,3 +237,4 @@ class Plan:
     status: Mapping[str, Any] = field(default_factory=dict)
     retry_after: float | None = None
     checks: tuple[Check, ...] = ()
+    turn: Turn = Turn.NONE

@@ -32,6 +32,7 @@ SEVERITY = (
     Reason.VOLUME_BEING_DELETED,
     Reason.NODE_LOST,
     Reason.STORAGE_CLASS_MISSING,
+    Reason.VOLUME_FULL,
     Reason.STARTUP_TIMED_OUT,
     Reason.CRASH_LOOPING,
     Reason.CANNOT_START,

@@ -16,10 +16,15 @@ def serving(case: Case) -> bool:
 def serving_image(case: Case) -> str | None:
     """Return the image of the live Deployment; None without a Deployment."""
     live = case.observed.objects.get(Ref("Deployment", case.name))
-    return image_of(live) if live else None
+    return (image_of(live) or None) if live else None
 
 
 def image_of(deployment: Object) -> str:
-    """Return the image that Freehold declared in a Deployment; admission may have written another into the template."""
-    declared = deployment["metadata"].get("annotations", {}).get(meta.IMAGE)
-    return str(declared or deployment["spec"]["template"]["spec"]["containers"][0]["image"])
+    """Return the image that Freehold declared in a Deployment; admission may have written another into the template.
+
+    Empty for a Deployment without the declaration and without the service's container.
+    """
+    if declared := deployment["metadata"].get("annotations", {}).get(meta.IMAGE):
+        return str(declared)
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    return str(next((container["image"] for container in containers if container["name"] == meta.SERVICE), ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from freehold.api.v1alpha1.microservice import GROUP, KIND, VERSION
@@ -31,6 +32,14 @@ CONFIG_HASH = "freehold.dev/config-hash"
 contract's ConfigMap: the digest of the contract. Written by the operator."""
 APPLIED_HASH = "freehold.dev/applied-hash"
 """Annotation of every object: the digest of the last applied content. Written by the operator to find drift."""
+DECLARED_HASH = "freehold.dev/declared-hash"
+"""Annotation of a database's StatefulSet: the digest of what the Microservice declares about the server. Written by the
+operator; a change of the pod template without a change of the digest is the platform's."""
+TEMPLATE_HASH = "freehold.dev/template-hash"
+"""Annotation of a database's StatefulSet: the digest of the pod template. Written by the operator."""
+PLATFORM_CHANGE_AT = "freehold.dev/platform-change-at"
+"""Annotation of a database's StatefulSet: the time of the last change by the platform, such as another server image
+(RFC 3339). Written by the operator; other databases wait for their change until the server is Ready again."""
 PROBE = "freehold.dev/probe"
 """Label of probe pods: true. Written by the operator; a probe is subject to the service's network policies and is no
 endpoint of the service."""
@@ -41,6 +50,9 @@ IMAGE = "freehold.dev/image"
 since admission may write another registry into the pods. Written by the operator."""
 READ_CONTRACT = "freehold.dev/read-contract"
 """Annotation of a Microservice: any new value requests a new reading of the image's contract. Written by people."""
+RUN_MIGRATIONS = "freehold.dev/run-migrations"
+"""Annotation of a Microservice: any new value requests that the migration runs again, for example after older data was
+restored into the same volume. Written by people."""
 ACCEPT_CONTRACT = "freehold.dev/accept-contract"
 """Annotation of a Microservice: the image, or the contract's digest, to roll out although the contract breaks
 consumers. Written by people."""
@@ -82,11 +94,24 @@ POD_NAME = "statefulset.kubernetes.io/pod-name"
 RESTORED = "freehold.dev/restored"
 """Label of an object that somebody restores from a backup before its Microservice. Written by people; the admission
 policies then let the object be created in a namespace without a Microservice."""
+ACCEPT_DATA_LOSS = "freehold.dev/accept-data-loss"
+"""Annotation of a Microservice: the value of status.data.since, to accept that the data since that time is lost and to
+start with an empty database. Written by people."""
+COMPARE_OPTIONS = "argocd.argoproj.io/compare-options"
+"""Annotation of objects without an owner: IgnoreExtraneous. Written by the operator, so that an application of Argo CD
+stays in sync."""
+SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
+"""Annotation of objects without an owner: Prune=false,Delete=false. Written by the operator: where Argo CD tracks by
+label, the label app.kubernetes.io/instance makes the objects those of an application with the service's name."""
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """Label of a namespace: the namespace's name. Written by Kubernetes; selects the namespace in network policies."""
 
 SLICE_MANAGED_BY = {"endpointslice.kubernetes.io/managed-by": "freehold.dev"}
 """Label of an EndpointSlice that the operator keeps. Kubernetes' own controllers leave the slice alone."""
+
+UNOWNED = {COMPARE_OPTIONS: "IgnoreExtraneous", SYNC_OPTIONS: "Prune=false,Delete=false"}
+"""Annotations by which Argo CD leaves an object alone (Argo CD, 'Sync Options' and 'Compare Options'). Other tools
+delete what they have applied (Flux, Helm, kubectl apply --prune), or what carries a label of their own (kapp)."""
 
 SERVICE = "service"
 DATABASE = "database"
@@ -160,11 +185,22 @@ def build(
     owned: bool = True,
     **body: Any,
 ) -> Object:
-    """Return an object in the service's namespace. owned: removed together with the Microservice."""
+    """Return an object in the service's namespace. owned: removed together with the Microservice; others carry
+    annotations by which other tools leave them alone."""
     metadata: Object = {"name": name, "namespace": service.namespace, "labels": labelled}
     if owned:
         metadata["ownerReferences"] = [owner(service)]
+    else:
+        metadata["annotations"] = dict(UNOWNED)
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
+
+
+def annotated(body: Object, annotations: Mapping[str, str]) -> Object:
+    """Return an object with further annotations."""
+    if not annotations:
+        return body
+    metadata = body["metadata"]
+    return {**body, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **annotations}}}
 
 
 def network_policy(

@@ -13,6 +13,9 @@ from freehold.core.model.resources import Key
 
 PORT_PROGRESS = 9404
 """The port of the database proxy for the progress of a move."""
+RECORDED = "recorded"
+"""The file of the database's configuration with the name of the pod whose volume is known to hold the data. Its server
+does not start on an empty volume."""
 BINDING_ROOT = "/bindings"
 IDENTITY_ROOT = "/identity"
 SERVICE_CONFIG = "service-config"

@@ -6,11 +6,10 @@ write only to volumes and have no ServiceAccount token.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from freehold.api.v1alpha1.database import Resources
-from freehold.core.model.resources import Object, Observed, Ref
+from freehold.core.model.resources import Object, Observed
 from freehold.core.objects import meta
 
 CONTAINER_SECURITY: Object = {
@@ -75,47 +74,6 @@ def component_of(pod: Object) -> str:
     return str(pod["metadata"]["labels"].get(meta.COMPONENT, ""))
 
 
-def job_of(pod: Object) -> str:
-    """Return the Job that a pod's label names, without a proof (see `of_job`); empty for other pods."""
-    return str(pod["metadata"]["labels"].get("batch.kubernetes.io/job-name", ""))
-
-
-def of_job(observed: Observed, job: str) -> list[Object]:
-    """Return the pods of a Job's controller that run the programs of the Job's template.
-
-    A label makes no pod a Job's: whoever may create pods in the namespace could otherwise report results.
-    """
-    live = observed.objects.get(Ref("Job", job))
-    return [pod for pod in observed.pods if live and _is_controlled_by(pod, live) and _runs_template(pod, live)]
-
-
-def _is_controlled_by(pod: Object, job: Object) -> bool:
-    owners = (owner for owner in pod["metadata"].get("ownerReferences", []) if owner.get("controller"))
-    return any((owner.get("kind"), owner.get("uid")) == ("Job", job["metadata"].get("uid")) for owner in owners)
-
-
-def _runs_template(pod: Object, job: Object) -> bool:
-    """Return whether each container of the Job's template is in the pod unchanged; others may be injected."""
-    programs = _programs(pod.get("spec", {}))
-    template = _programs(job.get("spec", {}).get("template", {}).get("spec", {}))
-    return all(programs.get(name) == program for name, program in template.items())
-
-
-def _programs(spec: Object) -> dict[str, tuple[Any, ...]]:
-    """Return image, command and arguments of each container."""
-    containers = [*spec.get("initContainers", []), *spec.get("containers", [])]
-    return {each["name"]: tuple(each.get(key) for key in ("image", "command", "args")) for each in containers}
-
-
-def termination_message(status: Object) -> dict[str, Any] | None:
-    """Return the termination message of a container as a JSON object; None for any other message."""
-    try:
-        message = json.loads(status.get("state", {}).get("terminated", {}).get("message", ""))
-    except ValueError:
-        return None
-    return message if isinstance(message, dict) else None
-
-
 def is_ready(pod: Object) -> bool:
     """Return whether the pod's condition Ready is True."""
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))
@@ -127,7 +85,7 @@ def has_address(pod: Object) -> bool:
     return bool(status.get("podIP")) and status.get("phase") not in ("Succeeded", "Failed")
 
 
-def is_running(pod: Object) -> bool:
-    """Return whether a container of the pod currently runs."""
+def running(pod: Object) -> set[str]:
+    """Return the names of the pod's containers that currently run."""
     statuses = pod.get("status", {}).get("containerStatuses", [])
-    return any("running" in status.get("state", {}) for status in statuses)
+    return {status["name"] for status in statuses if "running" in status.get("state", {})}

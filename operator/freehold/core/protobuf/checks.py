@@ -79,7 +79,7 @@ class Result:
 
     The other fields answer the check of the same name. methods: in order. breaks: of all methods, by method.
     files: a serialized FileDescriptorSet with all imports, without unrelated files, each file after its imports.
-    file_names: the names of the files.
+    file_names: the names of the files. unfinished: whether the check crashed or exceeded a bound.
     """
 
     fault: str = ""
@@ -88,6 +88,7 @@ class Result:
     changes: tuple[Change, ...] = ()
     files: bytes = b""
     file_names: tuple[str, ...] = ()
+    unfinished: bool = False
 
 
 Checked = Callable[[Check], Result | None]

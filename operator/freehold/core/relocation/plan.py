@@ -8,7 +8,7 @@ becomes the rollback standby. Each step is derived from the live objects, so tha
 from __future__ import annotations
 
 from freehold.api.v1alpha1.database import Database
-from freehold.core.database import confirmation, switchover_jobs, topology, volume
+from freehold.core.database import confirmation, loss, switchover_jobs, topology, turn, volume
 from freehold.core.database.instance import Instance
 from freehold.core.handover import routing
 from freehold.core.migrations import applied
@@ -33,20 +33,23 @@ def plan(case: Case) -> Plan:
     if database is None:
         return Plan(CAPABILITY, ())
     if Ref("Secret", names.server_secret(case.name)) not in case.observed.objects:
-        return Plan(CAPABILITY, (), keep=frozenset(case.observed.objects))  # without credentials nothing changes
+        return standby.unchanged(case)  # without credentials nothing changes
+    if loss.found(case):
+        return standby.unchanged(case)  # a standby may be the only copy left
     if not topology.primary(case).claim and switchover_jobs.is_under_way(case.observed.objects):
-        return Plan(CAPABILITY, (), keep=frozenset(case.observed.objects))  # the counterpart is not visible meanwhile
+        return standby.unchanged(case)  # the counterpart is not visible meanwhile
     if source_side.is_due(case):
         return source_side.plan(case, database)
     step = _step(case, database)
     status = progress.to_status(case, step)
     redirect = routing.reports_redirect(case)
     moments = [standby.next_deadline(case), step.again if step else None]
+    objects = (*standby.rollback_standbys(case, database), *(step.objects if step else ()))
     return Plan(
         CAPABILITY,
-        (*standby.rollback_standbys(case, database), *(step.objects if step else ())),
+        turn.without(turn.held(case), objects),
         None if redirect else progress.condition(case, step),
-        standby.kept(case, _attempts(case) | standby.proxy_in_use(case)),
+        standby.kept(case, _attempts(case) | standby.proxy_in_use(case) | _held(case, objects)),
         standby.discarded(case, database),
         {"move": status} if status and not redirect else {},
         min((moment for moment in moments if moment is not None), default=None),
@@ -118,6 +121,8 @@ def _wait(
     case: Case, candidate: Instance, last: switchover_jobs.Attempt | None, objects: tuple[Object, ...]
 ) -> Step | None:
     """Return what the switchover waits for; None once it may start. last: the last attempt."""
+    if not (last and last.ended is None) and (blocked := progress.blocked_by_losses(case, objects)):
+        return blocked
     if not candidate.is_ready:
         return initial_copy.step(case, candidate, objects)
     if topology.is_paused(case) and not (last and last.ended is None):
@@ -159,9 +164,13 @@ def _is_migrating(case: Case) -> bool:
     """Return whether migrations run, or are about to, on the primary's side."""
     if topology.primary(case).counterpart:
         live_pods = [live for ref, live in case.observed.counterpart.items() if ref.kind == "Pod"]
-        return any(pods.is_running(pod) for pod in live_pods if pods.component_of(pod) == meta.MIGRATIONS)
+        return any(map(_runs_migration, live_pods))
     own = pods.component_pods(case.observed, meta.MIGRATIONS)
-    return not applied.migrated(case) or any(pods.is_running(pod) for pod in own)
+    return not applied.migrated(case) or any(map(_runs_migration, own))
+
+
+def _runs_migration(pod: Object) -> bool:
+    return pods.component_of(pod) == meta.MIGRATIONS and applied.CONTAINER in pods.running(pod)
 
 
 def _switchover(
@@ -189,6 +198,11 @@ def _switchover(
     name = switchover_jobs.job_name(case.service, primary, candidate, len(attempts))
     job = workloads.switchover_job(case, database, primary, candidate, name, CAPABILITY)
     return Step(Reason.SWITCHING_OVER, exchange, (*objects, job))
+
+
+def _held(case: Case, objects: tuple[Object, ...]) -> frozenset[Ref]:
+    """Return those of the objects that wait for the database's turn."""
+    return turn.held(case) & {Ref(body["kind"], body["metadata"]["name"]) for body in objects}
 
 
 def _attempts(case: Case) -> frozenset[Ref]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from freehold.core.database import topology
+from freehold.core.database import rollback, topology
 from freehold.core.database.copy_status import last_reported, reported
 from freehold.core.database.instance import Instance
 from freehold.core.model.case import Case
@@ -43,7 +43,8 @@ def condition(case: Case, step: Step | None) -> Condition | None:
     if promoted:
         pause = int(primary.annotation(meta.WRITE_PAUSE) or 0) / 1000
         message = f"at {primary.location} since {promoted}, writes paused {pause:.2f} s{_rollback_note(case)}"
-        return Condition(Type.RELOCATED, State.TRUE, Reason.RELOCATED, message)
+        reason = Reason.ROLLBACK_UNAVAILABLE if rollback.fault(case) else Reason.RELOCATED
+        return Condition(Type.RELOCATED, State.TRUE, reason, message)
     if not case.observed.status.get("move", {}):
         return None
     return Condition(Type.RELOCATED, State.TRUE, Reason.AT_DESTINATION, f"at {primary.location}")
@@ -53,7 +54,10 @@ def _rollback_note(case: Case) -> str:
     standbys, until = topology.of(case).rollback_standbys, topology.rollback_until(case)
     if not standbys or not until:
         return ""
-    return f"; {names.instance(case.name, standbys[-1].number)} is the rollback standby until {timestamp(until)}"
+    name = names.instance(case.name, standbys[-1].number)
+    if cause := rollback.fault(case):
+        return f"; no rollback is possible: {cause}; {name} stays until {timestamp(until)}"
+    return f"; {name} is the rollback standby until {timestamp(until)}"
 
 
 def to_status(case: Case, step: Step | None) -> Mapping[str, Any]:
@@ -98,6 +102,16 @@ def _ended(case: Case, last: Mapping[str, Any]) -> Mapping[str, Any]:
         "switchedOverAt": promoted,
         **({"rollbackUntil": timestamp(until)} if standbys else {}),
     }
+
+
+def blocked_by_losses(case: Case, objects: tuple[Object, ...]) -> Step | None:
+    """Return the step of a move that would lose something, as the database proxy reports; None without."""
+    names = case.observed.copy_progress.get("losses")
+    if not names:
+        return None
+    action = "make it permanent, or remove it (docs/concepts/moves.md, 'What a move carries'); the move then continues"
+    message = f"the move would lose {names}; {action}; {stays(topology.primary(case))}"
+    return Step(Reason.MOVE_BLOCKED, message, objects)
 
 
 def stays(primary: Instance) -> str:

@@ -7,7 +7,7 @@ pods reach the data through the proxy until no client uses them, and the stale v
 from __future__ import annotations
 
 from freehold.api.v1alpha1.database import Database
-from freehold.core.database import topology, volume
+from freehold.core.database import topology, turn, volume
 from freehold.core.database.instance import Instance
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Plan
@@ -27,7 +27,7 @@ def is_due(case: Case) -> bool:
 def plan(case: Case, database: Database) -> Plan:
     """Return the proxy, the rollback standbys, and the volume with the record of where the data went."""
     primary, former = topology.primary(case), _former_primary(case)
-    objects = [*standby.rollback_standbys(case, database)]
+    objects = [*turn.without(turn.held(case), standby.rollback_standbys(case, database))]
     if former and former.claim and "deletionTimestamp" not in former.claim["metadata"]:
         record = {**standby.ownership(primary, former), meta.DATA_MOVED_TO: primary.counterpart}
         objects.append(volume.claim(case, database, former, CAPABILITY, record))

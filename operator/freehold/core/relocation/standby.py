@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from freehold.api.v1alpha1.database import Database, DeletionPolicy
-from freehold.core.database import statefulset, topology, volume
+from freehold.core.database import passwords, rollback, statefulset, topology, volume
 from freehold.core.database.instance import Instance, dataset_of, refs_of
 from freehold.core.model.case import Case
 from freehold.core.model.quantities import duration
-from freehold.core.model.resources import Object, Observed, Ref
-from freehold.core.objects import meta, names
+from freehold.core.model.resources import Object, Observed, Plan, Ref
+from freehold.core.objects import meta, names, pods
 from freehold.core.relocation import workloads
 
 CAPABILITY = "relocation"
@@ -48,17 +48,36 @@ def kept(case: Case, more: frozenset[Ref]) -> frozenset[Ref]:
     return frozenset(ref for ref in servers | more if _is_ours(case.observed, ref))
 
 
+def unchanged(case: Case) -> Plan:
+    """Return a plan that leaves all objects of this capability as they are."""
+    return Plan(CAPABILITY, (), keep=frozenset(ref for ref in case.observed.objects if _is_ours(case.observed, ref)))
+
+
 def _is_ours(observed: Observed, ref: Ref) -> bool:
     labels = observed.objects.get(ref, {}).get("metadata", {}).get("labels", {})
     return bool(labels.get(meta.CAPABILITY) == CAPABILITY)
 
 
 def proxy_in_use(case: Case) -> frozenset[Ref]:
-    """Return the database proxy while clients may use it, whatever the move waits for."""
+    """Return the database proxy while clients may use it, whatever the move waits for.
+
+    After a switchover the proxy stays until the sessions that began through it have ended by themselves, but not
+    while a counterpart knows the password of the replication role.
+    """
     promoted = topology.primary(case).annotation(meta.PROMOTED_AT)
     recent = bool(promoted) and case.observed.now < datetime.fromisoformat(promoted) + PROXY_LINGER
-    stays = topology.clients_use_proxy(case) or (topology.of(case).candidate is None and recent)
+    lingers = recent or (bool(promoted) and _has_sessions(case))
+    stays = topology.clients_use_proxy(case) or (topology.of(case).candidate is None and lingers)
     return frozenset({Ref("StatefulSet", names.proxy(case.name))}) if stays else frozenset()
+
+
+def _has_sessions(case: Case) -> bool:
+    """Return whether a ready proxy has sessions, or has not reported yet, as after a restart of the operator."""
+    secret = case.observed.objects.get(Ref("Secret", names.server_secret(case.name)), {})
+    if topology.usable_counterpart(case) or passwords.recorded(secret):
+        return False
+    ready = (pod for pod in case.observed.pods if pod["metadata"]["name"] == names.proxy_pod(case.name))
+    return any(map(pods.is_ready, ready)) and bool(case.observed.copy_progress.get("in_use", True))
 
 
 def discarded(case: Case, database: Database) -> frozenset[Ref]:
@@ -73,7 +92,7 @@ def discarded(case: Case, database: Database) -> frozenset[Ref]:
 def next_deadline(case: Case) -> float | None:
     """Return the seconds until the proxy, the rollback window or the move's timeout ends; None without any."""
     state = topology.of(case)
-    moments = [topology.rollback_until(case)] if state.rollback_standbys else []
+    moments = [topology.rollback_until(case), rollback.deadline(case)] if state.rollback_standbys else []
     promoted = state.primary.annotation(meta.PROMOTED_AT)
     if promoted and topology.proxy(case):
         moments.append(datetime.fromisoformat(promoted) + PROXY_LINGER)

@@ -16,7 +16,7 @@ from freehold.core.model import messages
 from freehold.core.model.case import Case
 from freehold.core.model.conditions import Condition, Reason, State, Type
 from freehold.core.model.resources import Observed, Plan, Ref
-from freehold.core.objects import deployments, jobs, meta, names, observer, pods, troubles
+from freehold.core.objects import deployments, jobs, meta, names, observer, troubles
 from freehold.core.verification import probe_job
 
 CAPABILITY = "verification"
@@ -44,10 +44,11 @@ def plan(case: Case) -> Plan:
     job = Ref("Job", names.probe_job(case.name, meta.digest(policy_hash, last["verifiedAt"] if last else "")))
     result = probe_job.result(case, job.name)
     verification = {**result, "policyHash": policy_hash} if result else last
-    ended = None if result else jobs.ended(case.observed.objects.get(job))
+    ended = None if result else jobs.ended_at(case.observed, job.name, probe_job.CONTAINER)
+    failure = "" if result else _failure(case, job, failed=ended is not None)
     is_settled = verification and verification["policyHash"] == policy_hash and not verification["differences"]
     refusal = "" if is_settled else _refusal(case.observed, job)
-    condition = Condition(Type.ISOLATION_VERIFIED, *_state(case, verification, job, refusal, failed=ended is not None))
+    condition = Condition(Type.ISOLATION_VERIFIED, *_state(case, verification, job, refusal, failure))
     status = {"isolation": verification} if verification else {}
     if job not in case.observed.objects:
         objects = (probe_job.job(case, job.name, CAPABILITY),) if _is_due(case, policy_hash) else ()
@@ -97,6 +98,14 @@ def _policies(observed: Observed) -> dict[str, str]:
     return {name: live["metadata"].get("annotations", {}).get(meta.APPLIED_HASH, "") for name, live in policies.items()}
 
 
+def _failure(case: Case, job: Ref, *, failed: bool) -> str:
+    """Return why the last probe has no result, as reported until a probe has one; empty without a failure."""
+    if failed:
+        trouble = troubles.of_pods(jobs.pods_of(case.observed, job.name, probe_job.CONTAINER), case.observed)
+        return f"{trouble.message if trouble else NO_RESULT}; another probe follows after five minutes"
+    return _message_written(case.observed, Reason.PROBE_FAILED)
+
+
 def _refusal(observed: Observed, job: Ref) -> str:
     """Return why the pod of the probe is refused; empty if it is not.
 
@@ -104,16 +113,24 @@ def _refusal(observed: Observed, job: Ref) -> str:
     """
     if refusal := troubles.of_creation(observed, job):
         return refusal.message
+    awaited = job in observed.objects and not jobs.pods_of(observed, job.name, probe_job.CONTAINER)
+    return _message_written(observed, Reason.REFUSED_BY_ADMISSION) if awaited else ""
+
+
+def _message_written(observed: Observed, reason: Reason) -> str:
+    """Return the message of the last written condition IsolationVerified, if it has a reason; else an empty string."""
     conditions = observed.status.get("conditions", [])
-    last: dict[str, Any] = next((c for c in conditions if c["type"] == Type.ISOLATION_VERIFIED), {})
-    awaited = job in observed.objects and not pods.of_job(observed, job.name)
-    return str(last["message"]) if awaited and last.get("reason") == Reason.REFUSED_BY_ADMISSION else ""
+    written = (c for c in conditions if (c["type"], c["reason"]) == (Type.ISOLATION_VERIFIED, reason))
+    return next((str(c["message"]) for c in written), "")
 
 
 def _state(
-    case: Case, verification: Verification | None, job: Ref, refusal: str, *, failed: bool
+    case: Case, verification: Verification | None, job: Ref, refusal: str, failure: str
 ) -> tuple[State, Reason, str]:
-    """Return status, reason and message of IsolationVerified. refusal: why the pod of the probe is refused."""
+    """Return status, reason and message of IsolationVerified. An earlier proof does not outlast a probe that failed.
+
+    refusal: why the pod of the probe is refused. failure: why the last probe has no result.
+    """
     if case.observed.breaches:
         return (
             State.FALSE,
@@ -131,16 +148,14 @@ def _state(
         return State.FALSE, Reason.REFUSED_BY_ADMISSION, refusal
     if verification and verification["differences"]:
         return _differing(verification)
+    if failure:
+        return State.UNKNOWN, Reason.PROBE_FAILED, failure
     if verification:
         pairs = verification["pairs"]
         message = (
             f"{pairs} of {pairs} pairs as declared, verified {verification['verifiedAt']} by a probe of {case.name}"
         )
         return State.TRUE, Reason.VERIFIED, message
-    if failed:
-        trouble = troubles.of_pods(pods.of_job(case.observed, job.name), case.observed)
-        cause = trouble.message if trouble else NO_RESULT
-        return State.UNKNOWN, Reason.PROBE_FAILED, f"{cause}; another probe follows after five minutes"
     if job in case.observed.objects:
         return State.UNKNOWN, Reason.PROBING, f"Job {job.name} attempts connections"
     if not case.observed.platform.operator_image:

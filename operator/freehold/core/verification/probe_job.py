@@ -15,13 +15,17 @@ from freehold.core import engines
 from freehold.core.database import readiness
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Key, Object, Service
-from freehold.core.objects import meta, names, pods
+from freehold.core.objects import jobs, meta, names, pods
 from freehold.core.peers import consent
 
 SAMPLE = 100
 """The maximum number of ports declared closed that a probe tries, however many services exist."""
 MOST_DIFFERENCES = 64
 """The most differences in the status."""
+CONTAINER = "probe"
+DEADLINE_SECONDS = 120
+SPARE_SECONDS = 10
+"""Later deadline of the Job: the kubelet ends the pod first, since a Job's deadline deletes the pod and the cause."""
 NEVER_READY = "freehold.dev/never-ready"
 """A readiness gate that is never met and so keeps a probe out of the endpoints (kubernetes.io, 'Pod readiness')."""
 RESOURCES: Object = {"requests": {"cpu": "10m", "memory": "24Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}}
@@ -38,7 +42,7 @@ class Answer(BaseModel):
 def job(case: Case, name: str, capability: str) -> Object:
     """Return the Job of a probe, which runs once and ends."""
     container = pods.container(
-        "probe",
+        CONTAINER,
         case.observed.platform.operator_image,
         None,
         RESOURCES,
@@ -49,12 +53,13 @@ def job(case: Case, name: str, capability: str) -> Object:
         {},
         serviceAccountName=case.name,
         restartPolicy="Never",
+        activeDeadlineSeconds=DEADLINE_SECONDS,
         terminationGracePeriodSeconds=1,
         readinessGates=[{"conditionType": NEVER_READY}],
         affinity=_beside(case.service),
         containers=[container],
     )
-    spec = {"backoffLimit": 0, "activeDeadlineSeconds": 120, "template": template}
+    spec = {"backoffLimit": 0, "activeDeadlineSeconds": DEADLINE_SECONDS + SPARE_SECONDS, "template": template}
     labels = meta.labels(case.service, meta.SERVICE, capability)
     return meta.build(case.service, "batch/v1", "Job", name, labels, spec=spec)
 
@@ -108,8 +113,8 @@ def _beside(service: Service) -> Object:
 
 def result(case: Case, job: str) -> dict[str, Any] | None:
     """Return verifiedAt, pairs and differences of an ended probe, as in status.isolation; None without a result."""
-    for pod in pods.of_job(case.observed, job):
-        for status in pod.get("status", {}).get("containerStatuses", []):
+    for pod in jobs.pods_of(case.observed, job, CONTAINER):
+        for status in pod["status"]["containerStatuses"]:
             if answer := _answer(status):
                 listed = answer.differences[:MOST_DIFFERENCES]
                 differences = [_difference(case.service, address, found) for address, found in listed]
@@ -121,7 +126,7 @@ def result(case: Case, job: str) -> dict[str, Any] | None:
 def _answer(status: Object) -> Answer | None:
     """Return the answer of an ended probe; None for any other termination message."""
     try:
-        return Answer.model_validate(pods.termination_message(status))
+        return Answer.model_validate(jobs.termination_message(status))
     except ValidationError:
         return None
 

@@ -124,7 +124,7 @@ def _stalled(namespace: str, live: Object, running: list[Object]) -> Trouble | N
         return None
     state = f"no further pod has become ready for {live['spec'].get('progressDeadlineSeconds', 600)} s"
     name = next((pod["metadata"]["name"] for pod in running if not pods.is_ready(pod)), "")
-    works = any(pods.is_running(pod) for pod in running if pod["metadata"]["name"] == name)
+    works = any(pods.running(pod) for pod in running if pod["metadata"]["name"] == name)
     cause = f"{name} runs, and its health check has not succeeded" if works else f"{name} has not started"
     look = f"kubectl {'logs' if works else 'describe pod'} {name} -n {namespace}"
     known = f"{cause}; {look}" if name else f"kubectl describe deployment {live['metadata']['name']} -n {namespace}"

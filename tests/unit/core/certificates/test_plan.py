@@ -9,8 +9,9 @@ from datetime import timedelta
 import pytest
 from freehold.core import certificates
 from freehold.core.certificates.plan import Request
+from freehold.core.model.authority import Authority, Issued
 from freehold.core.model.case import Case
-from freehold.core.model.resources import Authority, Issued, Object, Observed, Ref
+from freehold.core.model.resources import Object, Observed, Ref
 from freehold.core.objects import meta
 from freehold.kube import certificate_authority
 

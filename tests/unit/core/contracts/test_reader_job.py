@@ -114,7 +114,6 @@ FAULTS = [
     ('{"fault":"ContractInvalid","message":"it names service x.Y and does not describe it"}', "ContractInvalid", "x.Y"),
     ('{"tooLarge":70000}', "ContractTooLarge", "the descriptors take 70000 bytes, more than a reader can return"),
     (offered.answer(b"\xff\xff\xff"), "ContractInvalid", "the bytes are not a google.protobuf.FileDescriptorSet"),
-    ("Traceback: out of luck", "ContractUnreadable", "the reader ended without an answer"),
 ]
 
 

@@ -205,20 +205,6 @@ def test_comparison_is_checked_after_both_contracts() -> None:
     assert planned_image(compared, service()) == OLD
 
 
-def test_comparison_without_a_result() -> None:
-    """Contracts that cannot be compared hold nobody, and the condition names the cause."""
-    seen = with_contract(serving(PAYMENTS), BREAKING)
-
-    def crashing(check: Check) -> Result | None:
-        return seen.checked(check) if check.kind is Kind.METHODS else Result(fault="it crashed")
-
-    failed = replace(seen, checked=crashing)
-    assert planned_image(failed, service()) == NEW
-    found = condition(failed, service())
-    assert (found.state, found.reason) == (State.FALSE, "ContractInvalid")
-    assert found.message == "the contract of users:1.5.0 is not compared: it crashed"
-
-
 def test_crashing_contract() -> None:
     """A published contract that would crash protobuf's runtime is invalid, for this service alone."""
     file = FileDescriptorProto(name="a.proto", package="a", syntax="proto2")

@@ -19,9 +19,9 @@ def test_component_pods_without_terminating() -> None:
 def test_pod_running_and_ready() -> None:
     """A pod is running and ready as the kubelet reports."""
     running = pod({**container(state={"running": {}}), "conditions": [{"type": "Ready", "status": "True"}]})
-    assert pods.is_running(running) and pods.is_ready(running)
-    assert not pods.is_running(pod({})) and not pods.is_ready(pod({}))
-    assert not pods.is_running(pod(container(state=ended(0))))
+    assert pods.running(running) == {"service"} and pods.is_ready(running)
+    assert not pods.running(pod({})) and not pods.is_ready(pod({}))
+    assert not pods.running(pod(container(state=ended(0))))
 
 
 def test_container_disk_limit_default() -> None:

@@ -136,16 +136,21 @@ def test_stale_volume_never_primary() -> None:
     assert "moved to namespace people" in found["message"]
 
 
-def test_stale_volume_not_used_after_loss() -> None:
-    """The volume left behind does not replace a lost primary."""
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "without a record"])
+def test_stale_volume_not_used_after_loss(recorded: bool) -> None:
+    """The volume left behind does not replace a lost primary, whether or not the status still records the data."""
     two = moved()
-    two.seen[THERE] = replace(
-        two.seen[THERE], objects={r: o for r, o in two.objects(THERE).items() if r not in (CLAIM, SERVER)}
-    )
+    seen = two.seen[THERE]
+    left = {ref: live for ref, live in two.objects(THERE).items() if ref not in (CLAIM, SERVER)}
+    status = {key: value for key, value in seen.status.items() if recorded or key != "data"}
+    two.seen[THERE] = replace(seen, objects=left, status=status)
     two.settle()
-    assert SERVER not in two.objects(THERE)
-    found = relocated(two.seen[THERE].status)
-    assert found["reason"] == "MoveBlocked" and "where no volume holds the data any more" in found["message"]
+    assert not {SERVER, CLAIM} & two.objects(THERE).keys()
+    if recorded:
+        assert condition(two, THERE, "DatabaseReady")["reason"] == "DataLost"
+    else:
+        found = relocated(two.seen[THERE].status)
+        assert found["reason"] == "MoveBlocked" and "where no volume holds the data any more" in found["message"]
 
 
 @pytest.mark.parametrize("key", [HERE, THERE])

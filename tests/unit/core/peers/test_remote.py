@@ -12,8 +12,9 @@ from freehold.core import certificates
 from freehold.core.database.instance import Instance, replica_of
 from freehold.core.handover import endpoint_slices, routing
 from freehold.core.model import remote
+from freehold.core.model.authority import Authority
 from freehold.core.model.case import Case
-from freehold.core.model.resources import Authority, Key, Object, Observed, Peer, Ref, Service
+from freehold.core.model.resources import Key, Object, Observed, Peer, Ref, Service
 from freehold.core.objects import meta, names
 from freehold.core.peers import counterpart, remote_callers
 from freehold.core.workload import service as workload_service

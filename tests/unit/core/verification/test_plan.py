@@ -51,7 +51,7 @@ def probed(seen: Observed, answer: object, subject: Service = PAYMENTS, after: t
     now = (NOW + after).strftime("%Y-%m-%dT%H:%M:%SZ")
     status = {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": now}]}
     ended = {"exitCode": 0, "finishedAt": now, "message": answer if isinstance(answer, str) else json.dumps(answer)}
-    pod: Object = {**pod_of(job), "status": {"containerStatuses": [{"state": {"terminated": ended}}]}}
+    pod: Object = {**pod_of(job), "status": {"containerStatuses": [{"name": "probe", "state": {"terminated": ended}}]}}
     objects = {**seen.objects, Ref("Job", job["metadata"]["name"]): {**with_uid(job), "status": status}}
     return replace(seen, objects=objects, pods=(pod,), now=NOW + after)
 

@@ -22,7 +22,7 @@ set_roles() {
   is_replicator_known || replaced=true
   known=$(passwords) && query_local --set connections="$CONNECTIONS" --set statement_timeout="$STATEMENT_TIMEOUT" \
     --set idle_in_transaction_timeout="$IDLE_IN_TRANSACTION_TIMEOUT" --set replaced="$replaced" \
-    --dbname "$POSTGRES_DB" --file /freehold/roles.sql <<<"$known" >/dev/null 2> >(sed '/^Enter /d;/^$/d' >&2)
+    --set inherited="$inherited" --dbname "$POSTGRES_DB" --file /freehold/roles.sql <<<"$known" >/dev/null 2> >(sed '/^Enter /d;/^$/d' >&2)
 }
 
 # Writes the password with which this server replicates from its primary; libpq reads the file for each connection.

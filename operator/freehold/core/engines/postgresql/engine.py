@@ -1,15 +1,16 @@
 """PostgreSQL as an engine: the server's container, and the commands of a move.
 
 The server starts by the entrypoint of its image, so official images work unchanged. At every start a script sets the
-roles from the credentials, and only then the server is ready. A change of credentials or script restarts the server, so
-no other state is needed. Network connections use TLS 1.3, and a renewed certificate is loaded without a restart. A
-standby starts from a base backup.
+roles from the credentials, and only then the server is ready. A change of the script restarts the server; changed
+credentials and a renewed certificate are loaded without a restart. Network connections use TLS 1.3. A standby starts
+from a base backup.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from urllib.parse import quote
 
@@ -28,14 +29,18 @@ from freehold.core.objects import pods
 
 DATA = "/var/lib/postgresql/data"
 CONFIGURATION = "/freehold"
-SOURCES = ("start.sh", "credentials.sh", "roles.sql", "pg_hba.conf")
+SOURCES = ("start.sh", "commands.sh", "credentials.sh", "standby.sh", "volume.sh", "roles.sql", "pg_hba.conf")
 DEFAULT_RESOURCES: Object = {"requests": {"cpu": "25m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
 RESERVED = 20
 """Connections beyond the service's: migrations, and an administrator in the pod."""
+LOCK_TIMEOUT = ("canceling statement due to lock timeout", "55P03", "LockNotAvailable", "lock_not_available")
+"""Signs of a lock timeout in the output of migration tools."""
 IN_ROLLOUT = 2
 """The factor of the service's connections: in a rollout new pods connect before old pods end, and a new pod that gets
 none is never ready."""
 READY_FILE = "/tmp/roles-are-set"
+UNBOUNDED = 2**31 - 1
+"""The largest failureThreshold of a probe."""
 MOUNTS = {
     "data": DATA,
     "configuration": CONFIGURATION,
@@ -64,7 +69,7 @@ class PostgreSQL:
     exhausted: str = "too many connections for role|remaining connection slots are reserved"
 
     def files(self) -> Mapping[str, str]:
-        return {name: files("freehold.core.engines.postgresql").joinpath(name).read_text() for name in SOURCES}
+        return _files()
 
     def container(self, database: Database, platform: Platform, source: Source) -> Object:
         limits = database.limits
@@ -105,18 +110,31 @@ class PostgreSQL:
     def switchover(self, primary: str, candidate: str) -> list[str]:
         return ["python3", "-m", "freehold.agents.postgresql.switchover", primary, candidate]
 
+    def is_lock_timeout(self, log: str) -> bool:
+        """Implement `Engine.is_lock_timeout` by the server's message, or the SQLSTATE ('PostgreSQL Error Codes')."""
+        return any(sign in log for sign in LOCK_TIMEOUT)
+
     def proxy(self, hosts: list[str]) -> list[str]:
         return ["python3", "-m", "freehold.agents.postgresql.proxy", *hosts]
 
 
+@cache
+def _files() -> Mapping[str, str]:
+    return {name: files("freehold.core.engines.postgresql").joinpath(name).read_text() for name in SOURCES}
+
+
 def _probes() -> Object:
-    """Return the probes. The startup probe runs each second, for a quick start; the other probes start no process."""
+    """Return the probes. The startup probe runs each second, for a quick start; the other probes start no process.
+
+    A start includes base backups, pg_rewind and crash recovery, so no probe ends one: until the startup probe succeeds,
+    the pod is not Ready, and the liveness probe does not run. start.sh ends a copy that makes no progress.
+    """
     listening = {"tcpSocket": {"port": "postgresql"}}
     return {
         "startupProbe": {
             "exec": {"command": ["test", "-f", READY_FILE]},
             "periodSeconds": 1,
-            "failureThreshold": 600,
+            "failureThreshold": UNBOUNDED,
         },
         "readinessProbe": {**listening, "periodSeconds": 5},
         "livenessProbe": {**listening, "periodSeconds": 10, "failureThreshold": 6},

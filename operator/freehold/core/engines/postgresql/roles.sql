@@ -33,6 +33,8 @@ GRANT pg_monitor TO replicator;
 -- Roles may change their own settings and passwords; role replicator is lent to the counterpart of a move.
 ALTER ROLE replicator RESET ALL;
 ALTER ROLE replicator IN DATABASE postgres RESET ALL;
+-- A full volume makes the server read-only, and must not prevent a move to a larger one (volume.sh).
+ALTER ROLE replicator SET default_transaction_read_only = off;
 -- With the password that the role had before, sessions go on, such as a base backup that begins as its source starts.
 \if :replaced
 DO $$ BEGIN
@@ -52,6 +54,9 @@ COMMIT;
 BEGIN;
 ALTER ROLE app SET statement_timeout = :'statement_timeout';
 ALTER ROLE app SET idle_in_transaction_session_timeout = :'idle_in_transaction_timeout';
+-- A change of a table waits for the transactions that use the table, and everybody else waits behind the change. Longer
+-- than deadlock_timeout (1 s), after which an autovacuum in the way is cancelled. A session may set another value.
+ALTER ROLE owner SET lock_timeout = '2s';
 -- Cancel queries of clients that are gone, for example killed.
 ALTER ROLE app SET client_connection_check_interval = '500ms';
 
@@ -133,6 +138,39 @@ CREATE OR REPLACE FUNCTION freehold.fence() RETURNS void LANGUAGE sql SECURITY D
 CREATE OR REPLACE FUNCTION freehold.unfence() RETURNS void LANGUAGE sql SECURITY DEFINER
   SET search_path = pg_catalog, pg_temp
   AS 'DELETE FROM freehold.switchover_marker; ALTER DATABASE app ALLOW_CONNECTIONS true';
+
+-- What physical copying and a promotion lose, one name a row: a move is refused while there is any. Tables and sequences
+-- of database app are read by a local session of the superuser, since role replicator may not connect to app. A
+-- session of app waits for the lock of a migration, so sizes are read from files.
+CREATE SCHEMA IF NOT EXISTS freehold_local;
+SELECT 'CREATE EXTENSION dblink SCHEMA freehold_local' FROM pg_available_extensions
+  WHERE name = 'dblink' AND installed_version IS NULL \gexec
+SELECT format('CREATE OR REPLACE FUNCTION freehold.inherited_settings() RETURNS text LANGUAGE sql AS %L',
+  format('SELECT %L', :'inherited')) \gexec
+CREATE OR REPLACE FUNCTION freehold.losses() RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN QUERY SELECT format('replication slot %I', slot_name) FROM pg_replication_slots WHERE NOT temporary
+    UNION ALL SELECT format('tablespace %I', spcname) FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')
+    -- A standby takes over the settings that start.sh names, with values of words and numbers.
+    UNION ALL SELECT DISTINCT format('setting %s', file.name) FROM pg_file_settings AS file
+      LEFT JOIN pg_settings AS known ON lower(known.name) = lower(file.name)
+      WHERE known.source IS DISTINCT FROM 'command line'
+        AND file.setting IS DISTINCT FROM known.boot_val
+        AND NOT (file.name ~* format('^(%s)$', freehold.inherited_settings()) AND file.setting ~ '^[A-Za-z0-9_.,*/@+ -]*$');
+  RETURN QUERY SELECT found.name FROM freehold_local.dblink(
+    format('host=%s port=%s user=postgres dbname=app connect_timeout=2 options=%L',
+      split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'),
+      '-c search_path=pg_catalog -c statement_timeout=1500'),
+    $query$
+      SELECT format(CASE relkind WHEN 'r' THEN 'unlogged table %I.%I with rows' ELSE 'unlogged sequence %I.%I' END,
+          nspname, relname)
+        FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE relpersistence = 'u' AND CASE relkind
+          WHEN 'r' THEN (pg_stat_file(pg_relation_filepath(pg_class.oid), true)).size > 0
+          WHEN 'S' THEN pg_sequence_last_value(pg_class.oid) IS NOT NULL END
+    $query$) AS found (name text);
+END $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA freehold FROM PUBLIC;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA freehold TO replicator;

@@ -8,24 +8,17 @@ set -Eeuo pipefail
 conninfo=""               # of the primary
 copy=$PGDATA.copy         # an incomplete base backup
 unusable=$PGDATA.unusable # exists while the data must not be used: during pg_rewind, or without the WAL to continue
-arguments=(-c wal_keep_size=256MB)
+arguments=()
+raised=()                 # settings of a standby that override the server's arguments
 # Names in the script's queries mean pg_catalog's objects, whatever roles and databases set (ALTER ROLE SET).
-export PGOPTIONS="-c search_path=pg_catalog"
-# Settings that a standby takes over from its primary: those by which rows are compared, formatted and searched, and
-# those that must not be lower than the primary's (PostgreSQL, 'Hot Standby'). The primary may be another tenant's.
-inherited="listen_addresses|shared_buffers|dynamic_shared_memory_type|(max|min)_wal_size|datestyle|timezone|log_timezone"
-inherited+="|lc_(messages|monetary|numeric|time)|default_text_search_config"
-inherited+="|max_(connections|worker_processes|wal_senders|prepared_transactions|locks_per_transaction)"
-# Settings of a standby by which a configuration file could run a program.
-inert=(restore_command= archive_mode=off archive_command= archive_cleanup_command= recovery_end_command=
-  shared_preload_libraries= session_preload_libraries= local_preload_libraries= ssl_passphrase_command=)
+export PGOPTIONS="-c search_path=pg_catalog -c default_transaction_read_only=off"
 
 log() { echo "start: $*" >&2; }
 
+source /freehold/commands.sh
 source /freehold/credentials.sh
-
-# Runs a long command in the background, so that the signal traps of the pod's first process take effect meanwhile.
-run() { "$@" & wait $!; }
+source /freehold/standby.sh
+source /freehold/volume.sh
 
 ask() { psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --no-password "$@"; }
 query_local() { ask --host /var/run/postgresql --username postgres "$@"; }
@@ -77,7 +70,7 @@ become_ready() {
     case $(local_state) in
       writable) set_roles && break || sleep 1 ;;
       fenced) break ;;
-      standby) has_caught_up && break ;;
+      standby) has_caught_up && fits_here && break ;;
     esac
     sleep 0.1
   done
@@ -96,30 +89,13 @@ watch_files_and_primary() {
     current=$(cat /credentials/*)
     [[ $current == "$credentials" ]] || { use_credentials && credentials=$current; } || true
     end_old_sessions || true
+    ((round % 6)) || ! has_room_again || {
+      log "the volume has room again: restarting, to accept writes" && kill -INT $$
+    }
     ((++round % 6)) || ! is_former_primary || {
       log "fenced, and $PRIMARY_HOST is writable: restarting as a standby" && kill -INT $$
     }
   done
-}
-
-# Restarts a standby whose primary has removed the WAL that the standby needs next (PostgreSQL, 26.2.5); only a new base
-# backup helps. The condition must hold twice, since a standby that was down does not stream at once.
-watch_wal() {
-  local missed=0
-  while sleep 15; do
-    is_wal_missing 2>/dev/null && ((++missed)) || missed=0
-    ((missed < 2)) || {
-      log "$PRIMARY_HOST has removed WAL that this standby needs: restarting" && : >"$unusable" && kill -INT $$
-    }
-  done
-}
-
-is_wal_missing() {
-  local written
-  [[ -e $PGDATA/standby.signal ]] && written=$(query_primary_lsn) &&
-    [[ $(query_local --dbname postgres --set written="$written" <<<"SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver
-      WHERE status = 'streaming') AND pg_wal_lsn_diff(:'written'::pg_lsn, pg_last_wal_replay_lsn()) >
-      pg_size_bytes(current_setting('wal_keep_size'))::numeric") == t ]]
 }
 
 is_former_primary() {
@@ -137,18 +113,6 @@ set_conninfo() {
   arguments+=(-c "primary_conninfo=$conninfo")
 }
 
-# Reduces the configuration files that came with a primary's data to the inherited settings. Their values are words and
-# numbers: no quotes, no included files. The files are replaced, since either may be a symbolic link.
-keep_inherited_settings() {
-  local file settings
-  for file in "$1/postgresql.conf" "$1/postgresql.auto.conf"; do
-    settings=$([[ ! -f $file ]] || LC_ALL=C sed -nE \
-      "s/^(($inherited) *= *('[A-Za-z0-9_.,*\/ -]*'|[A-Za-z0-9]+))[[:space:]]*(#.*)?$/\1/p" "$file" | tr -d '\0')
-    rm -rf "$file"
-    (umask 077 && echo "$settings" >"$file")
-  done
-}
-
 # Takes a base backup of the primary. The folder gets its final name once complete; an interrupted backup starts again.
 take_base_backup() {
   local attempts=0
@@ -156,6 +120,7 @@ take_base_backup() {
     ((++attempts < 30)) || { log "cannot take a base backup: $PRIMARY_HOST is unreachable"; return 1; }
     sleep 2
   done
+  refuse_losses
   log "taking a base backup of $PRIMARY_HOST"
   run pg_basebackup --dbname "$conninfo" --no-password --pgdata "$copy" --wal-method=stream --write-recovery-conf \
     --checkpoint=fast
@@ -204,27 +169,38 @@ can_reach_primary() {
 }
 
 become_standby() {
-  local setting
-  rm -rf "$copy"
   [[ -s $PGDATA/PG_VERSION || -e $unusable ]] || take_base_backup
   if [[ ! -e $unusable && ! -e $PGDATA/standby.signal ]] && can_reach_primary && primary_is_writable; then rewind; fi
   [[ ! -e $unusable ]] || replace_data
-  [[ ! -e $PGDATA/standby.signal ]] || for setting in "${inert[@]}"; do arguments+=(-c "$setting"); done
 }
 
-rm -f /tmp/roles-are-set
+# Whether the volume of this pod is known to hold the data, and is empty: the entrypoint would make a new database.
+has_lost_data() {
+  [[ $(cat /freehold/recorded 2>/dev/null) == "$HOSTNAME" && ! -s $PGDATA/PG_VERSION && ! -e $unusable ]]
+}
+
+rm -rf /tmp/roles-are-set "$copy"
+[[ ! -e /tmp/unfit ]] || { log "$(</tmp/unfit)"; exit 1; }
+if has_lost_data; then
+  log "not starting: the volume has held the data of this service, and is empty"
+  echo '{"outcome": "empty"}' >/dev/termination-log
+  exit 1
+fi
+bound_wal
+keep_reserve
 if [[ -n ${PRIMARY_HOST-} ]]; then
   trap 'kill $(jobs -p) 2>/dev/null || true; exit 143' TERM INT
   set_conninfo
   become_standby
+  [[ ! -e $PGDATA/standby.signal ]] || set_standby_arguments "$@"
 elif [[ -e $unusable ]]; then
   log "cannot start: the data is unusable, and PRIMARY_HOST names no server for a new base backup"
   exit 1
 fi
 credentials=$(cat /credentials/*)
 { become_ready; watch_files_and_primary "$credentials"; } &
-[[ -z ${PRIMARY_HOST-} ]] || watch_wal &
+[[ -z ${PRIMARY_HOST-} ]] || watch_replication &
 unset PGOPTIONS # only for the script's own connections
 exec docker-entrypoint.sh postgres -c hba_file=/freehold/pg_hba.conf -c password_encryption=scram-sha-256 \
   -c ssl=on -c ssl_cert_file=/certificate/tls.crt -c ssl_key_file=/certificate/tls.key \
-  -c ssl_min_protocol_version=TLSv1.3 -c wal_retrieve_retry_interval=1s "${arguments[@]}" "$@"
+  -c ssl_min_protocol_version=TLSv1.3 -c wal_retrieve_retry_interval=1s "${arguments[@]}" "$@" "${raised[@]}"
