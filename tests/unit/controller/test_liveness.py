@@ -73,7 +73,7 @@ def test_liveness_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_metrics_on_both_families() -> None:
     """Metrics answer on both families."""
     port = free_port()
-    totals = metrics.Totals(0, 0, metrics.Counts(), 0, 0, 0, leader=True, dns_closed=False)
+    totals = metrics.Totals(0, 0, metrics.Counts(), 0, 0, 0, leader=True, dns_closed=False, changes={})
     metrics.serve(lambda: totals, port)
     for host in LOOPBACKS:
         assert "freehold_leader 1.0" in get(f"http://{host}:{port}/metrics")[1]

@@ -178,6 +178,7 @@ def test_status_of_a_ready_service() -> None:
             "epoch": 1,
             "since": "2026-01-02T03:04:05Z",
         },
+        "migrations": {"hash": "f94fd4c768", "image": IMAGE},
     }
     assert [c["type"] for c in conditions] == [
         "Ready",

@@ -93,7 +93,7 @@ def test_large_contract_is_read_in_parts() -> None:
     subject = service()
     seen = with_answers(observed(), subject, '{"parts":3}')
     (job,) = reader_jobs(seen, subject)
-    commands = [container["command"][-2:] for container in job["spec"]["template"]["spec"]["containers"]]
+    commands = [container["command"][-4:-2] for container in job["spec"]["template"]["spec"]["containers"]]
     assert commands == [["0", "3"], ["1", "3"], ["2", "3"]]
     assert len(contracts.plan(Case(subject, seen)).keep) == 2, "the first Job and the network policy"
     text = json.loads(offered.answer(offered.users()))
@@ -223,7 +223,7 @@ def test_reader_has_the_time_of_the_service() -> None:
         reader_jobs(observed(), service(startupTimeout=time)) for time in (None, "30s", "200s")
     )
     spec = long["spec"]["template"]["spec"]
-    assert spec["containers"][0]["command"][-4:] == ["50051", "0", "1", "200"]
+    assert spec["containers"][0]["command"][-5:] == ["50051", "0", "1", "0", "200"]
     assert spec["activeDeadlineSeconds"] == reader_job.DEADLINE_SECONDS + 160
     assert long["spec"]["activeDeadlineSeconds"] == spec["activeDeadlineSeconds"] + reader_job.SPARE_SECONDS
     assert usual["spec"] == short["spec"]
