@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.move.machine import postgresql_programs, roomy_folder
+from tests.move.rows import write
 from tests.move.servers import Lab, Server
 
 TABLE = "CREATE TABLE entries (number bigserial PRIMARY KEY, id text NOT NULL)"
@@ -48,3 +49,20 @@ def pair(lab: Lab) -> Iterator[tuple[Server, Server]]:
         yield source, target
     finally:
         lab.end()
+
+
+@pytest.fixture
+def source(lab: Lab) -> Iterator[Server]:
+    made = lab.server()
+    try:
+        made.start()
+        made.wait_ready()
+        write(made, "before")
+        yield made
+    finally:
+        lab.end()
+
+
+@pytest.fixture
+def copy(source: Server) -> Server:
+    return source.lab.server(copied=False)

@@ -32,12 +32,7 @@ from tests.move.machine import (
 SHIPPED = ROOT / "operator/freehold/core/engines/postgresql"
 ENTRYPOINT = ROOT / "localcluster/images/postgres/docker-entrypoint.sh"
 PASSWORDS = {"app": "of-app", "owner": "of-owner", "postgres": "of-postgres", "replicator": r"of:replicator\too"}
-SETTINGS = (
-    "max_connections=60",
-    "shared_buffers=16MB",
-    "listen_addresses=127.0.0.1",
-    "dynamic_shared_memory_type=mmap",
-)
+SETTINGS = ("max_connections=60", "shared_buffers=16MB", "dynamic_shared_memory_type=mmap")
 """With mmap, the shared memory of a killed server is in its data folder."""
 
 
@@ -153,7 +148,7 @@ class Server:
             **({"PRIMARY_HOST": follow.host} if follow else {}),
         }
         (self.folder / "tmp/roles-are-set").unlink(missing_ok=True)
-        settings = (*SETTINGS, f"unix_socket_directories={self.folder}/run", *self.settings)
+        settings = (*SETTINGS, "listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}/run", *self.settings)
         with (self.folder / "log").open("ab") as log:
             self.started = subprocess.Popen(
                 ["bash", self.folder / "freehold/start.sh", *(f"-c{setting}" for setting in settings)],

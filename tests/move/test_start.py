@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -12,33 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from freehold.core.database import loss
 
-from tests.move.machine import wait_until
 from tests.move.programs import outcome_of, start_switchover
-from tests.move.servers import Lab, Server
+from tests.move.rows import ROWS, follows, write
+from tests.move.servers import Server
 
 ROOM_BYTES = 24 * 1024 * 1024
 """Less than the size of an empty database."""
-WRITE = "INSERT INTO entries (id) VALUES (%s)"
-ROWS = "SELECT string_agg(id, ' ' ORDER BY number) FROM entries"
-
-
-@pytest.fixture
-def source(lab: Lab) -> Iterator[Server]:
-    made = lab.server()
-    try:
-        made.start()
-        made.wait_ready()
-        write(made, "before")
-        yield made
-    finally:
-        lab.end()
-
-
-@pytest.fixture
-def copy(source: Server) -> Server:
-    return source.lab.server(copied=False)
 
 
 @pytest.fixture
@@ -66,19 +44,6 @@ def small_disk(copy: Server) -> Iterator[Path]:
     yield folder
     copy.stop()
     subprocess.run(["umount", folder], check=True)
-
-
-def write(server: Server, name: str) -> None:
-    with server.connect() as client:
-        client.execute(WRITE, (name,))
-
-
-def follows(server: Server, rows: str) -> None:
-    """Assert that a server is a standby with these rows."""
-    server.wait_ready()
-    assert server.ask("SELECT pg_is_in_recovery()")
-    wait_until(lambda: server.ask(ROWS, "app") == rows, f"{server.name} shows {rows}")
-    assert not (server.data.parent / "pgdata.unusable").exists()
 
 
 def test_start_fresh_copy(source: Server, copy: Server) -> None:
@@ -240,36 +205,3 @@ def test_start_two_primaries(moved: tuple[Server, Server]) -> None:
     left.start()
     left.wait_ready()
     assert left.ask(ROWS, "app") == "before elsewhere"
-
-
-@pytest.fixture
-def emptied(source: Server) -> Server:
-    """A server whose volume is known to hold the data, after the loss of the volume's content."""
-    (source.folder / "freehold/recorded").write_text(source.name)
-    source.stop()
-    shutil.rmtree(source.data)
-    return source
-
-
-def test_start_volume_emptied(emptied: Server) -> None:
-    """A server whose volume has held the data does not start on an empty one, until the record is gone."""
-    emptied.start()
-    assert emptied.ended()
-    assert "the volume has held the data of this service, and is empty" in emptied.log
-    assert json.loads((emptied.folder / "termination-log").read_text())["outcome"] == loss.EMPTY
-    assert not emptied.data.exists()
-    (emptied.folder / "freehold/recorded").unlink()
-    emptied.start()
-    emptied.wait_ready()
-    assert emptied.ask("SELECT to_regclass('entries')", "app") is None
-
-
-def test_start_recorded_data(source: Server, copy: Server) -> None:
-    """A recorded server starts with its data, and a standby on its empty volume."""
-    for server in (source, copy):
-        (server.folder / "freehold/recorded").write_text(source.name)
-    source.stop()
-    source.start()
-    source.wait_ready()
-    copy.start(follow=source)
-    follows(copy, "before")

@@ -73,16 +73,13 @@ def test_existing_job_is_never_written_again() -> None:
     """A Job is immutable, hence kept as it is, whatever others made of it."""
     seen, ref = _after({})
     changed = {**seen.objects[ref], "spec": {**seen.objects[ref]["spec"], "template": {}}}
-
     plan = _planned(replace(seen, objects={**seen.objects, ref: changed}))
-
     assert (plan.objects, plan.keep) == ((), {ref})
 
 
 def test_other_resources_make_another_job() -> None:
     """A failed Job is replaced by a new Job once resources change."""
     seen, ref = _after(_ended("Failed"))
-
     assert _planned(seen).keep == {ref}
     (another,) = _planned(seen, resources=MORE).objects
     assert another["metadata"]["name"] != ref.name
@@ -93,9 +90,7 @@ def test_running_job_is_not_interrupted() -> None:
     seen, ref = _after({})
     status = {"containerStatuses": [{"name": "migrations", "state": {"running": {}}}]}
     runs = replace(seen, pods=({**pod_of(seen.objects[ref]), "status": status},))
-
     plan = _planned(runs, resources=MORE)
-
     assert plan.objects == ()
     assert plan.keep == {ref}
 
@@ -107,7 +102,6 @@ def test_migrations_do_not_run_at_the_same_time(metadata: Object) -> None:
     seen, _ = _seen_beside(waiting)
     (pod,) = seen.pods
     seen = replace(seen, pods=({**pod, "metadata": {**pod["metadata"], **metadata}},))
-
     plan = _planned(seen, image="users:next")
     assert (plan.objects, plan.keep, _reason(plan)) == ((), frozenset(), ("Unknown", "Migrating"))
     outlives = replace(_without_jobs(seen), pods=seen.pods)
@@ -118,7 +112,6 @@ def test_migrations_do_not_run_at_the_same_time(metadata: Object) -> None:
 def test_job_without_a_pod_is_removed_first() -> None:
     """The pod of a Job may be on its way."""
     seen, _ = _after({})
-
     plan = _planned(seen, image="users:next")
     assert (plan.objects, plan.keep) == ((), frozenset())
 
@@ -127,11 +120,9 @@ def test_job_without_a_pod_is_removed_first() -> None:
 def test_applied_beside_an_injected_container(first: bool) -> None:
     """A migration that ended with 0 is applied, although an injected container goes on; then its Job is removed."""
     seen, ref = _seen_beside({"state": {"terminated": {"exitCode": 0}}}, first=first)
-
     plan = _planned(seen)
     assert (_reason(plan), plan.keep) == (("True", "Applied"), {ref})
     assert Ref("Deployment", "users") in objects_of(reconcile(service(database=DATABASE), seen))
-
     after = _planned(replace(seen, status=plan.status))
     assert (_reason(after), after.keep, after.objects) == (("True", "Applied"), frozenset(), ())
     assert _planned(seen, image="users:next").objects, "the next migration does not wait for the injected container"
@@ -142,9 +133,7 @@ def test_failure_beside_an_injected_container(first: bool) -> None:
     """A migration that failed is reported, although an injected container goes on."""
     failed = {"restartCount": 1, "state": {"terminated": {"exitCode": 3, "message": "no such table"}}}
     seen, _ = _seen_beside(failed, first=first)
-
     plan = _planned(seen)
-
     assert _reason(plan) == ("False", "MigrationFailed")
     assert plan.condition and "stopped with exit code 3: no such table" in plan.condition.message
 
@@ -156,7 +145,6 @@ def test_failure_of_an_injected_container() -> None:
     crashed = {"name": "agent", "state": {"terminated": {"exitCode": 1}}}
     own = next(status for status in pod["status"]["containerStatuses"] if status["name"] == "migrations")
     seen = replace(seen, pods=({**pod, "status": {"containerStatuses": [crashed, own]}},))
-
     assert _reason(_planned(seen)) == ("Unknown", "Migrating")
 
 
@@ -164,14 +152,12 @@ def test_complete_job_stays_for_its_log() -> None:
     """The Job of a recorded migration is kept, if nothing keeps its pod from ending."""
     seen, ref = _after(_ended("Complete"))
     recorded = replace(seen, status=_planned(seen).status)
-
     assert _planned(recorded).keep == {ref}
 
 
 def test_record_outlives_the_job() -> None:
     """A migration that was applied is not run again when others remove its Job."""
     plan = _planned(_recorded())
-
     assert (plan.objects, _reason(plan)) == ((), ("True", "Applied"))
     assert plan.status == _recorded().status
     assert not _planned(_recorded(), resources=MORE).objects, "resources change no schema"
@@ -183,17 +169,14 @@ def test_record_is_written_at_once() -> None:
     subject = service(database=DATABASE)
     before = report(Case(subject, seen), reconcile(subject, seen)).status
     done, _ = _after(_ended("Complete"))
-
     assert report(Case(subject, replace(done, status=before)), reconcile(subject, done)).pause == 0
 
 
 def test_other_migration_begins_without_the_record() -> None:
     """The record is removed before another migration begins, so that a return to the former one runs it again."""
     seen = _recorded()
-
     plan = _planned(seen, image="users:next")
     assert (plan.objects, plan.status, _reason(plan)) == ((), {}, ("Unknown", "Migrating"))
-
     (job,) = _planned(replace(seen, status={}), image="users:next").objects
     assert job["spec"]["template"]["spec"]["containers"][0]["image"] == "users:next"
     assert _planned(replace(seen, status={})).objects, "the former migration runs again"
@@ -217,7 +200,6 @@ def test_migration_on_request() -> None:
     """A new value of the annotation runs the migration again, as after a restore into the same volume."""
     subject = replace(service(database=DATABASE), annotations={meta.RUN_MIGRATIONS: "restored"})
     seen = _recorded()
-
     assert _reason(migrations.plan(Case(subject, seen))) == ("Unknown", "Migrating")
     assert migrations.plan(Case(subject, replace(seen, status={}))).objects
 
@@ -243,7 +225,6 @@ def test_migration_is_restarted_in_its_pod() -> None:
     """The kubelet restarts the container, which works beside an injected one that goes on."""
     seen, ref = _after({})
     spec = seen.objects[ref]["spec"]
-
     assert spec["template"]["spec"]["restartPolicy"] == "OnFailure"
     assert spec["backoffLimit"] == 2**31 - 1
 
@@ -254,8 +235,6 @@ def test_refused_job() -> None:
     refusal = Refusal(
         seen.objects[ref]["metadata"]["uid"], 'Error creating: pods "x" is forbidden: exceeded quota', NOW, NOW
     )
-
     condition = _planned(replace(seen, refusals={ref: refusal}, now=NOW + timedelta(minutes=1))).condition
-
     assert condition and (condition.state, condition.reason) == (State.FALSE, "RefusedByAdmission")
     assert condition.message == 'pods are refused: pods "x" is forbidden: exceeded quota'

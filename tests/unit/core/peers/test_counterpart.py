@@ -46,8 +46,7 @@ def test_move_data_then_endpoint() -> None:
     assert PROXY not in two.objects(THERE)
     for key in (HERE, THERE):
         assert condition(two, key, "Ready")["status"] == "True", two.seen[key].status["conditions"]
-    assert two.seen[THERE].status["move"]["from"]["namespace"] == "shop"
-    assert two.seen[THERE].status["move"]["to"]["namespace"] == "people"
+    assert [two.seen[THERE].status["move"][end]["namespace"] for end in ("from", "to")] == ["shop", "people"]
 
 
 def test_move_admits_counterpart_instances() -> None:
@@ -199,8 +198,7 @@ def test_abort_during_switchover() -> None:
     two.edit(staying())
     two.settle()
     assert two.owners() == {"shop"}
-    assert two.objects(HERE)[CLAIM]["metadata"]["annotations"][meta.EPOCH] == "3"
-    assert two.objects(THERE)[CLAIM]["metadata"]["annotations"][meta.EPOCH] == "2"
+    assert [two.objects(key)[CLAIM]["metadata"]["annotations"][meta.EPOCH] for key in (HERE, THERE)] == ["3", "2"]
 
 
 @pytest.mark.parametrize(
