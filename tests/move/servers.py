@@ -148,10 +148,11 @@ class Server:
             **({"PRIMARY_HOST": follow.host} if follow else {}),
         }
         (self.folder / "tmp/roles-are-set").unlink(missing_ok=True)
-        places = ("listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}/run")
+        own = ("listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}/run")
+        settings = [f"-c{setting}" for setting in (*SETTINGS, *own, *self.settings)]
         with (self.folder / "log").open("ab") as log:
             self.started = subprocess.Popen(
-                ["bash", self.folder / "freehold/start.sh", *(f"-c{setting}" for setting in (*SETTINGS, *places, *self.settings))],
+                ["bash", self.folder / "freehold/start.sh", *settings],
                 env=variables,
                 cwd=self.folder,
                 stdout=log,
