@@ -42,6 +42,7 @@ def test_jobs_removed_after_their_end(spaces: Callable[..., Space]) -> None:
         yard.apply(users())
         yard.until_ready("users")
         yard.gone("jobs", "-l", MIGRATIONS)
+        yard.until_condition("users", "IsolationVerified", "True", "Verified", within=150)  # the last part of Ready
         before = _ready(yard)
         begun = time.monotonic()
         while time.monotonic() < begun + WATCHED_SECONDS:

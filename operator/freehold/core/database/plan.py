@@ -74,14 +74,15 @@ def _after_loss(case: Case) -> tuple[frozenset[Ref], frozenset[Ref]]:
 
 
 def _known_data(case: Case) -> Record | None:
-    """Return the record of the data: of the primary's claim, once the server is ready.
+    """Return the record of the data: of the primary's claim, once the server is ready, or after a switchover.
 
     None before, and while the data is in another namespace or cluster.
     """
     primary, known = topology.primary(case), record.current(case)
     if primary.counterpart or topology.data_moved_to(case):
         return None
-    if not primary.claim or not primary.holds_data or not readiness.database_ready(case):
+    switched = known is not None and primary.epoch > known.epoch
+    if not primary.claim or not primary.holds_data or not (switched or readiness.database_ready(case)):
         return known
     metadata, volume_name = primary.claim["metadata"], primary.claim["spec"].get("volumeName", "")
     since = known.since if known else quantities.timestamp(case.observed.now)

@@ -14,7 +14,7 @@ from freehold.core.objects import meta
 from freehold.core.reconcile import report
 
 from tests.unit.core.relocation.zone_moves import CLAIM, FIRST, SECOND, SECOND_CLAIM, A, B, at_rest, steps, users
-from tests.unit.core.sides import HERE, THERE, Sides, condition, moved
+from tests.unit.core.sides import HERE, THERE, condition, moved
 from tests.unit.core.worlds import NOW, objects_of, placed, reconcile
 
 SINCE = "2026-01-02T03:04:05Z"
@@ -68,8 +68,7 @@ def removed(subject: Service, seen: Observed) -> set[Ref]:
 
 
 def recorded(seen: Observed) -> Object:
-    found: Object = seen.status.get("data", {})
-    return found
+    return dict(seen.status.get("data", {}))
 
 
 def guarded(objects: dict[Ref, Object]) -> str | None:
@@ -214,7 +213,8 @@ def test_new_passwords_restart_no_server() -> None:
 def test_primary_lost_in_rollback_window() -> None:
     """An older copy does not become the primary by itself; it is kept, and the message names it."""
     _, rest = steps(users(B), at_rest())
-    assert recorded(rest)["claim"] == SECOND_CLAIM.name
+    early = replace(changed(rest, SECOND, status={}), status={"data": recorded(lived())})
+    assert recorded(looked(users(B), early)[2]) == recorded(rest), "recorded before the server is ready"
     seen = changed(without(rest, SECOND_CLAIM), SECOND, status={})
     said, objects, _ = looked(users(B), seen)
     assert said["reason"] == "DataLost" and f"an older or incomplete copy is in {CLAIM.name}" in said["message"]
@@ -235,7 +235,7 @@ def test_primary_lost_during_copy() -> None:
 def test_data_lost_after_move_to_namespace() -> None:
     """The destination reports its own loss, although the source has a stale copy with lower epoch; the source has no
     record of data that was moved away."""
-    two: Sides = moved()
+    two = moved()
     assert recorded(two.seen[HERE]) == {} and recorded(two.seen[THERE])["claim"] == CLAIM.name
     two.seen[THERE] = stopped(without(two.seen[THERE], CLAIM))
     two.settle()

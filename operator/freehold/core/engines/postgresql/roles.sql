@@ -169,6 +169,7 @@ BEGIN
         WHERE relpersistence = 'u' AND CASE relkind
           WHEN 'r' THEN (pg_stat_file(pg_relation_filepath(pg_class.oid), true)).size > 0
           WHEN 'S' THEN pg_sequence_last_value(pg_class.oid) IS NOT NULL END
+        LIMIT 100
     $query$) AS found (name text);
 END $$;
 
