@@ -60,8 +60,10 @@ def settled(service: Service, observed: Observed) -> dict[Ref, Object]:
     planned: dict[Ref, Object] = {}
     while True:
         ready = replace(observed, objects=done(planned))
-        created = [body for plan in reconcile(Case(service, ready)) for body in plan.objects if not _is_contract(body)]
-        bodies = {Ref(body["kind"], body["metadata"]["name"]): body for body in created}
+        plans = reconcile(Case(service, ready))
+        created = [body for plan in plans for body in plan.objects if not _is_contract(body)]
+        bodies = {ref: planned[ref] for plan in plans for ref in plan.keep & planned.keys()}
+        bodies |= {Ref(body["kind"], body["metadata"]["name"]): body for body in created}
         if bodies == planned:
             return planned
         planned = bodies

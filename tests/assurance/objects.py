@@ -32,7 +32,13 @@ STORAGE_CLASS: Object = {
     "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
 }
 
-ENDPOINT_READY = {"type": "EndpointReady", "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}
+ENDPOINT_READY = {
+    "type": "EndpointReady",
+    "status": "True",
+    "reason": "Serving",
+    "message": "1 of 1 pods serve",
+    "lastTransitionTime": "2026-01-02T03:04:05Z",
+}
 
 
 def title(body: Object) -> str:
