@@ -1,6 +1,6 @@
 """Consumers in four languages balance their calls over all pods of users without a mesh, and lose no call.
 
-Together they make 200 calls a second while pods are replaced and killed. Their configuration is the published target
+Together they make 100 calls a second while pods are replaced and killed. Their configuration is the published target
 and service config alone.
 """
 
@@ -23,9 +23,9 @@ from tests.e2e.support.write_load import LONGEST
 
 pytestmark = pytest.mark.alone
 
-RATE = 50
+RATE = 25
 """Calls a second of each language in tests where no call may fail."""
-GENTLE = 20
+GENTLE = 15
 """Calls a second of each language while four more pods start on the same two cores."""
 CALM = 5.0
 """Seconds for which the calls continue after the event under test."""

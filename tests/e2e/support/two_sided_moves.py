@@ -12,11 +12,11 @@ from tests.e2e.support.microservices import users
 from tests.e2e.support.moves import move
 from tests.e2e.support.write_load import CHECKER, LONGEST, Checker, Taken, Writer, Writes, overlaps, turns
 
-RATE, ROWS = 50, 100
+RATE, ROWS = 25, 50
 """Calls a second, and registrations."""
 CALM = 3.0
 """Seconds without a move, before and after each move."""
-WORST = 2.0
+WORST = 3.0
 """The longest permitted pause of writes, in seconds."""
 WITHIN = 240
 """Seconds until the move has ended, restarts of killed parties included."""
@@ -96,7 +96,7 @@ def calls(here: Space) -> Load:
 
 
 def there_and_back(sides: Sides, load: Load, once_there: Callable[[], None] = lambda: None) -> None:
-    """Move and roll back: no call fails, no row is lost, and writes pause for two seconds at most."""
+    """Move and roll back: no call fails, no row is lost, and writes pause for three seconds at most."""
     here, there = sides.here, sides.there
     time.sleep(CALM)
     since = time.time()
