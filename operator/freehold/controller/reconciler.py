@@ -127,7 +127,7 @@ class Reconciler:
         if new.pause > 0:
             return new.pause
         try:
-            self._put_service(await reporting.write(self._api, live, new))
+            self._cache.dropped.put_written(await reporting.write(self._api, live, new), self._put_service)
         except RefusedError as error:
             name = live["metadata"]["name"]
             logger.info("%s: cannot write the status, perhaps since the resource is deleted: %s", name, error.message)

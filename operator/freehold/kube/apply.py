@@ -119,7 +119,7 @@ async def _write(api: Api, cache: Cache, case: Case, wanted: Object, rewrites: R
             if observed
             else object_writes.create(api, kind, body)
         )
-        cache.put_owned(written)
+        cache.dropped.put_written(written, cache.put_owned)
     except (RefusedError, ContestedError) as error:
         error.capability = wanted["metadata"]["labels"][meta.CAPABILITY]
         raise

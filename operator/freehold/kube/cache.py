@@ -1,8 +1,7 @@
 """The cache of Freehold's objects, kept up to date by watches.
 
 Objects are stored compressed and without managedFields: each service has about fifteen, and they are rarely read.
-Anybody can label an object as Freehold's, so the objects of a namespace have a bounded size: what exceeds the bound is
-known by name alone.
+Anybody can label an object as Freehold's, so objects beyond a bound for each namespace are known by name alone.
 Services are indexed by consumer, so that a change of a provider wakes the consumers and vice versa.
 """
 
@@ -15,12 +14,12 @@ from freehold.core.model import remote
 from freehold.core.model.conditions import State, Type
 from freehold.core.model.resources import EMPTY, CallNode, Key, Object, Peer, Ref, StorageClass
 from freehold.core.objects import names
+from freehold.kube.dropped import Dropped
 from freehold.kube.kinds import HOLDS_DATA
 from freehold.kube.relations import NOT_MOVING, Moves, Relations
 from freehold.kube.server_changes import ServerChanges
-from freehold.kube.stored import Stored, service_and_ref, store, store_if_small
+from freehold.kube.stored import Stored, service_and_ref, storage_class, store, store_if_small
 
-DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 NAMESPACE_BYTES = 64 * 1024 * 1024
 """The most bytes for the objects of a namespace; those of a service take about thirty KiB."""
 
@@ -53,6 +52,7 @@ class Cache(Relations):
         self.namespaces: dict[str, dict[str, str]] = {}
         self.storage_classes: dict[str, StorageClass] = {}
         self.changes = ServerChanges()
+        self.dropped = Dropped()
 
     @property
     def local_services(self) -> list[Key]:
@@ -72,12 +72,12 @@ class Cache(Relations):
         """Store a Microservice, and wake the service, the providers and the consumers.
 
         The other parameters are the fields of `observation.Declared`. A changed node wakes all transitive consumers;
-        moves wake the counterpart with its providers and consumers. An older version than the known one is ignored.
-        """
+        moves wake the counterpart with its providers and consumers. An older version than the known one is ignored."""
         key = Key(live["metadata"]["namespace"], live["metadata"]["name"])
         known, new = self.services.get(key), store(live)
         if known and known.uid == new.uid and known.version >= new.version:
             return
+        self.dropped.discard(new.uid)
         self.unusable.pop(key, None)
         self.peers.pop(key, None)
         if peer:
@@ -94,7 +94,8 @@ class Cache(Relations):
 
     def drop_service(self, key: Key) -> None:
         """Remove a Microservice, and wake the service, the providers and the consumers."""
-        self.services.pop(key, None)
+        if known := self.services.pop(key, None):
+            self.dropped.add(known.uid)
         self.unusable.pop(key, None)
         self.peers.pop(key, None)
         self.ready.discard(key)
@@ -137,6 +138,7 @@ class Cache(Relations):
             new = None
         was_omitted = ref in self.omitted.get(key, ())
         self._set(key, ref, new, omitted=new is None)
+        self.dropped.discard(live["metadata"]["uid"])
         if new:
             self.changes.put(key, ref, live)
         if new or not was_omitted:
@@ -146,6 +148,7 @@ class Cache(Relations):
         """Remove an object of a service, unless a newer object has the same name."""
         key, ref = service_and_ref(live)
         known = self.owned.get(key, {}).get(ref)
+        self.dropped.add(live["metadata"]["uid"])
         if known is None or known.uid == live["metadata"]["uid"]:
             self._set(key, ref, None)
             self.service_of.pop((key.namespace, ref), None)
@@ -202,8 +205,7 @@ class Cache(Relations):
 
     def _assign(self, key: Key, ref: Ref) -> None:
         """Record the service of an object; an object whose labels changed is removed from the previous service."""
-        before = self.service_of.get((key.namespace, ref))
-        if before and before != key:
+        if (before := self.service_of.get((key.namespace, ref))) and before != key:
             self._set(before, ref, None)
             self.wake(before)
         self.service_of[key.namespace, ref] = key
@@ -221,10 +223,8 @@ class Cache(Relations):
 
     def put_storage_class(self, live: Object) -> None:
         """Store a storage class, and wake all services: some may wait for the class."""
-        annotations = live["metadata"].get("annotations", {})
-        name = live["metadata"]["name"]
-        is_default, expands = annotations.get(DEFAULT_CLASS) == "true", bool(live.get("allowVolumeExpansion"))
-        self.storage_classes[name] = StorageClass(name, is_default, expands)
+        known = storage_class(live)
+        self.storage_classes[known.name] = known
         self.wake(*self.services)
 
     def drop_storage_class(self, live: Object) -> None:

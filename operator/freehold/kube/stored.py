@@ -7,11 +7,12 @@ import sys
 import zlib
 from dataclasses import dataclass
 
-from freehold.core.model.resources import Key, Object, Ref
+from freehold.core.model.resources import Key, Object, Ref, StorageClass
 from freehold.core.objects import meta
 from freehold.kube import diff
 from freehold.kube.received import UnusableObjectError
 
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 LARGEST = 768 * 1024
 """The most characters of a stored object; the largest of Freehold's, a contract of 512 KiB in base64, has fewer."""
 OVERHEAD = 1024
@@ -73,3 +74,10 @@ def service_and_ref(live: Object) -> tuple[Key, Ref]:
     # The JSON decoder creates a new string for each occurrence; these strings occur in every object.
     key = Key(sys.intern(metadata["namespace"]), sys.intern(metadata["labels"].get(meta.INSTANCE, "")))
     return key, Ref(sys.intern(live["kind"]), metadata["name"])
+
+
+def storage_class(live: Object) -> StorageClass:
+    """Return what is known of a storage class."""
+    metadata = live["metadata"]
+    is_default = metadata.get("annotations", {}).get(DEFAULT_CLASS) == "true"
+    return StorageClass(metadata["name"], is_default, bool(live.get("allowVolumeExpansion")))

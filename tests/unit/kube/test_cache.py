@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from freehold.core.model.resources import Key, Object, Ref, StorageClass
+from freehold.kube.dropped import MOST
 
 from tests.unit.kube.caches import OTHER, PAYMENTS, USERS, known, microservice, owned
 
@@ -48,6 +49,38 @@ def test_dropped_service_wakes_both_sides() -> None:
     cache, woken = known(USERS)
     cache.drop_service(PAYMENTS)
     assert woken == [USERS]
+
+
+def test_written_after_its_deletion() -> None:
+    """The answer to a write brings no object back whose deletion is known, and a usable one again and again."""
+    cache, _ = known(USERS)
+    live, other = microservice(USERS, 2), owned(USERS)
+
+    def put_service(written: Object) -> None:
+        cache.put_service(written, frozenset())
+
+    cache.put_owned(other)
+    cache.drop_service(USERS)
+    cache.drop_owned(other)
+    cache.dropped.put_written(live, put_service)
+    cache.dropped.put_written(other, cache.put_owned)
+    assert USERS not in cache.services and USERS not in cache.owned
+
+    put_service(live)  # a watch drops an object that cannot be used, and delivers the object once it can be used
+    cache.put_owned(other)
+    cache.dropped.put_written(microservice(USERS, 3), put_service)
+    assert cache.services[USERS].version == 3 and USERS in cache.owned
+
+
+def test_dropped_objects_bounded() -> None:
+    """Only the objects dropped last are known."""
+    cache, _ = known(USERS)
+    for number in range(MOST + 1):
+        cache.dropped.add(str(number))
+    put: list[Object] = []
+    for uid in ("0", "1", str(MOST)):
+        cache.dropped.put_written({"metadata": {"uid": uid}}, put.append)
+    assert put == [{"metadata": {"uid": "0"}}]
 
 
 def test_new_service_wakes_waiting_consumers() -> None:
