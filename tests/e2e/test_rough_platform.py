@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from hack import rights
 from localcluster import audit
-from tests.assurance import rights
 from tests.e2e.support.cluster import Cluster, Object, Space
 from tests.e2e.support.microservices import database, front_end, payments, users
 from tests.e2e.support.moves import move, placed
