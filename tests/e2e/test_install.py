@@ -87,7 +87,7 @@ def test_install_schema_documented(cluster: Cluster) -> None:
     """kubectl explain prints the documentation of a field."""
     said = cluster.kubectl("explain", "microservice.spec.database.storage")
 
-    assert "The size of the volume, such as 1Gi." in said
+    assert "The size of the volume, such as 1Gi" in said
 
 
 def _running(shop: Space) -> set[str]:
