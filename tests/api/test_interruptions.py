@@ -32,6 +32,7 @@ CHANGES_EACH_TIME = {
     "data",
     "freehold.dev/config-hash",
     "freehold.dev/applied-hash",
+    "hash",  # of a migration, which includes the namespace
     "lastTransitionTime",
     "controller-uid",
     "batch.kubernetes.io/controller-uid",
