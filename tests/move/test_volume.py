@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ def rows(server: Server) -> str:
 def fill(server: Server) -> Path:
     """Fill the volume of a server to the last byte; return the file that does."""
     filler = server.data.parent / "filler"
-    with filler.open("wb", buffering=0) as file:
+    with filler.open("ab", buffering=0) as file:
         try:
             while file.write(bytes(MEBIBYTE)) == MEBIBYTE:
                 pass
@@ -71,12 +72,18 @@ def fill(server: Server) -> Path:
 @pytest.fixture
 def full(small: Server) -> Server:
     """A server that has stopped because its volume is full."""
-    fill(small)
-    with small.connect() as client, pytest.raises(psycopg.OperationalError):
-        client.execute(BURST)
+    wait_until(lambda: stops(small), "the server has stopped")
     assert small.ended()
     assert "No space left on device" in small.log
     return small
+
+
+def stops(server: Server) -> bool:
+    """Fill the volume and write; a server that still has the room to recover goes on afterwards."""
+    fill(server)
+    with contextlib.suppress(psycopg.OperationalError), server.connect() as client:
+        client.execute(BURST)
+    return server.started is not None and server.started.poll() is not None
 
 
 @pytest.mark.parametrize(
