@@ -15,7 +15,7 @@ import yaml
 from freehold.core import certificates, engines
 from freehold.core.model.case import Case
 from freehold.core.model.resources import Object, Observed, Platform, Ref, Service, StorageClass
-from freehold.core.objects import meta
+from freehold.core.objects import meta, names
 from freehold.core.reconcile import reconcile
 from freehold.kube import certificate_authority, observation
 
@@ -27,7 +27,7 @@ LAST = ("Job", "Deployment")
 def stages(live: dict[str, Any]) -> list[list[Object]]:
     """Return the objects of a Microservice by stage: the database with all other objects, migrations, pods."""
     service = _service(live)
-    wanted = [_without_owner(body) for body in settled(service, _observed(service)).values()]
+    wanted = [_for_a_new_volume(_without_owner(body)) for body in settled(service, _observed(service)).values()]
     first = [body for body in wanted if body["kind"] not in LAST]
     # In the operator's order: StatefulSets after the objects that their pods need.
     first.sort(key=lambda body: body["kind"] == "StatefulSet")
@@ -94,6 +94,13 @@ def _without_owner(body: Object) -> Object:
     """Remove the owner references: objects of an absent owner would be garbage-collected."""
     metadata = {key: value for key, value in body["metadata"].items() if key != "ownerReferences"}
     return {**body, "metadata": metadata}
+
+
+def _for_a_new_volume(body: Object) -> Object:
+    """Remove the record of the data from the server's ConfigMap: a recorded server does not start without data."""
+    if names.RECORDED not in body.get("data", {}):
+        return body
+    return {**body, "data": {key: value for key, value in body["data"].items() if key != names.RECORDED}}
 
 
 def done(planned: dict[Ref, Object]) -> dict[Ref, Object]:

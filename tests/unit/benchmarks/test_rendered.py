@@ -13,6 +13,7 @@ from benchmarks.rig import microservice
 def test_rendered_stages() -> None:
     """Every object is in a single stage and has no owner."""
     first, second, third = rendered.stages(microservice("shop", "users"))
+    assert all("recorded" not in body.get("data", {}) for body in first), "the server starts on an empty volume"
     assert first[-1]["kind"] == "StatefulSet"
     assert [body["kind"] for body in (*second, *third)] == ["Job", "Deployment"]
     assert {"Secret", "PersistentVolumeClaim", "NetworkPolicy", "Service"} <= {body["kind"] for body in first}
