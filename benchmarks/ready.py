@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
+from freehold.core.model.dns import PORT
 from freehold.kube.diff import contains
 
 from localcluster import paths
@@ -112,7 +113,12 @@ def _name(body: dict[str, object]) -> str:
 
 
 def _plain(body: dict[str, object]) -> object:
-    """Return the spec without the annotations of pods, which are digests of passwords."""
+    """Return the spec without the annotations of pods, which are digests of passwords, and without the rule of a
+    network policy for DNS, which the operator finds in the cluster."""
     plain = json.loads(json.dumps(body.get("spec", {})))
     plain.get("template", {}).get("metadata", {}).pop("annotations", None)
+    if "egress" in plain:
+        plain["egress"] = [
+            rule for rule in plain["egress"] if PORT not in {port.get("port") for port in rule.get("ports", [])}
+        ]
     return plain
