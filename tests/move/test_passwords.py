@@ -31,7 +31,9 @@ def test_passwords_in_no_statement(server: Server) -> None:
     server.start()
     server.wait_ready()
     sent = statements.read_text()
-    assert sent.count("SCRAM-SHA-256$") >= 3
+    if server.ask("SELECT current_setting('server_version_num')::int < 170000"):  # later, psql echoes no such statement
+        assert sent.count("SCRAM-SHA-256$") >= 3
+    assert server.ask("SELECT bool_and(rolpassword LIKE 'SCRAM-SHA-256$%') FROM pg_authid WHERE rolcanlogin")
     assert not any(password in sent for password in PASSWORDS.values())
     assert "Enter" not in server.log, "the prompts are not in the pod's log"
     for role in ("app", "owner", "replicator"):

@@ -26,6 +26,8 @@ SETTINGS = "SELECT name, setting FROM pg_settings WHERE name <> ALL (%s)"
 INDEXES = """SELECT bt_index_check(indexrelid, true) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
   JOIN pg_am ON pg_am.oid = relam WHERE amname = 'btree' AND indisvalid AND indisready AND relkind = 'i'
   AND relpersistence = 'p'"""
+NEWER = (15, 16, 17, 18)
+"""Versions of PostgreSQL with objects that earlier versions do not have."""
 UNUSED = {
     "pg_seclabel": "labels need a provider, a module that no image has",
     "pg_shseclabel": "labels need a provider, a module that no image has",
@@ -59,9 +61,9 @@ def fill(server: Server) -> None:
         owner.execute((HERE / "owner.sql").read_text())
     with superuser(server, "app") as connection:
         connection.execute((HERE / "superuser.sql").read_text())
-        if connection.info.server_version >= 150000:
-            connection.execute("GRANT SET ON PARAMETER log_min_duration_statement TO owner")
-            connection.execute("CREATE PUBLICATION of_schema FOR TABLES IN SCHEMA ledger")
+        for version in NEWER:
+            if connection.info.server_version // 10000 >= version:
+                connection.execute((HERE / f"since-{version}.sql").read_text())
         connection.execute("CREATE DATABASE another TEMPLATE template0")
     with superuser(server, "another") as connection:
         connection.execute("CREATE TABLE public.rows AS SELECT generate_series(1, 10)")
