@@ -12,6 +12,8 @@ from .rig import Rig, microservice
 NAMESPACE = "writes"
 STATUS_WRITES = 3
 """Writes of the status: at the start, in progress and Ready."""
+RECORD_WRITES = 1
+"""The write of the record that the volume holds data, once the server is ready."""
 PROBE = "-probe-"
 CONTRACT = ("-contract-", ".contract")
 """Parts of the names of objects for the image's contract, which are counted separately: no script creates them."""
@@ -47,7 +49,7 @@ def until_ready(rig: Rig) -> Outcome:
     probe = "probe created and removed, status"
     figures = (
         Figure("objects created for a service", created, note=f"{counted} counted, including events"),
-        Figure("API writes until Ready", len(initial), "", counted + STATUS_WRITES, note),
+        Figure("API writes until Ready", len(initial), "", counted + STATUS_WRITES + RECORD_WRITES, note),
         Figure(
             "API writes to publish the contract",
             # A network policy may be deleted twice before the deletion is observed; the second request writes nothing.

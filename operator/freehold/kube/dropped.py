@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from freehold.core.model.resources import Object
 
-MOST = 1000
+MOST = 300
 """The most uids; a write is answered within seconds (`client.REQUEST_SECONDS`)."""
 
 

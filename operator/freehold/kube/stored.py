@@ -55,7 +55,7 @@ def store(live: Object) -> Stored:
     if len(encoded) <= EXAMPLE_BYTES:
         _EXAMPLES.setdefault(kind, encoded)
     example = _EXAMPLES.get(kind, b"")
-    packer = zlib.compressobj(1, zdict=example)
+    packer = zlib.compressobj(6, zdict=example)
     packed = packer.compress(encoded) + packer.flush()
     return Stored(int(metadata["resourceVersion"]), metadata["uid"], diff.foreign(live), packed, example)
 
