@@ -46,6 +46,14 @@ def stays(cluster: Cluster, home: str, image: str, expected: list[str]) -> None:
     assert changed(cluster, home, image) == expected
 
 
+def create_all(cluster: Cluster, home: str) -> None:
+    """Create the services, and wait until all are Ready."""
+    for name in NAMES:
+        cluster.create(microservice(home, name, database=DATABASE))
+    for name in NAMES:
+        cluster.ready(home, name)
+
+
 def wait_changed(cluster: Cluster, home: str, image: str, count: int) -> list[str]:
     """Wait until this many databases have an image, and return their services."""
     return until(
@@ -58,10 +66,7 @@ def test_database_rollout_one_at_a_time(cluster: Cluster, home: str, tmp_path: P
     """Databases are changed one by one, also by another operator; an owner's edit does not wait for them."""
     log, (_, image) = tmp_path / "log", IMAGES
     with operators.running(cluster.kubeconfig, log, home):
-        for name in NAMES:
-            cluster.create(microservice(home, name, database=DATABASE))
-        for name in NAMES:
-            cluster.ready(home, name)
+        create_all(cluster, home)
     with operators.running(cluster.kubeconfig, log, home, postgresql=image):
         first = wait_changed(cluster, home, image, 1)
         waiting = [name for name in NAMES if name not in first]
@@ -93,10 +98,7 @@ def test_database_rollout_stops(cluster: Cluster, home: str, tmp_path: Path) -> 
     """A bad image takes one database down; the corrected one reaches that one first, and then the others."""
     log, (bad, good) = tmp_path / "log", IMAGES
     with operators.running(cluster.kubeconfig, log, home):
-        for name in NAMES:
-            cluster.create(microservice(home, name, database=DATABASE))
-        for name in NAMES:
-            cluster.ready(home, name)
+        create_all(cluster, home)
         settle(cluster, home, "four", ready=False)  # down for reasons of its own
     with operators.running(cluster.kubeconfig, log, home, postgresql=bad):
         down = wait_changed(cluster, home, bad, 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.move.machine import postgresql_programs, roomy_folder
+from tests.move.primary import running
 from tests.move.rows import write
 from tests.move.servers import Lab, Server
 
@@ -53,14 +54,9 @@ def pair(lab: Lab) -> Iterator[tuple[Server, Server]]:
 
 @pytest.fixture
 def source(lab: Lab) -> Iterator[Server]:
-    made = lab.server()
-    try:
-        made.start()
-        made.wait_ready()
+    with running(lab) as made:
         write(made, "before")
         yield made
-    finally:
-        lab.end()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.move.machine import wait_until
+from tests.move.primary import running
 from tests.move.programs import outcome_of, start_switchover
 from tests.move.servers import Lab, Server
 
@@ -18,13 +19,8 @@ DIFFERENCE = "pg_wal_lsn_diff"
 
 @pytest.fixture
 def primary(lab: Lab) -> Iterator[Server]:
-    made = lab.server()
-    try:
-        made.start()
-        made.wait_ready()
+    with running(lab) as made:
         yield made
-    finally:
-        lab.end()
 
 
 @pytest.fixture

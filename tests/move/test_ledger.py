@@ -19,6 +19,7 @@ from tests.move.ledger.entries import (
     unchanged,
 )
 from tests.move.machine import postgresql_programs, wait_until
+from tests.move.primary import running
 from tests.move.programs import outcome_of, start_switchover
 from tests.move.servers import PASSWORDS, Lab, Server
 
@@ -28,14 +29,8 @@ STILL = ("autovacuum=off",)
 
 @pytest.fixture
 def source(lab: Lab) -> Iterator[Server]:
-    made = lab.server()
-    made.settings = STILL
-    try:
-        made.start()
-        made.wait_ready()
+    with running(lab, STILL) as made:
         yield made
-    finally:
-        lab.end()
 
 
 @pytest.fixture

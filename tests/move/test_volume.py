@@ -13,6 +13,7 @@ import pytest
 
 from tests.move.machine import wait_until
 from tests.move.programs import outcome_of, start_switchover
+from tests.move.rows import ROWS, write
 from tests.move.servers import SHIPPED, Lab, Server
 
 MEBIBYTE = 1024**2
@@ -20,7 +21,6 @@ VOLUME_MEBIBYTES = 256
 RESERVE_BYTES = 32 * MEBIBYTE
 BURST = "SELECT count(pg_logical_emit_message(false, 'test', repeat('x', 1048576))) FROM generate_series(1, 400)"
 """More WAL than the volume is large, and no rows."""
-WRITE = "INSERT INTO entries (id) VALUES (%s)"
 SETTINGS = ("max_wal_size", "min_wal_size", "wal_keep_size", "max_slot_wal_keep_size")
 
 
@@ -48,13 +48,8 @@ def small(lab: Lab) -> Iterator[Server]:
         lab.end()
 
 
-def write(server: Server, name: str) -> None:
-    with server.connect() as client:
-        client.execute(WRITE, (name,))
-
-
 def rows(server: Server) -> str:
-    return str(server.ask("SELECT string_agg(id, ' ' ORDER BY number) FROM entries", "app"))
+    return str(server.ask(ROWS, "app"))
 
 
 def fill(server: Server) -> Path:
